@@ -1,0 +1,100 @@
+"""submit, poll and cancel of the student's fine-tuning job. The SDK is synchronous: it runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import azure.durable_functions as df
+from shared.finetuning import FineTuneRequest, FineTuningBackend, get_backend
+from shared.finetuning.outcome import job_view
+
+from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.outcome import Payload, ok, returns_permanent_failures
+from activities.prepare import read_spec
+from activities.stopping import is_stopped
+from shared import settings
+from shared.errors import TransientError
+from shared.paths import RunPaths, Split
+from shared.settings import Settings
+from shared.spec import RunSpec
+from shared.storage import Storage, open_storage
+
+bp = df.Blueprint()
+JOB_CHANGED = "finetune"  # the event that tells the root orchestration
+
+
+@bp.activity_trigger(input_name="run", activity=SUBMIT_FINETUNING)
+@returns_permanent_failures
+async def submit_finetuning(run: Payload) -> Payload:
+    """`{run_id, splits}` → `{job}`. The job's name is the run id: a second execution finds the first one's job."""
+    own, paths = settings.current(), RunPaths(run["run_id"])
+    async with open_storage(own) as storage:
+        spec = await read_spec(storage, paths)
+        request = _request(own, storage, spec, paths, run["splits"])
+    backend = get_backend(spec.student.backend, own)
+    return ok(job=job_view(await asyncio.to_thread(backend.submit, request)))
+
+
+@bp.activity_trigger(input_name="work", activity=POLL_FINETUNING)
+@bp.durable_client_input(client_name="client")
+@returns_permanent_failures
+async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) -> Payload:
+    """`{run_id, job}` → `{job}` as the service sees it now. A service that cannot be reached changes nothing."""
+    run_id, known = work["run_id"], work["job"]
+    backend = await _backend(run_id)
+    if await is_stopped(client, run_id):
+        await asyncio.to_thread(backend.cancel, known["job"])
+    try:
+        job = job_view(await asyncio.to_thread(backend.poll, known["job"]))
+    except TransientError as error:
+        return ok(job={**known, "message": f"the service could not be asked: {error}"})
+    if job != known:
+        await _tell_root(client, run_id, job)
+    return ok(job=job)
+
+
+@bp.activity_trigger(input_name="work", activity=CANCEL_FINETUNING)
+@returns_permanent_failures
+async def cancel_finetuning(work: Payload) -> Payload:
+    """`{run_id, job}` → `{job}` after the service was asked to cancel it."""
+    backend = await _backend(work["run_id"])
+    return ok(job=job_view(await asyncio.to_thread(backend.cancel, work["job"]["job"])))
+
+
+async def _backend(run_id: str) -> FineTuningBackend:
+    own = settings.current()
+    async with open_storage(own) as storage:
+        spec = await read_spec(storage, RunPaths(run_id))
+    return get_backend(spec.student.backend, own)
+
+
+async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, job: dict[str, Any]) -> None:
+    """The root shows the job in its status; a root that has ended meanwhile has nobody to tell."""
+    status: Any = await client.get_status(run_id)
+    if getattr(status.runtime_status, "value", None) in ("Running", "Pending", "Suspended"):
+        await client.raise_event(run_id, JOB_CHANGED, job)
+
+
+def _request(own: Settings, storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]) -> FineTuneRequest:
+    validation = "validation" if "validation" in splits else None
+    return FineTuneRequest(
+        run_id=paths.run_id,
+        job_name=paths.run_id,
+        model=spec.student.model or "",
+        training_uri=_uri(own, storage, paths.dataset("train")),
+        validation_uri=_uri(own, storage, paths.dataset(validation)) if validation else None,
+        hyperparameters=dict(spec.student.hyperparameters),
+        registered_model_name=spec.student.registered_model_name or paths.run_id,
+        experiment=f"distillation-{spec.task}",
+        display_name=paths.run_id,
+        tags={"run_id": paths.run_id, "task": spec.task, "teacher": spec.teacher.model or "", "isDistill": "True"},
+        description=f"Student distilled from {spec.teacher.model} for task {spec.task}",
+    )
+
+
+def _uri(own: Settings, storage: Storage, name: str) -> str:
+    """Where the service reads a dataset: through the workspace's datastore, or at its blob URI."""
+    if own.azureml_datastore:
+        return f"azureml://datastores/{own.azureml_datastore}/paths/{name}"
+    return storage.uri(name)

@@ -1,0 +1,49 @@
+"""generate_shard: the teacher's answers for one shard. See shared/shards.py for how."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from activities.names import GENERATE_SHARD
+from activities.outcome import Payload, ok, returns_permanent_failures
+from activities.prepare import read_spec
+from activities.stopping import is_stopped
+from shared import settings
+from shared.paths import RunPaths
+from shared.plan import Plan
+from shared.shards import ShardRun, Stopped
+from shared.storage import open_storage
+from shared.teacher import open_teacher
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="shard", activity=GENERATE_SHARD)
+@bp.durable_client_input(client_name="client")
+@returns_permanent_failures
+async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
+    """`{run_id, split, index, max_rejected}` → ok, `stopped`, or failed when no further shard should be tried."""
+    run_id, split, index = shard["run_id"], shard["split"], shard["index"]
+    if await is_stopped(client, run_id):
+        return Payload(status="stopped")
+    paths, own = RunPaths(run_id), settings.current()
+    async with open_storage(own) as storage:
+        spec = await read_spec(storage, paths)
+        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+        async with open_teacher(own, spec.teacher) as teacher:
+            work = ShardRun(
+                storage=storage,
+                teacher=teacher,
+                spec=spec,
+                paths=paths,
+                split=split,
+                index=index,
+                shard=plan.shards[index],
+                max_rejected=shard["max_rejected"],
+                is_stopped=lambda: is_stopped(client, run_id),
+            )
+            try:
+                tally = await work.run()
+            except Stopped:
+                return Payload(status="stopped")
+    return ok(accepted=tally.accepted, rejected=tally.rejected_rows)

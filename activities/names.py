@@ -1,0 +1,12 @@
+"""Names of the activity functions: all that orchestrators know of them."""
+
+PREPARE_RUN = "prepare_run"
+SCAN_DATASET = "scan_dataset"
+PREFLIGHT = "preflight"
+GENERATE_SHARD = "generate_shard"
+READ_PROGRESS = "read_progress"
+ASSEMBLE_SPLIT = "assemble_split"
+SUBMIT_FINETUNING = "submit_finetuning"
+POLL_FINETUNING = "poll_finetuning"
+CANCEL_FINETUNING = "cancel_finetuning"
+WRITE_REPORT = "write_report"

@@ -1,0 +1,57 @@
+"""preflight: one real teacher call and one look at the fine-tuning backend, before any row is paid for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import azure.durable_functions as df
+from shared.finetuning import get_backend
+
+from activities.names import PREFLIGHT
+from activities.outcome import Payload, ok, returns_permanent_failures
+from activities.prepare import read_spec
+from shared import settings
+from shared.errors import PermanentError, Problem
+from shared.paths import RunPaths
+from shared.settings import Settings
+from shared.spec import RunSpec
+from shared.storage import open_storage
+from shared.teacher import RowFailure, TeacherDown, open_teacher
+
+bp = df.Blueprint()
+
+# failures of the one call that say nothing about the rows' own requests
+HARMLESS = frozenset({"content_filter"})
+
+
+@bp.activity_trigger(input_name="run", activity=PREFLIGHT)
+@returns_permanent_failures
+async def preflight(run: Payload) -> Payload:
+    """`{run_id}` → ok, or failed with everything that stands in the way."""
+    own = settings.current()
+    async with open_storage(own) as storage:
+        spec = await read_spec(storage, RunPaths(run["run_id"]))
+    problems = await _teacher_problems(own, spec)
+    problems += await asyncio.to_thread(_backend_problems, own, spec)
+    if problems:
+        listed = "; ".join(problem["problem"] for problem in problems)
+        raise PermanentError(f"the run cannot begin: {listed}", code="preflight", details=problems)
+    return ok()
+
+
+async def _teacher_problems(own: Settings, spec: RunSpec) -> list[Problem]:
+    try:
+        async with open_teacher(own, spec.teacher) as teacher:
+            await teacher.complete([{"role": "user", "content": "Reply with the word: ready"}])
+    except TeacherDown as error:
+        return [{"where": "teacher", "problem": str(error)}]
+    except RowFailure as failure:
+        if failure.reason in HARMLESS:
+            return []
+        return [{"where": "teacher", "problem": f"does not answer ({failure.reason}): {failure.detail}"}]
+    return []
+
+
+def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
+    backend = get_backend(spec.student.backend, own)
+    return [{"where": "student", "problem": problem} for problem in backend.preflight(spec.student.model or "")]

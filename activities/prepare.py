@@ -1,0 +1,65 @@
+"""prepare_run: the specification resolved and written down, the inputs copied into the run's own folder."""
+
+from __future__ import annotations
+
+import json
+
+import azure.durable_functions as df
+from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
+
+from activities.names import PREPARE_RUN
+from activities.outcome import Payload, ok, returns_permanent_failures
+from shared import settings
+from shared.errors import InvalidInput
+from shared.paths import RunPaths
+from shared.settings import Settings
+from shared.spec import RunSpec, parse_spec
+from shared.starting import RunRequest, specification
+from shared.storage import Storage, open_storage
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="request", activity=PREPARE_RUN)
+@returns_permanent_failures
+async def prepare_run(request: Payload) -> Payload:
+    """RunRequest → `{spec, etags, warnings}`. A second execution finds the first one's `run.json` and copies."""
+    given = RunRequest.model_validate(request)
+    own = settings.current()
+    paths = RunPaths(given.run_id)
+    async with open_storage(own) as storage:
+        spec = resolve(await specification(storage, given), own, given.run_id)
+        etags = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
+        if spec.validation:
+            etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
+        await storage.create(paths.specification, _document(spec))
+        spec = await read_spec(storage, paths)
+    warnings = find_student(spec.student.model or "").warnings
+    return ok(spec=spec.model_dump(mode="json", exclude_none=True), etags=etags, warnings=list(warnings))
+
+
+def resolve(spec: RunSpec, own: Settings, run_id: str) -> RunSpec:
+    """The specification with every default that comes from the settings filled in."""
+    model = spec.student.model or own.student_model or DEFAULT_STUDENT
+    hyperparameters, problems = check_hyperparameters(find_student(model), dict(spec.student.hyperparameters))
+    if problems:
+        details = [{"where": "student.hyperparameters", "problem": problem} for problem in problems]
+        raise InvalidInput("the student's hyperparameters cannot be used", details=details)  # pyright: ignore
+    student = spec.student.model_copy(
+        update={
+            "model": model,
+            "hyperparameters": hyperparameters,
+            "registered_model_name": spec.student.registered_model_name or run_id,
+        }
+    )
+    teacher = spec.teacher.model_copy(update={"model": spec.teacher.model or own.teacher_model})
+    return spec.model_copy(update={"student": student, "teacher": teacher})
+
+
+async def read_spec(storage: Storage, paths: RunPaths) -> RunSpec:
+    """The resolved specification of a run that was prepared."""
+    return parse_spec(await storage.read_json(paths.specification))
+
+
+def _document(spec: RunSpec) -> bytes:
+    return json.dumps(spec.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False).encode()

@@ -1,0 +1,30 @@
+"""read_progress: the counts of a run, summed from its journals' metadata in one listing a split."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from activities.names import READ_PROGRESS
+from activities.outcome import Payload, ok, returns_permanent_failures
+from shared import settings
+from shared.paths import RunPaths, Split
+from shared.storage import Storage, open_storage
+from shared.tally import Tally, total
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="run", activity=READ_PROGRESS)
+@returns_permanent_failures
+async def read_progress(run: Payload) -> Payload:
+    """`{run_id, splits}` → tally by split."""
+    paths = RunPaths(run["run_id"])
+    async with open_storage(settings.current()) as storage:
+        tallies = {split: (await split_tally(storage, paths, split)).model_dump() for split in run["splits"]}
+    return ok(splits=tallies)
+
+
+async def split_tally(storage: Storage, paths: RunPaths, split: Split) -> Tally:
+    """Sum of the tallies of a split's journals, finished or not."""
+    listed = storage.metadata_under(paths.journals(split))
+    return total([Tally.from_metadata(metadata) async for _, metadata in listed])

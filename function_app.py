@@ -1,0 +1,174 @@
+"""Model distillation on Azure Durable Functions: the app, every trigger, and nothing else.
+
+A dataset dropped at `datasets/<task>/<name>/train.jsonl`, or `POST /api/runs`, starts a run; the other routes watch it.
+Nothing here may fail at import: one missing setting must not hide every function.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities import assemble, finetune, generate, preflight, prepare, progress, report, scan
+from orchestrators import finetuning, generation, run
+from orchestrators.finetuning import FINETUNE
+from orchestrators.run import CANCEL, DISTILLATION_RUN
+from shared import settings
+from shared.answers import error_body, parse_body, status_of
+from shared.errors import DistillationError, NotFound, PermanentError
+from shared.listing import list_runs, parse_filter
+from shared.paths import TRIGGER_PATH
+from shared.starting import RunRequest, claim, request_of_body, request_of_upload
+from shared.status import TERMINAL, initial_view, run_view
+from shared.storage import open_storage
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+for part in (run, generation, finetuning, prepare, scan, preflight, generate, progress, assemble, finetune, report):
+    app.register_functions(part.bp)
+
+
+def _trigger_source() -> func.BlobSource:
+    """Needed at indexing, where nothing may fail: a value that means nothing is reported when a run starts."""
+    event_grid = settings.trigger_source() == func.BlobSource.EVENT_GRID.value
+    return func.BlobSource.EVENT_GRID if event_grid else func.BlobSource.LOGS_AND_CONTAINER_SCAN
+
+
+Client = df.DurableOrchestrationClient
+
+
+@app.blob_trigger(arg_name="dataset", path=TRIGGER_PATH, connection=settings.STORAGE, source=_trigger_source())
+@app.durable_client_input(client_name="client")
+async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestrationClient) -> None:
+    """One run for each version of an uploaded dataset, however often the event is delivered."""
+    path = str(dataset.name)
+    async with open_storage(settings.current()) as storage:
+        request = await request_of_upload(storage, path)
+        if request is None:
+            logging.warning("%s is gone; no run was started", path)
+            return
+        await claim(storage, request)
+    if await _status(client, request.run_id) is None:
+        await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+        logging.info("run %s started for %s", request.run_id, path)
+
+
+@app.route(route="runs", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """202 with our status link and Durable's check-status links."""
+
+    async def start() -> func.HttpResponse:
+        body = parse_body(req.headers.get("Content-Type", ""), req.get_body())
+        async with open_storage(settings.current()) as storage:
+            request = await request_of_body(storage, body)
+            existing = await _status(client, request.run_id)
+            if existing is not None:
+                raise _exists(request, str(existing["runtimeStatus"]))
+            await claim(storage, request)
+        await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+        links = _links(req, client, request.run_id)
+        view = {**initial_view(request.run_id, request.task, request.name), "links": links, **links}
+        return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
+
+    return await _answered(start)
+
+
+@app.route(route="runs", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """A page of runs: `?status=&task=&prefix=&since=&limit=&after=`."""
+
+    async def view_of(run_id: str) -> dict[str, Any] | None:
+        durable = await _status(client, run_id)
+        return None if durable is None else run_view(durable, {"self": _self_link(req, run_id)})
+
+    async def page() -> func.HttpResponse:
+        wanted = parse_filter({key: value for key, value in req.params.items() if key != "code"})
+        async with open_storage(settings.current()) as storage:
+            return _json(await list_runs(storage, wanted, view_of))
+
+    return await _answered(page)
+
+
+@app.route(route="runs/{id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """One run: stage, counts, fine-tuning job, error, outputs, links."""
+
+    async def view() -> func.HttpResponse:
+        run_id = req.route_params["id"]
+        return _json(run_view(await _existing(client, run_id), _links(req, client, run_id)))
+
+    return await _answered(view)
+
+
+@app.route(route="runs/{id}/cancel", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """202: generation stops, the fine-tuning job is cancelled, the run ends as `cancelled`. 409 when it has ended."""
+
+    async def cancel() -> func.HttpResponse:
+        run_id = req.route_params["id"]
+        links = _links(req, client, run_id)
+        view = run_view(await _existing(client, run_id), links)
+        if view["status"] in TERMINAL:
+            raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
+        await client.raise_event(run_id, CANCEL, "user")
+        finetuning_id = f"{run_id}:{FINETUNE}"
+        if _is_running(await _status(client, finetuning_id)):
+            await client.raise_event(finetuning_id, CANCEL, "user")
+        return _json(view, 202, {"Location": links["self"]})
+
+    return await _answered(cancel)
+
+
+async def _status(client: Client, instance_id: str) -> dict[str, Any] | None:
+    """Durable's status JSON of an instance, None where there is none."""
+    status: Any = await client.get_status(instance_id, show_input=True)
+    if status.runtime_status is None:
+        return None
+    return status.to_json()
+
+
+async def _existing(client: Client, run_id: str) -> dict[str, Any]:
+    durable = None if ":" in run_id else await _status(client, run_id)
+    if durable is None or durable.get("name") != DISTILLATION_RUN:
+        raise NotFound(f"there is no run {run_id}")
+    return durable
+
+
+def _is_running(durable: dict[str, Any] | None) -> bool:
+    return durable is not None and durable.get("runtimeStatus") in ("Running", "Pending", "Suspended")
+
+
+def _exists(request: RunRequest, runtime_status: str) -> PermanentError:
+    message = f"run {request.run_id} exists already ({runtime_status}): give the new run another name"
+    return PermanentError(message, code="run_exists")
+
+
+def _links(req: func.HttpRequest, client: Client, run_id: str) -> dict[str, str]:
+    own = _self_link(req, run_id)
+    durable = client.get_client_response_links(req, run_id)
+    return {"self": own, "cancel": f"{own}/cancel", **{key: url for key, url in durable.items() if key != "id"}}
+
+
+def _self_link(req: func.HttpRequest, run_id: str) -> str:
+    base, _, _ = req.url.partition("/api/runs")
+    return f"{base}/api/runs/{run_id}"
+
+
+async def _answered(answer: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
+    try:
+        return await answer()
+    except DistillationError as error:
+        return _json(error_body(error), status_of(error))
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    text = json.dumps(body, ensure_ascii=False, default=str)
+    return func.HttpResponse(text, status_code=status, headers=headers, mimetype="application/json")

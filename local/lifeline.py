@@ -1,0 +1,20 @@
+"""Ends this process with the one that started it. The parent holds the other end of our stdin: when it closes, we stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+
+def exit_with_parent() -> None:
+    """From now on, the end of stdin stops this process as SIGTERM would. Call it once, at the start."""
+    threading.Thread(target=_wait_for_end_of_stdin, name="lifeline", daemon=True).start()
+
+
+def _wait_for_end_of_stdin() -> None:
+    descriptor = sys.stdin.fileno()
+    while os.read(descriptor, 4096):  # whatever is written is ignored
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,40 @@
+"""Arithmetic word problems: the readings of `word_problems` in turn, and the numbers taken in order where none fits."""
+
+from __future__ import annotations
+
+import re
+
+from local.teacher.answers.prompt import Prompt
+from local.teacher.answers.solution import Solution
+from local.teacher.answers.word_problems import READINGS, Problem, Worked
+from local.teacher.answers.word_stories import tell
+
+_ASKED = re.compile(
+    r"\b(?:maths?|mathematic\w*|arithmetic|integers?|numeric\w*|numbers?|word problems?)\b", re.IGNORECASE
+)
+_QUESTION = re.compile(r"\bhow (?:many|much|old|far|long)\b|\bwhat (?:is|was|are)\b", re.IGNORECASE)
+_LEAD = re.compile(r"^\s*(?:solve|answer|compute|calculate|reply)\b[^\n]*\n+|^\W*question\s*:\s*", re.IGNORECASE)
+
+
+def recognises(prompt: Prompt) -> bool:
+    """Instructions that speak of numbers or maths, with a question to work out."""
+    if prompt.has_history:
+        return False
+    instructed = _ASKED.search(prompt.system) or _ASKED.search(prompt.user)
+    return bool(instructed and (re.search(r"\d", prompt.user) or _QUESTION.search(prompt.user)))
+
+
+def solve(prompt: Prompt) -> Solution:
+    """One integer, and the calculation step by step."""
+    text = prompt.user
+    while (shorter := _LEAD.sub("", text, count=1)) != text:
+        text = shorter
+    problem = Problem(text)
+    worked = next((found for reading in READINGS if (found := reading(problem))), None) or tell(problem)
+    value, steps = worked.value, worked.steps
+    return Solution(str(value), str(_off(worked)), (*steps, f"The answer is {value}."))
+
+
+def _off(worked: Worked) -> int:
+    """A slip of the kind people make: one too many."""
+    return worked.value + 1

@@ -1,0 +1,23 @@
+"""A worked answer, before it takes the form that the request asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DensityStep:
+    """One rewriting of a summary: the entities that it adds, and the whole summary."""
+
+    missing_entities: tuple[str, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """`wrong` is an answer of the same form that is not right; `steps` are those of a chain of density."""
+
+    answer: str
+    wrong: str
+    reasoning: tuple[str, ...]
+    steps: tuple[DensityStep, ...] = ()

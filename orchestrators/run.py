@@ -1,0 +1,207 @@
+"""distillation_run: the root. prepare → scan → gate → preflight → generate → assemble → fine-tune → report.
+
+It only sequences: every decision is a pure function in shared/, and what passes through its history are names and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.names import ASSEMBLE_SPLIT, PREFLIGHT, PREPARE_RUN, READ_PROGRESS, SCAN_DATASET, WRITE_REPORT
+from orchestrators.context import Context, Task
+from orchestrators.finetuning import FINETUNE
+from orchestrators.generation import GENERATE_SPLIT
+from orchestrators.steps import RunFailed, Steps, activity_error, call, succeeded
+from shared.gate import after_generation, after_scan, minimum_accepted
+from shared.pacing import progress_interval
+from shared.spec import RunSpec, parse_spec
+from shared.status import RunStatus, Stage
+from shared.tally import Tally
+
+DISTILLATION_RUN = "distillation_run"
+CANCEL = "cancel"
+JOB_CHANGED = "finetune"
+
+bp = df.Blueprint()
+
+
+class RunCancelled(Exception):
+    """The user cancelled the run."""
+
+
+@bp.orchestration_trigger(context_name="context", orchestration=DISTILLATION_RUN)
+def distillation_run(context: Context) -> Generator[Any, Any, dict[str, Any]]:
+    """RunRequest → summary of a run that completed or was cancelled. Raises when it failed, so that Durable says Failed."""
+    run = _Run(context)
+    try:
+        yield from run.stages()
+        run.status.outcome = "completed"
+    except RunCancelled:
+        run.status.outcome, run.status.stopping = "cancelled", True
+    except RunFailed as failure:
+        run.status.fail(failure.error)
+    yield from run.report()
+    if run.status.outcome == "failed" and run.status.error is not None:
+        raise Exception(run.status.error["message"])
+    return {"run_id": run.run_id, "status": run.status.outcome, "outputs": run.status.outputs}
+
+
+class _Run:
+    """One execution of the root: its status, and a generator for every stage."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.request: dict[str, Any] = context.get_input()
+        self.run_id: str = self.request["run_id"]
+        self.status = RunStatus(task=self.request["task"], name=self.request["name"])
+        self.splits: list[str] = []
+        self.scans: dict[str, Any] = {}
+        self.failure: RunFailed | None = None
+        self.cancelled = context.wait_for_external_event(CANCEL)
+
+    def stages(self) -> Generator[Any, Any, None]:
+        spec = yield from self.prepare()
+        yield from self.scan(spec)
+        yield from self.call(PREFLIGHT, "preflight", {})
+        yield from self.generate(spec)
+        yield from self.assemble(spec)
+        yield from self.finetune(spec)
+
+    def prepare(self) -> Generator[Any, Any, RunSpec]:
+        prepared = yield from self.call(PREPARE_RUN, "prepare", self.request)
+        self.splits = sorted(prepared["etags"])
+        self.status.warnings = prepared["warnings"]
+        return parse_spec(prepared["spec"])
+
+    def scan(self, spec: RunSpec) -> Generator[Any, Any, None]:
+        scanned = yield from self.call(SCAN_DATASET, "scan", {"splits": self.splits})
+        self.scans = scanned["splits"]
+        for split, found in self.scans.items():
+            self.status.plan(split, found["rows"], found["shards"])
+        problem = after_scan(spec, self.scans)
+        if problem:
+            raise RunFailed(problem)
+
+    def generate(self, spec: RunSpec) -> Generator[Any, Any, None]:
+        """Train and validation side by side. Progress is looked up ever more seldom, so that history stays bounded."""
+        self.enter("generate")
+        began = self.context.current_utc_datetime
+        running = {split: self.generate_split(spec, split) for split in self.splits}
+        while running:
+            elapsed = (self.context.current_utc_datetime - began).total_seconds()
+            timer = self.context.create_timer(
+                self.context.current_utc_datetime + timedelta(seconds=progress_interval(elapsed))
+            )
+            cancel = [] if self.status.stopping else [self.cancelled]
+            finished = yield self.context.task_any([*running.values(), timer, *cancel])
+            if finished is not timer and not timer.is_completed:
+                timer.cancel()
+            self.note_stopping(running)
+            running = {split: task for split, task in running.items() if not task.is_completed}
+            yield from self.read_progress()
+        if self.cancelled.is_completed:
+            raise RunCancelled
+        if self.failure:
+            raise self.failure
+
+    def note_stopping(self, running: dict[str, Task]) -> None:
+        """Tell running activities, through the custom status, when one split has failed or the user has cancelled."""
+        for task in running.values():
+            if task.is_completed and self.failure is None:
+                self.failure = _failure(task.result)
+        if self.failure or self.cancelled.is_completed:
+            self.status.stopping = True
+            self.publish()
+
+    def generate_split(self, spec: RunSpec, split: str) -> Task:
+        asked = self.scans[split]["valid"]
+        work = {
+            "run_id": self.run_id,
+            "split": split,
+            "first": 0,
+            "shards": self.scans[split]["shards"],
+            "parallel": spec.generation.parallel_shards,
+            "max_rejected": asked - minimum_accepted(spec, asked),
+        }
+        return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, f"{self.run_id}:generate:{split}")
+
+    def read_progress(self) -> Generator[Any, Any, None]:
+        read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
+        self.status.count({split: Tally.model_validate(tally) for split, tally in read["splits"].items()})
+        self.publish()
+
+    def assemble(self, spec: RunSpec) -> Generator[Any, Any, None]:
+        tallies: dict[str, Tally] = {}
+        for split in self.splits:
+            work = {"split": split, "shards": self.scans[split]["shards"]}
+            assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
+            tallies[split] = Tally.model_validate(assembled["tally"])
+        self.status.count(tallies)
+        problem = after_generation(spec, tallies, {split: self.scans[split]["valid"] for split in self.splits})
+        if problem:
+            raise RunFailed(problem)
+
+    def finetune(self, spec: RunSpec) -> Generator[Any, Any, None]:
+        """A sub-orchestration, which sends an event whenever the job's status changes. It sees `stopping` by itself."""
+        self.enter("finetune")
+        work = {"run_id": self.run_id, "splits": self.splits, "max_hours": spec.student.max_hours}
+        job = self.context.call_sub_orchestrator(FINETUNE, work, f"{self.run_id}:finetune")
+        while not job.is_completed:
+            changed = self.context.wait_for_external_event(JOB_CHANGED)
+            cancel = [] if self.status.stopping else [self.cancelled]
+            yield self.context.task_any([job, changed, *cancel])
+            if changed.is_completed:
+                self.status.finetune = changed.result
+            self.status.stopping = self.cancelled.is_completed
+            self.publish()
+        self.conclude(job.result)
+
+    def conclude(self, result: Any) -> None:
+        """How the fine-tuning ended; the result of an orchestration that failed is its exception."""
+        if isinstance(result, Exception):
+            raise RunFailed(activity_error(FINETUNE, result))
+        self.status.finetune = result["job"] or self.status.finetune
+        if result["status"] == "cancelled":
+            raise RunCancelled
+        succeeded(result)
+
+    def report(self) -> Generator[Any, Any, None]:
+        """Written for every run that was prepared, however it ended."""
+        outcome = self.status.outcome
+        if not self.splits:
+            self.enter("done")
+            return
+        self.enter("report")
+        work = {"run_id": self.run_id, "splits": self.splits, "outcome": outcome, "status": self.status.model_dump()}
+        try:
+            written = yield from call(self.context, WRITE_REPORT, work)
+            self.status.outputs = written["outputs"]
+        except RunFailed as failure:
+            if self.status.error is None:
+                self.status.fail(failure.error)
+        self.enter("done")
+
+    def call(self, activity: str, stage: Stage, payload: dict[str, Any]) -> Steps:
+        """One stage of one activity; a cancelled run does not begin another."""
+        self.enter(stage)
+        if self.cancelled.is_completed:
+            raise RunCancelled
+        return (yield from call(self.context, activity, {**payload, "run_id": self.run_id}))
+
+    def enter(self, stage: Stage) -> None:
+        self.status.stage = stage
+        self.publish()
+
+    def publish(self) -> None:
+        self.context.set_custom_status(self.status.model_dump(mode="json"))
+
+
+def _failure(result: Any) -> RunFailed | None:
+    """The failure in a finished sub-orchestration's result, if it is one."""
+    if isinstance(result, Exception):
+        return RunFailed(activity_error(GENERATE_SPLIT, result))
+    return RunFailed(result["error"]) if result["status"] == "failed" else None

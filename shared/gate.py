@@ -1,0 +1,72 @@
+"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was accepted is enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+from shared.errors import ErrorData, Problem
+from shared.spec import RunSpec
+from shared.tally import Tally
+
+ScanCounts = Mapping[str, object]  # the scan activity's answer for one split
+
+
+def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | None:
+    """Why the run cannot succeed, known before the teacher is asked; every reason at once."""
+    problems: list[Problem] = []
+    train_valid = _valid(scans["train"])
+    if train_valid < spec.min_rows:
+        problem = f"{train_valid} usable rows, at least {spec.min_rows} are needed (quality.min_rows)"
+        problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
+    if "validation" in scans and _valid(scans["validation"]) == 0:
+        problem = "has no usable row: mend it, or start the run without a validation set"
+        problems.append({"where": spec.validation or "validation", "problem": problem + _why(scans["validation"])})
+    if not problems:
+        return None
+    return {"code": "dataset", "message": "the dataset cannot be used as it is", "details": problems}
+
+
+def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int]) -> ErrorData | None:
+    """Why the accepted rows are not enough. `asked`: usable rows by split, as the scan counted them."""
+    problems: list[Problem] = []
+    for split, tally in tallies.items():
+        if not tally.adds_up:
+            problem = (
+                f"{tally.rows} rows in, {tally.done} done, {tally.accepted} accepted, {tally.rejected_rows} rejected"
+            )
+            problems.append({"where": split, "problem": f"the counts do not add up: {problem}"})
+        if tally.accepted < minimum_accepted(spec, asked[split]):
+            ratio = f"{tally.accepted} of {asked[split]} rows accepted, quality.min_success_ratio is"
+            problems.append({"where": split, "problem": f"{ratio} {spec.quality.min_success_ratio:g}{_reasons(tally)}"})
+        elif tally.accepted == 0:
+            problems.append({"where": split, "problem": f"no row was accepted{_reasons(tally)}"})
+    accepted = tallies["train"].accepted
+    if accepted < spec.min_rows:
+        problem = f"{accepted} rows accepted, at least {spec.min_rows} are needed (quality.min_rows)"
+        problems.append({"where": "train", "problem": problem + _reasons(tallies["train"])})
+    if not problems:
+        return None
+    return {"code": "too_few_accepted", "message": "too few rows were accepted", "details": problems}
+
+
+def minimum_accepted(spec: RunSpec, asked: int) -> int:
+    """Rows of a split that must be accepted for the success ratio."""
+    return math.ceil(asked * spec.quality.min_success_ratio - 1e-9)
+
+
+def _valid(scan: ScanCounts) -> int:
+    valid = scan["valid"]
+    assert isinstance(valid, int)
+    return valid
+
+
+def _why(scan: ScanCounts) -> str:
+    samples = cast(list[str], scan.get("samples") or [])
+    return f"; for example {'; '.join(samples)}" if samples else ""
+
+
+def _reasons(tally: Tally) -> str:
+    listed = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.items())
+    return f"; rejected: {listed}" if listed else ""

@@ -1,0 +1,108 @@
+"""A shard's journal: an append blob with one record an input row. What is in it is never asked for again.
+
+Answers are appended in batches, every second or every 64 rows, at a position that the writer knows: if somebody else
+appended meanwhile, the writer notices and stops, so that no row can stand in a journal twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+
+from shared.answering import Record
+from shared.storage import Storage
+from shared.tally import Tally
+
+FLUSH_SECONDS = 1.0
+FLUSH_ROWS = 64
+MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024  # an append block is at most 4 MiB in every service version
+
+
+class Journal:
+    """The records of one shard, by line number. Open it with `Journal.open`."""
+
+    def __init__(self, storage: Storage, name: str, rows: int, position: int) -> None:
+        self._storage = storage
+        self._name = name
+        self._rows = rows
+        self._position = position
+        self._pending: list[bytes] = []
+        self._flushing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self.records: dict[int, Record] = {}
+
+    @classmethod
+    async def open(cls, storage: Storage, name: str, rows: int) -> Journal:
+        """Read what earlier executions wrote (appends are atomic: every line is whole)."""
+        position = await storage.journal_position(name)
+        journal = cls(storage, name, rows, position)
+        content = b"".join([chunk async for chunk in storage.stream(name, 0, position)])
+        for line in content.splitlines():
+            record = Record.model_validate_json(line)
+            journal.records.setdefault(record.line, record)
+        return journal
+
+    def add(self, record: Record) -> None:
+        """Take a record; it counts once it is flushed."""
+        self.records[record.line] = record
+        self._pending.append(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
+        if len(self._pending) >= FLUSH_ROWS:
+            self._wake.set()
+
+    async def keep_flushing(self) -> None:
+        """Flush every second, or sooner when many rows wait, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), FLUSH_SECONDS)
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Append all that is pending, and publish the tally. Raises ShardContended.
+
+        A caller that is cancelled leaves the append to finish: half of one would leave the position unknown.
+        """
+        flushing = asyncio.ensure_future(self._flush())
+        flushing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(flushing)
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            if not self._pending:
+                return
+            while self._pending:
+                batch = self._next_batch()
+                await self._storage.append(self._name, batch, self._position)
+                self._position += len(batch)
+            await self._publish(sealed=False)
+
+    async def seal(self) -> None:
+        """Mark the journal complete. Called last: a sealed journal's blocks are staged."""
+        await self._publish(sealed=True)
+
+    def tally(self) -> Tally:
+        records = self.records.values()
+        reasons = Counter(record.reason or "" for record in records if record.status == "rejected")
+        return Tally(
+            rows=self._rows,
+            done=len(records),
+            accepted=sum(record.status == "accepted" for record in records),
+            rejected=dict(sorted(reasons.items())),
+            prompt_tokens=sum(record.prompt_tokens for record in records),
+            completion_tokens=sum(record.completion_tokens for record in records),
+            requests=sum(record.requests for record in records),
+        )
+
+    def _next_batch(self) -> bytes:
+        taken, size = 0, 0
+        for line in self._pending:
+            if taken and size + len(line) > MAX_APPEND_BYTES:
+                break
+            taken, size = taken + 1, size + len(line)
+        batch = b"".join(self._pending[:taken])
+        del self._pending[:taken]
+        return batch
+
+    async def _publish(self, *, sealed: bool) -> None:
+        await self._storage.set_metadata(self._name, self.tally().to_metadata(sealed=sealed))

@@ -1,0 +1,19 @@
+"""How often something is looked at while a run waits: often at first, then ever more seldom. Pure functions."""
+
+from __future__ import annotations
+
+FIRST_LOOK_SECONDS = 2.0
+LOOK_SHARE = 0.1  # of the time that has passed: about 140 looks in ten days
+FIRST_POLL_SECONDS = 2.0
+POLL_GROWTH = 1.3
+MAX_POLL_SECONDS = 120.0
+
+
+def progress_interval(elapsed: float) -> float:
+    """Seconds until progress is read again, after `elapsed` seconds: looks grow with the logarithm of time."""
+    return max(FIRST_LOOK_SECONDS, LOOK_SHARE * elapsed)
+
+
+def poll_interval(polls: int) -> float:
+    """Seconds until a fine-tuning job is asked for its status again, after `polls` polls."""
+    return min(MAX_POLL_SECONDS, FIRST_POLL_SECONDS * POLL_GROWTH ** min(polls, 50))

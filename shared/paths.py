@@ -1,0 +1,73 @@
+"""Every blob name, in one place. Deterministic: a second execution of anything writes where the first one wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+DATASETS = "datasets"
+RUNS = "runs"
+TRIGGER_PATH = f"{DATASETS}/{{task}}/{{name}}/train.jsonl"
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def beside(train_path: str, file_name: str) -> str:
+    """Path of a file in the same folder as the training set."""
+    return f"{train_path.rpartition('/')[0]}/{file_name}"
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """`container/blob/name` as (container, blob name)."""
+    container, _, name = path.partition("/")
+    return container, name
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Blob names of one run, relative to container `runs`."""
+
+    run_id: str
+
+    @property
+    def request(self) -> str:
+        return f"{self.run_id}/request.json"
+
+    @property
+    def specification(self) -> str:
+        return f"{self.run_id}/run.json"
+
+    def input(self, split: Split) -> str:
+        """The run's own copy of its input: the dataset may be overwritten while the run goes on."""
+        return f"{self.run_id}/input/{split}.jsonl"
+
+    def plan(self, split: Split) -> str:
+        return f"{self.run_id}/plan/{split}.json"
+
+    @property
+    def scan_rejected(self) -> str:
+        """What the scan rejected, until generation writes the whole list."""
+        return f"{self.run_id}/plan/rejected.jsonl"
+
+    def journals(self, split: Split) -> str:
+        return f"{self.run_id}/shards/{split}/"
+
+    def journal(self, split: Split, shard: int) -> str:
+        return f"{self.journals(split)}{shard:06d}.jsonl"
+
+    def dataset(self, split: Split) -> str:
+        """The student's dataset."""
+        return f"{self.run_id}/{split}.jsonl"
+
+    @property
+    def rejected(self) -> str:
+        return f"{self.run_id}/rejected.jsonl"
+
+    @property
+    def report(self) -> str:
+        return f"{self.run_id}/report.json"
+
+    @property
+    def card(self) -> str:
+        return f"{self.run_id}/README.md"

@@ -1,0 +1,139 @@
+"""Plans: which byte range of an input each shard answers, and which rows no shard may ask the teacher about.
+
+Made by one pass over the input, before the teacher is paid. Memory: 16 bytes and a line number a row, for duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field
+
+from shared.lines import Line, iter_lines
+from shared.rows import Rejection, Row, parse_row
+from shared.tasks import Task
+
+CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English; only for estimates
+MAX_SAMPLES = 5  # rejected rows shown in messages
+
+
+class Exclusion(BaseModel):
+    """A row that is fine in itself, but stands in the data already."""
+
+    line: int
+    reason: str
+    detail: str
+
+
+class Shard(BaseModel):
+    """Bytes [start, end) of the input: whole lines, of which `rows` are not blank."""
+
+    start: int
+    end: int
+    first_line: int
+    rows: int = 0
+    excluded: list[Exclusion] = Field(default_factory=list[Exclusion])
+
+
+class Plan(BaseModel):
+    """The shards of one split, in input order, and what the scan found."""
+
+    split: str
+    rows: int = 0
+    valid: int = 0
+    rejected: dict[str, int] = Field(default_factory=dict[str, int])
+    samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
+    prompt_tokens_estimate: int = 0
+    shards: list[Shard] = Field(default_factory=list[Shard])
+
+
+SeenRows = dict[bytes, tuple[str, int]]  # question hash: (split, line)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One entry of `rejected.jsonl`."""
+
+    split: str
+    line: int
+    id: str | None
+    reason: str
+    detail: str
+
+
+async def make_plan(
+    split: str,
+    chunks: AsyncIterable[bytes],
+    task: Task,
+    rows_per_shard: int,
+    seen: SeenRows,
+    rejections: list[RejectedRow],
+) -> Plan:
+    """Scan one split. `seen` holds the rows of the splits scanned before; it and `rejections` are added to."""
+    plan = Plan(split=split)
+    characters = 0
+    async for line in iter_lines(chunks):
+        if line.is_blank:
+            continue
+        plan.rows += 1
+        shard = _shard_of(plan, line, rows_per_shard)
+        checked = check_line(line.content, task)
+        if isinstance(checked, Row):
+            excluded = _find_double(checked, split, line.number, seen)
+            if excluded is None:
+                plan.valid += 1
+                characters += sum(len(message["content"]) for message in checked.messages)
+                continue
+            shard.excluded.append(excluded)
+            checked = Rejection(excluded.reason, excluded.detail, checked.id)
+        _count_rejection(plan, line.number, checked)
+        rejections.append(RejectedRow(split, line.number, checked.id, checked.reason, checked.detail))
+    plan.prompt_tokens_estimate = characters // CHARACTERS_PER_TOKEN
+    return plan
+
+
+async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterator[Line]:
+    """The shard's lines that are rows, from the bytes of its range."""
+    async for line in iter_lines(chunks, offset=shard.start, number=shard.first_line):
+        if not line.is_blank:
+            yield line
+
+
+def check_line(content: bytes | None, task: Task) -> Row | Rejection:
+    """A line's bytes to a row that the task can use."""
+    parsed = parse_row(content)
+    return task.check(parsed) if isinstance(parsed, Row) else parsed
+
+
+def usable_row(line: Line, shard: Shard, task: Task) -> Row | Rejection:
+    """The row of a line, unless it is wrong or the scan excluded it."""
+    row = check_line(line.content, task)
+    if isinstance(row, Row):
+        for excluded in shard.excluded:
+            if excluded.line == line.number:
+                return Rejection(excluded.reason, excluded.detail, row.id)
+    return row
+
+
+def _shard_of(plan: Plan, line: Line, rows_per_shard: int) -> Shard:
+    if not plan.shards or plan.shards[-1].rows == rows_per_shard:
+        plan.shards.append(Shard(start=line.start, end=line.end, first_line=line.number))
+    shard = plan.shards[-1]
+    shard.end = line.end
+    shard.rows += 1
+    return shard
+
+
+def _find_double(row: Row, split: str, line: int, seen: SeenRows) -> Exclusion | None:
+    first_split, first_line = seen.setdefault(row.question_hash(), (split, line))
+    if (first_split, first_line) == (split, line):
+        return None
+    reason = "duplicate" if first_split == split else "overlap"
+    return Exclusion(line=line, reason=reason, detail=f"the same as line {first_line} of {first_split}")
+
+
+def _count_rejection(plan: Plan, line: int, rejection: Rejection) -> None:
+    plan.rejected[rejection.reason] = plan.rejected.get(rejection.reason, 0) + 1
+    if len(plan.samples) < MAX_SAMPLES:
+        plan.samples.append(f"line {line}: {rejection.reason}: {rejection.detail}")

@@ -1,0 +1,143 @@
+"""One shard, from byte range to staged blocks: rows asked concurrently, each answer in the journal before it counts.
+
+A repeated execution reads the journal and asks only for what is missing. A fixed number of workers pulls rows from the
+shard's lines, so that the number of tasks depends on the concurrency, never on the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from shared.answering import AsksTeacher, Record, answer_row, rejected
+from shared.errors import PermanentError
+from shared.journal import Journal
+from shared.lines import Line
+from shared.paths import RunPaths, Split
+from shared.plan import Shard, usable_row
+from shared.rows import Rejection
+from shared.spec import RunSpec
+from shared.staging import lines_of, stage_shard
+from shared.storage import Storage
+from shared.tally import Tally
+from shared.tasks import TASKS
+
+STOP_CHECK_SECONDS = 2.0
+
+
+class TooManyRejected(PermanentError):
+    code = "success_ratio"
+
+
+class Stopped(Exception):
+    """The run was cancelled or ended; what was answered is in the journal."""
+
+
+@dataclass
+class ShardRun:
+    """One execution of one shard."""
+
+    storage: Storage
+    teacher: AsksTeacher
+    spec: RunSpec
+    paths: RunPaths
+    split: Split
+    index: int
+    shard: Shard
+    max_rejected: int  # of the split's rows; more can never meet the success ratio
+    is_stopped: Callable[[], Awaitable[bool]]
+    _unusable: int = field(default=0, init=False)
+
+    async def run(self) -> Tally:
+        """Answer what is missing, seal the journal, stage the blocks. Returns the shard's tally.
+
+        Raises Stopped, TooManyRejected, TeacherDown (permanent) and ShardContended (transient).
+        """
+        journal = await Journal.open(self.storage, self.paths.journal(self.split, self.index), self.shard.rows)
+        self._unusable = sum(_counts_against_ratio(record) for record in journal.records.values())
+        if len(journal.records) < self.shard.rows:
+            await self._answer_missing(journal)
+        await stage_shard(self.storage, self.spec, self.paths, self.split, self.index, self.shard, journal.records)
+        await journal.seal()
+        return journal.tally()
+
+    async def _answer_missing(self, journal: Journal) -> None:
+        workers = min(self.spec.teacher.concurrency, self.shard.rows - len(journal.records))
+        try:
+            async with asyncio.TaskGroup() as group:
+                keepers = [group.create_task(journal.keep_flushing()), group.create_task(self._watch_stop())]
+                await self._ask_all(self._missing(journal), journal, workers)
+                for keeper in keepers:
+                    keeper.cancel()
+        except BaseExceptionGroup as failures:
+            raise _decisive(failures) from None
+        finally:
+            await journal.flush()
+
+    async def _ask_all(self, lines: AsyncIterator[Line], journal: Journal, workers: int) -> None:
+        turn = asyncio.Lock()  # an async generator can be advanced by one task at a time
+
+        async def work() -> None:
+            while True:
+                async with turn:
+                    line = await anext(lines, None)
+                if line is None:
+                    return
+                record = await self._answer(line)
+                journal.add(record)
+                self._unusable += _counts_against_ratio(record)
+                if self._unusable > self.max_rejected:
+                    raise TooManyRejected(_ratio_message(self.split, self._unusable, record))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(work())
+
+    async def _answer(self, line: Line) -> Record:
+        row = usable_row(line, self.shard, TASKS[self.spec.task])
+        if isinstance(row, Rejection):
+            return rejected(line.number, row)
+        return await answer_row(line.number, row, self.spec, self.teacher)
+
+    async def _watch_stop(self) -> None:
+        while True:
+            await asyncio.sleep(STOP_CHECK_SECONDS)
+            if await self.is_stopped():
+                raise Stopped
+
+    async def _missing(self, journal: Journal) -> AsyncIterator[Line]:
+        async for line in lines_of(self.storage, self.paths, self.split, self.shard):
+            if line.number not in journal.records:
+                yield line
+
+
+def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one failure that says how the shard ended: a permanent one before a stop, a stop before the rest."""
+    leaves = list(_leaves(failures))
+    for kind in (PermanentError, Stopped):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    return leaves[0]
+
+
+def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from _leaves(cast(BaseExceptionGroup[BaseException], failure))
+        else:
+            yield failure
+
+
+def _counts_against_ratio(record: Record) -> bool:
+    """Whether the teacher was asked for this row in vain; rows that were bad from the start are the gate's affair."""
+    return record.status == "rejected" and record.requests > 0
+
+
+def _ratio_message(split: Split, count: int, last: Record) -> str:
+    return (
+        f"{count} rows of {split} got no usable answer, so that quality.min_success_ratio cannot be met any more; "
+        f"the last one, line {last.line}: {last.reason}: {last.detail}"
+    )

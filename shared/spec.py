@@ -1,0 +1,180 @@
+"""The run specification: `run.json`, or the body of `POST /api/runs`. Unknown keys are errors; what is accepted has an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from shared.errors import InvalidInput, Problem
+from shared.paths import DATASETS
+from shared.students import check_hyperparameters, find_student
+from shared.tasks import TASKS, Task
+
+TaskName = Literal["nli", "conversation", "nlu_qa", "math", "summarization"]
+Hyperparameter = str | int | float | bool
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TeacherSpec(_Section):
+    """How the teacher is asked. What is None is not sent: the model's own default holds."""
+
+    model: str | None = Field(
+        default=None, min_length=1, description="model or deployment name; default: setting TEACHER_MODEL"
+    )
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    stop: list[Annotated[str, Field(min_length=1)]] | None = Field(default=None, min_length=1, max_length=4)
+    seed: int | None = None
+    max_tokens: int = Field(
+        default=1024, ge=1, le=131_072, description="tokens an answer may have; doubled once when cut off"
+    )
+    concurrency: int = Field(default=32, ge=1, le=1024, description="requests in flight a worker process, at most")
+    timeout_seconds: float = Field(default=120, gt=0, le=600, description="for one request")
+    max_attempts: int = Field(
+        default=8, ge=1, le=20, description="for one request that errs or times out; 429 does not count"
+    )
+    row_deadline_seconds: float = Field(default=900, gt=0, le=7200, description="for one answer, all attempts together")
+
+
+class PromptSpec(_Section):
+    """What is added to the rows' own prompts, and what the student learns from the answers."""
+
+    chain_of_thought: bool = Field(
+        default=False, description="nli, nlu_qa, math: the teacher reasons before it answers"
+    )
+    chain_of_density: bool = Field(
+        default=False, description="summarization: the teacher makes its summary denser in steps"
+    )
+    max_summary_words: int = Field(
+        default=80, ge=5, le=2000, description="summarization: longer summaries are not accepted"
+    )
+    student_learns: Literal["answer", "reasoning"] = Field(
+        default="answer", description="with chain of thought: the answer alone, or the reasoning before it"
+    )
+
+
+class QualitySpec(_Section):
+    min_success_ratio: float = Field(
+        0.7, ge=0, le=1, description="accepted rows by rows asked, each split, or the run fails"
+    )
+    min_rows: int | None = Field(default=None, ge=1, description="accepted training rows, at least; default: by task")
+
+
+class GenerationSpec(_Section):
+    rows_per_shard: int = Field(default=256, ge=1, le=5000, description="rows one activity answers")
+    parallel_shards: int = Field(default=8, ge=1, le=64, description="shards in work at the same time, each split")
+
+
+class StudentSpec(_Section):
+    backend: Literal["azureml"] = "azureml"
+    model: str | None = Field(default=None, min_length=1, description="asset id; default: setting STUDENT_MODEL")
+    hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict[str, Hyperparameter])
+    registered_model_name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$", description="default: the run id"
+    )
+    max_hours: float = Field(
+        default=48, gt=0, le=336, description="the fine-tuning job is cancelled when it takes longer"
+    )
+
+
+class RunSpec(_Section):
+    """One run. `train` and `validation` are `datasets/…` paths in the configured storage account."""
+
+    task: TaskName
+    name: str | None = Field(default=None, min_length=1, max_length=100)
+    train: str
+    validation: str | None = None
+    teacher: TeacherSpec = TeacherSpec()
+    prompt: PromptSpec = PromptSpec()
+    quality: QualitySpec = QualitySpec()
+    generation: GenerationSpec = GenerationSpec()
+    student: StudentSpec = StudentSpec()
+
+    @property
+    def min_rows(self) -> int:
+        """Training rows that must be accepted."""
+        return self.quality.min_rows or TASKS[self.task].min_rows
+
+
+def parse_spec(data: object) -> RunSpec:
+    """A specification from decoded JSON. Raises InvalidInput with every problem at once, each with its place."""
+    problems: list[Problem] = []
+    spec: RunSpec | None = None
+    try:
+        spec = RunSpec.model_validate(data)
+    except ValidationError as error:
+        problems += [_problem(entry["loc"], entry["msg"]) for entry in error.errors(include_url=False)]
+    if isinstance(data, Mapping):
+        problems += _cross_problems(cast(Mapping[str, Any], data))
+    if problems or spec is None:
+        raise InvalidInput(f"the run specification has {len(problems)} problem(s)", details=problems)
+    return spec
+
+
+def spec_schema() -> dict[str, JsonValue]:
+    """JSON Schema of the specification, for editors and the docs."""
+    return RunSpec.model_json_schema()
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> Problem:
+    if message == "Extra inputs are not permitted":
+        message = "is not a known setting"
+    return {"where": ".".join(map(str, location)) or "body", "problem": message}
+
+
+def _cross_problems(data: Mapping[str, Any]) -> list[Problem]:
+    """What no single field can see, read from the raw data so that it is found beside other problems."""
+    problems = [
+        {"where": key, "problem": why}
+        for key in ("train", "validation")
+        if isinstance(path := data.get(key), str) and (why := path_problem(path))
+    ]
+    if data.get("validation") is not None and data.get("validation") == data.get("train"):
+        problems.append({"where": "validation", "problem": "is the training set itself"})
+    task, prompt, student = data.get("task"), data.get("prompt"), data.get("student")
+    if isinstance(task, str) and task in TASKS and isinstance(prompt, Mapping):
+        problems += _prompt_problems(TASKS[task], cast(Mapping[str, Any], prompt))
+    if isinstance(student, Mapping):
+        problems += _student_problems(cast(Mapping[str, Any], student))
+    return cast(list[Problem], problems)
+
+
+def _prompt_problems(task: Task, prompt: Mapping[str, Any]) -> list[dict[str, str]]:
+    problems = [
+        {"where": f"prompt.{key}", "problem": f"cannot be used by task {task.name}: remove it"}
+        for key in PromptSpec.model_fields
+        if key in prompt and key not in task.prompt_settings and prompt[key] != PromptSpec.model_fields[key].default
+    ]
+    wants_reasoning = "student_learns" in task.prompt_settings and prompt.get("student_learns") == "reasoning"
+    if wants_reasoning and not prompt.get("chain_of_thought"):
+        problems.append({"where": "prompt.student_learns", "problem": "`reasoning` needs chain_of_thought: true"})
+    return problems
+
+
+def _student_problems(student: Mapping[str, Any]) -> list[dict[str, str]]:
+    model, given = student.get("model"), student.get("hyperparameters")
+    if not isinstance(model, str) or not isinstance(given, dict):
+        return []
+    _, problems = check_hyperparameters(find_student(model), cast(dict[str, Any], given))
+    return [{"where": "student.hyperparameters", "problem": problem} for problem in problems]
+
+
+def path_problem(path: str) -> str | None:
+    """Why a dataset path cannot be used, or None."""
+    if "://" in path or path.startswith("//"):
+        return f"must be a path like {DATASETS}/nli/mine/train.jsonl in the configured storage account, not a URL"
+    if "?" in path or "#" in path or "\\" in path or not path.isprintable():
+        return "must not contain ?, #, backslashes or control characters"
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return "must not contain empty, . or .. parts"
+    if parts[0] != DATASETS or len(parts) < 2:
+        return f"must lie in container {DATASETS}, e.g. {DATASETS}/nli/mine/train.jsonl"
+    return None if path.endswith(".jsonl") else "must name a .jsonl file"

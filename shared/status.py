@@ -1,0 +1,128 @@
+"""What users see of a run: the root orchestration's custom status (counters only, far below 16 KB) and the HTTP view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, Field
+
+from shared.errors import ErrorData
+from shared.paths import RUNS, RunPaths
+from shared.tally import Tally
+
+Stage = Literal["prepare", "scan", "preflight", "generate", "assemble", "finetune", "report", "done"]
+MAX_ERROR_CHARACTERS = 2000
+MAX_DETAILS = 20
+
+# what Durable says of the root instance, in our words; Completed is refined by the custom status
+RUNTIME_STATUS = {
+    "Pending": "pending",
+    "Running": "running",
+    "ContinuedAsNew": "running",
+    "Suspended": "suspended",
+    "Completed": "completed",
+    "Failed": "failed",
+    "Terminated": "terminated",
+    "Canceled": "cancelled",
+}
+TERMINAL = frozenset({"completed", "failed", "cancelled", "terminated"})
+
+
+class RunStatus(BaseModel):
+    """Custom status of a run. `stopping` tells running activities that the run was cancelled or has failed."""
+
+    task: str
+    name: str
+    stage: Stage = "prepare"
+    outcome: Literal["completed", "failed", "cancelled"] | None = None
+    stopping: bool = False
+    splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
+    tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
+    finetune: dict[str, Any] | None = None
+    error: ErrorData | None = None
+    warnings: list[str] = Field(default_factory=list[str])
+    outputs: dict[str, str] = Field(default_factory=dict[str, str])
+
+    def count(self, tallies: Mapping[str, Tally]) -> None:
+        """Take over the counts; rows and shards of a split stay as planned."""
+        for split, tally in tallies.items():
+            self.splits[split] |= {
+                "done": tally.done,
+                "accepted": tally.accepted,
+                "rejected": tally.rejected_rows,
+                "shards_done": tally.shards_done,
+            }
+        self.tokens = {
+            "prompt": sum(tally.prompt_tokens for tally in tallies.values()),
+            "completion": sum(tally.completion_tokens for tally in tallies.values()),
+        }
+
+    def plan(self, split: str, rows: int, shards: int) -> None:
+        self.splits[split] = {
+            "rows": rows,
+            "done": 0,
+            "accepted": 0,
+            "rejected": 0,
+            "shards": shards,
+            "shards_done": 0,
+        }
+
+    def fail(self, error: ErrorData) -> None:
+        """Note why the run ends; long messages are cut so that the status stays small."""
+        details = [{**problem, "problem": _cut(problem["problem"])} for problem in error["details"][:MAX_DETAILS]]
+        self.error = cast(ErrorData, {"code": error["code"], "message": _cut(error["message"]), "details": details})
+        self.outcome, self.stopping = "failed", True
+
+
+def initial_view(run_id: str, task: str, name: str) -> dict[str, Any]:
+    """The HTTP view of a run that was only just asked for."""
+    return _view(run_id, "pending", RunStatus(task=task, name=name), None, None)
+
+
+def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
+    """The HTTP view of a run from Durable's status JSON of its root instance."""
+    run_id = str(durable["instanceId"])
+    custom = durable.get("customStatus")
+    given = cast(dict[str, Any], durable.get("input") or {}) if isinstance(durable.get("input"), dict) else {}
+    state = RunStatus(task=str(given.get("task") or run_id.partition("-")[0]), name=str(given.get("name") or ""))
+    if isinstance(custom, dict):
+        state = RunStatus.model_validate(custom)
+    status = RUNTIME_STATUS.get(str(durable.get("runtimeStatus")), "running")
+    if status == "completed" and state.outcome:
+        status = state.outcome
+    if status == "failed" and state.error is None:
+        output = _cut(str(durable.get("output") or "the orchestration failed"))
+        state.error = {"code": "orchestration", "message": output, "details": []}
+    view = _view(run_id, status, state, durable.get("createdTime"), durable.get("lastUpdatedTime"))
+    return {**view, "links": dict(links)}
+
+
+def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any) -> dict[str, Any]:
+    return {
+        "id": run_id,
+        "task": state.task,
+        "name": state.name,
+        "status": status,
+        "stage": state.stage,
+        "created": created,
+        "updated": updated,
+        "splits": state.splits,
+        "tokens": state.tokens,
+        "finetune": state.finetune,
+        "error": state.error,
+        "warnings": state.warnings,
+        "outputs": state.outputs,
+    }
+
+
+def output_paths(run_id: str, splits: list[str]) -> dict[str, str]:
+    """Where a run's results lie, as `container/name`."""
+    paths = RunPaths(run_id)
+    found = {split: paths.dataset(cast(Any, split)) for split in splits}
+    found |= {"rejected": paths.rejected, "report": paths.report, "card": paths.card}
+    return {name: f"{RUNS}/{path}" for name, path in found.items()}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[: MAX_ERROR_CHARACTERS - 1]}…"

@@ -1,0 +1,212 @@
+"""The storage account, through azure-storage-blob's async client: the few operations that runs need, with our errors.
+
+The SDK itself retries throttling and broken connections; what still fails is raised and left to Durable's retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+
+from shared.errors import NotFound, PermanentError, ShardContended
+from shared.paths import RUNS, split_path
+from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
+
+CHUNK_BYTES = 4 * 1024 * 1024  # of a download held in memory at a time
+MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
+COPY_POLL_SECONDS = 0.5
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+
+
+@asynccontextmanager
+async def open_storage(settings: Settings) -> AsyncGenerator[Storage]:
+    """The storage account of these settings, for one activity or request."""
+    limits: dict[str, Any] = {"max_chunk_get_size": CHUNK_BYTES, "max_single_get_size": CHUNK_BYTES}
+    if settings.storage_connection_string:
+        try:
+            client = BlobServiceClient.from_connection_string(
+                settings.storage_connection_string.get_secret_value(), **limits
+            )
+        except ValueError as error:
+            raise PermanentError(f"{STORAGE} is not a connection string: {error}", code="settings") from None
+        async with client:
+            yield Storage(client)
+        return
+    if not settings.blob_service_uri:
+        raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
+    async with (
+        DefaultAzureCredential() as credential,
+        BlobServiceClient(settings.blob_service_uri, credential=credential, **limits) as client,
+    ):
+        yield Storage(client)
+
+
+class Storage:
+    """Blobs by name in container `runs`, or by path (`container/name`) where said."""
+
+    def __init__(self, client: BlobServiceClient) -> None:
+        self._client = client
+        self._runs: ContainerClient = client.get_container_client(RUNS)
+
+    def blob(self, name: str) -> BlobClient:
+        return self._runs.get_blob_client(name)
+
+    def uri(self, name: str) -> str:
+        """URI of a blob, without any signature."""
+        return self.blob(name).url
+
+    async def read(self, name: str) -> bytes:
+        """A small document's bytes. Raises NotFound; PermanentError when it is larger than 1 MiB."""
+        return await _read(self.blob(name), f"{RUNS}/{name}")
+
+    async def read_path(self, path: str) -> bytes:
+        container, name = split_path(path)
+        return await _read(self._client.get_blob_client(container, name), path)
+
+    async def read_json(self, name: str) -> Any:
+        """A JSON document of ours, of any size. Raises NotFound."""
+        return json.loads(b"".join([chunk async for chunk in self.stream(name)]))
+
+    async def write(self, name: str, data: bytes, *, content_type: str = JSON) -> None:
+        settings = ContentSettings(content_type=content_type)
+        await self.blob(name).upload_blob(data, overwrite=True, content_settings=settings)
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write only where nothing stands yet. Returns whether this call wrote it."""
+        try:
+            await self.blob(name).upload_blob(data, content_settings=ContentSettings(content_type=JSON))
+        except (ResourceExistsError, ResourceModifiedError):
+            return False
+        return True
+
+    async def stream(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Bytes [start, end) of a blob in chunks. Raises NotFound."""
+        if end is not None and end <= start:
+            return
+        length = None if end is None else end - start
+        try:
+            download = await self.blob(name).download_blob(offset=start or None, length=length)
+        except ResourceNotFoundError:
+            raise NotFound(f"blob {RUNS}/{name} does not exist") from None
+        except HttpResponseError as error:
+            if error.status_code == 416:  # an empty blob has no byte to begin with
+                return
+            raise
+        async for chunk in download.chunks():
+            yield chunk
+
+    async def properties(self, path: str) -> BlobProperties | None:
+        """Properties of a blob by path, None where there is none."""
+        container, name = split_path(path)
+        try:
+            return await self._client.get_blob_client(container, name).get_blob_properties()
+        except ResourceNotFoundError:
+            return None
+
+    async def copy_in(self, path: str, name: str, etag: str | None = None) -> str:
+        """Copy a dataset into container `runs` within the service, once. Returns the ETag of the source's version.
+
+        Raises NotFound, and PermanentError (`dataset_changed`) when the source is no longer the version named.
+        """
+        target = self.blob(name)
+        if await self.properties(f"{RUNS}/{name}") is None:
+            container, source_name = split_path(path)
+            source = self._client.get_blob_client(container, source_name)
+            condition: dict[str, Any] = (
+                {"source_etag": etag, "source_match_condition": MatchConditions.IfNotModified} if etag else {}
+            )
+            try:
+                await target.start_copy_from_url(source.url, **condition)
+            except ResourceNotFoundError:
+                raise NotFound(f"dataset {path} does not exist") from None
+            except ResourceModifiedError:
+                message = f"{path} was overwritten before the run began; its new version has a run of its own"
+                raise PermanentError(message, code="dataset_changed") from None
+        await _copied(target, path)
+        source_properties = await self.properties(path)
+        return etag or (source_properties.etag if source_properties else "")
+
+    async def stage(self, name: str, block_id: str, data: bytes) -> None:
+        """Stage one block; staging the same id again replaces it."""
+        await self.blob(name).stage_block(block_id, data)
+
+    async def staged(self, name: str) -> set[str]:
+        """Ids of the blocks that a commit may name."""
+        try:
+            committed, uncommitted = await self.blob(name).get_block_list("all")
+        except ResourceNotFoundError:
+            return set()
+        return {block.id for block in [*committed, *uncommitted]}
+
+    async def commit(self, name: str, block_ids: list[str]) -> None:
+        settings = ContentSettings(content_type=JSON_LINES)
+        blocks = [BlobBlock(block_id) for block_id in block_ids]
+        await self.blob(name).commit_block_list(blocks, content_settings=settings)
+
+    async def journal_position(self, name: str) -> int:
+        """Length of an append blob in bytes, making an empty one where none stands."""
+        blob = self.blob(name)
+        try:
+            return (await blob.get_blob_properties()).size
+        except ResourceNotFoundError:
+            try:
+                await blob.create_append_blob(etag="*", match_condition=MatchConditions.IfMissing)
+            except (ResourceExistsError, ResourceModifiedError):
+                return (await blob.get_blob_properties()).size
+            return 0
+
+    async def append(self, name: str, data: bytes, position: int) -> None:
+        """Append at exactly this position. Raises ShardContended when somebody else appended meanwhile."""
+        try:
+            await self.blob(name).append_block(data, appendpos_condition=position)
+        except HttpResponseError as error:
+            if error.status_code == 412:
+                raise ShardContended(f"{RUNS}/{name} is being written by another execution") from None
+            raise
+
+    async def set_metadata(self, name: str, metadata: dict[str, str]) -> None:
+        await self.blob(name).set_blob_metadata(metadata)
+
+    async def metadata_under(self, prefix: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
+        """(name, metadata) of every blob under a prefix in container `runs`, in order of name."""
+        async for blob in self._runs.list_blobs(name_starts_with=prefix, include=["metadata"]):
+            yield blob.name, blob.metadata or {}
+
+    async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
+        """Run ids in order, from the folders of container `runs`."""
+        async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):
+            run_id = str(folder.name).rstrip("/")
+            if run_id > after:
+                yield run_id
+
+
+async def _read(blob: BlobClient, path: str) -> bytes:
+    try:
+        download = await blob.download_blob(length=MAX_DOCUMENT_BYTES + 1)
+        data = await download.readall()
+    except ResourceNotFoundError:
+        raise NotFound(f"blob {path} does not exist") from None
+    except HttpResponseError as error:
+        if error.status_code == 416:
+            return b""
+        raise
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise PermanentError(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes", code="too_large")
+    return data
+
+
+async def _copied(target: BlobClient, path: str) -> None:
+    while (copy := (await target.get_blob_properties()).copy).status == "pending":
+        await asyncio.sleep(COPY_POLL_SECONDS)
+    if copy.status not in (None, "success"):
+        raise PermanentError(f"copying {path} ended as {copy.status}: {copy.status_description}", code="copy_failed")

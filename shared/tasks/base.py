@@ -1,0 +1,123 @@
+"""What a task type has to say: which rows it takes, what the teacher is asked, how an answer is read, what the student learns.
+
+Adding a task type is one module with a subclass of Task and one line in the registry (`shared/tasks/__init__.py`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from shared.rows import Message, Rejection, Row
+
+if TYPE_CHECKING:
+    from shared.spec import PromptSpec
+
+PROMPT_VERSION = "1"  # recorded in every report; raise it when any text that the teacher is sent changes
+
+CHAIN_OF_THOUGHT = (
+    "Think step by step before you answer. Reply with one JSON object and nothing else, in this form: "
+    '{"reasoning": "<your reasoning, step by step>", "answer": "<the answer alone, as asked for above>"}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was read from one teacher reply. `reasoning` is None where none was asked for."""
+
+    text: str
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why no answer could be read. `detail` is told to the teacher when it is asked again."""
+
+    reason: str
+    detail: str
+
+
+class Task(ABC):
+    """One task type. Stateless; everything is a pure function of its arguments."""
+
+    name: ClassVar[str]
+    min_rows: ClassVar[int]  # accepted training rows, by default
+    prompt_settings: ClassVar[frozenset[str]]  # the PromptSpec fields that mean something here
+
+    @abstractmethod
+    def check(self, row: Row) -> Row | Rejection:
+        """The row as this task uses it, or why it cannot."""
+
+    @abstractmethod
+    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
+        """The answer in the teacher's reply (never raises)."""
+
+    def turns(self, row: Row) -> int:
+        """How many times the teacher is asked for this row."""
+        return 1
+
+    def instructions(self, prompt: PromptSpec) -> str | None:
+        """What is added to the row's own system prompt for the teacher."""
+        return CHAIN_OF_THOUGHT if prompt.chain_of_thought else None
+
+    def teacher_messages(
+        self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str | None = None
+    ) -> list[Message]:
+        """The conversation to complete, `answers` being the teacher's own earlier turns.
+
+        `complaint` says why the last reply could not be used, when the teacher is asked again.
+        """
+        parts = [row.system, self.instructions(prompt)]
+        if complaint:
+            parts.append(f"An earlier reply to this could not be used: {complaint}. Follow the instructions exactly.")
+        system = "\n\n".join(part for part in parts if part)
+        return [*_system(system), *_dialogue(row, answers)]
+
+    def student_messages(
+        self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], *, system_role: bool
+    ) -> list[Message]:
+        """The training example: the row's own prompts and the teacher's answers."""
+        turns = _dialogue(row, answers, reasoning=prompt.student_learns == "reasoning")
+        if row.system is None:
+            return turns
+        if system_role:
+            return [*_system(row.system), *turns]
+        merged: Message = {"role": "user", "content": f"{row.system}\n\n{turns[0]['content']}"}
+        return [merged, *turns[1:]]
+
+
+class SingleTurnTask(Task):
+    """A task of one question and one answer; a final assistant message is the user's reference answer."""
+
+    def check(self, row: Row) -> Row | Rejection:
+        turns = row.turns
+        if len(turns) > 2:
+            return Rejection("wrong_turns", f"task {self.name} takes one user message, not {len(turns)} turns", row.id)
+        if len(turns) == 2:
+            row = Row(row.messages[:-1], row.id, row.reference or turns[1]["content"])
+        return self.check_question(row)
+
+    def check_question(self, row: Row) -> Row | Rejection:
+        """What the task demands of the question itself."""
+        return row
+
+
+def _system(text: str) -> list[Message]:
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _dialogue(row: Row, answers: Sequence[Answer], *, reasoning: bool = False) -> list[Message]:
+    """User turns of the row with the given answers between them, as far as the answers reach and one question on."""
+    users = [message for message in row.turns if message["role"] == "user"]
+    messages: list[Message] = []
+    for position, user in enumerate(users[: len(answers) + 1]):
+        messages.append({"role": "user", "content": user["content"]})
+        if position < len(answers):
+            messages.append({"role": "assistant", "content": _assistant_text(answers[position], reasoning)})
+    return messages
+
+
+def _assistant_text(answer: Answer, reasoning: bool) -> str:
+    return f"{answer.reasoning}\n\nAnswer: {answer.text}" if reasoning and answer.reasoning else answer.text

@@ -1,0 +1,28 @@
+"""Conversations: every assistant turn is regenerated in order, each with the true history: the teacher's own earlier turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.rows import Rejection, Row
+from shared.tasks.base import Answer, Task, Unreadable
+from shared.tasks.reading import plain_text
+
+if TYPE_CHECKING:
+    from shared.spec import PromptSpec
+
+
+class Conversation(Task):
+    name = "conversation"
+    min_rows = 65
+    prompt_settings = frozenset[str]()
+
+    def check(self, row: Row) -> Row | Rejection:
+        return row  # every order that `parse_row` lets through is a conversation
+
+    def turns(self, row: Row) -> int:
+        return sum(message["role"] == "user" for message in row.turns)
+
+    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
+        text = plain_text(reply)
+        return Answer(text) if text else Unreadable("empty", "the reply is empty")

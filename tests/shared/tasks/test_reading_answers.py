@@ -1,0 +1,156 @@
+"""Reading teacher replies: what models really write, to the one value that the student should learn."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.rows import Row
+from shared.spec import PromptSpec
+from shared.tasks import TASKS, Answer, Unreadable
+
+PLAIN = PromptSpec()
+REASONED = PromptSpec(chain_of_thought=True)
+DENSE = PromptSpec(chain_of_density=True, max_summary_words=10)
+
+
+def row(user: str, system: str | None = None) -> Row:
+    messages = [{"role": "user", "content": user}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    return Row(tuple(messages))  # pyright: ignore[reportArgumentType]
+
+
+NLI = row(
+    "Premise: It rains.\nHypothesis: It is 'wet'.", "Answer with one of 'entailment', 'contradiction', 'neutral'."
+)
+YES_NO = row("Premise: a\nHypothesis: b", "Your output should be one of the labels 'yes' or 'no'.")
+CHOICES = row("Question: Where do fish live?\nAnswer Choices:\n(A) in water\n(B) in trees\n(C) on the moon")
+SUM = row("How many apples are left?")
+
+
+def read(task: str, given_row: Row, reply: str, prompt: PromptSpec = PLAIN) -> str:
+    """The answer's text, or the reason in brackets."""
+    answer = TASKS[task].read(given_row, prompt, reply)
+    return answer.text if isinstance(answer, Answer) else f"<{answer.reason}>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("entailment", "entailment"),
+        ("Entailment.", "entailment"),
+        ("**Neutral**", "neutral"),
+        ("Label: contradiction", "contradiction"),
+        ("The answer is entailment because it rains.", "entailment"),
+        ("```\nneutral\n```", "neutral"),
+        ("<think>contradiction? no.</think>entailment", "entailment"),
+        ("The premise contradicts the hypothesis.", "contradiction"),
+        ("entailed", "entailment"),
+        ("entailment or neutral", "<invalid_label>"),
+        ("This is not an entailment.", "<invalid_label>"),
+        ("maybe", "<invalid_label>"),
+        ("", "<empty>"),
+        ("<think>I wonder", "<empty>"),
+        ("I'm sorry, but I can't help with that.", "<refused>"),
+    ],
+)
+def test_a_label_is_read_however_it_is_dressed(reply: str, expected: str) -> None:
+    assert read("nli", NLI, reply) == expected
+
+
+def test_labels_are_those_that_the_prompt_names() -> None:
+    assert read("nli", YES_NO, "Yes") == "yes"
+    assert read("nli", YES_NO, "entailment") == "<invalid_label>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("A", "A"),
+        ("(b)", "B"),
+        ("C.", "C"),
+        ("Answer: B", "B"),
+        ("The correct answer is (A).", "A"),
+        ("(A) in water", "A"),
+        ("in trees", "B"),
+        ("B) in trees, of course", "B"),
+        ("A or B", "<invalid_choice>"),
+        ("D", "<invalid_choice>"),
+        ("A fish lives there", "<invalid_choice>"),
+    ],
+)
+def test_a_choice_is_read_by_letter_or_by_text(reply: str, expected: str) -> None:
+    assert read("nlu_qa", CHOICES, reply) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("7", "7"),
+        ("-12", "-12"),
+        ("$1,234.50", "1234.5"),
+        ("The answer is 42.", "42"),
+        ("3 + 4 = 7", "7"),
+        ("5.00", "5"),
+        ("\\boxed{18}", "18"),
+        ("3 bags of 4 are\n#### 12", "12"),
+        ("12 apples", "12"),
+        ("3/4", "0.75"),
+        ("1/3", "<no_number>"),
+        ("3 and 4", "<several_numbers>"),
+        ("many", "<no_number>"),
+        ("-0", "0"),
+    ],
+)
+def test_a_number_is_read_in_one_canonical_form(reply: str, expected: str) -> None:
+    assert read("math", SUM, reply) == expected
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"reasoning": "2 and 5 make 7", "answer": "7"}',
+        '```json\n{"reasoning": "2 and 5 make 7", "answer": 7}\n```',
+        'Sure! {"reasoning": "2 and 5 make 7", "answer": "7",} Hope it helps.',
+        '<think>{"answer": 3}</think>{"reasoning": ["2 and 5 make 7"], "answer": "$7"}',
+    ],
+)
+def test_chain_of_thought_is_read_from_its_json_object(reply: str) -> None:
+    assert TASKS["math"].read(SUM, REASONED, reply) == Answer("7", "2 and 5 make 7")
+
+
+def test_chain_of_thought_without_its_json_object_is_unreadable() -> None:
+    assert read("math", SUM, "7", REASONED) == "<unreadable>"
+    assert read("math", SUM, '{"answer": "7"}', REASONED) == "<unreadable>"
+
+
+def test_a_summary_over_the_word_limit_is_not_accepted_and_says_by_how_much() -> None:
+    answer = TASKS["summarization"].read(SUM, DENSE, '{"steps": [{"summary": "' + "word " * 11 + '"}]}')
+    assert isinstance(answer, Unreadable)
+    assert "11 words, the limit is 10" in answer.detail
+
+
+def test_chain_of_density_gives_the_last_summary() -> None:
+    reply = '{"steps": [{"missing_entities": ["x"], "summary": "first"}, {"missing_entities": [], "summary": "last"}]}'
+    assert read("summarization", SUM, reply, DENSE) == "last"
+
+
+def test_empty_conversation_turns_are_never_training_data() -> None:
+    assert read("conversation", SUM, " \n ") == "<empty>"
+
+
+@given(task=st.sampled_from(sorted(TASKS)), reply=st.text(max_size=200), reasoned=st.booleans())
+def test_any_reply_gives_a_value_or_a_named_reason(task: str, reply: str, reasoned: bool) -> None:
+    prompt = REASONED if reasoned and "chain_of_thought" in TASKS[task].prompt_settings else PLAIN
+    answer = TASKS[task].read(CHOICES, prompt, reply)
+    assert answer.text if isinstance(answer, Answer) else answer.reason
+
+
+@given(
+    value=st.sampled_from(["entailment", "neutral", "contradiction"]),
+    dress=st.sampled_from(["{}", "```\n{}\n```", "<think>hm</think>\n{}", "  {}\n\n", "Answer: {}", "**{}**"]),
+)
+def test_dressing_a_valid_answer_never_changes_what_is_read(value: str, dress: str) -> None:
+    assert read("nli", NLI, dress.format(value)) == value

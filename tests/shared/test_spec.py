@@ -1,0 +1,104 @@
+"""The run specification: every problem at once, and no setting that is silently ignored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import InvalidInput
+from shared.spec import RunSpec, parse_spec, path_problem, spec_schema
+
+ROOT = Path(__file__).parents[2]
+TRAIN = "datasets/nli/x/train.jsonl"
+
+
+def parse(**fields: Any) -> RunSpec:
+    return parse_spec({"task": "nli", "train": TRAIN, **fields})
+
+
+def places(data: object) -> set[str]:
+    with pytest.raises(InvalidInput) as error:
+        parse_spec(data)
+    return {problem["where"] for problem in error.value.details}
+
+
+def test_defaults_make_a_whole_specification() -> None:
+    assert parse().min_rows == 65
+    assert parse(quality={"min_rows": 3}).min_rows == 3
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = places(
+        {
+            "task": "math",
+            "train": "https://elsewhere/train.jsonl",
+            "speed": 11,
+            "teacher": {"temperature": 3, "stop": []},
+            "prompt": {"chain_of_density": True},
+        }
+    )
+    assert found == {"train", "speed", "teacher.temperature", "teacher.stop", "prompt.chain_of_density"}
+
+
+@pytest.mark.parametrize("data", [None, [], "nli", 7])
+def test_a_body_that_is_no_object_is_an_error(data: object) -> None:
+    assert places(data) == {"body"}
+
+
+@pytest.mark.parametrize(
+    ("task", "setting"),
+    [
+        ("math", {"chain_of_density": True}),
+        ("nli", {"max_summary_words": 50}),
+        ("summarization", {"chain_of_thought": True}),
+        ("conversation", {"chain_of_thought": True}),
+        ("conversation", {"student_learns": "reasoning"}),
+    ],
+)
+def test_a_setting_that_a_task_cannot_use_is_an_error(task: str, setting: dict[str, Any]) -> None:
+    [where] = places({"task": task, "train": TRAIN, "prompt": setting})
+    assert where == f"prompt.{next(iter(setting))}"
+
+
+def test_learning_the_reasoning_needs_chain_of_thought() -> None:
+    assert places({"task": "nli", "train": TRAIN, "prompt": {"student_learns": "reasoning"}}) == {"prompt.student_learns"}
+
+
+def test_hyperparameters_are_checked_against_the_student() -> None:
+    student = {"model": "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1", "hyperparameters": {"x": 1}}
+    assert places({"task": "nli", "train": TRAIN, "student": student}) == {"student.hyperparameters"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://x.blob.core.windows.net/datasets/a.jsonl",
+        "//host/a.jsonl",
+        "datasets/../secrets/a.jsonl",
+        "datasets//a.jsonl",
+        "datasets/a.jsonl?sv=1",
+        "azure-webjobs-secrets/host.jsonl",
+        "datasets/a.json",
+        "datasets",
+        "datasets/a\n.jsonl",
+    ],
+)
+def test_only_paths_in_the_configured_account_are_taken(path: str) -> None:
+    assert path_problem(path)
+
+
+def test_a_training_set_cannot_validate_itself() -> None:
+    assert places({"task": "nli", "train": TRAIN, "validation": TRAIN}) == {"validation"}
+
+
+def test_a_resolved_specification_is_read_back_as_it_is() -> None:
+    spec = parse(teacher={"stop": ["END"]}, student={"hyperparameters": {"learning_rate": 0.001}})
+    assert parse_spec(json.loads(spec.model_dump_json(exclude_none=True))) == spec
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = ROOT / "docs" / "run.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == spec_schema(), "run: python -m docs.make"
