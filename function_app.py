@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -41,7 +41,9 @@ def _trigger_source() -> func.BlobSource:
 Client = df.DurableOrchestrationClient
 
 
-@app.blob_trigger(arg_name="dataset", path=TRIGGER_PATH, connection=settings.STORAGE, source=_trigger_source())
+@cast(Any, app).blob_trigger(
+    arg_name="dataset", path=TRIGGER_PATH, connection=settings.STORAGE, source=_trigger_source()
+)
 @app.durable_client_input(client_name="client")
 async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestrationClient) -> None:
     """One run for each version of an uploaded dataset, however often the event is delivered."""
@@ -63,7 +65,8 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
     """202 with our status link and Durable's check-status links."""
 
     async def start() -> func.HttpResponse:
-        body = parse_body(req.headers.get("Content-Type", ""), req.get_body())
+        headers = cast(Mapping[str, str], req.headers)
+        body = parse_body(headers.get("Content-Type", ""), req.get_body())
         async with open_storage(settings.current()) as storage:
             request = await request_of_body(storage, body)
             existing = await _status(client, request.run_id)

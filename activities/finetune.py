@@ -6,8 +6,6 @@ import asyncio
 from typing import Any
 
 import azure.durable_functions as df
-from shared.finetuning import FineTuneRequest, FineTuningBackend, get_backend
-from shared.finetuning.outcome import job_view
 
 from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from activities.outcome import Payload, ok, returns_permanent_failures
@@ -15,6 +13,8 @@ from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from shared import settings
 from shared.errors import TransientError
+from shared.finetuning import FineTuneRequest, FineTuningBackend, get_backend
+from shared.finetuning.outcome import job_view
 from shared.paths import RunPaths, Split
 from shared.settings import Settings
 from shared.spec import RunSpec

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import azure.durable_functions as df
 
 from activities.names import GENERATE_SHARD
@@ -10,7 +12,7 @@ from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from shared import settings
 from shared.paths import RunPaths
-from shared.plan import Plan
+from shared.plan import Plan, Shard
 from shared.shards import ShardRun, Stopped
 from shared.storage import open_storage
 from shared.teacher import open_teacher
@@ -38,7 +40,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 paths=paths,
                 split=split,
                 index=index,
-                shard=plan.shards[index],
+                shard=cast(Shard, plan.shards[index]),
                 max_rejected=shard["max_rejected"],
                 is_stopped=lambda: is_stopped(client, run_id),
             )

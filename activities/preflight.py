@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import azure.durable_functions as df
-from shared.finetuning import get_backend
 
 from activities.names import PREFLIGHT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from shared import settings
 from shared.errors import PermanentError, Problem
+from shared.finetuning import get_backend
 from shared.paths import RunPaths
 from shared.settings import Settings
 from shared.spec import RunSpec

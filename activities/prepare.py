@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import azure.durable_functions as df
-from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
 
 from activities.names import PREPARE_RUN
 from activities.outcome import Payload, ok, returns_permanent_failures
@@ -16,6 +15,7 @@ from shared.settings import Settings
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest, specification
 from shared.storage import Storage, open_storage
+from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
 
 bp = df.Blueprint()
 

@@ -39,7 +39,7 @@ async def write_report(run: Payload) -> Payload:
             finished=datetime.now(UTC).replace(microsecond=0),
             inputs={split: await _facts(storage, paths.input(split)) for split in splits},
             outputs=await _outputs(storage, paths, splits),
-            counts=dict[str, Tally](counts),
+            counts={**counts},
             specification=spec,
             finetune=state.finetune,
             error=state.error,

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
-from shared.finetuning.outcome import job_outcome
 
 from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from orchestrators.context import Context
 from orchestrators.steps import RunFailed, call
+from shared.finetuning.outcome import job_outcome
 from shared.pacing import poll_interval
 
 FINETUNE = "finetune"

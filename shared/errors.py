@@ -12,7 +12,8 @@ DistillationError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 
 class Problem(TypedDict):

@@ -62,7 +62,7 @@ class PromptSpec(_Section):
 
 class QualitySpec(_Section):
     min_success_ratio: float = Field(
-        0.7, ge=0, le=1, description="accepted rows by rows asked, each split, or the run fails"
+        default=0.7, ge=0, le=1, description="accepted rows by rows asked, each split, or the run fails"
     )
     min_rows: int | None = Field(default=None, ge=1, description="accepted training rows, at least; default: by task")
 

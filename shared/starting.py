@@ -90,9 +90,11 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
 
 async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
     try:
-        data = json.loads((await storage.read_path(path)).decode("utf-8-sig"))
+        document = await storage.read_path(path)
     except NotFound:
         return {}
+    try:
+        data = json.loads(document.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is not JSON", details=[{"where": path, "problem": str(error)}]) from None
     if not isinstance(data, Mapping):

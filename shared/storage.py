@@ -93,9 +93,9 @@ class Storage:
         """Bytes [start, end) of a blob in chunks. Raises NotFound."""
         if end is not None and end <= start:
             return
-        length = None if end is None else end - start
+        span = {"offset": start, "length": None if end is None else end - start} if start or end is not None else {}
         try:
-            download = await self.blob(name).download_blob(offset=start or None, length=length)
+            download = await self.blob(name).download_blob(**span)
         except ResourceNotFoundError:
             raise NotFound(f"blob {RUNS}/{name} does not exist") from None
         except HttpResponseError as error:
@@ -160,7 +160,7 @@ class Storage:
             return (await blob.get_blob_properties()).size
         except ResourceNotFoundError:
             try:
-                await blob.create_append_blob(etag="*", match_condition=MatchConditions.IfMissing)
+                await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
             except (ResourceExistsError, ResourceModifiedError):
                 return (await blob.get_blob_properties()).size
             return 0
@@ -192,7 +192,7 @@ class Storage:
 
 async def _read(blob: BlobClient, path: str) -> bytes:
     try:
-        download = await blob.download_blob(length=MAX_DOCUMENT_BYTES + 1)
+        download = await blob.download_blob(offset=0, length=MAX_DOCUMENT_BYTES + 1)
         data = await download.readall()
     except ResourceNotFoundError:
         raise NotFound(f"blob {path} does not exist") from None

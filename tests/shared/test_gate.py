@@ -59,12 +59,17 @@ def test_counts_that_do_not_add_up_are_an_error() -> None:
 
 
 def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
-    tallies = {"train": Tally(rows=70, done=70, accepted=70), "validation": Tally(rows=2, done=2, rejected={"empty": 2})}
+    tallies = {
+        "train": Tally(rows=70, done=70, accepted=70),
+        "validation": Tally(rows=2, done=2, rejected={"empty": 2}),
+    }
     error = after_generation(spec(quality={"min_success_ratio": 0.0}), tallies, {"train": 70, "validation": 2})
     assert error is not None
     assert error["details"][0]["where"] == "validation"
 
 
-@pytest.mark.parametrize(("asked", "ratio", "minimum"), [(10, 0.7, 7), (10, 0.0, 0), (10, 1.0, 10), (3, 0.5, 2), (0, 0.9, 0)])
+@pytest.mark.parametrize(
+    ("asked", "ratio", "minimum"), [(10, 0.7, 7), (10, 0.0, 0), (10, 1.0, 10), (3, 0.5, 2), (0, 0.9, 0)]
+)
 def test_the_minimum_is_rounded_up(asked: int, ratio: float, minimum: int) -> None:
     assert minimum_accepted(spec(quality={"min_success_ratio": ratio}), asked) == minimum

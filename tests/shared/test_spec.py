@@ -64,11 +64,16 @@ def test_a_setting_that_a_task_cannot_use_is_an_error(task: str, setting: dict[s
 
 
 def test_learning_the_reasoning_needs_chain_of_thought() -> None:
-    assert places({"task": "nli", "train": TRAIN, "prompt": {"student_learns": "reasoning"}}) == {"prompt.student_learns"}
+    assert places({"task": "nli", "train": TRAIN, "prompt": {"student_learns": "reasoning"}}) == {
+        "prompt.student_learns"
+    }
 
 
 def test_hyperparameters_are_checked_against_the_student() -> None:
-    student = {"model": "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1", "hyperparameters": {"x": 1}}
+    student = {
+        "model": "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1",
+        "hyperparameters": {"x": 1},
+    }
     assert places({"task": "nli", "train": TRAIN, "student": student}) == {"student.hyperparameters"}
 
 

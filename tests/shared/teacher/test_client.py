@@ -65,7 +65,7 @@ class Script:
             self.in_flight -= 1
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
-        reply = self.replies.pop(0) if self.replies else (200, completion(), {})
+        reply: Any = self.replies.pop(0) if self.replies else (200, completion(), {})
         if reply == "hang":
             await asyncio.sleep(30)
         if reply == "reset":
@@ -98,7 +98,13 @@ async def teacher_of(script: Script, **spec: Any) -> AsyncGenerator[Teacher]:
 async def test_a_reply_comes_with_its_text_and_usage() -> None:
     async with teacher_of(Script()) as teacher:
         reply = await teacher.complete(HELLO)
-    assert (reply.text, reply.prompt_tokens, reply.completion_tokens, reply.model, reply.requests) == ("hi", 3, 2, "m-1", 1)
+    assert (reply.text, reply.prompt_tokens, reply.completion_tokens, reply.model, reply.requests) == (
+        "hi",
+        3,
+        2,
+        "m-1",
+        1,
+    )
 
 
 async def test_the_key_is_sent_as_bearer_and_every_given_parameter_is_sent() -> None:
@@ -139,20 +145,21 @@ async def test_a_throttled_teacher_is_left_alone_for_as_long_as_it_asks(header: 
 
 
 async def test_throttling_does_not_use_up_the_attempts_of_a_row() -> None:
-    refusals = [(429, {}, {"retry-after-ms": "1"})] * 12
+    refusals: list[Any] = [(429, {}, {"retry-after-ms": "1"})] * 12
     async with teacher_of(Script(*refusals), max_attempts=2) as teacher:
         assert (await teacher.complete(HELLO)).requests == 13
 
 
 async def test_attempts_are_bounded_and_counted() -> None:
-    async with teacher_of(Script(*[(500, {}, {"retry-after-ms": "1"})] * 5), max_attempts=3) as teacher:
+    failures: list[Any] = [(500, {}, {"retry-after-ms": "1"})] * 5
+    async with teacher_of(Script(*failures), max_attempts=3) as teacher:
         with pytest.raises(RowFailure) as failure:
             await teacher.complete(HELLO)
     assert (failure.value.reason, failure.value.requests) == ("teacher_error", 3)
 
 
 async def test_a_row_has_a_deadline_also_when_throttled_for_ever() -> None:
-    refusals = [(429, {}, {"retry-after-ms": "100"})] * 100
+    refusals: list[Any] = [(429, {}, {"retry-after-ms": "100"})] * 100
     async with teacher_of(Script(*refusals), row_deadline_seconds=0.5) as teacher:
         with pytest.raises(RowFailure, match="no answer in time") as failure:
             await teacher.complete(HELLO)

@@ -33,7 +33,9 @@ def test_retry_after_is_honoured_in_each_of_its_forms(headers: dict[str, str], s
     assert retry_after(headers, NOW) == seconds
 
 
-@pytest.mark.parametrize(("status", "retried"), [(400, False), (404, False), (408, True), (409, True), (429, True), (500, True), (529, True)])
+@pytest.mark.parametrize(
+    ("status", "retried"), [(400, False), (404, False), (408, True), (409, True), (429, True), (500, True), (529, True)]
+)
 def test_only_what_may_pass_is_retried(status: int, retried: bool) -> None:
     assert is_retried(status) is retried
 

@@ -1,0 +1,184 @@
+"""Fine-tuning in an AzureML workspace, through its SDK: a custom-model chat-completion job on serverless compute.
+
+The job's name is the run id and its data is named by URI, so that submitting twice is one job and nothing is uploaded.
+`create_finetuning_job` of the SDK fails without validation data, which is why the job is built directly.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from shared.errors import NotFound, PermanentError
+from shared.finetuning import FineTuneRequest, Hyperparameter, JobState, JobStatus
+from shared.finetuning.azureml_client import registry_client, workspace_client
+from shared.finetuning.azureml_errors import service_errors
+from shared.finetuning.statuses import azureml_status
+from shared.students import ASSET_ID
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+log = logging.getLogger(__name__)
+
+MODEL_OUTPUT = "registered_model"  # the output's name is the service's; what it names is registered at the end
+TASK = "chatCompletion"
+
+
+class AzureMLBackend:
+    """Jobs of one workspace. `datastore` is the one that points at container `runs`, None where data is named by blob URI."""
+
+    def __init__(self, *, subscription_id: str, resource_group: str, workspace: str, datastore: str | None) -> None:
+        self._workspace = (subscription_id, resource_group, workspace)
+        self._datastore = datastore
+
+    def preflight(self, model: str) -> list[str]:
+        """What stands in the way, each with its remedy. Raises TransientError when the service cannot say."""
+        problems = _problem(self._check_workspace)
+        if not problems and self._datastore:
+            problems += _problem(self._check_datastore)
+        return problems + _problem(_check_student, model)
+
+    def submit(self, request: FineTuneRequest) -> JobState:
+        """Submit the job, or find the one of this name that exists already."""
+        try:
+            return self.poll(request.job_name)
+        except NotFound:
+            pass
+        try:
+            return self._create(request)
+        except PermanentError:
+            try:
+                return self.poll(request.job_name)  # another submission of this job came first
+            except NotFound:
+                pass
+            raise
+
+    def poll(self, job_name: str) -> JobState:
+        """Raises NotFound when there is no job of this name."""
+        with service_errors(f"fine-tuning job {job_name} could not be read"):
+            client = self._client()
+            return self._state(client, client.jobs.get(job_name))
+
+    def cancel(self, job_name: str) -> JobState:
+        """Ask for cancellation, without waiting for it; a job that has ended stays as it is."""
+        state = self.poll(job_name)
+        if state.status.is_terminal or state.status is JobStatus.CANCELLING:
+            return state
+        try:
+            with service_errors(f"fine-tuning job {job_name} could not be cancelled"):
+                self._client().jobs.begin_cancel(job_name, polling=False)
+        except PermanentError:
+            state = self.poll(job_name)
+            if state.status.is_terminal:  # it ended between the two calls
+                return state
+            raise
+        return self.poll(job_name)
+
+    def _client(self) -> MLClient:
+        return workspace_client(*self._workspace)
+
+    def _create(self, request: FineTuneRequest) -> JobState:
+        with service_errors(f"fine-tuning job {request.job_name} could not be submitted"):
+            client = self._client()
+            return self._state(client, cast(Any, client.jobs).create_or_update(_job(request)))
+
+    def _state(self, client: MLClient, job: Any) -> JobState:
+        status = azureml_status(job.status)
+        return JobState(
+            name=job.name,
+            status=status,
+            service_status=job.status or "Unknown",
+            message=self._failure(client, job.name) if status is JobStatus.FAILED else None,
+            url=_studio_url(job),
+            registered_model=_registered_model(client, job) if status is JobStatus.COMPLETED else None,
+        )
+
+    def _failure(self, client: MLClient, job_name: str) -> str | None:
+        """Why a job failed. Only the run history knows, which the SDK reads but shows nowhere."""
+        try:
+            with service_errors("the reason could not be read"):
+                history = cast(Any, client.jobs)._runs_operations
+                error = history.get_run(job_name).error
+        except Exception as problem:  # a reason that cannot be read must not hide that the job has failed
+            log.warning("job %s failed, and %s", job_name, problem)
+            return None
+        return getattr(getattr(error, "error", None), "message", None)
+
+    def _check_workspace(self) -> None:
+        name = self._workspace[-1]
+        with service_errors(f"AzureML workspace {name} cannot be used (check the settings AZUREML_*)"):
+            cast(Any, self._client().workspaces).get(name)
+
+    def _check_datastore(self) -> None:
+        name = self._datastore or ""
+        remedy = "create it over container runs, or remove the setting AZUREML_DATASTORE"
+        with service_errors(f"datastore {name} cannot be used ({remedy})"):
+            self._client().datastores.get(name)
+
+
+def _problem(check: Any, *arguments: str) -> list[str]:
+    """The check's complaint, if any. What is transient stays an error."""
+    try:
+        check(*arguments)
+    except PermanentError as error:
+        return [str(error)]
+    return []
+
+
+def _check_student(model: str) -> None:
+    asset = ASSET_ID.fullmatch(model)
+    if not asset:
+        form = "azureml://registries/<registry>/models/<model>/versions/<version>"
+        raise PermanentError(f"student {model!r} is not an asset id of a model registry: set student.model to {form}")
+    with service_errors(f"student {model} cannot be used (check student.model)"):
+        models = registry_client(asset["registry"]).models
+        if asset["version"]:
+            models.get(asset["model"], version=asset["version"])
+        else:
+            models.get(asset["model"], label=asset["label"])
+
+
+def _job(request: FineTuneRequest) -> Any:
+    from azure.ai.ml import Input, Output
+    from azure.ai.ml.entities import CustomModelFineTuningJob
+
+    validation = Input(type="uri_file", path=request.validation_uri) if request.validation_uri else None
+    job: Any = CustomModelFineTuningJob(
+        name=request.job_name,
+        display_name=request.display_name,
+        experiment_name=request.experiment,
+        description=request.description,
+        tags=dict(request.tags),
+        task=TASK,
+        model=Input(type="mlflow_model", path=request.model),
+        training_data=Input(type="uri_file", path=request.training_uri),
+        validation_data=validation,
+        hyperparameters={name: _as_text(value) for name, value in request.hyperparameters.items()},
+        outputs={MODEL_OUTPUT: Output(type="mlflow_model", name=request.registered_model_name)},
+    )
+    return job
+
+
+def _as_text(value: Hyperparameter) -> str:
+    """The API takes texts alone."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _studio_url(job: Any) -> str | None:
+    services: dict[str, Any] = job.services or {}
+    studio = services.get("Studio")
+    return studio.endpoint if studio else None
+
+
+def _registered_model(client: MLClient, job: Any) -> str | None:
+    """`<name>:<version>`; a name may gain versions from other jobs, so the one that this job made is looked for."""
+    outputs: dict[str, Any] = job.outputs or {}
+    output = outputs.get(MODEL_OUTPUT)
+    if not output or not output.name:
+        return None
+    if output.version:
+        return f"{output.name}:{output.version}"
+    versions: list[Any] = list(client.models.list(name=output.name))
+    own = [model for model in versions if model.job_name == job.name] or (versions if len(versions) == 1 else [])
+    return f"{output.name}:{own[0].version}" if own else None

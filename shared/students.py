@@ -1,0 +1,233 @@
+"""The students that hosted fine-tuning offers, as data: which exist, whether they know a system role, what can be set.
+
+Catalogues change every few months, so nothing else in the app names a model. A student that is not listed is allowed, with
+safe assumptions and a warning. Sources, as of August 2026: Microsoft's retirement schedule of Foundry Models, its fine-tuning
+overview, the samples in Azure/azureml-examples (`jobs/finetuning`), and the models' own cards for context and chat template.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Value = str | int | float | bool
+
+ASSET_ID = re.compile(
+    r"azureml://registries/(?P<registry>[A-Za-z0-9][\w.-]*)/models/(?P<model>[A-Za-z0-9][\w.-]*)"
+    r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
+)
+CAUTIOUS_CONTEXT_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """A number that can be set. The bounds catch slips (a multiplier given as a rate); the service has its own."""
+
+    name: str  # as AzureML's custom-model fine-tuning spells it
+    kind: type[int] | type[float]
+    low: float  # inclusive
+    high: float  # inclusive
+    aliases: tuple[str, ...] = ()
+
+
+# What is not given is left to the service, which chooses by model and size of the dataset.
+COMMON = (
+    Hyperparameter("num_train_epochs", int, 1, 50, ("n_epochs", "epochs")),
+    Hyperparameter("per_device_train_batch_size", int, 1, 256, ("batch_size",)),
+    Hyperparameter("learning_rate", float, 1e-8, 1e-2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A model that can be fine-tuned. `pattern` is matched against its whole name, in any case."""
+
+    name: str
+    pattern: str
+    context_tokens: int
+    system_role: bool = True  # False: the chat template drops system messages, so they go into the first user turn
+    asset: str | None = None  # its asset id in AzureML, newest version known to us; None: not in an AzureML registry
+    hyperparameters: tuple[Hyperparameter, ...] = COMMON
+    any_hyperparameter: bool = False
+    warnings: tuple[str, ...] = ()
+    notes: str = ""
+
+
+def _asset(registry: str, model: str, version: int) -> str:
+    return f"azureml://registries/{registry}/models/{model}/versions/{version}"
+
+
+def _retired(when: str) -> tuple[str, ...]:
+    return (f"is retired since {when}: new fine-tuning jobs are refused; choose another student",)
+
+
+MARKETPLACE = "needs a marketplace subscription in the workspace"
+FOUNDRY = ("is fine-tuned in a Foundry resource, not known in an AzureML registry: check its asset id",)
+NOT_LISTED = "is no longer in the service's list of models: check that its fine-tuning is still offered"
+
+# The first pattern that matches counts.
+STUDENTS: tuple[Student, ...] = (
+    Student(
+        name="Ministral 3B",
+        pattern=r"ministral-3b",
+        context_tokens=131_072,
+        asset=_asset("azureml-mistral", "Ministral-3B", 1),
+        notes=f"the smallest one offered, generally available, no retirement date; {MARKETPLACE}",
+    ),
+    Student(
+        name="Mistral Nemo",
+        pattern=r"mistral-nemo(-12b)?(-\d+)?",
+        context_tokens=131_072,
+        asset=_asset("azureml-mistral", "Mistral-Nemo", 1),
+        warnings=(NOT_LISTED,),
+        notes=MARKETPLACE,
+    ),
+    Student(
+        name="Mistral Large (2411)",
+        pattern=r"mistral-large-2411",
+        context_tokens=131_072,
+        asset=_asset("azureml-mistral", "Mistral-Large-2411", 2),
+        warnings=(NOT_LISTED,),
+        notes=MARKETPLACE,
+    ),
+    Student(
+        name="Phi-4 mini",
+        pattern=r"phi-4-mini-instruct",
+        context_tokens=131_072,
+        asset=_asset("azureml", "Phi-4-mini-instruct", 1),
+        notes="3.8B parameters, generally available, sold by Microsoft: no marketplace subscription",
+    ),
+    Student(name="Phi-4", pattern=r"phi-4", context_tokens=16_384, asset=_asset("azureml", "Phi-4", 7)),
+    Student(
+        name="Phi-3.5",
+        pattern=r"phi-3\.5-(mini|moe)-instruct",
+        context_tokens=131_072,
+        asset=_asset("azureml", "Phi-3.5-mini-instruct", 6),
+        warnings=(NOT_LISTED,),
+    ),
+    Student(
+        name="Phi-3 medium 4k",
+        pattern=r"phi-3-medium-4k-instruct",
+        context_tokens=4096,
+        system_role=False,
+        asset=_asset("azureml", "Phi-3-medium-4k-instruct", 6),
+        warnings=(NOT_LISTED,),
+    ),
+    Student(
+        name="Phi-3 medium 128k",
+        pattern=r"phi-3-medium-128k-instruct",
+        context_tokens=131_072,
+        system_role=False,
+        asset=_asset("azureml", "Phi-3-medium-128k-instruct", 7),
+        warnings=(NOT_LISTED,),
+    ),
+    Student(
+        name="Phi-3 mini 4k",
+        pattern=r"phi-3-mini-4k-instruct",
+        context_tokens=4096,
+        asset=_asset("azureml", "Phi-3-mini-4k-instruct", 15),
+        warnings=(NOT_LISTED,),
+    ),
+    Student(
+        name="Phi-3 mini 128k",
+        pattern=r"phi-3-mini-128k-instruct",
+        context_tokens=131_072,
+        asset=_asset("azureml", "Phi-3-mini-128k-instruct", 13),
+        warnings=(NOT_LISTED,),
+    ),
+    Student(
+        name="Llama 3.1",
+        pattern=r"(meta-)?llama-3\.1-(8b|405b)(-instruct)?",
+        context_tokens=131_072,
+        asset=_asset("azureml-meta", "Meta-Llama-3.1-8B-Instruct", 4),
+        warnings=_retired("2026-06-13"),
+    ),
+    Student(
+        name="Llama 3.3 70B",
+        pattern=r"(meta-)?llama-3\.3-70b-instruct",
+        context_tokens=131_072,
+        asset=_asset("azureml-meta", "Llama-3.3-70B-Instruct", 4),
+    ),
+    Student(
+        name="gpt-oss 20B",
+        pattern=r"gpt-oss-20b",
+        context_tokens=131_072,
+        asset=_asset("azureml-openai-oss", "gpt-oss-20b", 6),
+        notes="reasoning model: its template puts system messages into its developer role",
+    ),
+    Student(name="Qwen3 32B", pattern=r"qwen-?3?-32b", context_tokens=32_768, warnings=FOUNDRY),
+)
+
+# The smallest model that is generally available, has no retirement date, and is offered for serverless fine-tuning in most
+# regions of AzureML as well as in Foundry. Where no marketplace subscription is wanted, Phi-4-mini-instruct is next.
+DEFAULT_STUDENT = _asset("azureml-mistral", "Ministral-3B", 1)
+
+
+def find_student(model: str) -> Student:
+    """What is known of a model, given by asset id or name. Never fails: a stranger gets safe assumptions and a warning."""
+    match = ASSET_ID.fullmatch(model)
+    name = match["model"] if match else model.strip("/").rsplit("/", 1)[-1]
+    for student in STUDENTS:
+        if re.fullmatch(student.pattern, name, re.IGNORECASE):
+            return student
+    return Student(
+        name=name or "unnamed",
+        pattern=re.escape(name),
+        context_tokens=CAUTIOUS_CONTEXT_TOKENS,
+        any_hyperparameter=True,
+        warnings=(
+            f"{name or 'the student'} is not in the table of known students: taken to know a system role, "
+            f"to read {CAUTIOUS_CONTEXT_TOKENS} tokens, and its hyperparameters are not checked",
+        ),
+    )
+
+
+def check_hyperparameters(student: Student, given: Mapping[str, Any]) -> tuple[dict[str, Value], list[str]]:
+    """Hyperparameters under AzureML's names and as numbers, and every problem with them. Checking twice changes nothing."""
+    named = {alias: entry for entry in student.hyperparameters for alias in (entry.name, *entry.aliases)}
+    normalised: dict[str, Value] = {}
+    problems: list[str] = []
+    for key, value in given.items():
+        name = named[key].name if key in named else key
+        if name in normalised:
+            problems.append(f"{key} says the same as {name}, which is given too: remove one")
+            continue
+        checked, problem = _check(student, named.get(key), key, value)
+        if problem:
+            problems.append(problem)
+        elif checked is not None:
+            normalised[name] = checked
+    return normalised, problems
+
+
+def _check(student: Student, known: Hyperparameter | None, key: str, value: object) -> tuple[Value | None, str | None]:
+    if not isinstance(value, str | int | float):
+        return None, f"{key} must be a number or a text, not {type(value).__name__}"
+    if known:
+        return _number(known, key, value)
+    if key == "learning_rate_multiplier":
+        return None, f"{key} belongs to Azure OpenAI students: {student.name} takes learning_rate, for example 2e-5"
+    if student.any_hyperparameter:
+        return value, None
+    names = ", ".join(entry.name for entry in student.hyperparameters)
+    return None, f"{key} is not a hyperparameter of {student.name}: it takes {names}"
+
+
+def _number(known: Hyperparameter, key: str, value: Value) -> tuple[Value | None, str | None]:
+    """Numbers may come as text, as Azure's own samples write them."""
+    wanted = "a whole number" if known.kind is int else "a number"
+    problem = f"{key} must be {wanted} from {known.low:g} to {known.high:g}, not {value!r}"
+    if isinstance(value, bool):
+        return None, problem
+    try:
+        number = float(value)
+    except ValueError:
+        return None, problem
+    if not math.isfinite(number) or not known.low <= number <= known.high:
+        return None, problem
+    if known.kind is int:
+        return (int(number), None) if number.is_integer() else (None, problem)
+    return number, None

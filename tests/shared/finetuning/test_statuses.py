@@ -1,0 +1,26 @@
+"""The table of statuses against the SDK's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.finetuning import JobStatus
+from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
+
+
+def test_the_table_holds_exactly_the_statuses_that_the_sdk_knows() -> None:
+    from azure.ai.ml._restclient.arm_ml_service.models import JobStatus as ServiceStatus
+
+    assert set(AZUREML_STATUSES) == {status.value for status in ServiceStatus}
+    assert len(AZUREML_STATUSES) == 14
+
+
+def test_only_completed_is_success_and_only_three_are_ends() -> None:
+    ends = {name for name, status in AZUREML_STATUSES.items() if status.is_terminal}
+    assert ends == {"Completed", "Failed", "Canceled"}
+    assert [name for name, status in AZUREML_STATUSES.items() if status is JobStatus.COMPLETED] == ["Completed"]
+
+
+@pytest.mark.parametrize("status", [None, "", "BrandNew"])
+def test_a_status_that_is_new_to_us_is_waited_on_not_taken_for_an_end(status: str | None) -> None:
+    assert azureml_status(status) is JobStatus.NOT_RESPONDING
