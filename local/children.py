@@ -14,18 +14,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from local.failures import LocalError
+
 POLL_SECONDS = 0.05
 STOP_SECONDS = 15.0
 TAIL_LINES = 15
 
 
-class ChildFailed(RuntimeError):
+class ChildFailed(LocalError):
     """A child ended, or was not ready in time. The message holds the last lines of its log."""
 
-    def __init__(self, child: Child, what: str) -> None:
+    def __init__(self, child: Child, what: str, advice: str = "") -> None:
         self.name, self.tail = child.name, child.tail()
         shown = "\n".join(f"    {line}" for line in self.tail.splitlines()) or "    (nothing)"
-        super().__init__(f"{child.name} {what}. The end of its log ({child.log}):\n{shown}")
+        super().__init__(f"{child.name} {what}. The end of its log ({child.log}):\n{shown}{advice}")
 
 
 class Child:
@@ -76,11 +78,12 @@ class Child:
             time.sleep(POLL_SECONDS)
         self.check()
 
-    def check(self) -> None:
-        """Raises ChildFailed if it has ended."""
+    def check(self, advice: str = "") -> None:
+        """Raises ChildFailed, with the advice, if it has ended."""
         code = self.exit_code
         if code is not None:
-            raise ChildFailed(self, f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}")
+            what = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise ChildFailed(self, what, advice)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ask it to end and wait; after `seconds`, kill it. Does nothing when it has ended."""

@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from local.failures import LocalError
+
 LOOPBACK = "127.0.0.1"
 RANGE = range(20_000, 30_000)
 
 
-class NoFreePort(RuntimeError):
+class NoFreePort(LocalError):
     """Every port that was tried is taken."""
 
 

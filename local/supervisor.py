@@ -14,6 +14,7 @@ from local.children import Child
 
 READY_SECONDS = 60.0
 PROBE_SECONDS = 2.0
+ADVICE = "\nNothing is lost: runs that have not ended go on with the next `python3 -m local up`."
 
 # these are all on loopback: a proxy that the user has configured must not come between
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -49,7 +50,7 @@ class Supervisor:
     def check(self) -> None:
         """Raises ChildFailed for the first one that has ended."""
         for child in self._children:
-            child.check()
+            child.check(ADVICE)
 
     def stop(self) -> None:
         """Stop all, the last started first. A child that refuses is killed; none is left out."""

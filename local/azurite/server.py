@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from local.children import Child, ChildFailed
+from local.failures import LocalError
 from local.ports import LOOPBACK, PortBook
 
 ACCOUNT = "devstoreaccount1"
@@ -26,7 +27,7 @@ IDLE_SECONDS = 120
 ATTEMPTS = 3
 
 
-class AzuriteMissing(RuntimeError):
+class AzuriteMissing(LocalError):
     """Azurite or Node is not installed in this environment."""
 
 
@@ -85,11 +86,11 @@ class Azurite:
         location = self._folder or self._log.parent
         location.mkdir(parents=True, exist_ok=True)
         command = [str(node), "--require", str(Path(__file__).with_name("lifeline.cjs")), str(script)]
-        command += ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--location", str(location)]
+        command += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
         for service, port in self._ports.items():
             command += [f"--{service}Host", LOOPBACK, f"--{service}Port", str(port)]
             command += [f"--{service}KeepAliveTimeout", str(IDLE_SECONDS)]
-        return command if self._folder else [*command, "--inMemoryPersistence"]
+        return [*command, "--location", str(location)] if self._folder else [*command, "--inMemoryPersistence"]
 
 
 def _programs() -> tuple[Path, Path]:

@@ -28,7 +28,9 @@ def ensure_environment(arguments: Sequence[str]) -> None:
     if repair is None and environment.is_current():
         return
     if repair and environment.is_current() and os.environ.get(RERUN) == str(environment.folder):
-        sys.exit(f"{environment.folder} is still not right ({repair.reason}). Remove that folder and run the command again.")
+        sys.exit(
+            f"{environment.folder} is still not right ({repair.reason}). Remove that folder and run the command again."
+        )
     if repair:
         bring_up_to_date(environment, Installer(environment))
     _run_again(environment, arguments)

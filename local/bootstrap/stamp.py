@@ -112,7 +112,9 @@ class Environment:
         if self.is_current():
             return "{}.{}.{}".format(*sys.version_info[:3])
         try:
-            answer = subprocess.run([self.python, "-I", "-S", "-c", IDENTITY], capture_output=True, text=True, check=True)
+            answer = subprocess.run(
+                [self.python, "-I", "-S", "-c", IDENTITY], capture_output=True, text=True, check=True
+            )
         except (OSError, subprocess.CalledProcessError):
             return None
         return answer.stdout.strip()

@@ -94,12 +94,12 @@ def parse(raw: bytes) -> tuple[ChatRequest, str]:
         raise ApiError(400, "The body must be a JSON object.", code="invalid_type")
     fields = cast(dict[str, Any], body)
     _refuse_unsupported(fields)
-    canonical = json.dumps(fields, sort_keys=True).encode()
     try:
-        request = ChatRequest.model_validate_json(canonical)
+        request = ChatRequest.model_validate_json(json.dumps(fields))
     except ValidationError as error:
-        raise _refusal(error.errors()[0]) from None
+        raise _refusal(_most_telling(error.errors())) from None
     _check_together(request)
+    canonical = json.dumps(fields, sort_keys=True).encode()
     return request, hashlib.blake2b(canonical, digest_size=8).hexdigest()
 
 
@@ -109,6 +109,11 @@ def _refuse_unsupported(body: dict[str, Any]) -> None:
             message = f"'{name}' is not supported by the local teacher; leave it out."
             raise ApiError(400, message, param=name, code="unsupported_parameter")
         body.pop(name, None)
+
+
+def _most_telling(errors: list[ErrorDetails]) -> ErrorDetails:
+    """The first that is more than a wrong type: of a union, every other member complains about the type as well."""
+    return min(errors, key=lambda error: error["type"].endswith("_type"))
 
 
 def _refusal(error: ErrorDetails) -> ApiError:
@@ -145,5 +150,5 @@ def _check_together(request: ChatRequest) -> None:
         message = "Missing required parameter: 'response_format.json_schema'."
         raise ApiError(400, message, param="response_format.json_schema", code="missing_required_parameter")
     if form.type == "json_object" and not any("json" in message.text.lower() for message in request.messages):
-        message = "With 'response_format' of type 'json_object' a message must contain the word 'json'."
+        message = "With 'response_format' of type 'json_object', 'messages' must contain the word 'json'."
         raise ApiError(400, message, param="messages", code="invalid_value")

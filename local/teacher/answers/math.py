@@ -1,12 +1,14 @@
-"""Arithmetic word problems: the readings of `word_problems` in turn, and the numbers taken in order where none fits."""
+"""Arithmetic word problems: the readings in turn, and the numbers taken in order where none fits."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from local.teacher.answers.prompt import Prompt
+from local.teacher.answers.readings import READINGS
 from local.teacher.answers.solution import Solution
-from local.teacher.answers.word_problems import READINGS, Problem, Worked
+from local.teacher.answers.word_problems import Problem, Worked
 from local.teacher.answers.word_stories import tell
 
 _ASKED = re.compile(
@@ -30,9 +32,18 @@ def solve(prompt: Prompt) -> Solution:
     while (shorter := _LEAD.sub("", text, count=1)) != text:
         text = shorter
     problem = Problem(text)
-    worked = next((found for reading in READINGS if (found := reading(problem))), None) or tell(problem)
+    worked = _read(problem) or tell(problem)
     value, steps = worked.value, worked.steps
     return Solution(str(value), str(_off(worked)), (*steps, f"The answer is {value}."))
+
+
+def _read(problem: Problem) -> Worked | None:
+    """The first reading that fits. One whose sum cannot be done (a division by zero, a number missing) does not."""
+    for reading in READINGS:
+        with suppress(ArithmeticError, LookupError, ValueError, StopIteration):
+            if worked := reading(problem):
+                return worked
+    return None
 
 
 def _off(worked: Worked) -> int:

@@ -75,4 +75,4 @@ def number(word: str) -> int | None:
     if word.lower() in NUMBER_WORDS:
         return NUMBER_WORDS[word.lower()]
     digits = word.replace(",", "").split(".")[0]
-    return int(digits) if digits.isdigit() and len(digits) < 16 else None
+    return int(digits) if digits.isdecimal() and len(digits) < 16 else None

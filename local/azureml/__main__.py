@@ -1,0 +1,78 @@
+"""`python -m local.azureml`: serve until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, EmulatorOptions
+from local.azureml.server import serve
+from local.lifeline import exit_with_parent
+
+STORAGE_VARIABLES = ("DISTILLATION_STORAGE", "AzureWebJobsStorage")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every flag, with its unit."""
+    flags = argparse.ArgumentParser(
+        prog="python -m local.azureml",
+        description="AzureML emulator for fine-tuning jobs. It reads the training data, and trains nothing.",
+        epilog=f"Training data is read from the storage account of {' or '.join(STORAGE_VARIABLES)}.",
+    )
+    flags.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one and prints it")
+    flags.add_argument("--data-dir", type=Path, required=True, help="folder of its database")
+    flags.add_argument("--pace", type=float, default=DEFAULT_PACE, help="seconds a job takes (default %(default)s)")
+    flags.add_argument("--seed", type=int, default=0, help="of the failure lottery")
+    flags.add_argument("--fail-rate", type=float, default=0, metavar="P", help="0 to 1: jobs that fail while running")
+    flags.add_argument("--final-status", choices=FINAL_STATUSES, default="Completed", help="where jobs end up")
+    flags.add_argument("--identity-header", help="secret of the identity endpoint; else IDENTITY_HEADER; else any")
+    flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    return flags
+
+
+def options(given: argparse.Namespace) -> EmulatorOptions:
+    """Options from the flags. Raises ValueError for values out of range."""
+    return EmulatorOptions(
+        pace=given.pace,
+        seed=given.seed,
+        fail_rate=given.fail_rate,
+        final_status=given.final_status,
+        identity_header=given.identity_header or os.environ.get("IDENTITY_HEADER") or None,
+    )
+
+
+async def run(chosen: EmulatorOptions, port: int, data_dir: Path, storage: str | None) -> None:
+    """Serve until a signal says stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(chosen, storage=storage, data_dir=data_dir, port=port) as emulator:
+        print(f"AzureML emulator at {emulator.base_url} (it trains nothing)", flush=True)
+        await stop.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    flags = parser()
+    given = flags.parse_args(arguments)
+    try:
+        chosen = options(given)
+    except ValueError as error:
+        flags.error(str(error))
+    storage = next(filter(None, map(os.environ.get, STORAGE_VARIABLES)), None)
+    if given.lifeline:
+        exit_with_parent()
+    try:
+        asyncio.run(run(chosen, given.port, given.data_dir, storage))
+    except OSError as error:
+        print(f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The course of a job: through the statuses a real one has, at the pace asked for, with its data read where training would start.
+
+Every status is stored before the next wait, so that a restarted emulator goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+from local.azureml.options import EmulatorOptions
+from local.azureml.store import JobRecord, Store
+from local.azureml.training_data import MIN_TRAINING_ROWS, BadTrainingData, TrainingData
+
+# status and the part of the pace that is spent in it
+STAGES: tuple[tuple[str, float], ...] = (
+    ("NotStarted", 0.05),
+    ("Starting", 0.05),
+    ("Provisioning", 0.1),
+    ("Preparing", 0.1),
+    ("Queued", 0.1),
+    ("Running", 0.5),
+    ("Finalizing", 0.1),
+)
+CANCELLING = 0.1
+ORDER = [status for status, _ in STAGES]
+
+
+class _Cancelled(Exception):
+    """Cancellation was asked for."""
+
+
+class _DrawnToFail(Exception):
+    """The failure lottery has drawn this job."""
+
+
+class Courses:
+    """All jobs on their way, one task each."""
+
+    def __init__(self, store: Store, data: TrainingData, options: EmulatorOptions) -> None:
+        self._store, self._data, self._options = store, data, options
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancels: dict[str, asyncio.Event] = {}
+
+    def resume(self) -> None:
+        """Go on with every job that has not ended."""
+        for job in self._store.jobs():
+            if not job.is_terminal:
+                self.start(job.name)
+
+    def start(self, name: str) -> None:
+        self._cancels[name] = asyncio.Event()
+        self._tasks[name] = asyncio.create_task(self._run(name), name=f"job {name}")
+
+    def cancel(self, name: str) -> None:
+        self._store.set_status(name, "CancelRequested")
+        self._cancels[name].set()
+
+    async def stop(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _run(self, name: str) -> None:
+        job = self._store.job(name)
+        assert job is not None
+        try:
+            if job.status == "CancelRequested":
+                raise _Cancelled
+            await self._work(job)
+        except _Cancelled:
+            await asyncio.sleep(CANCELLING * self._options.pace)
+            self._store.set_status(name, "Canceled")
+        except BadTrainingData as problem:
+            self._store.set_status(name, "Failed", f"The training data cannot be used: {problem}")
+        except _DrawnToFail:
+            self._store.set_status(name, "Failed", "The failure lottery (--fail-rate) has drawn this job.")
+        except Exception as error:  # a fault of ours must end the job too, not leave it running for ever
+            self._store.set_status(name, "Failed", f"The emulator failed: {type(error).__name__}: {error}")
+            raise
+
+    async def _work(self, job: JobRecord) -> None:
+        reached = ORDER.index(job.status) if job.status in ORDER else ORDER.index("Running")
+        for status, share in STAGES[reached:]:
+            if status == "Finalizing" and self._options.final_status != "Completed":
+                break
+            self._stop_if_cancelled(job.name)
+            if status != job.status:
+                self._store.set_status(job.name, status)
+            if status == "Running":
+                await self._train(job)
+            await self._wait(job.name, share * self._options.pace)
+        await self._end(job)
+
+    async def _train(self, job: JobRecord) -> None:
+        """All that is real about training here: the data is read."""
+        details = job.properties["fineTuningDetails"]
+        await self._data.check(details["trainingData"]["uri"], MIN_TRAINING_ROWS)
+        if details.get("validationData"):
+            await self._data.check(details["validationData"]["uri"], 1)
+        if random.Random(f"{self._options.seed}:{job.name}").random() < self._options.fail_rate:
+            raise _DrawnToFail
+
+    async def _end(self, job: JobRecord) -> None:
+        self._stop_if_cancelled(job.name)
+        status = self._options.final_status
+        if status == "Completed":
+            self._store.complete(job.name)
+            return
+        self._store.set_status(job.name, status, f"The emulator was told to end jobs as {status} (--final-status).")
+        if status in ("NotResponding", "Paused", "Unknown"):
+            await self._cancels[job.name].wait()  # such a job goes no further by itself
+            raise _Cancelled
+
+    async def _wait(self, name: str, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._cancels[name].wait(), seconds)
+
+    def _stop_if_cancelled(self, name: str) -> None:
+        """No status may follow CancelRequested but Canceled."""
+        if self._cancels[name].is_set():
+            raise _Cancelled
