@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-
-class UsageError(ValueError):
-    """The command line asks for something that cannot be. Exit code 2."""
+from local.failures import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

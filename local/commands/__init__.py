@@ -6,22 +6,29 @@ The command line is parsed before anything is installed: `--help` and a typo are
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
 from local.bootstrap import ensure_environment
 from local.commands.arguments import parse
+from local.failures import LocalError
 
 MODULES = {"up": "up", "demo": "demo", "run": "run", "test": "checks"}
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     chosen = parse(arguments)
     ensure_environment(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop in order, as with Ctrl-C
     try:
         command = importlib.import_module(f"local.commands.{MODULES[chosen.command]}")
         return int(command.main(chosen))
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return 130
+        print("\nInterrupted. Runs that have not ended go on with `python3 -m local up`.", file=sys.stderr)
+        return INTERRUPTED
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr, flush=True)
+        return error.exit_code

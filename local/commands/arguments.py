@@ -11,6 +11,7 @@ from local.bootstrap import ROOT
 
 TASKS = ("nli", "conversation", "nlu_qa", "math", "summarization")
 DEFAULT_PORT = 7071
+DEFAULT_DATA_DIR = ROOT / ".local"
 DEMO_MINUTES = 30
 
 DESCRIPTION = """\
@@ -89,9 +90,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", choices=TASKS, metavar="TASK", help=f"one of {', '.join(TASKS)}")
-    parser.add_argument("train", type=_file, metavar="TRAIN", help="training set, JSON lines: one {messages: [...]} a line")
+    parser.add_argument(
+        "train", type=_file, metavar="TRAIN", help="training set, JSON lines: one {messages: [...]} a line"
+    )
     parser.add_argument("--validation", type=_file, metavar="FILE", help="validation set, of the same form")
-    parser.add_argument("--spec", type=_file, metavar="FILE", help="run specification (run.json): teacher, prompt, student")
+    parser.add_argument(
+        "--spec", type=_file, metavar="FILE", help="run specification (run.json): teacher, prompt, student"
+    )
     parser.add_argument("--name", help="name of the dataset (default: made from TRAIN's file name)")
 
 
@@ -109,7 +114,7 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=ROOT / ".local",
+        default=DEFAULT_DATA_DIR,
         metavar="DIR",
         help="where storage, run state, keys and logs are kept (default: .local)",
     )

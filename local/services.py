@@ -1,0 +1,96 @@
+"""The processes of the local cloud besides Azurite, and the app settings that they are given.
+
+Nothing in the app knows that it runs here: local and cloud differ in these settings alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.azureml.environment import app_settings
+from local.bootstrap import ROOT
+from local.options import CloudOptions
+from local.ports import LOOPBACK
+from local.supervisor import Service, answers
+from shared.settings import BLOB_TRIGGER_SOURCE, STORAGE
+
+LOCAL_TEACHER = "local-teacher"
+# a developer's own Azure identity must not be tried on the emulator, nor the other way round
+FOREIGN = ("AZURE_", "MSI_", "IDENTITY_", "TEACHER_", "AZUREML_", f"{STORAGE}__")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where things are. `teacher_url` ends in /v1; `identity_header` is the secret of the emulator's identity endpoint."""
+
+    storage: str
+    teacher_url: str
+    azureml_url: str
+    identity_header: str
+
+
+def host_settings(options: CloudOptions, addresses: Addresses, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the Functions host: the app settings, over what of ours does not concern Azure."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN)}
+    settings = {
+        **kept,
+        **_loopback_without_proxy(kept),
+        "PYTHONUNBUFFERED": "1",
+        "AzureWebJobsStorage": addresses.storage,
+        STORAGE: addresses.storage,
+        BLOB_TRIGGER_SOURCE: "LogsAndContainerScan",
+        "TEACHER_BASE_URL": addresses.teacher_url,
+        "TEACHER_MODEL": options.teacher_model or LOCAL_TEACHER,
+        **app_settings(addresses.azureml_url, addresses.identity_header),
+    }
+    key = options.teacher_key if options.teacher_url else LOCAL_TEACHER  # the local one takes any key
+    return {**settings, "TEACHER_API_KEY": key} if key else settings
+
+
+def host(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:
+    return Service(
+        name="host",
+        command=_module("host", "--port", str(port), "--data-dir", str(options.data_dir), "--app-dir", str(ROOT)),
+        environment=environment,
+        ready=lambda: answers(f"http://{LOOPBACK}:{port}/admin/host/status", '"Running"'),
+    )
+
+
+def teacher(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:
+    return Service(
+        name="teacher",
+        command=_module("teacher", "--port", str(port), *options.teacher_options),
+        environment=environment,
+        ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
+    )
+
+
+def azureml(data_dir: Path, port: int, environment: Mapping[str, str]) -> Service:
+    return Service(
+        name="azureml",
+        command=_module("azureml", "--port", str(port), "--data-dir", str(data_dir / "azureml")),
+        environment=environment,
+        ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
+    )
+
+
+def child_environment(addresses: Addresses) -> dict[str, str]:
+    """Environment of the stand-ins. The emulator reads training data from storage, and checks the identity header."""
+    own = {"AzureWebJobsStorage": addresses.storage, "IDENTITY_HEADER": addresses.identity_header}
+    return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+
+
+def _module(name: str, *flags: str) -> list[str]:
+    return [sys.executable, "-m", f"local.{name}", *flags, "--lifeline"]
+
+
+def _loopback_without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Storage and AzureML clients honour proxy settings: loopback must be exempt from them."""
+    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    names = [name for name in exempt.split(",") if name.strip()]
+    names += [name for name in (LOOPBACK, "localhost") if name not in names]
+    return {"NO_PROXY": ",".join(names), "no_proxy": ",".join(names)}
