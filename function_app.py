@@ -16,13 +16,13 @@ import azure.functions as func
 
 from activities import assemble, finetune, generate, preflight, prepare, progress, report, scan
 from orchestrators import finetuning, generation, run
-from orchestrators.finetuning import FINETUNE
 from orchestrators.run import CANCEL, DISTILLATION_RUN
 from shared import settings
 from shared.answers import error_body, parse_body, status_of
 from shared.errors import DistillationError, NotFound, PermanentError
 from shared.listing import list_runs, parse_filter
 from shared.paths import TRIGGER_PATH
+from shared.runids import finetuning_id
 from shared.starting import RunRequest, claim, request_of_body, request_of_upload
 from shared.status import TERMINAL, initial_view, run_view
 from shared.storage import open_storage
@@ -122,9 +122,8 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         if view["status"] in TERMINAL:
             raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
         await client.raise_event(run_id, CANCEL, "user")
-        finetuning_id = f"{run_id}:{FINETUNE}"
-        if _is_running(await _status(client, finetuning_id)):
-            await client.raise_event(finetuning_id, CANCEL, "user")
+        if _is_running(await _status(client, finetuning_id(run_id))):
+            await client.raise_event(finetuning_id(run_id), CANCEL, "user")
         return _json(view, 202, {"Location": links["self"]})
 
     return await _answered(cancel)

@@ -13,6 +13,7 @@ from activities.stopping import is_stopped
 from shared import settings
 from shared.paths import RunPaths
 from shared.plan import Plan, Shard
+from shared.runids import generation_id
 from shared.shards import ShardRun, Stopped
 from shared.storage import open_storage
 from shared.teacher import open_teacher
@@ -26,7 +27,8 @@ bp = df.Blueprint()
 async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
     """`{run_id, split, index, max_rejected}` → ok, `stopped`, or failed when no further shard should be tried."""
     run_id, split, index = shard["run_id"], shard["split"], shard["index"]
-    if await is_stopped(client, run_id):
+    orchestrations = (run_id, generation_id(run_id, split))
+    if await is_stopped(client, *orchestrations):
         return Payload(status="stopped")
     paths, own = RunPaths(run_id), settings.current()
     async with open_storage(own) as storage:
@@ -42,7 +44,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 index=index,
                 shard=cast(Shard, plan.shards[index]),
                 max_rejected=shard["max_rejected"],
-                is_stopped=lambda: is_stopped(client, run_id),
+                is_stopped=lambda: is_stopped(client, *orchestrations),
             )
             try:
                 tally = await work.run()

@@ -14,12 +14,16 @@ import azure.durable_functions as df
 OVER = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 
 
-async def is_stopped(client: df.DurableOrchestrationClient, run_id: str) -> bool:
-    """True once the root orchestration has ended or announces that it is stopping."""
+async def is_stopped(client: df.DurableOrchestrationClient, *instance_ids: str) -> bool:
+    """True once one of these orchestrations has ended or announces that it is stopping."""
+    return any([await _is_stopped(client, instance_id) for instance_id in instance_ids])
+
+
+async def _is_stopped(client: df.DurableOrchestrationClient, instance_id: str) -> bool:
     try:
-        status: Any = await client.get_status(run_id)
+        status: Any = await client.get_status(instance_id)
     except Exception as error:  # the look is a courtesy: a hub that cannot be reached must not end the work
-        logging.getLogger("distillation").warning("status of %s could not be read: %s", run_id, error)
+        logging.getLogger("distillation").warning("status of %s could not be read: %s", instance_id, error)
         return False
     runtime = getattr(status.runtime_status, "value", status.runtime_status)
     custom = status.custom_status

@@ -12,8 +12,8 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from orchestrators.context import Context
-from orchestrators.steps import RunFailed, call
+from orchestrators.context import Context, Task
+from orchestrators.steps import RunFailed, call, first_of
 from shared.finetuning.outcome import job_outcome
 from shared.pacing import poll_interval
 
@@ -44,31 +44,21 @@ def _follow(context: Context, work: dict[str, Any]) -> Generator[Any, Any, dict[
         outcome = job_outcome(work["job"], work["cancelling"])
         if outcome is not None:
             return outcome
-        yield from _wait(context, work, cancelled)
+        yield from first_of(context, [] if cancelled.is_completed else [cancelled], poll_interval(work["polls"]))
         reason = _reason_to_cancel(context, work, cancelled)
         if reason:
             work["cancelling"] = reason
             yield from call(context, CANCEL_FINETUNING, _job_of(work))
         polled = yield from call(context, POLL_FINETUNING, _job_of(work))
         work["job"], work["polls"] = polled["job"], work["polls"] + 1
-    context.continue_as_new(work)
+    context.continue_as_new({**work, "cancel_asked": cancelled.is_completed})
     return None
 
 
-def _wait(context: Context, work: dict[str, Any], cancelled: Any) -> Generator[Any, Any, None]:
-    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=poll_interval(work["polls"])))
-    if work["cancelling"]:
-        yield timer
-        return
-    yield context.task_any([timer, cancelled])
-    if not timer.is_completed:
-        timer.cancel()
-
-
-def _reason_to_cancel(context: Context, work: dict[str, Any], cancelled: Any) -> str | None:
+def _reason_to_cancel(context: Context, work: dict[str, Any], cancelled: Task) -> str | None:
     if work["cancelling"]:
         return None
-    if cancelled.is_completed:
+    if cancelled.is_completed or work.get("cancel_asked"):
         return "user"
     overdue = context.current_utc_datetime > datetime.fromisoformat(work["deadline"])
     return "deadline" if overdue else None

@@ -6,13 +6,16 @@ At most 256 shards an execution, then continue_as_new: history stays small whate
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.names import GENERATE_SHARD
 from orchestrators.context import Context, Task
-from orchestrators.steps import RETRY, activity_error
+from orchestrators.steps import LOOK_SECONDS, activity_error, first_of
+from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
 
 GENERATE_SPLIT = "generate_split"
 SHARDS_PER_EXECUTION = 256
@@ -24,28 +27,81 @@ bp = df.Blueprint()
 def generate_split(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
     """`{run_id, split, first, shards, parallel, max_rejected}` → ok, stopped or failed with the first error.
 
-    A failed shard ends the launching of further ones; those that run are awaited, so that nothing works on unseen.
+    A shard that fails for good ends the launching of further ones. Those that run learn of it through the custom status
+    and are awaited, so that nothing works on unseen.
     """
     work: dict[str, Any] = context.get_input()
     until = min(work["first"] + SHARDS_PER_EXECUTION, work["shards"])
-    waiting = list(range(work["first"], until))
-    running: list[Task] = []
-    ending: dict[str, Any] | None = None
-    while running or (waiting and ending is None):
-        while waiting and ending is None and len(running) < work["parallel"]:
-            payload = {key: work[key] for key in ("run_id", "split", "max_rejected")} | {"index": waiting.pop(0)}
-            running.append(context.call_activity_with_retry(GENERATE_SHARD, RETRY, payload))
-        finished = yield context.task_any(running)
-        running.remove(finished)
-        ending = ending or _ending(finished.result)
-    if ending is None and until < work["shards"]:
+    window = _Window(context, work, waiting=list(range(work["first"], until)))
+    while window.is_open:
+        window.launch()
+        window.take(*(yield from window.next()))
+    if window.ending is None and until < work["shards"]:
         context.continue_as_new({**work, "first": until})
         return None
-    return ending or {"status": "ok"}
+    return window.ending or {"status": "ok"}
 
 
-def _ending(result: Any) -> dict[str, Any] | None:
-    """Why no further shard is launched, or None. The result of an activity that kept raising is its exception."""
-    if isinstance(result, Exception):
-        return {"status": "failed", "error": activity_error(GENERATE_SHARD, result)}
-    return result if result["status"] != "ok" else None
+@dataclass
+class _Window:
+    """The shards of one execution: those that wait, that run, and that are tried again later."""
+
+    context: Context
+    work: dict[str, Any]
+    waiting: list[int]
+    running: list[tuple[int, Task]] = field(default_factory=list[tuple[int, Task]])
+    retries: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
+    attempts: dict[int, int] = field(default_factory=dict[int, int])
+    ending: dict[str, Any] | None = None  # why no further shard is launched
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.running) or (self.ending is None and bool(self.waiting or self.retries))
+
+    def launch(self) -> None:
+        """Start shards until the window is full: those whose time has come again first."""
+        while self.ending is None and len(self.running) < self.work["parallel"]:
+            index = self._due() if self._due() is not None else (self.waiting.pop(0) if self.waiting else None)
+            if index is None:
+                return
+            self.retries = [(due, retried) for due, retried in self.retries if retried != index]
+            payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected")} | {"index": index}
+            self.running.append((index, self.context.call_activity(GENERATE_SHARD, payload)))
+
+    def next(self) -> Generator[Any, Any, tuple[int | None, Any]]:
+        """(shard, result) of the next one that ends; (None, None) when it is time for another look."""
+        finished = yield from first_of(self.context, [task for _, task in self.running], self._patience())
+        for index, task in self.running:
+            if task is finished:
+                self.running.remove((index, task))
+                return index, task.result
+        return None, None
+
+    def take(self, index: int | None, result: Any) -> None:
+        """Note how a shard ended. The result of an activity that raised is its exception: it is tried again, later."""
+        if index is None:
+            return
+        if not isinstance(result, Exception):
+            self._end(result if result["status"] != "ok" else None)
+            return
+        self.attempts[index] = self.attempts.get(index, 0) + 1
+        if self.attempts[index] == MAX_SHARD_ATTEMPTS:
+            self._end({"status": "failed", "error": activity_error(GENERATE_SHARD, result)})
+            return
+        pause = timedelta(seconds=retry_interval(self.attempts[index]))
+        self.retries.append((self.context.current_utc_datetime + pause, index))
+
+    def _end(self, ending: dict[str, Any] | None) -> None:
+        if ending is not None and self.ending is None:
+            self.ending = ending
+            self.context.set_custom_status({"stopping": True})
+
+    def _due(self) -> int | None:
+        now = self.context.current_utc_datetime
+        return next((index for due, index in sorted(self.retries) if due <= now), None)
+
+    def _patience(self) -> float:
+        """Seconds until a shard is to be tried again, if there is room for it then."""
+        if not self.retries or len(self.running) == self.work["parallel"]:
+            return LOOK_SECONDS
+        return max(0.0, (min(self.retries)[0] - self.context.current_utc_datetime).total_seconds())

@@ -6,7 +6,6 @@ It only sequences: every decision is a pure function in shared/, and what passes
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,9 +14,10 @@ from activities.names import ASSEMBLE_SPLIT, PREFLIGHT, PREPARE_RUN, READ_PROGRE
 from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
-from orchestrators.steps import RunFailed, Steps, activity_error, call, succeeded
+from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
 from shared.gate import after_generation, after_scan, minimum_accepted
 from shared.pacing import progress_interval
+from shared.runids import finetuning_id, generation_id
 from shared.spec import RunSpec, parse_spec
 from shared.status import RunStatus, Stage
 from shared.tally import Tally
@@ -64,6 +64,7 @@ class _Run:
         self.cancelled = context.wait_for_external_event(CANCEL)
 
     def stages(self) -> Generator[Any, Any, None]:
+        yield from first_of(self.context, [self.cancelled], seconds=0)  # from now on a cancellation is heard at once
         spec = yield from self.prepare()
         yield from self.scan(spec)
         yield from self.call(PREFLIGHT, "preflight", {})
@@ -93,18 +94,11 @@ class _Run:
         running = {split: self.generate_split(spec, split) for split in self.splits}
         while running:
             elapsed = (self.context.current_utc_datetime - began).total_seconds()
-            timer = self.context.create_timer(
-                self.context.current_utc_datetime + timedelta(seconds=progress_interval(elapsed))
-            )
-            cancel = [] if self.status.stopping else [self.cancelled]
-            finished = yield self.context.task_any([*running.values(), timer, *cancel])
-            if finished is not timer and not timer.is_completed:
-                timer.cancel()
+            yield from first_of(self.context, [*running.values(), *self.listening()], progress_interval(elapsed))
             self.note_stopping(running)
             running = {split: task for split, task in running.items() if not task.is_completed}
             yield from self.read_progress()
-        if self.cancelled.is_completed:
-            raise RunCancelled
+        self.check_cancelled()
         if self.failure:
             raise self.failure
 
@@ -127,7 +121,7 @@ class _Run:
             "parallel": spec.generation.parallel_shards,
             "max_rejected": asked - minimum_accepted(spec, asked),
         }
-        return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, f"{self.run_id}:generate:{split}")
+        return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, generation_id(self.run_id, split))
 
     def read_progress(self) -> Generator[Any, Any, None]:
         read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
@@ -148,14 +142,15 @@ class _Run:
     def finetune(self, spec: RunSpec) -> Generator[Any, Any, None]:
         """A sub-orchestration, which sends an event whenever the job's status changes. It sees `stopping` by itself."""
         self.enter("finetune")
+        self.check_cancelled()
         work = {"run_id": self.run_id, "splits": self.splits, "max_hours": spec.student.max_hours}
-        job = self.context.call_sub_orchestrator(FINETUNE, work, f"{self.run_id}:finetune")
+        job = self.context.call_sub_orchestrator(FINETUNE, work, finetuning_id(self.run_id))
+        changed = self.context.wait_for_external_event(JOB_CHANGED)
         while not job.is_completed:
-            changed = self.context.wait_for_external_event(JOB_CHANGED)
-            cancel = [] if self.status.stopping else [self.cancelled]
-            yield self.context.task_any([job, changed, *cancel])
+            yield from first_of(self.context, [job, changed, *self.listening()])
             if changed.is_completed:
-                self.status.finetune = changed.result
+                self.status.finetune = event_data(changed)
+                changed = self.context.wait_for_external_event(JOB_CHANGED)
             self.status.stopping = self.cancelled.is_completed
             self.publish()
         self.conclude(job.result)
@@ -188,9 +183,17 @@ class _Run:
     def call(self, activity: str, stage: Stage, payload: dict[str, Any]) -> Steps:
         """One stage of one activity; a cancelled run does not begin another."""
         self.enter(stage)
+        self.check_cancelled()
+        return (yield from call(self.context, activity, {**payload, "run_id": self.run_id}))
+
+    def listening(self) -> list[Task]:
+        """The wait for the user's cancellation, until it has come."""
+        return [] if self.cancelled.is_completed else [self.cancelled]
+
+    def check_cancelled(self) -> None:
+        """Raises RunCancelled."""
         if self.cancelled.is_completed:
             raise RunCancelled
-        return (yield from call(self.context, activity, {**payload, "run_id": self.run_id}))
 
     def enter(self, stage: Stage) -> None:
         self.status.stage = stage

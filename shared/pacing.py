@@ -7,6 +7,9 @@ LOOK_SHARE = 0.1  # of the time that has passed: about 140 looks in ten days
 FIRST_POLL_SECONDS = 2.0
 POLL_GROWTH = 1.3
 MAX_POLL_SECONDS = 120.0
+MAX_SHARD_ATTEMPTS = 6  # executions of one shard that raise; what was answered is in its journal each time
+FIRST_RETRY_SECONDS = 5.0
+MAX_RETRY_SECONDS = 60.0
 
 
 def progress_interval(elapsed: float) -> float:
@@ -17,3 +20,8 @@ def progress_interval(elapsed: float) -> float:
 def poll_interval(polls: int) -> float:
     """Seconds until a fine-tuning job is asked for its status again, after `polls` polls."""
     return min(MAX_POLL_SECONDS, FIRST_POLL_SECONDS * POLL_GROWTH ** min(polls, 50))
+
+
+def retry_interval(attempts: int) -> float:
+    """Seconds until a shard is tried again, after so many attempts that raised."""
+    return min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (attempts - 1))

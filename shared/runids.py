@@ -36,6 +36,16 @@ def random_run_id(task: str, name: str) -> str:
     return f"{task}-{slug(name)}-{secrets.token_hex(HASH_CHARACTERS // 2)}"
 
 
+def generation_id(run_id: str, split: str) -> str:
+    """Instance id of the sub-orchestration that answers one split."""
+    return f"{run_id}:generate:{split}"
+
+
+def finetuning_id(run_id: str) -> str:
+    """Instance id of the sub-orchestration that follows the fine-tuning job."""
+    return f"{run_id}:finetune"
+
+
 def slug(name: str) -> str:
     """The name in the alphabet of run ids; what is not in it becomes a hyphen."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", name)[:NAME_CHARACTERS].strip("-") or "dataset"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -84,7 +85,7 @@ def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, 
     """The HTTP view of a run from Durable's status JSON of its root instance."""
     run_id = str(durable["instanceId"])
     custom = durable.get("customStatus")
-    given = cast(dict[str, Any], durable.get("input") or {}) if isinstance(durable.get("input"), dict) else {}
+    given = _input(durable)
     state = RunStatus(task=str(given.get("task") or run_id.partition("-")[0]), name=str(given.get("name") or ""))
     if isinstance(custom, dict):
         state = RunStatus.model_validate(custom)
@@ -96,6 +97,17 @@ def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, 
         state.error = {"code": "orchestration", "message": output, "details": []}
     view = _view(run_id, status, state, durable.get("createdTime"), durable.get("lastUpdatedTime"))
     return {**view, "links": dict(links)}
+
+
+def _input(durable: Mapping[str, Any]) -> dict[str, Any]:
+    """The orchestration's input; Durable gives that of a Python client as JSON text."""
+    given = durable.get("input")
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            return {}
+    return cast(dict[str, Any], given) if isinstance(given, dict) else {}
 
 
 def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any) -> dict[str, Any]:

@@ -93,7 +93,9 @@ class Storage:
         """Bytes [start, end) of a blob in chunks. Raises NotFound."""
         if end is not None and end <= start:
             return
-        span = {"offset": start, "length": None if end is None else end - start} if start or end is not None else {}
+        span: dict[str, Any] = {}
+        if start or end is not None:
+            span = {"offset": start, "length": None if end is None else end - start}
         try:
             download = await self.blob(name).download_blob(**span)
         except ResourceNotFoundError:
