@@ -9,13 +9,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
-from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient, StorageStreamDownloader
 
 from shared.errors import NotFound, PermanentError, ShardContended
 from shared.paths import RUNS, split_path
@@ -97,7 +97,7 @@ class Storage:
         if start or end is not None:
             span = {"offset": start, "length": None if end is None else end - start}
         try:
-            download = await self.blob(name).download_blob(**span)
+            download = cast(StorageStreamDownloader[bytes], await self.blob(name).download_blob(**span))
         except ResourceNotFoundError:
             raise NotFound(f"blob {RUNS}/{name} does not exist") from None
         except HttpResponseError as error:

@@ -128,7 +128,7 @@ def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
 
 
 def test_a_cancelled_job_ends_as_cancelled(start: Start) -> None:
-    own, request = start(pace=0.1), request_of()
+    own, request = start(pace=5), request_of()
     own.submit(request)
     assert own.cancel(request.job_name).status in (JobStatus.CANCELLING, JobStatus.CANCELLED)
     assert wait(own, request.job_name).status is JobStatus.CANCELLED
