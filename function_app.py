@@ -18,6 +18,7 @@ from activities import assemble, finetune, generate, preflight, prepare, progres
 from orchestrators import finetuning, generation, run
 from orchestrators.run import CANCEL, DISTILLATION_RUN
 from shared import settings
+from shared.account import open_storage
 from shared.answers import error_body, parse_body, status_of
 from shared.errors import DistillationError, NotFound, PermanentError
 from shared.listing import list_runs, parse_filter
@@ -25,7 +26,6 @@ from shared.paths import TRIGGER_PATH
 from shared.runids import finetuning_id
 from shared.starting import RunRequest, claim, request_of_body, request_of_upload
 from shared.status import TERMINAL, initial_view, run_view
-from shared.storage import open_storage
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for part in (run, generation, finetuning, prepare, scan, preflight, generate, progress, assemble, finetune, report):
@@ -54,8 +54,7 @@ async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestr
             logging.warning("%s is gone; no run was started", path)
             return
         await claim(storage, request)
-    if await _status(client, request.run_id) is None:
-        await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+    if await _start(client, request):
         logging.info("run %s started for %s", request.run_id, path)
 
 
@@ -69,11 +68,11 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
         body = parse_body(headers.get("Content-Type", ""), req.get_body())
         async with open_storage(settings.current()) as storage:
             request = await request_of_body(storage, body)
-            existing = await _status(client, request.run_id)
-            if existing is not None:
-                raise _exists(request, str(existing["runtimeStatus"]))
+            if await _status(client, request.run_id) is not None:
+                raise _exists(request)
             await claim(storage, request)
-        await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+        if not await _start(client, request):
+            raise _exists(request)
         links = _links(req, client, request.run_id)
         view = {**initial_view(request.run_id, request.task, request.name), "links": links, **links}
         return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
@@ -148,8 +147,21 @@ def _is_running(durable: dict[str, Any] | None) -> bool:
     return durable is not None and durable.get("runtimeStatus") in ("Running", "Pending", "Suspended")
 
 
-def _exists(request: RunRequest, runtime_status: str) -> PermanentError:
-    message = f"run {request.run_id} exists already ({runtime_status}): give the new run another name"
+async def _start(client: Client, request: RunRequest) -> bool:
+    """Start a run, unless it exists already, or comes to exist at this moment. Returns whether this call did it."""
+    if await _status(client, request.run_id) is not None:
+        return False
+    try:
+        await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+    except Exception:  # the SDK has no type for "exists already"
+        if await _status(client, request.run_id) is None:
+            raise
+        return False
+    return True
+
+
+def _exists(request: RunRequest) -> PermanentError:
+    message = f"run {request.run_id} exists already: give the new run another name"
     return PermanentError(message, code="run_exists")
 
 

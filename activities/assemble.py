@@ -8,10 +8,10 @@ from activities.names import ASSEMBLE_SPLIT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from shared import settings
+from shared.account import open_storage
 from shared.errors import TransientError
 from shared.paths import RunPaths
 from shared.staging import commit_output, sealed_tallies
-from shared.storage import open_storage
 from shared.tally import total
 
 bp = df.Blueprint()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
@@ -12,13 +12,16 @@ from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from shared import settings
+from shared.account import open_storage
 from shared.errors import TransientError
 from shared.finetuning import FineTuneRequest, FineTuningBackend, get_backend
 from shared.finetuning.outcome import job_view
 from shared.paths import RunPaths, Split
 from shared.settings import Settings
 from shared.spec import RunSpec
-from shared.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 bp = df.Blueprint()
 JOB_CHANGED = "finetune"  # the event that tells the root orchestration

@@ -11,11 +11,11 @@ from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from shared import settings
+from shared.account import open_storage
 from shared.paths import RunPaths
 from shared.plan import Plan, Shard
 from shared.runids import generation_id
 from shared.shards import ShardRun, Stopped
-from shared.storage import open_storage
 from shared.teacher import open_teacher
 
 bp = df.Blueprint()

@@ -10,12 +10,12 @@ from activities.names import PREFLIGHT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from shared import settings
+from shared.account import open_storage
 from shared.errors import PermanentError, Problem
 from shared.finetuning import get_backend
 from shared.paths import RunPaths
 from shared.settings import Settings
 from shared.spec import RunSpec
-from shared.storage import open_storage
 from shared.teacher import RowFailure, TeacherDown, open_teacher
 
 bp = df.Blueprint()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
 from activities.names import PREPARE_RUN
 from activities.outcome import Payload, ok, returns_permanent_failures
 from shared import settings
+from shared.account import open_storage
 from shared.errors import InvalidInput
 from shared.paths import RunPaths
 from shared.settings import Settings
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest, specification
-from shared.storage import Storage, open_storage
 from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 bp = df.Blueprint()
 

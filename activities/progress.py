@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import azure.durable_functions as df
 
 from activities.names import READ_PROGRESS
 from activities.outcome import Payload, ok, returns_permanent_failures
 from shared import settings
+from shared.account import open_storage
 from shared.paths import RunPaths, Split
-from shared.storage import Storage, open_storage
 from shared.tally import Tally, total
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 bp = df.Blueprint()
 

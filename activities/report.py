@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
@@ -11,14 +12,18 @@ from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.progress import split_tally
 from shared import settings
+from shared.account import open_storage
 from shared.errors import NotFound, PermanentError
 from shared.paths import RUNS, RunPaths, Split
 from shared.report import FileFacts, Report, card, file_facts
+from shared.rows import JSON_LINES
 from shared.spec import RunSpec
 from shared.staging import commit_output
 from shared.status import RunStatus
-from shared.storage import JSON_LINES, Storage, open_storage
 from shared.tally import Tally
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 bp = df.Blueprint()
 

@@ -10,10 +10,10 @@ from activities.names import SCAN_DATASET
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from shared import settings
+from shared.account import open_storage
 from shared.paths import RunPaths
 from shared.plan import RejectedRow, SeenRows, make_plan
-from shared.rows import as_jsonl
-from shared.storage import JSON_LINES, open_storage
+from shared.rows import JSON_LINES, as_jsonl
 from shared.tasks import TASKS
 
 bp = df.Blueprint()

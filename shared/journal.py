@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from shared.answering import Record
-from shared.storage import Storage
 from shared.tally import Tally
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 FLUSH_SECONDS = 1.0
 FLUSH_ROWS = 64

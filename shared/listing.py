@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import InvalidInput
 from shared.status import RUNTIME_STATUS
-from shared.storage import Storage
 from shared.tasks import TASKS
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 MAX_PAGE = 100
 STATUSES = frozenset(RUNTIME_STATUS.values())

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, cast
 
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
+JSON_LINES = "application/x-ndjson"  # content type of files of rows
 
 
 class Message(TypedDict):

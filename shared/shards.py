@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from shared.answering import AsksTeacher, Record, answer_row, rejected
 from shared.errors import PermanentError
@@ -20,9 +20,11 @@ from shared.plan import Shard, usable_row
 from shared.rows import Rejection
 from shared.spec import RunSpec
 from shared.staging import lines_of, stage_shard
-from shared.storage import Storage
 from shared.tally import Tally
 from shared.tasks import TASKS
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shared.answering import Record
 from shared.journal import Journal
@@ -17,10 +17,12 @@ from shared.paths import RunPaths, Split
 from shared.plan import Plan, Shard, shard_lines, usable_row
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
-from shared.storage import Storage
 from shared.students import find_student
 from shared.tally import Tally, is_sealed
 from shared.tasks import TASKS, Answer
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 Output = Literal["accepted", "rejected"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,8 +12,10 @@ from shared.errors import InvalidInput, NotFound, Problem
 from shared.paths import RunPaths, beside, split_path
 from shared.runids import named_run_id, random_run_id, upload_run_id
 from shared.spec import RunSpec, parse_spec
-from shared.storage import Storage
 from shared.tasks import TASKS
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 SPECIFICATION_FILE = "run.json"
 VALIDATION_FILE = "validation.jsonl"

@@ -7,48 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.identity.aio import DefaultAzureCredential
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient, StorageStreamDownloader
 
 from shared.errors import NotFound, PermanentError, ShardContended
 from shared.paths import RUNS, split_path
-from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
+from shared.rows import JSON_LINES
 
-CHUNK_BYTES = 4 * 1024 * 1024  # of a download held in memory at a time
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
 COPY_POLL_SECONDS = 0.5
 JSON = "application/json"
-JSON_LINES = "application/x-ndjson"
-
-
-@asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncGenerator[Storage]:
-    """The storage account of these settings, for one activity or request."""
-    limits: dict[str, Any] = {"max_chunk_get_size": CHUNK_BYTES, "max_single_get_size": CHUNK_BYTES}
-    if settings.storage_connection_string:
-        try:
-            client = BlobServiceClient.from_connection_string(
-                settings.storage_connection_string.get_secret_value(), **limits
-            )
-        except ValueError as error:
-            raise PermanentError(f"{STORAGE} is not a connection string: {error}", code="settings") from None
-        async with client:
-            yield Storage(client)
-        return
-    if not settings.blob_service_uri:
-        raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
-    async with (
-        DefaultAzureCredential() as credential,
-        BlobServiceClient(settings.blob_service_uri, credential=credential, **limits) as client,
-    ):
-        yield Storage(client)
 
 
 class Storage:

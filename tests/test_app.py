@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 INDEX = (
     "import json, function_app; print(json.dumps([f.get_function_name() for f in function_app.app.get_functions()]))"
 )
-HEAVY = ("azure.ai.ml", "openai", "azure.monitor", "local", "msrest")
+HEAVY = ("azure.ai.ml", "azure.identity", "azure.storage", "openai", "azure.monitor", "local", "msrest")
 
 
 def run_python(code: str) -> str:
@@ -64,7 +64,18 @@ def test_annotations_of_activities_are_classes_as_the_worker_demands() -> None:
 
 
 FORBIDDEN_CALLS = ("datetime.now", "datetime.utcnow", "time.", "random.", "uuid.", "os.", "open(", "logging.")
-FORBIDDEN_IMPORTS = ("random", "time", "uuid", "os", "logging", "asyncio", "aiohttp", "azure.storage", "shared.storage")
+FORBIDDEN_IMPORTS = (
+    "random",
+    "time",
+    "uuid",
+    "os",
+    "logging",
+    "asyncio",
+    "aiohttp",
+    "azure.storage",
+    "shared.storage",
+    "shared.account",
+)
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "orchestrators").glob("*.py")), ids=lambda path: path.name)

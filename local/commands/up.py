@@ -34,20 +34,19 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def welcome(endpoints: Endpoints, options: CloudOptions) -> str:
-    """What to do next, for someone who has read nothing else. Keys stay in the file."""
+    """What to do next, for someone who has read nothing else."""
     file = options.data_dir / FILE_NAME
     return f"""
   app        {endpoints.host_url}/api/runs
   teacher    {endpoints.teacher_url}
   AzureML    {endpoints.azureml_url}  (an emulator: it trains nothing)
-  keys       {file}
+  key        {endpoints.function_key}  (function key; the others are in {file})
   logs       {options.logs}
 
 Drop a dataset:  upload it to container `datasets` as <task>/<name>/train.jsonl
                  (validation.jsonl and run.json beside it, before), or in another terminal:
                  python3 -m local run nli samples/nli/train.jsonl{_data_dir_flag(options)}
-Ask for status:  curl -H "x-functions-key: KEY" {endpoints.host_url}/api/runs
-                 where KEY is `function_key` in {FILE_NAME}
+Ask for status:  curl -H "x-functions-key: {endpoints.function_key}" {endpoints.host_url}/api/runs
 Stop:            Ctrl-C
 """
 

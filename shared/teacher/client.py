@@ -13,11 +13,9 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from azure.core.credentials_async import AsyncTokenCredential
-from azure.identity.aio import DefaultAzureCredential
 
 from shared.rows import Message
 from shared.settings import Settings
@@ -25,6 +23,9 @@ from shared.spec import TeacherSpec
 from shared.teacher.completion import Completion, RowFailure, TeacherDown, error_of, parse_completion
 from shared.teacher.limiter import Limiter, process_limiter
 from shared.teacher.retrying import backoff, is_retried, retry_after
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 # no row can be answered: wrong key, no permission, unknown address or model, nothing left to spend
 ENDS_RUN = frozenset({401, 403, 404})
@@ -166,11 +167,17 @@ class _Failed:
         self.wait = wait
 
 
+def _identity() -> AsyncTokenCredential:
+    from azure.identity.aio import DefaultAzureCredential  # 150 ms, which an app with a key never pays
+
+    return DefaultAzureCredential()
+
+
 @asynccontextmanager
 async def open_teacher(settings: Settings, spec: TeacherSpec) -> AsyncGenerator[Teacher]:
     """The teacher of these settings, with one session for all requests made inside. `spec.model` must be resolved."""
     key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else None
-    credential = None if key else DefaultAzureCredential()
+    credential = None if key else _identity()
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60)
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
