@@ -28,15 +28,18 @@ JOB_CHANGED = "finetune"  # the event that tells the root orchestration
 
 
 @bp.activity_trigger(input_name="run", activity=SUBMIT_FINETUNING)
+@bp.durable_client_input(client_name="client")
 @returns_permanent_failures
-async def submit_finetuning(run: Payload) -> Payload:
+async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient) -> Payload:
     """`{run_id, splits}` → `{job}`. The job's name is the run id: a second execution finds the first one's job."""
     own, paths = settings.current(), RunPaths(run["run_id"])
     async with open_storage(own) as storage:
         spec = await read_spec(storage, paths)
         request = _request(own, storage, spec, paths, run["splits"])
     backend = get_backend(spec.student.backend, own)
-    return ok(job=job_view(await asyncio.to_thread(backend.submit, request)))
+    job = job_view(await asyncio.to_thread(backend.submit, request))
+    await _tell_root(client, paths.run_id, job)
+    return ok(job=job)
 
 
 @bp.activity_trigger(input_name="work", activity=POLL_FINETUNING)

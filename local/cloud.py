@@ -89,7 +89,7 @@ class LocalCloud:
         if options.teacher_url is None:
             wanted.append(services.teacher(options, ports["teacher"], environment))
         if options.azureml_url is None:
-            wanted.append(services.azureml(options.data_dir, ports["azureml"], environment))
+            wanted.append(services.azureml(options, ports["azureml"], environment))
         self._supervisor.start(*wanted)
         return addresses
 

@@ -22,6 +22,7 @@ class CloudOptions:
     teacher_key: str | None = field(default=None, repr=False)
     teacher_options: tuple[str, ...] = ()  # flags of the local teacher
     azureml_url: str | None = None
+    azureml_options: tuple[str, ...] = ()  # flags of the AzureML emulator
 
     @property
     def logs(self) -> Path:
@@ -37,22 +38,25 @@ def cloud_options(chosen: argparse.Namespace) -> CloudOptions:
         raise UsageError("--teacher-model and --teacher-key are for a teacher of your own: add --teacher-url")
     if url and chosen.teacher_options:
         raise UsageError("--teacher-option is for the local teacher, and --teacher-url replaces it")
+    if chosen.azureml_url and chosen.azureml_options:
+        raise UsageError("--azureml-option is for the emulator that is started, and --azureml-url replaces it")
     return CloudOptions(
         data_dir=chosen.data_dir.absolute(),
         port=chosen.port,
         teacher_url=_http_url("--teacher-url", url),
         teacher_model=model,
         teacher_key=(chosen.teacher_key or os.environ.get("TEACHER_API_KEY")) if url else None,
-        teacher_options=tuple(map(_flag, chosen.teacher_options)),
+        teacher_options=tuple(_flag("--teacher-option", text) for text in chosen.teacher_options),
         azureml_url=_http_url("--azureml-url", chosen.azureml_url),
+        azureml_options=tuple(_flag("--azureml-option", text) for text in chosen.azureml_options),
     )
 
 
-def _flag(text: str) -> str:
+def _flag(option: str, text: str) -> str:
     """`latency_ms=500`, `latency-ms=500` and `--latency-ms=500` all mean the last."""
     name, equals, value = text.lstrip("-").partition("=")
     if not name or not equals or not value:
-        raise UsageError(f"--teacher-option {text!r} is not NAME=VALUE, such as rpm=600")
+        raise UsageError(f"{option} {text!r} is not NAME=VALUE, such as seed=7")
     return f"--{name.replace('_', '-')}={value}"
 
 
@@ -61,6 +65,7 @@ def _http_url(option: str, url: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(url)
+        _ = parts.port  # ValueError if it is none
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:

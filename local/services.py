@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from local.azureml.environment import app_settings
 from local.bootstrap import ROOT
@@ -69,19 +68,28 @@ def teacher(options: CloudOptions, port: int, environment: Mapping[str, str]) ->
     )
 
 
-def azureml(data_dir: Path, port: int, environment: Mapping[str, str]) -> Service:
+def azureml(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:
+    folder = str(options.data_dir / "azureml")
     return Service(
         name="azureml",
-        command=_module("azureml", "--port", str(port), "--data-dir", str(data_dir / "azureml")),
+        command=_module("azureml", "--port", str(port), "--data-dir", folder, *options.azureml_options),
         environment=environment,
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
     )
 
 
 def child_environment(addresses: Addresses) -> dict[str, str]:
-    """Environment of the stand-ins. The emulator reads training data from storage, and checks the identity header."""
-    own = {"AzureWebJobsStorage": addresses.storage, "IDENTITY_HEADER": addresses.identity_header}
-    return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+    """Environment of the stand-ins. The emulator reads training data from storage, and checks the identity header.
+
+    What the user has set of the same names is for other purposes: another account, a key that the app would not present.
+    """
+    own = {
+        "AzureWebJobsStorage": addresses.storage,
+        STORAGE: addresses.storage,
+        "IDENTITY_HEADER": addresses.identity_header,
+        "LOCAL_TEACHER_KEY": "",
+    }
+    return {**os.environ, **_loopback_without_proxy(os.environ), **own, "PYTHONUNBUFFERED": "1"}
 
 
 def _module(name: str, *flags: str) -> list[str]:
@@ -91,6 +99,8 @@ def _module(name: str, *flags: str) -> list[str]:
 def _loopback_without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     """Storage and AzureML clients honour proxy settings: loopback must be exempt from them."""
     exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    if exempt.strip() == "*":  # everything is exempt, which it means only when it stands alone
+        return {"NO_PROXY": "*", "no_proxy": "*"}
     names = [name for name in exempt.split(",") if name.strip()]
     names += [name for name in (LOOPBACK, "localhost") if name not in names]
     return {"NO_PROXY": ",".join(names), "no_proxy": ",".join(names)}

@@ -76,6 +76,7 @@ def refuse_to_change(options: CloudOptions) -> None:
         "--teacher-url": options.teacher_url,
         "--teacher-option": options.teacher_options,
         "--azureml-url": options.azureml_url,
+        "--azureml-option": options.azureml_options,
     }
     without_effect = [option for option, value in given.items() if value]
     if without_effect:

@@ -141,6 +141,15 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
         "(all of them: python -m local.teacher --help)",
     )
     parser.add_argument(
+        "--azureml-option",
+        action="append",
+        default=[],
+        dest="azureml_options",
+        metavar="NAME=VALUE",
+        help="option of the AzureML emulator, repeatable: pace=60, fail_rate=0.5, seed=7 "
+        "(all of them: python -m local.azureml --help)",
+    )
+    parser.add_argument(
         "--azureml-url", metavar="URL", help="an AzureML emulator that already runs, instead of starting one"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 
 from rich.console import Console
@@ -52,7 +53,7 @@ Stop:            Ctrl-C
 
 
 def _data_dir_flag(options: CloudOptions) -> str:
-    return "" if options.data_dir == DEFAULT_DATA_DIR else f" --data-dir {options.data_dir}"
+    return "" if options.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(options.data_dir))}"
 
 
 def _watch(cloud: LocalCloud, client: RunsClient) -> None:

@@ -1,0 +1,42 @@
+"""One run for each version of a dataset, however often its event is delivered."""
+
+from __future__ import annotations
+
+from tests.end_to_end.driving import App, sums, wait_for
+
+
+def test_an_event_that_is_delivered_again_starts_no_second_run(app: App) -> None:
+    run_id = app.upload("math", "again", {"train.jsonl": app.write("again.jsonl", sums(45, 2000))})
+    app.wait(run_id, lambda _: True)
+    master = {"x-functions-key": app.endpoints.master_key}
+    event = {"input": "datasets/math/again/train.jsonl"}
+    for _ in range(3):
+        assert app.ask("POST", "/admin/functions/dataset_uploaded", event, **master)[0] == 202
+    assert app.ended(run_id)["status"] == "completed"
+    assert app.ask("POST", "/admin/functions/dataset_uploaded", event, **master)[0] == 202
+    assert app.run_ids("math-again-") == [run_id]
+    assert app.run(run_id) == app.ended(run_id)
+
+
+def test_the_same_bytes_uploaded_again_are_a_new_version_with_a_run_of_its_own(app: App) -> None:
+    files = {"train.jsonl": app.write("versions.jsonl", sums(2))}
+    first, second = app.upload("math", "versions", files), app.upload("math", "versions", files)
+    assert first != second
+    assert app.ended(second)["status"] == "failed"  # too few rows, like the first
+    wait_for(lambda: second in app.run_ids("math-versions-"), lambda: "the second version has no run")
+
+
+def test_files_beside_a_dataset_start_nothing(app: App) -> None:
+    with app.storage() as storage:
+        for name in ("math/beside/validation.jsonl", "math/beside/run.json", "math/beside/train.jsonl.bak"):
+            storage.get_blob_client("datasets", name).upload_blob(b"{}", overwrite=True)
+    later = app.upload("math", "later", {"train.jsonl": app.write("later.jsonl", sums(2, 50))})
+    app.ended(later)  # the scan that found this one has seen the others
+    assert app.run_ids("math-beside") == []
+
+
+def test_a_folder_that_names_no_task_fails_with_the_remedy(app: App) -> None:
+    run_id = app.upload("poetry", "odes", {"train.jsonl": app.write("odes.jsonl", sums(45))})
+    view = app.ended(run_id)
+    assert view["status"] == "failed"
+    assert "datasets/<task>/<name>/train.jsonl" in view["error"]["details"][0]["problem"]

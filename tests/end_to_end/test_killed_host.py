@@ -1,0 +1,82 @@
+"""`kill -9` of the host in the middle of its work, then `up` again: the runs finish, no row is missing or doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from local.children import ChildFailed
+from local.client import download_outputs
+from local.cloud import LocalCloud
+from local.options import CloudOptions
+from local.ports import free_port
+from local.verification import check_run
+from shared.tasks import TASKS
+from tests.end_to_end.driving import App, sample, wait_for
+
+LATENCY_SECONDS = 0.6
+CONCURRENCY = 32  # of the whole worker process
+WINDOW_SECONDS = 2.0  # of answers that may be lost: journals are flushed each second, and a flush takes its time
+
+
+def host_pid(data_dir: Path) -> int:
+    """Of the process that holds the host's lock file open."""
+    lock = (data_dir / "host.lock").resolve()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(link.resolve() == lock for link in (process / "fd").iterdir()):
+                return int(process.name)
+    raise LookupError(f"no process holds {lock}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="finds the host's process through /proc")
+def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again(tmp_path: Path) -> None:
+    log = tmp_path / "teacher.jsonl"
+    options = CloudOptions(
+        data_dir=tmp_path / "cloud",
+        teacher_options=(f"--latency-ms={LATENCY_SECONDS * 1000}", f"--log={log}"),
+        azureml_options=("--pace=2",),
+    )
+    with LocalCloud(options, free_port()) as cloud:
+        app = App(cloud.endpoints, tmp_path / "files")
+        runs = {task: app.upload(task, "killed", sample(task)) for task in TASKS}
+
+        def is_under_way() -> bool:
+            views = [app.run(run_id) for run_id in runs.values()]
+            return sum(bool(view and view["splits"].get("train", {}).get("done")) for view in views) >= 3
+
+        wait_for(is_under_way, lambda: "too few runs are under way")
+        os.kill(host_pid(options.data_dir), signal.SIGKILL)
+
+        def is_noticed() -> bool:
+            try:
+                cloud.check()
+            except ChildFailed:
+                return True
+            return False
+
+        wait_for(is_noticed, lambda: "the end of the host was not noticed")
+    with LocalCloud(options, free_port()) as cloud:
+        app = App(cloud.endpoints, tmp_path / "files")
+        for task, run_id in runs.items():
+            view = app.ended(run_id)
+            with app.storage() as storage:
+                download_outputs(storage, run_id, tmp_path / run_id)
+            inputs = {name.removesuffix(".jsonl"): path for name, path in sample(task).items() if name != "run.json"}
+            assert check_run(view, inputs, tmp_path / run_id) == []
+    assert asked_again(log) <= CONCURRENCY + WINDOW_SECONDS * CONCURRENCY / LATENCY_SECONDS
+
+
+def asked_again(log: Path) -> int:
+    """Requests that were answered in full before and sent once more; the preflights ask all the same."""
+    answered = Counter(
+        record["request"] for record in map(json.loads, log.read_text().splitlines()) if record["status"] == 200
+    )
+    preflight = max(answered, key=lambda asked: answered[asked])
+    return sum(count - 1 for asked, count in answered.items() if asked != preflight)

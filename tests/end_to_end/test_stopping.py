@@ -1,0 +1,62 @@
+"""Cancel and terminate: the teacher is no longer asked, the job is cancelled, and what was answered stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.end_to_end.driving import App, jsonl, sums, wait_for
+
+
+def slow_run(app: App, name: str, first: int) -> str:
+    """A run that asks the teacher for one row at a time: 30 s of work."""
+    spec = app.write(f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 50}}')
+    train = app.write(f"{name}.jsonl", sums(300, first))
+    return app.upload("math", name, {"train.jsonl": train, "run.json": spec})
+
+
+def is_generating(view: dict[str, Any]) -> bool:
+    return view["stage"] == "generate" and view["splits"]["train"]["done"] > 0
+
+
+def test_cancel_stops_generation_and_keeps_what_was_answered(app: App) -> None:
+    run_id = slow_run(app, "cancelled", 10_000)
+    app.wait(run_id, is_generating)
+    assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
+    view = app.ended(run_id)
+    assert (view["status"], view["stage"], view["finetune"]) == ("cancelled", "done", None)
+    assert 0 < view["splits"]["train"]["done"] < 300
+    assert jsonl(app.read(run_id, "report.json").replace(b"\n", b""))[0]["status"] == "cancelled"
+    assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 409
+
+
+def test_durables_terminate_stops_the_teacher_too(app: App) -> None:
+    run_id = slow_run(app, "terminated", 20_000)
+    view = app.wait(run_id, is_generating)
+    url = view["links"]["terminatePostUri"].replace("{text}", "enough")
+    assert app.ask("POST", url, b"")[0] == 202
+    assert app.ended(run_id)["status"] == "terminated"
+    child = f"/runtime/webhooks/durabletask/instances/{run_id}:generate:train"
+    system = {"x-functions-key": app.endpoints.system_key}
+    wait_for(
+        lambda: app.ask("GET", child, **system)[1]["runtimeStatus"] == "Completed",
+        lambda: "shards are still being answered",
+    )
+    assert app.ask("GET", child, **system)[1]["output"] == {"status": "stopped"}
+
+
+def test_suspend_and_resume_hold_a_run_and_let_it_go_on(app: App) -> None:
+    run_id = app.upload("math", "held", {"train.jsonl": app.write("held.jsonl", sums(60, 30_000))})
+    view = app.wait(run_id, lambda _: True)
+    assert app.ask("POST", view["links"]["suspendPostUri"].replace("{text}", "wait"), b"")[0] == 202
+    app.wait(run_id, lambda seen: seen["status"] == "suspended")
+    assert app.ask("POST", view["links"]["resumePostUri"].replace("{text}", "go"), b"")[0] == 202
+    assert app.ended(run_id)["status"] == "completed"
+
+
+def test_cancel_reaches_the_fine_tuning_job(app: App) -> None:
+    run_id = app.upload("math", "tuned", {"train.jsonl": app.write("tuned.jsonl", sums(60, 40_000))})
+    app.wait(run_id, lambda view: bool(view["finetune"]))
+    assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
+    view = app.ended(run_id)
+    assert (view["status"], view["finetune"]["service_status"]) == ("cancelled", "Canceled")
+    assert app.exists(run_id, "train.jsonl")
