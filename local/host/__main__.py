@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
+        # a file's error names the file; a socket's names none
+        print(error if error.filename else f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 

@@ -48,7 +48,10 @@ class BlobPattern:
             raise ValueError(f"{path!r} is no path of the form container/blob")
         parts = _PARAMETER.split(name)
         pieces = [re.escape(part) if index % 2 == 0 else f"(?P<{part}>.+)" for index, part in enumerate(parts)]
-        return cls(container, re.compile("".join(pieces)))
+        try:
+            return cls(container, re.compile("".join(pieces)))
+        except re.error as error:  # a parameter that occurs twice, or has no name of its own
+            raise ValueError(f"{path!r} is no path of the form container/blob: {error}") from None
 
     def match(self, name: str) -> dict[str, str] | None:
         """Values of the parameters for a blob name, None if it is no such blob."""
@@ -95,6 +98,14 @@ def blob_triggers(functions: list[IndexedFunction], environment: Mapping[str, st
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """What the function is called with."""
+
+    data: Datum
+    metadata: dict[str, Datum]
+
+
 class BlobRunner:
     """Calls a blob-triggered function for one blob, and for all new ones where it is polled."""
 
@@ -123,7 +134,11 @@ class BlobRunner:
         if container_name != self._trigger.pattern.container or self._trigger.pattern.match(name) is None:
             return False
         async with BlobServiceClient.from_connection_string(self._trigger.connection) as service:
-            return await self._call(service.get_container_client(container_name), name, "blob event", attempt=1)
+            blob = await self._read(service.get_container_client(container_name), name)
+        if blob is None:
+            return False
+        await self._call(path, blob, "blob event", attempt=1)
+        return True
 
     async def _scan(self, container: ContainerClient, receipts: Receipts) -> None:
         new: list[tuple[str, str]] = []
@@ -134,7 +149,10 @@ class BlobRunner:
                     new.append(version)
         except ResourceNotFoundError:
             return  # no container, no blobs
-        await asyncio.gather(*(self._settle(container, receipts, version) for version in new))
+        settling = [self._settle(container, receipts, version) for version in new]
+        for outcome in await asyncio.gather(*settling, return_exceptions=True):  # all end before the next scan begins
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _settle(self, container: ContainerClient, receipts: Receipts, version: tuple[str, str]) -> None:
         async with self._slots:
@@ -145,32 +163,35 @@ class BlobRunner:
 
     async def _process(self, container: ContainerClient, name: str) -> None:
         """Call the function until it succeeds, or the blob is given up as poison (host.json's poisonBlobThreshold)."""
+        path = f"{self._trigger.pattern.container}/{name}"
         for attempt in range(1, self._attempts + 1):
-            try:
-                await self._call(container, name, "new blob", attempt=attempt)
+            blob = await self._read(container, name)  # where storage fails, the next scan tries again
+            if blob is None:
                 return
-            except AzureError:
-                raise  # storage, not the function: the next scan tries again
-            except Exception as error:
-                path = f"{self._trigger.pattern.container}/{name}"
+            try:
+                await self._call(path, blob, "new blob", attempt=attempt)
+                return
+            except Exception as error:  # the function's own, whatever it is
                 _log.error("%s failed for %s (attempt %d)", self._trigger.name, path, attempt, exc_info=error)
             await asyncio.sleep(RETRY_SECONDS)
         _log.error("%s is given up for blob %s after %d attempts", self._trigger.name, name, self._attempts)
 
-    async def _call(self, container: ContainerClient, name: str, reason: str, *, attempt: int) -> bool:
+    async def _read(self, container: ContainerClient, name: str) -> _Blob | None:
+        """None if there is no such blob."""
+        client = container.get_blob_client(name)
         try:
-            download = await container.get_blob_client(name).download_blob()
+            download = await client.download_blob()
         except ResourceNotFoundError:
-            return False
+            return None
         data = await download.readall()
-        properties: Any = download.properties
-        path = f"{self._trigger.pattern.container}/{name}"
-        metadata = trigger_metadata(path, container.get_blob_client(name).url, properties)
+        metadata = trigger_metadata(f"{self._trigger.pattern.container}/{name}", client.url, download.properties)
         metadata |= {key: Datum(value, "string") for key, value in (self._trigger.pattern.match(name) or {}).items()}
+        return _Blob(Datum(data, "bytes"), metadata)
+
+    async def _call(self, path: str, blob: _Blob, reason: str, *, attempt: int) -> None:
         await self._invoker.invoke(
-            self._trigger.function, Datum(data, "bytes"), metadata, reason=f"{reason} {path}", attempt=attempt
+            self._trigger.function, blob.data, blob.metadata, reason=f"{reason} {path}", attempt=attempt
         )
-        return True
 
 
 class Receipts:

@@ -61,7 +61,10 @@ def _length(argument: str) -> Constraint:
 
 
 def _regex(argument: str) -> Constraint:
-    pattern = re.compile(argument.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
+    try:
+        pattern = re.compile(argument.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"regex({argument}): {error}") from None
     return lambda value: pattern.search(value) is not None
 
 

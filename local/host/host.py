@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -124,6 +125,8 @@ def _open_store(path: Path) -> Store:
         return Store(path)
     except StoreError as error:
         raise HostError(str(error)) from None
+    except sqlite3.DatabaseError as error:
+        raise HostError(f"{path} cannot be read ({error}): remove it, or choose another --data-dir") from None
 
 
 def _durable_functions(app: FunctionApp, invoker: Invoker) -> Functions:

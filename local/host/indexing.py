@@ -27,7 +27,7 @@ from local.host.functions import (
     FunctionApp,
     IndexedFunction,
 )
-from local.host.parameters import InvalidParameters, check_parameters
+from local.host.parameters import InvalidParameters, check_parameters, check_return
 from local.host.settings import resolve_references
 
 MODULE = "function_app"
@@ -107,13 +107,15 @@ def _index(name: str, function: Any, app_dir: Path, environment: Mapping[str, st
     bound.sort(key=lambda binding: binding.name != trigger_name)
     checked = check_parameters(call, bound)
     outputs = [_binding(properties, environment) for properties in declared if properties["direction"] == "OUT"]
+    output = outputs[0] if outputs else None
+    check_return(call, output)
     return IndexedFunction(
         name=name,
         call=call,
         is_async=inspect.iscoroutinefunction(call),
         trigger=checked.inputs[0],
         inputs=checked.inputs,
-        output=outputs[0] if outputs else None,
+        output=output,
         wants_context=checked.wants_context,
         retry_policy=function.get_settings_dict("retry_policy"),
         directory=str(app_dir),

@@ -65,6 +65,6 @@ class Keys:
 
 def matches(presented: str | None, accepted: Iterable[str]) -> bool:
     """Whether the key that a request carries is one of these. Takes the same time whichever it is, or none."""
-    given = (presented or "").encode()
+    given = (presented or "").encode(errors="surrogateescape")
     found = [hmac.compare_digest(given, key.encode()) for key in accepted]
     return any(found)

@@ -49,6 +49,17 @@ def check_parameters(call: Callable[..., Any], bound: Sequence[Binding]) -> Chec
     return Checked(tuple(_check_annotation(binding, annotations) for binding in bound), wants_context)
 
 
+def check_return(call: Callable[..., Any], output: Binding | None) -> None:
+    """Raises InvalidParameters for a return annotation that the binding of the return value does not take."""
+    annotations = _annotations(call)
+    if output is None or "return" not in annotations:
+        return
+    annotation = annotations["return"]
+    converter: Any = cast(Any, get_binding_registry()).get(output.type)
+    if not isinstance(annotation, type) or not converter.check_output_type_annotation(annotation):
+        raise InvalidParameters(f"is annotated to return {annotation!r}, which Azure's worker refuses")
+
+
 def _annotations(call: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(call)
@@ -81,6 +92,6 @@ def _check_annotation(binding: Binding, annotations: dict[str, Any]) -> Binding:
 
 
 def _is_typing_generic(annotation: Any) -> bool:
-    """`typing.Dict[str, int]`, which the worker takes, but not `dict[str, int]`."""
+    """`typing.Dict[str, int]`, which the worker takes, but neither `dict[str, int]` nor `int | None`."""
     origin = typing.get_origin(annotation)
-    return isinstance(origin, type) and not isinstance(annotation, types.GenericAlias)
+    return isinstance(origin, type) and not isinstance(annotation, types.GenericAlias | types.UnionType)

@@ -33,8 +33,16 @@ class RouteTable:
     """All routes. A method that a path does not answer is a path that is not there, as in Azure (404, not 405)."""
 
     def __init__(self, functions: Iterable[IndexedFunction], prefix: str) -> None:
-        """Raises IndexingError for a template that cannot be a route."""
-        routes = [_route(function, prefix) for function in functions]
+        """Raises IndexingError naming all templates that cannot be routes."""
+        routes: list[Route] = []
+        problems: list[str] = []
+        for function in functions:
+            try:
+                routes.append(_route(function, prefix))
+            except InvalidTemplate as error:
+                problems.append(f"function {function.name} has a route that cannot be served: {error}")
+        if problems:
+            raise IndexingError("\n".join(problems))
         self.routes = tuple(sorted(routes, key=lambda route: route.template.precedence))
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
@@ -50,8 +58,5 @@ class RouteTable:
 def _route(function: IndexedFunction, prefix: str) -> Route:
     properties = function.trigger.properties
     template = "/".join(part for part in (prefix, str(properties.get("route", function.name)).strip("/")) if part)
-    try:
-        parsed = RouteTemplate(template)
-    except InvalidTemplate as error:
-        raise IndexingError(f"function {function.name} has a route that cannot be served: {error}") from None
-    return Route(function, parsed, tuple(str(method).upper() for method in properties.get("methods", ())))
+    methods = tuple(str(method).upper() for method in properties.get("methods", ()))
+    return Route(function, RouteTemplate(template), methods)

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 from azure.functions.meta import Datum
+from multidict import CIMultiDict, MultiMapping
 
 from local.host import event_grid
 from local.host.data import encode
@@ -117,16 +118,21 @@ def http_functions(functions: Iterable[IndexedFunction]) -> list[IndexedFunction
 
 
 def http_datum(request: web.Request, body: bytes, parameters: Mapping[str, str]) -> Datum:
-    """The request as the host sends it to the worker."""
+    """The request as the host sends it to the worker: repeated values joined, empty ones of the query left out."""
+    query = {name: value for name, value in _joined(request.query).items() if value}
     value = {
         "method": Datum(request.method, "string"),
         "url": Datum(str(request.url), "string"),
-        "headers": _texts(request.headers),
-        "query": _texts(request.query),
+        "headers": _texts(_joined(request.headers)),
+        "query": _texts(query),
         "params": _texts(parameters),
         "body": Datum(body, "bytes"),
     }
     return Datum(value, "http")
+
+
+def _joined(values: MultiMapping[str]) -> dict[str, str]:
+    return {name: ",".join(filter(None, values.getall(name))) for name in values}
 
 
 def _texts(values: Mapping[str, str]) -> dict[str, Datum]:
@@ -141,5 +147,8 @@ def http_response(result: Any) -> web.Response:
     if encoded.type != "http":
         return web.Response(text=str(encoded.value), content_type="text/plain")
     value: dict[str, Any] = encoded.value
-    headers = {name: datum.value for name, datum in value["headers"].items()}
+    headers = CIMultiDict((name, datum.value) for name, datum in value["headers"].items())
+    for cookie in value["cookies"] or ():
+        for morsel in cookie.values():
+            headers.add("Set-Cookie", morsel.OutputString())
     return web.Response(status=int(value["status_code"].value), headers=headers, body=value["body"].value)

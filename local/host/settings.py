@@ -62,6 +62,8 @@ def parse_time_span(text: str) -> float:
 def _settings(data: dict[str, Any]) -> HostSettings:
     extensions = _section(data, "extensions")
     blobs, durable = _section(extensions, "blobs"), _section(extensions, "durableTask")
+    for limit in ("maxConcurrentActivityFunctions", "maxConcurrentOrchestratorFunctions"):
+        _positive(durable, limit, 1)
     return HostSettings(
         route_prefix=str(_section(extensions, "http").get("routePrefix", DEFAULT_ROUTE_PREFIX)).strip("/"),
         function_timeout=_function_timeout(str(data.get("functionTimeout", DEFAULT_FUNCTION_TIMEOUT))),

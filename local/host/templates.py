@@ -11,10 +11,9 @@ from urllib.parse import unquote
 
 from local.host.constraints import Constraint, parse_constraint
 
-_PART = re.compile(r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
-_PARAMETER = re.compile(
-    r"(?P<catch>\*{0,2})(?P<name>[A-Za-z_][\w-]*)(?P<constraints>(?::[^=?]*(?:\([^)]*\))?)*)(?P<end>.*)"
-)
+_PART = re.compile(r"\{((?:[^{}]|\{\{|\}\})*)\}(?!\})")  # braces within, as in regex(a{{2}}), are doubled
+_CONSTRAINT = r":[^:=?(]*(?:\(.*?\)(?=[:=]|\??$))?"
+_PARAMETER = re.compile(rf"(?P<catch>\*{{0,2}})(?P<name>[A-Za-z_][\w-]*)(?P<constraints>(?:{_CONSTRAINT})*)(?P<end>.*)")
 
 
 class InvalidTemplate(ValueError):
@@ -39,6 +38,8 @@ class RouteTemplate:
         ranks: list[int] = []
         pattern = ""
         for index, segment in enumerate(self.text.split("/") if self.text else []):
+            if self._parameters and self._parameters[-1].catch_all:
+                raise InvalidTemplate("a catch-all parameter must be the last segment")
             expression, rank, optional = self._segment(segment)
             slash = "/" if index else ""
             pattern += f"(?:{slash}{expression})?" if optional else slash + expression
@@ -77,7 +78,7 @@ class RouteTemplate:
                 continue
             parameter = self._parameter(part)
             group = f"p{len(self._parameters) - 1}"
-            expression += f"(?P<{group}>.*)" if parameter.catch_all else f"(?P<{group}>[^/]+?)"
+            expression += f"(?P<{group}>.*)" if parameter.catch_all else f"(?P<{group}>[^/]+)"
             if alone:
                 optional = parameter.optional or parameter.default is not None or parameter.catch_all
                 rank = (4 if parameter.constraints else 5) if parameter.catch_all else 2 if parameter.constraints else 3
@@ -107,4 +108,4 @@ class RouteTemplate:
 
 def _split_constraints(text: str) -> list[str]:
     """`:int:min(1)` as [`int`, `min(1)`]; a colon within parentheses is part of the argument."""
-    return re.findall(r":((?:\([^)]*\)|[^:(])*)", text)
+    return [constraint[1:] for constraint in re.findall(_CONSTRAINT, text)]
