@@ -69,7 +69,8 @@ class RunsClient:
 
 
 def storage_client(connection_string: str) -> BlobServiceClient:
-    return BlobServiceClient.from_connection_string(connection_string)
+    """Storage is on loopback: a proxy that the user has configured must not come between."""
+    return BlobServiceClient.from_connection_string(connection_string, use_env_settings=False)
 
 
 def make_containers(connection_string: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local.azureml.environment import app_settings
 from local.bootstrap import ROOT
@@ -29,7 +29,7 @@ class Addresses:
     storage: str
     teacher_url: str
     azureml_url: str
-    identity_header: str
+    identity_header: str = field(repr=False)
 
 
 def host_settings(options: CloudOptions, addresses: Addresses, inherited: Mapping[str, str]) -> dict[str, str]:

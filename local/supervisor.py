@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.error
+import http.client
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,7 @@ class Service:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # holds keys
     ready: Callable[[], bool]
 
 
@@ -78,5 +78,5 @@ def answers(url: str, contains: str = "") -> bool:
     try:
         with _direct.open(url, timeout=PROBE_SECONDS) as response:
             return response.status == 200 and contains in response.read().decode(errors="replace")
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):  # the latter is a stranger at that port
         return False

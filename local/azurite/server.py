@@ -59,6 +59,9 @@ class Azurite:
                 # another program took the port between the claim and the start
                 if "EADDRINUSE" not in failure.tail or attempt == ATTEMPTS:
                     raise
+            except BaseException:  # Ctrl-C: nobody else knows of this child yet
+                self.child.stop()
+                raise
 
     def stop(self) -> None:
         """Stop it; data is on disk when this returns."""

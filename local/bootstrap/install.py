@@ -136,5 +136,6 @@ def base_python() -> str:
 
 def _environment() -> dict[str, str]:
     """The user's environment, less what would make pip install elsewhere than into the environment."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET")}
+    astray = ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+    kept = {name: value for name, value in os.environ.items() if name not in astray}
     return {**kept, "PIP_USER": "0", "PYTHONUTF8": "1"}

@@ -43,7 +43,7 @@ class Stamp:
             data: dict[str, Any] = json.loads(path.read_text())
             packages = tuple(map(str, data.pop("packages")))
             return cls(packages=packages, **data)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def write(self, path: Path) -> None:

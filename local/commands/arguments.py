@@ -113,7 +113,7 @@ def _add_timeout(parser: argparse.ArgumentParser, minutes: int | None) -> None:
 def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=_folder,
         default=DEFAULT_DATA_DIR,
         metavar="DIR",
         help="where storage, run state, keys and logs are kept (default: .local)",
@@ -162,6 +162,17 @@ def _file(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text} is empty")
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{text} cannot be read: check its permissions")
+    return path
+
+
+def _folder(text: str) -> Path:
+    """It need not be there yet."""
+    path = Path(text)
+    lowest = next(place for place in (path, *path.parents) if place.exists())
+    if not lowest.is_dir():
+        raise argparse.ArgumentTypeError(f"{lowest} is not a folder")
+    if not os.access(lowest, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{lowest} cannot be written to: check its permissions")
     return path
 
 

@@ -9,12 +9,12 @@ import time
 from rich.console import Console
 
 from local.client import ApiError, HostUnreachable, RunsClient
-from local.cloud import LocalCloud
+from local.cloud import AlreadyRunning, LocalCloud
 from local.commands.arguments import DEFAULT_DATA_DIR
 from local.display import RunsDisplay
 from local.endpoints import FILE_NAME, Endpoints
 from local.options import CloudOptions, cloud_options
-from local.session import choose_port
+from local.session import choose_port, is_served
 from local.watching import WatchedRuns
 
 REFRESH_SECONDS = 1.0
@@ -23,6 +23,8 @@ REFRESH_SECONDS = 1.0
 def main(chosen: argparse.Namespace) -> int:
     """Serve; 0 when the user stops it. Raises UsageError, AlreadyRunning, ChildFailed."""
     options = cloud_options(chosen)
+    if is_served(options.data_dir):
+        raise AlreadyRunning(f"{options.data_dir} is already served: stop that one first, or choose another --data-dir")
     port = choose_port(options.port, free_instead=False)
     print("Starting storage, teacher, AzureML emulator and the Functions host.", flush=True)
     with LocalCloud(options, port) as cloud:
