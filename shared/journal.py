@@ -57,7 +57,9 @@ class Journal:
         """Flush every second, or sooner when many rows wait, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), FLUSH_SECONDS)
+                # not wait_for: before Python 3.12 it forgets a cancellation that comes with the wake, and the shard hangs
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
             await self.flush()
 

@@ -115,7 +115,8 @@ class Courses:
 
     async def _wait(self, name: str, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._cancels[name].wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._cancels[name].wait()
 
     def _stop_if_cancelled(self, name: str) -> None:
         """No status may follow CancelRequested but Canceled."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 from uuid import uuid4
 
 from local.host.durable.engine import create_instance
@@ -151,7 +152,7 @@ def parsed(text: str | None) -> Any:
 def _check_id(instance_id: str) -> None:
     if not instance_id or instance_id.startswith("@"):
         raise InvalidRequest("Orchestration instance ids must not be empty or start with @.")
-    if any(character in FORBIDDEN or not character.isprintable() for character in instance_id):
+    if any(character in FORBIDDEN or category(character) == "Cc" for character in instance_id):
         raise InvalidRequest("Orchestration instance ids must not contain /, \\, #, ?, or control characters.")
     if len(instance_id) > MAX_INSTANCE_ID:
         raise InvalidRequest(f"Instance ID lengths must not exceed {MAX_INSTANCE_ID} characters.")

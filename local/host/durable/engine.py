@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -67,26 +68,35 @@ class Engine:
         """Dispatch until cancelled. What is under way is then cut off, and done again at the next start."""
         try:
             while True:
-                self._wake.clear()
-                self._start_episodes()
-                self._start_activities()
-                await self._pause()
+                try:
+                    await self._dispatch()
+                except sqlite3.Error:
+                    _log.exception("the task hub could not be read; it is tried again")
+                    await asyncio.sleep(BROKEN_SECONDS)
         finally:
             for task in [*self._tasks]:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pause(self) -> None:
-        now = time.time()
+    async def _dispatch(self) -> None:
+        self._wake.clear()
+        now = time.time()  # one for both: what falls due in between would be missed by both
+        self._start_episodes(now)
+        self._start_activities()
+        await self._pause(now)
+
+    async def _pause(self, now: float) -> None:
         due = self._store.next_due(now)
-        seconds = MAX_PAUSE_SECONDS if due is None else min(due - now, MAX_PAUSE_SECONDS)
+        seconds = MAX_PAUSE_SECONDS if due is None else min(due - time.time(), MAX_PAUSE_SECONDS)
         try:
-            await asyncio.wait_for(self._wake.wait(), max(seconds, 0.001))
+            # not wait_for: before Python 3.12 it forgets a cancellation that comes with the wake
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._wake.wait()
         except TimeoutError:
             return
 
-    def _start_episodes(self) -> None:
-        for instance_id in self._store.ready(time.time()):
+    def _start_episodes(self, now: float) -> None:
+        for instance_id in self._store.ready(now):
             if len(self._busy) >= self._limits.orchestrators:
                 return
             if instance_id not in self._busy:
@@ -116,7 +126,13 @@ class Engine:
 
     async def _activity(self, activity: Activity) -> None:
         outcome = await self._outcome(activity)
-        self._store.end_activity(activity, outcome)
+        while True:
+            try:
+                self._store.end_activity(activity, outcome)
+                return
+            except Exception:  # a full disk, say; what was done is not to be lost, nor done again
+                _log.exception("the end of activity %s of %s was not written", activity.name, activity.instance_id)
+                await asyncio.sleep(BROKEN_SECONDS)
 
     async def _outcome(self, activity: Activity) -> Event:
         try:

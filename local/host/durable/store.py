@@ -19,7 +19,8 @@ from local.host.durable.events import Event, Kind, Status, time_text
 
 SCHEMA_VERSION = 1
 MAX_MESSAGES = 1000  # taken in at once
-CONTROL = (int(Kind.EXECUTION_RESUMED), int(Kind.EXECUTION_TERMINATED))  # what a suspended instance heeds
+# what a suspended instance heeds; a second suspension too, as it would else suspend what was resumed
+CONTROL = (int(Kind.EXECUTION_SUSPENDED), int(Kind.EXECUTION_RESUMED), int(Kind.EXECUTION_TERMINATED))
 
 SCHEMA = """
 CREATE TABLE instances (
@@ -129,7 +130,11 @@ class Store:
         self._db.execute(
             "PRAGMA synchronous=NORMAL"
         )  # safe against kill -9; only a power cut could lose the last moments
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
@@ -223,7 +228,7 @@ class Store:
     def take(self, instance_id: str, now: float) -> Taken | None:
         """An instance and what is due for it, None if nothing is. Messages stay until `consume`.
 
-        Messages for executions that are over are dropped.
+        Messages for executions that are over are dropped. What begins an execution comes first, whatever was sent before.
         """
         instance = self.instance(instance_id)
         if instance is None or instance.status.is_terminal:
@@ -231,7 +236,8 @@ class Store:
             return None
         suspended = f" AND kind IN {CONTROL}" if instance.status is Status.SUSPENDED else ""
         sql = f"""SELECT id, execution_id, event FROM messages
-            WHERE instance_id = ? AND due <= ?{suspended} ORDER BY id LIMIT {MAX_MESSAGES}"""
+            WHERE instance_id = ? AND due <= ?{suspended} ORDER BY kind <> {int(Kind.EXECUTION_STARTED)}, id
+            LIMIT {MAX_MESSAGES}"""
         rows = self._db.execute(sql, (instance_id, now)).fetchall()
         self.consume(
             [message_id for message_id, execution, _ in rows if execution not in (None, instance.execution_id)]
@@ -293,8 +299,8 @@ class Store:
     def _prepare(self) -> None:
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            self._db.executescript(SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            # one transaction: a host that is killed here must not leave tables without a version
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self._path} was written by another version: remove it, or choose another data directory"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from local.host.durable.store import Instance, InstanceQuery
 PATH = "/runtime/webhooks/durabletask"
 CONNECTION = "Storage"
 CONTINUATION = "x-ms-continuation-token"
+DEFAULT_PAGE = 100
 RETRY_SECONDS = 5
 ID_PLACEHOLDER = "INSTANCEID"
 WAIT_SECONDS = 0.1
@@ -252,14 +254,14 @@ _HIDDEN = frozenset(
 
 def _query(request: web.Request) -> InstanceQuery:
     statuses = [name for given in request.query.getall("runtimeStatus", []) for name in given.split(",")]
-    limit = _number(request.query.get("top"))
+    top = request.query.get("top", "")
     return InstanceQuery(
         prefix=request.query.get("instanceIdPrefix", ""),
         created_from=_moment(request, "createdTimeFrom"),
         created_to=_moment(request, "createdTimeTo"),
         statuses=tuple(status for status in Status if status.value in statuses),
         after=unquote(request.headers.get(CONTINUATION, "")),
-        limit=max(1, int(limit)) if limit else 100,
+        limit=int(top) if re.fullmatch(r"[1-9][0-9]{0,8}", top) else DEFAULT_PAGE,
     )
 
 
