@@ -46,15 +46,19 @@ async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient)
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, job}` → `{job}` as the service sees it now. A service that cannot be reached changes nothing."""
+    """`{run_id, job, cancel?}` → `{job}` as the service sees it now, once more asked to cancel it where that is due.
+
+    A service that cannot be reached changes nothing.
+    """
     run_id, known = work["run_id"], work["job"]
     backend = await _backend(run_id)
-    if await is_stopped(client, run_id):
-        await asyncio.to_thread(backend.cancel, known["job"])
+    cancelled = work.get("cancel") or await is_stopped(client, run_id)
     try:
+        if cancelled:
+            await asyncio.to_thread(backend.cancel, known["job"])
         job = job_view(await asyncio.to_thread(backend.poll, known["job"]))
     except TransientError as error:
-        return ok(job={**known, "message": f"the service could not be asked: {error}"})
+        return ok(job=_unreached(known, error))
     if job != known:
         await _tell_root(client, run_id, job)
     return ok(job=job)
@@ -63,9 +67,16 @@ async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) 
 @bp.activity_trigger(input_name="work", activity=CANCEL_FINETUNING)
 @returns_permanent_failures
 async def cancel_finetuning(work: Payload) -> Payload:
-    """`{run_id, job}` → `{job}` after the service was asked to cancel it."""
+    """`{run_id, job}` → `{job}` after the service was asked to cancel it; where it cannot be reached, the next poll asks again."""
     backend = await _backend(work["run_id"])
-    return ok(job=job_view(await asyncio.to_thread(backend.cancel, work["job"]["job"])))
+    try:
+        return ok(job=job_view(await asyncio.to_thread(backend.cancel, work["job"]["job"])))
+    except TransientError as error:
+        return ok(job=_unreached(work["job"], error))
+
+
+def _unreached(known: dict[str, Any], error: TransientError) -> dict[str, Any]:
+    return {**known, "message": f"the service could not be asked: {error}"}
 
 
 async def _backend(run_id: str) -> FineTuningBackend:

@@ -15,6 +15,7 @@ from shared import settings
 from shared.account import open_storage
 from shared.errors import NotFound, PermanentError
 from shared.paths import RUNS, RunPaths, Split
+from shared.plan import Plan
 from shared.report import FileFacts, Report, card, file_facts
 from shared.rows import JSON_LINES
 from shared.spec import RunSpec
@@ -35,7 +36,7 @@ async def write_report(run: Payload) -> Payload:
     paths, splits, state = RunPaths(run["run_id"]), list[Split](run["splits"]), RunStatus.model_validate(run["status"])
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        counts: dict[Split, Tally] = {split: await split_tally(storage, paths, split) for split in splits}
+        counts: dict[Split, Tally] = {split: await _counts(storage, paths, split) for split in splits}
         await _write_rejected(storage, spec, paths, splits, counts)
         report = Report(
             run=paths.run_id,
@@ -57,13 +58,27 @@ async def write_report(run: Payload) -> Payload:
     return ok(outputs={**written, "card": f"{RUNS}/{paths.card}", "report": f"{RUNS}/{paths.report}"})
 
 
+async def _counts(storage: Storage, paths: RunPaths, split: Split) -> Tally:
+    """A split's rows as the scan counted them, and what became of them; where no shard was begun, what the scan rejected."""
+    tally = await split_tally(storage, paths, split)
+    try:
+        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+    except NotFound:  # the run ended before the scan
+        return tally
+    begun = {} if tally.shards else {"rejected": plan.rejected, "done": sum(plan.rejected.values())}
+    return tally.model_copy(update={"rows": plan.rows, **begun})
+
+
 async def _write_rejected(
     storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split], counts: dict[Split, Tally]
 ) -> None:
     if any(tally.shards for tally in counts.values()):
         await commit_output(storage, spec, paths, splits, "rejected")
         return
-    found = b"".join([chunk async for chunk in storage.stream(paths.scan_rejected)])
+    try:
+        found = b"".join([chunk async for chunk in storage.stream(paths.scan_rejected)])
+    except NotFound:  # the run ended before the scan
+        found = b""
     await storage.write(paths.rejected, found, content_type=JSON_LINES)
 
 

@@ -49,7 +49,7 @@ def _follow(context: Context, work: dict[str, Any]) -> Generator[Any, Any, dict[
         if reason:
             work["cancelling"] = reason
             yield from call(context, CANCEL_FINETUNING, _job_of(work))
-        polled = yield from call(context, POLL_FINETUNING, _job_of(work))
+        polled = yield from call(context, POLL_FINETUNING, {**_job_of(work), "cancel": bool(work["cancelling"])})
         work["job"], work["polls"] = polled["job"], work["polls"] + 1
     context.continue_as_new({**work, "cancel_asked": cancelled.is_completed})
     return None

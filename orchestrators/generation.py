@@ -101,7 +101,7 @@ class _Window:
         return next((index for due, index in sorted(self.retries) if due <= now), None)
 
     def _patience(self) -> float:
-        """Seconds until a shard is to be tried again, if there is room for it then."""
-        if not self.retries or len(self.running) == self.work["parallel"]:
+        """Seconds until a shard is to be tried again, if it will be and there is room for it then."""
+        if self.ending is not None or not self.retries or len(self.running) == self.work["parallel"]:
             return LOOK_SECONDS
         return max(0.0, (min(self.retries)[0] - self.context.current_utc_datetime).total_seconds())

@@ -90,6 +90,7 @@ class _Run:
     def generate(self, spec: RunSpec) -> Generator[Any, Any, None]:
         """Train and validation side by side. Progress is looked up ever more seldom, so that history stays bounded."""
         self.enter("generate")
+        self.check_cancelled()
         began = self.context.current_utc_datetime
         running = {split: self.generate_split(spec, split) for split in self.splits}
         while running:
@@ -149,7 +150,8 @@ class _Run:
         while not job.is_completed:
             yield from first_of(self.context, [job, changed, *self.listening()])
             if changed.is_completed:
-                self.status.finetune = event_data(changed)
+                told = event_data(changed)
+                self.status.finetune = told if isinstance(told, dict) else self.status.finetune
                 changed = self.context.wait_for_external_event(JOB_CHANGED)
             self.status.stopping = self.cancelled.is_completed
             self.publish()
@@ -200,7 +202,7 @@ class _Run:
         self.publish()
 
     def publish(self) -> None:
-        self.context.set_custom_status(self.status.model_dump(mode="json"))
+        self.context.set_custom_status(self.status.custom_status())
 
 
 def _failure(result: Any) -> RunFailed | None:

@@ -8,13 +8,15 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
-from shared.errors import ErrorData
+from shared.errors import ErrorData, Problem
 from shared.paths import RUNS, RunPaths
 from shared.tally import Tally
 
 Stage = Literal["prepare", "scan", "preflight", "generate", "assemble", "finetune", "report", "done"]
 MAX_ERROR_CHARACTERS = 2000
 MAX_DETAILS = 20
+MAX_STATUS_BYTES = 16 * 1024  # of the JSON as UTF-16: the Durable extension fails an orchestration that sets more
+SHORTER = (500, 100, 20)  # characters that each text may still have, tried in turn
 
 # what Durable says of the root instance, in our words; Completed is refined by the custom status
 RUNTIME_STATUS = {
@@ -71,9 +73,27 @@ class RunStatus(BaseModel):
 
     def fail(self, error: ErrorData) -> None:
         """Note why the run ends; long messages are cut so that the status stays small."""
-        details = [{**problem, "problem": _cut(problem["problem"])} for problem in error["details"][:MAX_DETAILS]]
-        self.error = cast(ErrorData, {"code": error["code"], "message": _cut(error["message"]), "details": details})
+        self.error = _cut_error({**error, "details": error["details"][:MAX_DETAILS]}, MAX_ERROR_CHARACTERS)
         self.outcome, self.stopping = "failed", True
+
+    def custom_status(self) -> dict[str, Any]:
+        """What Durable is given, at most 16 KB: texts that others wrote are cut ever shorter until it fits."""
+        shown = self.model_dump(mode="json")
+        for characters in SHORTER:
+            if len(json.dumps(shown, ensure_ascii=False).encode("utf-16-le", "surrogatepass")) <= MAX_STATUS_BYTES:
+                break
+            shown = self._shortened(characters).model_dump(mode="json")
+        return shown
+
+    def _shortened(self, characters: int) -> RunStatus:
+        job = self.finetune
+        shorter: dict[str, Any] = {
+            "name": _cut(self.name, characters),
+            "error": _cut_error(self.error, characters) if self.error else None,
+            "finetune": {**job, "message": _cut(job["message"], characters)} if job and job.get("message") else job,
+            "warnings": [_cut(warning, characters) for warning in self.warnings],
+        }
+        return self.model_copy(update=shorter)
 
 
 def initial_view(run_id: str, task: str, name: str) -> dict[str, Any]:
@@ -136,5 +156,13 @@ def output_paths(run_id: str, splits: list[str]) -> dict[str, str]:
     return {name: f"{RUNS}/{path}" for name, path in found.items()}
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[: MAX_ERROR_CHARACTERS - 1]}…"
+def _cut_error(error: ErrorData, characters: int) -> ErrorData:
+    details: list[Problem] = [
+        {"where": _cut(problem["where"], characters), "problem": _cut(problem["problem"], characters)}
+        for problem in error["details"]
+    ]
+    return {"code": error["code"], "message": _cut(error["message"], characters), "details": details}
+
+
+def _cut(text: str, characters: int = MAX_ERROR_CHARACTERS) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"

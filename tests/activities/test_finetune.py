@@ -1,0 +1,226 @@
+"""submit, poll and cancel through the real SDK: one job a run, its every change told to the root, none left running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from shared.rows import as_jsonl
+from tests.activities.conftest import Configure, NewRun, OpenWorkspace
+from tests.activities.runs import AppRun, sums
+from tests.local.azureml.running import PATIENCE, Workspace
+
+CHAT = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
+RUNNING = {"runtimeStatus": "Running"}
+UNKNOWN_STUDENT = "azureml://registries/azureml-mistral/models/Typo/versions/1"
+
+
+async def ready(run: AppRun, rows: int = 10, validation: int = 0) -> AppRun:
+    """A run whose datasets have been assembled."""
+    await run.arrive(sums(1))
+    await run.prepare()
+    await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * rows))
+    if validation:
+        await run.storage.write(run.paths.dataset("validation"), as_jsonl([{"messages": CHAT}] * validation))
+    run.client.statuses[run.paths.run_id] = RUNNING
+    return run
+
+
+async def submit(run: AppRun, *splits: str) -> dict[str, Any]:
+    """The job; what the root was told of it is forgotten."""
+    submitted = await run.call(SUBMIT_FINETUNING, splits=splits or ("train",), max_hours=48)
+    assert submitted["status"] == "ok", submitted
+    run.client.events.clear()
+    return submitted["job"]
+
+
+async def poll(run: AppRun, job: dict[str, Any], *, cancel: bool = False) -> dict[str, Any]:
+    polled = await run.call(POLL_FINETUNING, job=job, cancel=cancel)
+    assert polled["status"] == "ok", polled
+    return polled["job"]
+
+
+async def follow(run: AppRun, job: dict[str, Any]) -> dict[str, Any]:
+    """The job at its end."""
+    async with asyncio.timeout(PATIENCE):
+        while job["status"] not in ("completed", "failed", "cancelled"):
+            await asyncio.sleep(0.01)
+            job = await poll(run, job)
+    return job
+
+
+def details(workspace: Workspace, run: AppRun) -> dict[str, Any]:
+    """The job as the service has it."""
+    return workspace.ask(f"jobs/{run.paths.run_id}")[1]["properties"]
+
+
+async def test_a_job_is_named_after_its_run_and_ends_in_a_registered_model(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    run = await ready(new_run())
+    done = await follow(run, await submit(run))
+    assert (done["job"], done["status"], done["message"]) == (run.paths.run_id, "completed", None)
+    assert done["model"] == f"{run.paths.run_id}:1"
+    assert f"/runs/{run.paths.run_id}?" in done["url"]
+
+
+async def test_submitting_twice_is_one_job(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    first = await submit(run)
+    assert (await submit(run))["job"] == first["job"]
+    assert len(workspace.ask("jobs")[1]["value"]) == 1
+
+
+async def test_the_service_is_told_what_to_train_and_where_the_data_lies(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(pace=600)
+    student = {"hyperparameters": {"n_epochs": 3}, "registered_model_name": "my-student"}
+    run = await ready(new_run(student=student), validation=2)
+    await submit(run, "train", "validation")
+    job = details(workspace, run)
+    tuning = job["fineTuningDetails"]
+    assert tuning["trainingData"]["uri"].endswith(f"/paths/{run.paths.run_id}/train.jsonl")
+    assert tuning["validationData"]["uri"].endswith(f"/paths/{run.paths.run_id}/validation.jsonl")
+    assert tuning["hyperParameters"] == {"num_train_epochs": "3"}
+    assert job["outputs"]["registered_model"]["assetName"] == "my-student"
+    assert (job["tags"]["run_id"], job["tags"]["task"]) == (run.paths.run_id, "math")
+
+
+async def test_a_run_without_validation_is_submitted_without_it(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run(), validation=2)
+    await submit(run, "train")
+    assert "validationData" not in details(workspace, run)["fineTuningDetails"]
+
+
+async def test_without_a_datastore_data_is_named_by_its_blob_address(
+    new_run: NewRun, open_workspace: OpenWorkspace, configure: Configure
+) -> None:
+    workspace = open_workspace()
+    configure(AZUREML_DATASTORE=None)
+    run = await ready(new_run())
+    job = await submit(run)
+    uri = details(workspace, run)["fineTuningDetails"]["trainingData"]["uri"]
+    assert uri == run.storage.uri(run.paths.dataset("train"))
+    assert (await follow(run, job))["status"] == "completed"
+
+
+async def test_the_root_is_told_of_the_job_as_soon_as_there_is_one(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace(pace=600)
+    run = await ready(new_run())
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48)
+    assert run.client.events == [(run.paths.run_id, "finetune", submitted["job"])]
+    assert submitted["job"]["url"]
+
+
+async def test_the_root_is_told_of_every_change_and_of_nothing_else(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace(final_status="Paused")
+    run = await ready(new_run())
+    job = await submit(run)
+    async with asyncio.timeout(PATIENCE):
+        while job["status"] != "paused":
+            job = await poll(run, job)
+    assert await poll(run, job) == job
+    told = [(instance, event, data["status"]) for instance, event, data in run.client.events]
+    assert told[-1] == (run.paths.run_id, "finetune", "paused")
+    changes = [data for _, _, data in run.client.events]
+    assert all(one != other for one, other in pairwise(changes))
+
+
+@pytest.mark.parametrize("status", [{}, {"runtimeStatus": "Failed"}])
+async def test_a_root_that_has_ended_is_not_told(
+    new_run: NewRun, open_workspace: OpenWorkspace, status: dict[str, Any]
+) -> None:
+    open_workspace()
+    run = await ready(new_run())
+    job = await submit(run)
+    run.client.statuses[run.paths.run_id] = status
+    await follow(run, job)
+    await submit(run)
+    assert run.client.events == []
+
+
+async def test_a_run_that_stops_takes_its_job_with_it(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    open_workspace(pace=5)
+    run = await ready(new_run())
+    job = await submit(run)
+    run.client.statuses[run.paths.run_id] = {**RUNNING, "customStatus": {"stopping": True}}
+    assert (await poll(run, job))["status"] in ("cancelling", "cancelled")
+    assert (await follow(run, job))["status"] == "cancelled"
+
+
+async def test_a_job_is_cancelled_once_however_often_it_is_asked_for(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace(pace=600)
+    run = await ready(new_run())
+    job = await submit(run)
+    for _ in range(2):
+        assert (await run.call(CANCEL_FINETUNING, job=job))["job"]["status"] == "cancelling"
+
+
+async def test_a_failed_job_carries_the_services_reason(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    open_workspace()
+    run = await ready(new_run(), rows=3)
+    failed = await follow(run, await submit(run))
+    assert (failed["status"], failed["service_status"]) == ("failed", "Failed")
+    assert "has 3 rows: at least 10 are needed" in failed["message"]
+
+
+async def test_what_the_service_refuses_is_a_permanent_failure_in_its_words(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    run = await ready(new_run(student={"model": UNKNOWN_STUDENT}))
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48)
+    assert submitted["status"] == "failed"
+    assert "has no model Typo" in submitted["error"]["message"]
+
+
+async def test_a_job_that_is_gone_is_a_permanent_failure(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    open_workspace()
+    run = await ready(new_run())
+    polled = await run.call(POLL_FINETUNING, job={"job": "never-submitted", "status": "running"})
+    assert (polled["status"], polled["error"]["code"]) == ("failed", "not_found")
+
+
+async def test_a_cancellation_that_does_not_reach_the_service_is_repeated_by_the_next_poll(
+    new_run: NewRun, open_workspace: OpenWorkspace, environment: Callable[[str], None]
+) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    job = await submit(run)
+    environment("http://127.0.0.1:9")
+    unheard = (await run.call(CANCEL_FINETUNING, job=job))["job"]
+    assert {**unheard, "message": None} == job
+    environment(workspace.base_url)
+    assert (await poll(run, job, cancel=True))["status"] == "cancelling"
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_service_that_cannot_be_reached_changes_nothing_and_is_asked_later(
+    new_run: NewRun, open_workspace: OpenWorkspace, environment: Callable[[str], None], stopping: bool
+) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    job = await submit(run)
+    run.client.statuses[run.paths.run_id] = {**RUNNING, "customStatus": {"stopping": stopping}}
+    environment("http://127.0.0.1:9")
+    polled = await poll(run, job)
+    assert {**polled, "message": None} == job
+    assert "could not be asked" in polled["message"]
+    assert run.client.events == []
+    environment(workspace.base_url)
+    assert (await poll(run, polled))["message"] is None

@@ -1,0 +1,188 @@
+"""generate_shard against a real teacher: paid for once, stopped when told to, failed when no shard can succeed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from local.teacher import ChatRequest
+from shared.errors import ShardContended
+from shared.runids import generation_id
+from tests.activities.conftest import NewRun, Teach
+from tests.activities.runs import sums
+
+
+def plus_one(request: ChatRequest) -> str:
+    return str(int(request.messages[-1].text.split()[2]) + 1)
+
+
+def no_number(_: ChatRequest) -> str:
+    return "many"
+
+
+async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(teacher={"concurrency": 3})
+    await run.begin(sums(5))
+    async with teach(plus_one) as teacher:
+        assert await run.generate() == {"status": "ok", "accepted": 5, "rejected": 0}
+    assert [record.status for record in teacher.records] == [200] * 5
+    records = await run.rows(run.paths.journal("train", 0))
+    assert {record["line"]: record["answers"] for record in records} == {n + 1: [str(n + 1)] for n in range(5)}
+    assert (await run.progress())["train"]["shards_done"] == 1
+
+
+async def test_a_second_execution_asks_nobody_and_changes_nothing(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    async with teach(plus_one) as teacher:
+        first = await run.generate()
+        journal = await run.text(run.paths.journal("train", 0))
+        asked = len(teacher.records)
+        assert await run.generate() == first
+        assert len(teacher.records) == asked
+    assert await run.text(run.paths.journal("train", 0)) == journal
+
+
+async def test_a_killed_execution_is_continued_where_its_journal_ends(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(teacher={"concurrency": 2})
+    await run.begin(sums(5))
+
+    async def answered() -> int:
+        return (await run.progress())["train"]["done"]
+
+    async with teach(plus_one, latency_ms=40, hang_rate=0.4, seed=5) as teacher:
+        work = asyncio.create_task(run.generate())
+        async with asyncio.timeout(20):
+            while not (done := await answered()):
+                await asyncio.sleep(0.02)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        done = await answered()
+    assert 0 < done < 5
+    assert teacher.records
+    async with teach(plus_one) as teacher:
+        assert (await run.generate())["accepted"] == 5
+    assert len(teacher.records) == 5 - done
+
+
+async def test_two_executions_at_once_double_no_row(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    async with teach(plus_one, latency_ms=20, latency_jitter=60):
+        outcomes = await asyncio.gather(run.generate(), run.generate(), return_exceptions=True)
+    assert any(isinstance(outcome, dict) for outcome in outcomes)
+    assert all(isinstance(outcome, dict | ShardContended) for outcome in outcomes)
+    assert sorted(record["line"] for record in await run.rows(run.paths.journal("train", 0))) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("runtime", ["Completed", "Failed", "Terminated", "Canceled"])
+async def test_a_run_that_has_ended_asks_nobody(new_run: NewRun, teach: Teach, runtime: str) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    run.client.statuses[run.paths.run_id] = {"runtimeStatus": runtime}
+    async with teach(plus_one) as teacher:
+        assert await run.generate() == {"status": "stopped"}
+    assert teacher.records == []
+
+
+@pytest.mark.parametrize("where", ["run", "split"])
+async def test_a_run_that_is_stopped_meanwhile_stops_asking(
+    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.05)
+    run = new_run(teacher={"concurrency": 1})
+    await run.begin(sums(5))
+    stopping = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
+    async with teach(plus_one, hang_rate=1.0) as teacher:
+        work = asyncio.create_task(run.generate())
+        async with asyncio.timeout(10):
+            while not teacher.records:
+                await asyncio.sleep(0.01)
+        run_id = run.paths.run_id
+        run.client.statuses[run_id if where == "run" else generation_id(run_id, "train")] = stopping
+        async with asyncio.timeout(10):
+            assert await work == {"status": "stopped"}
+    assert len(teacher.records) == 1
+
+
+async def test_a_stopped_shard_goes_on_later_without_asking_again(
+    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.1)
+    run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
+    await run.begin(sums(100))
+    async with teach(plus_one, latency_ms=50) as first:
+        work = asyncio.create_task(run.generate())
+        async with asyncio.timeout(10):
+            while len(first.records) < 2:
+                await asyncio.sleep(0.01)
+        run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
+        assert (await work)["status"] == "stopped"
+    kept = (await run.progress())["train"]["done"]
+    run.client.statuses.clear()
+    async with teach(plus_one) as second:
+        assert (await run.generate())["accepted"] == 100
+    assert 2 <= kept < 100
+    assert len(second.records) == 100 - kept
+
+
+async def test_a_hub_that_cannot_be_reached_does_not_end_the_work(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    run.client.breaks = ConnectionError("the hub does not answer")
+    async with teach(plus_one):
+        assert (await run.generate())["accepted"] == 5
+
+
+async def test_too_many_answers_in_vain_end_the_split_before_all_rows_are_paid_for(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=50, teacher={"concurrency": 2})
+    await run.begin(sums(50))
+    async with teach(no_number) as teacher:
+        generated = await run.generate(max_rejected=4)
+    assert (generated["status"], generated["error"]["code"]) == ("failed", "success_ratio")
+    assert "no_number" in generated["error"]["message"]
+    assert len(teacher.records) < 30
+
+
+async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_words(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(teacher={"model": "another-model"})
+    await run.begin(sums(5))
+    async with teach(plus_one) as teacher:
+        generated = await run.generate()
+    assert generated["status"] == "failed"
+    assert "'another-model' does not exist here" in generated["error"]["message"]
+    assert len(teacher.records) <= 5
+
+
+async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(rows_per_shard=30)
+    await run.begin(sums(30))
+    rates: dict[str, Any] = {"error_rate": 0.15, "throttle_rate": 0.1, "reset_rate": 0.1, "malformed_rate": 0.1}
+    async with teach(seed=3, **rates) as teacher:
+        assert await run.generate() == {"status": "ok", "accepted": 30, "rejected": 0}
+    assert {record.fault for record in teacher.records} >= {"error", "throttle", "reset", "malformed"}
+    tally = (await run.progress())["train"]
+    assert tally["requests"] == len(teacher.records) > 30
+
+
+async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(b"{\n" + sums(2) + sums(2))
+    async with teach(plus_one) as teacher:
+        assert await run.generate() == {"status": "ok", "accepted": 2, "rejected": 3}
+    assert len(teacher.records) == 2
+    reasons = (await run.progress())["train"]["rejected"]
+    assert reasons == {"duplicate": 2, "invalid_json": 1}
+
+
+async def test_a_shard_of_a_run_that_was_never_prepared_is_a_permanent_failure(new_run: NewRun) -> None:
+    run = new_run()
+    generated = await run.generate()
+    assert (generated["status"], generated["error"]["code"]) == ("failed", "not_found")

@@ -1,0 +1,136 @@
+"""preflight: what would waste the whole run is found by one real call to each service, in the services' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from activities.names import PREFLIGHT
+from local.teacher import ChatRequest
+from shared.errors import TransientError
+from tests.activities.conftest import NOBODY, Configure, NewRun, OpenWorkspace, Teach
+from tests.activities.runs import AppRun, sums
+
+TYPO = "azureml://registries/azureml-mistral/models/Typo/versions/1"
+
+
+async def check(run: AppRun) -> dict[str, Any]:
+    await run.arrive(sums(1))
+    await run.prepare()
+    return await run.call(PREFLIGHT)
+
+
+def problems(checked: dict[str, Any]) -> dict[str, str]:
+    """What is wrong, by place; every problem must be in the message as well."""
+    assert (checked["status"], checked["error"]["code"]) == ("failed", "preflight")
+    found = {problem["where"]: problem["problem"] for problem in checked["error"]["details"]}
+    assert all(problem in checked["error"]["message"] for problem in found.values())
+    return found
+
+
+async def test_a_run_that_can_begin_costs_one_request_and_no_job(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
+) -> None:
+    workspace, run = open_workspace(), new_run()
+    async with teach() as teacher:
+        assert await check(run) == {"status": "ok"}
+        assert await run.call(PREFLIGHT) == {"status": "ok"}
+    assert [record.status for record in teacher.records] == [200, 200]
+    assert workspace.ask("jobs")[1]["value"] == []
+    assert "plan/train.json" not in await run.names()
+
+
+async def test_a_wrong_key_is_found(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, configure: Configure
+) -> None:
+    open_workspace()
+    async with teach() as teacher:
+        configure(TEACHER_API_KEY="wrong")
+        found = problems(await check(new_run()))
+    assert list(found) == ["teacher"]
+    assert "HTTP 401: The API key is missing or wrong" in found["teacher"]
+    assert len(teacher.records) == 1
+
+
+async def test_a_teacher_that_does_not_know_the_model_is_found(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    async with teach():
+        found = problems(await check(new_run(teacher={"model": "gpt-x"})))
+    assert "The model 'gpt-x' does not exist here" in found["teacher"]
+
+
+async def test_a_teacher_that_is_not_there_is_found(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    open_workspace()
+    found = problems(await check(new_run(teacher={"max_attempts": 1})))
+    assert "does not answer (connection)" in found["teacher"]
+    assert "127.0.0.1:9" in found["teacher"] != NOBODY
+
+
+async def test_a_student_that_no_registry_has_is_found(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    async with teach():
+        found = problems(await check(new_run(student={"model": TYPO})))
+    assert list(found) == ["student"]
+    assert TYPO in found["student"]
+    assert "has no model 'Typo'" in found["student"]
+
+
+async def test_a_workspace_that_does_not_exist_is_found_with_the_settings_that_name_it(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, configure: Configure
+) -> None:
+    open_workspace()
+    async with teach():
+        configure(AZUREML_WORKSPACE="typo")
+        found = problems(await check(new_run()))
+    assert "workspace typo cannot be used (check the settings AZUREML_*)" in found["student"]
+
+
+async def test_everything_that_stands_in_the_way_is_told_at_once(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, configure: Configure
+) -> None:
+    open_workspace()
+    async with teach():
+        configure(TEACHER_API_KEY="wrong", AZUREML_WORKSPACE="typo")
+        checked = await check(new_run(student={"model": TYPO}))
+    assert len(checked["error"]["details"]) == 3
+
+
+@pytest.mark.parametrize("fault", ["content_filter", "empty", "refused", "truncated"])
+async def test_an_odd_answer_to_the_test_question_stands_in_nobodys_way(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, fault: str
+) -> None:
+    open_workspace()
+    rates: dict[str, Any] = {f"{fault}_rate": 1.0}
+    async with teach(**rates):
+        assert (await check(new_run()))["status"] == "ok"
+
+
+async def test_a_row_of_the_dataset_is_not_what_the_teacher_is_tried_with(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    asked: list[str] = []
+
+    def answer(request: ChatRequest) -> str:
+        asked.extend(message.text for message in request.messages)
+        return "ready"
+
+    async with teach(answer):
+        await check(new_run())
+    assert asked == ["Reply with the word: ready"]
+
+
+async def test_a_fine_tuning_service_that_cannot_be_reached_is_tried_again(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, environment: Callable[[str], None]
+) -> None:
+    open_workspace()
+    environment("http://127.0.0.1:9")
+    async with teach():
+        with pytest.raises(TransientError):
+            await check(new_run())

@@ -1,0 +1,167 @@
+"""prepare_run: the specification resolved once, the inputs as they were when the run was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.students import DEFAULT_STUDENT
+from tests.activities.conftest import Configure, NewRun
+from tests.activities.runs import sums
+
+
+async def test_a_dataset_alone_becomes_a_whole_specification(new_run: NewRun) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    prepared = await run.prepare()
+    assert (prepared["status"], list(prepared["etags"]), prepared["warnings"]) == ("ok", ["train"], [])
+    spec = prepared["spec"]
+    assert (spec["task"], spec["train"]) == ("math", run.train)
+    assert (spec["teacher"]["model"], spec["student"]["model"]) == ("local-teacher", DEFAULT_STUDENT)
+    assert spec["student"]["registered_model_name"] == run.paths.run_id
+    assert await run.storage.read_json(run.paths.specification) == spec
+
+
+async def test_inputs_are_copied_so_that_later_uploads_do_not_reach_the_run(new_run: NewRun) -> None:
+    run = new_run()
+    await run.arrive(sums(3), sums(2, first=10))
+    await run.prepare()
+    await run.upload("train.jsonl", sums(9, first=50))
+    await run.upload("validation.jsonl", b"")
+    assert await run.storage.read(run.paths.input("train")) == sums(3)
+    assert await run.storage.read(run.paths.input("validation")) == sums(2, first=10)
+
+
+async def test_a_second_execution_changes_nothing_though_the_folder_has_changed(new_run: NewRun) -> None:
+    run = new_run(teacher={"max_tokens": 99})
+    await run.arrive(sums(3))
+    first, before = await run.prepare(), await run.contents()
+    await run.upload("run.json", b'{"teacher": {"max_tokens": 7}}')
+    await run.upload("train.jsonl", sums(9))
+    assert await run.prepare() == first
+    assert await run.contents() == before
+
+
+async def test_a_dataset_overwritten_before_the_run_began_is_not_used_under_the_old_versions_name(
+    new_run: NewRun,
+) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    await run.upload("train.jsonl", sums(4))
+    prepared = await run.prepare()
+    assert (prepared["status"], prepared["error"]["code"]) == ("failed", "dataset_changed")
+    assert run.train in prepared["error"]["message"]
+    assert await run.names() == set()
+
+
+async def test_a_dataset_that_was_deleted_is_named(new_run: NewRun) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    run.request["train"] = run.train.replace("train.jsonl", "gone/train.jsonl")
+    prepared = await run.prepare()
+    assert (prepared["status"], prepared["error"]["code"]) == ("failed", "not_found")
+    assert "gone/train.jsonl" in prepared["error"]["message"]
+
+
+async def test_a_validation_set_that_does_not_exist_is_named(new_run: NewRun) -> None:
+    run = new_run(validation="datasets/math/nowhere/validation.jsonl")
+    await run.arrive(sums(3))
+    prepared = await run.prepare()
+    assert prepared["error"]["code"] == "not_found"
+    assert "datasets/math/nowhere/validation.jsonl" in prepared["error"]["message"]
+
+
+async def test_every_problem_of_a_specification_is_returned_at_once(new_run: NewRun) -> None:
+    run = new_run(speed=11, teacher={"temperature": 3}, prompt={"chain_of_density": True})
+    await run.arrive(sums(3))
+    prepared = await run.prepare()
+    places = {problem["where"] for problem in prepared["error"]["details"]}
+    assert (prepared["error"]["code"], places) == (
+        "invalid_input",
+        {"speed", "teacher.temperature", "prompt.chain_of_density"},
+    )
+
+
+async def test_missing_settings_are_returned_all_at_once(new_run: NewRun, configure: Configure) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    configure(TEACHER_MODEL=None, AZUREML_WORKSPACE=None, DISTILLATION_STORAGE=None)
+    prepared = await run.prepare()
+    assert prepared["error"]["code"] == "settings"
+    places = {problem["where"] for problem in prepared["error"]["details"]}
+    assert places == {"TEACHER_MODEL", "AZUREML_WORKSPACE", "DISTILLATION_STORAGE"}
+
+
+async def test_settings_that_were_mended_are_read_again(new_run: NewRun, configure: Configure) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    configure(TEACHER_MODEL=None)
+    assert (await run.prepare())["status"] == "failed"
+    configure(TEACHER_MODEL="m")
+    assert (await run.prepare())["spec"]["teacher"]["model"] == "m"
+
+
+async def test_a_runs_own_models_go_before_those_of_the_settings(new_run: NewRun, configure: Configure) -> None:
+    configure(STUDENT_MODEL="azureml://registries/r/models/From-Settings/versions/1")
+    own = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
+    run, other = new_run(teacher={"model": "gpt-x"}, student={"model": own}), new_run()
+    for each in (run, other):
+        await each.arrive(sums(3))
+    spec = (await run.prepare())["spec"]
+    assert (spec["teacher"]["model"], spec["student"]["model"]) == ("gpt-x", own)
+    assert "From-Settings" in (await other.prepare())["spec"]["student"]["model"]
+
+
+async def test_an_unknown_student_is_taken_with_a_warning(new_run: NewRun) -> None:
+    run = new_run(student={"model": "azureml://registries/r/models/Novel-7B/versions/1"})
+    await run.arrive(sums(3))
+    (warning,) = (await run.prepare())["warnings"]
+    assert "Novel-7B" in warning
+
+
+async def test_hyperparameters_get_the_names_of_the_service(new_run: NewRun) -> None:
+    run = new_run(student={"hyperparameters": {"n_epochs": "2", "batch_size": 8}})
+    await run.arrive(sums(3))
+    assert (await run.prepare())["spec"]["student"]["hyperparameters"] == {
+        "num_train_epochs": 2,
+        "per_device_train_batch_size": 8,
+    }
+
+
+async def test_hyperparameters_are_checked_against_a_student_that_only_the_settings_name(new_run: NewRun) -> None:
+    given: dict[str, Any] = {"lora_rank": 8, "n_epochs": 0}
+    run = new_run(student={"hyperparameters": given})
+    await run.arrive(sums(3))
+    prepared = await run.prepare()
+    assert prepared["error"]["code"] == "invalid_input"
+    assert len(prepared["error"]["details"]) == 2
+
+
+async def test_no_secret_is_written_into_the_runs_folder(new_run: NewRun, azurite: str) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    await run.prepare()
+    key = azurite.partition("AccountKey=")[2].partition(";")[0]
+    written = await run.text(run.paths.specification)
+    assert key not in written
+    assert "sesame" not in written
+
+
+async def test_a_connection_string_that_is_none_is_named(new_run: NewRun, configure: Configure) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    configure(DISTILLATION_STORAGE="AccountName")
+    prepared = await run.prepare()
+    assert (prepared["status"], prepared["error"]["code"]) == ("failed", "settings")
+    assert "is not a connection string" in prepared["error"]["message"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+async def test_a_run_json_that_is_none_is_named(new_run: NewRun, content: bytes) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    await run.upload("run.json", content)
+    prepared = await run.prepare()
+    assert prepared["error"]["code"] == "invalid_input"
+    assert f"{run.folder}/run.json" in prepared["error"]["message"]

@@ -1,0 +1,193 @@
+"""write_report: every row accounted for, and the manifest last, for runs that ended in any way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from local.teacher import ChatRequest
+from shared.paths import Split
+from shared.rows import as_jsonl
+from shared.storage import Storage
+from tests.activities.conftest import NewRun, Teach
+from tests.activities.runs import AppRun, sum_row, sums
+
+JOB = {"job": "j", "status": "completed", "url": "https://studio/j", "model": "student:1", "message": None}
+BAD = b"{\n" + as_jsonl([sum_row(2), {"id": "odd", "messages": [{"role": "user", "content": "odd"}]}])
+
+
+def plus_one(request: ChatRequest) -> str:
+    text = request.messages[-1].text
+    return "many" if text == "odd" else str(int(text.split()[2]) + 1)
+
+
+@pytest.fixture
+async def run(new_run: NewRun, teach: Teach) -> AsyncIterator[AppRun]:
+    """A run after fan-in: 12 training rows of which 9 were accepted, 3 validation rows of which 2 were."""
+    made = new_run(name="sums", teacher={"max_tokens": 77})
+    await made.begin(sums(9) + BAD, sums(2, first=40) + as_jsonl([sum_row(1)]))
+    async with teach(plus_one):
+        await made.finish()
+    yield made
+
+
+async def report_of(run: AppRun) -> dict[str, Any]:
+    return await run.storage.read_json(run.paths.report)
+
+
+async def test_the_report_accounts_for_every_row_and_file(run: AppRun) -> None:
+    written = await run.report(finetune=JOB, warnings=["mind the gap"])
+    assert written["status"] == "ok"
+    report = await report_of(run)
+    assert (report["run"], report["status"], report["task"]) == (run.paths.run_id, "completed", "math")
+    expected: dict[Split, tuple[int, int]] = {"train": (12, 9), "validation": (3, 2)}
+    for split, (rows, accepted) in expected.items():
+        counts = report["counts"][split]
+        assert (counts["rows"], counts["accepted"], sum(counts["rejected"].values())) == (
+            rows,
+            accepted,
+            rows - accepted,
+        )
+        assert report["outputs"][split]["lines"] == accepted
+        content = await run.storage.read(run.paths.input(split))
+        assert report["inputs"][split]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert report["outputs"]["rejected"]["lines"] == 4
+    assert (report["finetune"], report["warnings"], report["error"]) == (JOB, ["mind the gap"], None)
+
+
+async def test_every_rejected_row_is_listed_with_its_place_and_reason(run: AppRun) -> None:
+    await run.report()
+    rejected = await run.rows(run.paths.rejected)
+    assert [(row["split"], row["line"], row["id"], row["reason"]) for row in rejected] == [
+        ("train", 10, None, "invalid_json"),
+        ("train", 11, "sum-2", "duplicate"),
+        ("train", 12, "odd", "no_number"),
+        ("validation", 3, "sum-1", "overlap"),
+    ]
+    assert all(row["detail"] for row in rejected)
+
+
+async def test_the_specification_in_the_report_is_the_resolved_one_without_secrets(run: AppRun) -> None:
+    await run.report()
+    report = await report_of(run)
+    assert (report["specification"]["teacher"]["model"], report["specification"]["teacher"]["max_tokens"]) == (
+        "local-teacher",
+        77,
+    )
+    assert "sesame" not in json.dumps(report)
+
+
+async def test_the_card_tells_people_the_same(run: AppRun) -> None:
+    written = await run.report(finetune=JOB)
+    card = await run.text(run.paths.card)
+    assert card.startswith("# sums\n")
+    for told in ("| train | 12 | 9 | 3 |", "| validation | 3 | 2 | 1 |", "| train | duplicate | 1 |", "max_tokens 77"):
+        assert told in card
+    assert "[job](https://studio/j)" in card
+    assert "`student:1`" in card
+    facts = (await report_of(run))["outputs"]["train"]
+    assert f"`{facts['sha256']}`" in card
+    assert written["outputs"]["card"] == f"runs/{run.paths.card}"
+
+
+async def test_outputs_are_named_by_path(run: AppRun) -> None:
+    outputs = (await run.report())["outputs"]
+    assert set(outputs) == {"train", "validation", "rejected", "card", "report"}
+    for path in outputs.values():
+        assert await run.storage.properties(path) is not None
+
+
+async def test_a_second_execution_changes_nothing_but_the_time(run: AppRun) -> None:
+    await run.report()
+    first, before = await report_of(run), await run.contents()
+    await run.report()
+    second, after = await report_of(run), await run.contents()
+    assert {**second, "finished": None} == {**first, "finished": None}
+    changing = {"report.json", "README.md"}
+    assert {name: after[name] for name in after.keys() - changing} == {
+        name: before[name] for name in before.keys() - changing
+    }
+
+
+async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run: AppRun) -> None:
+    content = await run.text(run.paths.dataset("train"))
+    await run.storage.write(run.paths.dataset("train"), content.partition("\n")[2].encode())
+    reported = await run.report()
+    assert (reported["status"], reported["error"]["code"]) == ("failed", "conservation")
+    assert "8 lines, 9 rows were accepted" in reported["error"]["message"]
+    assert "report.json" not in await run.names()
+
+
+async def test_the_manifest_is_written_last(run: AppRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    write, commit = Storage.write, Storage.commit
+
+    async def noted_write(self: Storage, name: str, data: bytes, **options: Any) -> None:
+        written.append(name)
+        await write(self, name, data, **options)
+
+    async def noted_commit(self: Storage, name: str, block_ids: list[str]) -> None:
+        written.append(name)
+        await commit(self, name, block_ids)
+
+    monkeypatch.setattr(Storage, "write", noted_write)
+    monkeypatch.setattr(Storage, "commit", noted_commit)
+    await run.report()
+    assert written == [run.paths.rejected, run.paths.card, run.paths.report]
+
+
+async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan_rejected(new_run: NewRun) -> None:
+    run = new_run()
+    await run.begin(BAD + BAD)
+    problems = [{"where": run.train, "problem": "1 usable rows, at least 40 are needed"}]
+    error = {"code": "dataset", "message": "the dataset cannot be used as it is", "details": problems}
+    reported = await run.report("failed", error=error)
+    assert set(reported["outputs"]) == {"rejected", "card", "report"}
+    assert [row["reason"] for row in await run.rows(run.paths.rejected)] == [
+        "invalid_json",
+        "invalid_json",
+        "duplicate",
+        "duplicate",
+    ]
+    assert (await report_of(run))["error"] == error
+    card = await run.text(run.paths.card)
+    assert "at least 40 are needed" in card
+    assert "no fine-tuning job was submitted" in card
+
+
+async def test_the_counts_of_a_run_whose_teacher_was_never_asked_are_those_of_the_scan(new_run: NewRun) -> None:
+    run = new_run()
+    await run.begin(BAD + sums(3))
+    await run.report("failed")
+    counts = (await report_of(run))["counts"]["train"]
+    assert (counts["rows"], counts["accepted"]) == (6, 0)
+    assert counts["rejected"] == {"duplicate": 1, "invalid_json": 1}
+    card = await run.text(run.paths.card)
+    assert "| train | 6 | 0 | 2 |" in card
+    assert "No row was rejected" not in card
+
+
+async def test_a_run_that_was_cancelled_before_the_scan_has_a_report_all_the_same(new_run: NewRun) -> None:
+    run = new_run()
+    await run.arrive(sums(3))
+    await run.prepare()
+    reported = await run.report("cancelled")
+    assert (reported["status"], set(reported["outputs"])) == ("ok", {"rejected", "card", "report"})
+    assert await run.text(run.paths.rejected) == ""
+    assert (await report_of(run))["status"] == "cancelled"
+
+
+async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(sums(12))
+    async with teach(plus_one):
+        await run.generate(0)
+    reported = await run.report("cancelled")
+    assert (reported["status"], set(reported["outputs"])) == ("ok", {"rejected", "card", "report"})
+    report = await report_of(run)
+    counts = report["counts"]["train"]
+    assert (report["status"], counts["rows"], counts["accepted"]) == ("cancelled", 12, 5)

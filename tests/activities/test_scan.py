@@ -1,0 +1,65 @@
+"""scan_dataset: what is in the dataset, found before the teacher is paid, with no row in the answer."""
+
+from __future__ import annotations
+
+import json
+
+from shared.rows import as_jsonl
+from tests.activities.conftest import NewRun
+from tests.activities.runs import sum_row, sums
+
+SECRET = "the colour of the heron"
+
+
+async def test_rows_are_counted_and_cut_into_shards(new_run: NewRun) -> None:
+    run = new_run(rows_per_shard=5)
+    scanned = await run.begin(sums(12), sums(3, first=50))
+    train, validation = scanned["splits"]["train"], scanned["splits"]["validation"]
+    assert (train["rows"], train["valid"], train["rejected"], train["shards"]) == (12, 12, {}, 3)
+    assert (validation["rows"], validation["valid"], validation["shards"]) == (3, 3, 1)
+    assert train["prompt_tokens_estimate"] > 0
+    shards = (await run.storage.read_json(run.paths.plan("train")))["shards"]
+    assert [shard["rows"] for shard in shards] == [5, 5, 2]
+    assert (shards[0]["start"], shards[-1]["end"]) == (0, len(sums(12)))
+
+
+async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(new_run: NewRun) -> None:
+    run = new_run()
+    scanned = await run.begin(
+        b"{\n" + sums(3) + b"\n" + as_jsonl([sum_row(1), {"id": "x", "messages": []}]), sums(4, first=2)
+    )
+    assert scanned["splits"]["train"]["rejected"] == {"duplicate": 1, "invalid_json": 1, "missing_messages": 1}
+    assert scanned["splits"]["validation"]["rejected"] == {"overlap": 1}
+    found = [(row["split"], row["line"], row["id"], row["reason"]) for row in await run.rows(run.paths.scan_rejected)]
+    assert found == [
+        ("train", 1, None, "invalid_json"),
+        ("train", 6, "sum-1", "duplicate"),
+        ("train", 7, "x", "missing_messages"),
+        ("validation", 1, "sum-2", "overlap"),
+    ]
+
+
+async def test_examples_of_what_is_wrong_are_few_and_quote_no_row(new_run: NewRun) -> None:
+    rows = [{"messages": [{"role": "bard", "content": SECRET}], "id": SECRET}] * 20
+    scanned = await new_run().begin(as_jsonl(rows))
+    assert len(scanned["splits"]["train"]["samples"]) == 5
+    assert SECRET not in json.dumps(scanned)
+
+
+async def test_an_empty_dataset_has_no_rows_and_no_shards(new_run: NewRun) -> None:
+    for content in (b"", b"\n \r\n"):
+        scanned = await new_run().begin(content)
+        assert (scanned["splits"]["train"]["rows"], scanned["splits"]["train"]["shards"]) == (0, 0)
+
+
+async def test_a_second_execution_finds_the_same_and_changes_nothing(new_run: NewRun) -> None:
+    run = new_run()
+    first = await run.begin(sums(12) + sums(2), sums(3))
+    before = await run.contents()
+    assert await run.scan() == first
+    assert await run.contents() == before
+
+
+async def test_the_answer_is_as_small_for_many_rows_as_for_few(new_run: NewRun) -> None:
+    few, many = [await new_run(rows_per_shard=1).begin(sums(count)) for count in (1, 2000)]
+    assert len(json.dumps(many)) < len(json.dumps(few)) + 50

@@ -1,0 +1,159 @@
+"""The follower of a fine-tuning job: submitted once, polled ever more seldom, cancelled when late, for weeks if need be."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from local.host.durable.events import Status
+from orchestrators.finetuning import CANCEL, FINETUNE, POLLS_PER_EXECUTION
+from shared.pacing import MAX_POLL_SECONDS
+from tests.orchestrators.scripted import RUN_ID, Service, failed, job, ok
+from tests.orchestrators.simulation import Activity, After, Hub, Instance
+
+FOLLOWER = f"{RUN_ID}:finetune"
+
+
+def follow(
+    service: Service, instead: dict[str, Activity] | None = None, *, max_hours: float = 48
+) -> tuple[Hub, Instance]:
+    hub = Hub({**service.activities(), **(instead or {})})
+    work = {"run_id": RUN_ID, "splits": ["train"], "max_hours": max_hours}
+    return hub, hub.start(FINETUNE, FOLLOWER, work)
+
+
+def ended(hub: Hub, follower: Instance) -> dict[str, Any]:
+    """The follower's answer."""
+    hub.run()
+    assert follower.status is Status.COMPLETED, follower.output
+    return follower.output
+
+
+def test_a_job_is_submitted_once_and_followed_to_its_end() -> None:
+    hub, follower = follow(Service("queued", "running", "finalizing", "completed"))
+    outcome = ended(hub, follower)
+    assert (outcome["status"], outcome["job"]["model"]) == ("ok", "student:1")
+    assert hub.names() == [SUBMIT_FINETUNING, *[POLL_FINETUNING] * 4]
+
+
+@pytest.mark.parametrize("status", ["not_responding", "paused", "queued", "cancelling"])
+def test_what_is_no_end_is_waited_for(status: str) -> None:
+    hub, follower = follow(Service(status, status, "completed"))
+    assert ended(hub, follower)["status"] == "ok"
+
+
+def test_each_poll_is_told_what_is_known_of_the_job() -> None:
+    hub, follower = follow(Service("running", "completed"))
+    ended(hub, follower)
+    known = [call.input["job"]["status"] for call in hub.called(POLL_FINETUNING)]
+    assert known == ["queued", "running"]
+    assert all(call.input["run_id"] == RUN_ID for call in hub.calls)
+
+
+def test_polls_grow_apart_up_to_a_limit() -> None:
+    hub, follower = follow(Service("running"))
+    hub.run(until=1800)
+    polls = [call.started for call in hub.called(POLL_FINETUNING)]
+    pauses = [round(later - earlier - 1, 3) for earlier, later in pairwise(polls)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 5
+    assert pauses[-1] == MAX_POLL_SECONDS
+    assert follower.status is Status.RUNNING
+
+
+def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_short_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    service = Service("running")
+    hub, follower = follow(service)
+    hub.at(2 * 3600, lambda: service.statuses.append("completed"))
+    assert ended(hub, follower)["status"] == "ok"
+    polls = hub.called(POLL_FINETUNING)
+    assert len(follower.inputs) == -(-len(polls) // 6) > 10
+    assert follower.longest_history < 80
+    assert len(hub.called(SUBMIT_FINETUNING)) == 1
+    assert len({tuple(given) for given in follower.inputs[2:]}) == 1
+    pauses = [round(later.started - earlier.started) for earlier, later in pairwise(polls)]
+    assert pauses == sorted(pauses)
+
+
+def test_one_execution_polls_often_enough_for_continuing_to_be_rare_and_seldom_enough_for_a_short_history() -> None:
+    assert 50 <= POLLS_PER_EXECUTION <= 200
+
+
+def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    service = Service("running")
+    hub, follower = follow(service, max_hours=0.5)
+    outcome = ended(hub, follower)
+    assert service.cancelled
+    assert (outcome["status"], outcome["job"]["status"]) == ("failed", "cancelled")
+    assert "took longer than student.max_hours" in outcome["error"]["message"]
+    (cancel,) = hub.called(CANCEL_FINETUNING)
+    assert 1800 <= cancel.started <= 1800 + 2 * MAX_POLL_SECONDS
+    assert len(follower.inputs) > 1
+
+
+def test_a_cancellation_outlives_the_execution_that_heard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 1)
+    hub, follower = follow(Service("running"))
+    hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    assert ended(hub, follower)["status"] == "cancelled"
+    assert len(hub.called(CANCEL_FINETUNING)) == 1
+
+
+def test_a_cancellation_that_comes_during_the_last_poll_of_an_execution_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 1)
+    service = Service("running")
+    hub, follower = follow(service, {POLL_FINETUNING: lambda work: After(10, service.poll(work))})
+    hub.at(5, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    assert ended(hub, follower)["status"] == "cancelled"
+    first, cancel = hub.called(POLL_FINETUNING)[0], hub.called(CANCEL_FINETUNING)[0]
+    assert first.started < 5 < (first.ended or 0) < cancel.started < 30
+
+
+def test_a_user_who_cancels_is_heard_without_waiting_for_the_next_poll() -> None:
+    service = Service("running")
+    hub, follower = follow(service)
+    hub.at(500, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    assert ended(hub, follower)["status"] == "cancelled"
+    (cancel,) = hub.called(CANCEL_FINETUNING)
+    assert cancel.started <= 501
+
+
+def test_a_cancellation_that_did_not_reach_the_service_is_repeated_with_every_poll() -> None:
+    def poll(work: dict[str, Any]) -> Any:
+        return ok(job=job("cancelled" if work["cancel"] else "running"))
+
+    unheard: dict[str, Activity] = {CANCEL_FINETUNING: lambda work: ok(job=work["job"]), POLL_FINETUNING: poll}
+    hub, follower = follow(Service(), unheard, max_hours=0.01)
+    outcome = ended(hub, follower)
+    assert (outcome["status"], outcome["job"]["status"]) == ("failed", "cancelled")
+    assert "took longer than student.max_hours" in outcome["error"]["message"]
+
+
+def test_a_job_that_cannot_be_submitted_is_a_failure_in_the_services_words() -> None:
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: failed("lora_rank is no hyperparameter")})
+    outcome = ended(hub, follower)
+    assert (outcome["status"], outcome["job"]) == ("failed", None)
+    assert outcome["error"]["message"] == "lora_rank is no hyperparameter"
+
+
+def test_a_job_that_is_gone_is_a_failure_that_keeps_what_was_known_of_it() -> None:
+    hub, follower = follow(Service(), {POLL_FINETUNING: lambda _: failed("there is no such job", code="not_found")})
+    outcome = ended(hub, follower)
+    assert (outcome["status"], outcome["error"]["code"]) == ("failed", "not_found")
+    assert outcome["job"]["job"] == RUN_ID
+
+
+def test_a_job_that_had_ended_before_the_run_was_resumed_is_not_polled() -> None:
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: ok(job=job("completed", model="student:7"))})
+    outcome = ended(hub, follower)
+    assert (outcome["status"], outcome["job"]["model"]) == ("ok", "student:7")
+    assert hub.names() == [SUBMIT_FINETUNING]

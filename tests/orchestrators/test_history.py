@@ -1,0 +1,64 @@
+"""Histories: replayed at every step and kept for ever, so they hold names and counts, and not more with more rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
+from orchestrators.generation import SHARDS_PER_EXECUTION
+from tests.orchestrators.scripted import Distillation, ok
+from tests.orchestrators.simulation import After
+
+REFERENCES = {
+    "run_id",
+    "split",
+    "splits",
+    "index",
+    "shards",
+    "max_rejected",
+    "max_hours",
+    "job",
+    "cancel",
+    "outcome",
+    "status",
+}
+
+
+def test_the_roots_history_does_not_grow_with_the_dataset() -> None:
+    lengths: list[int] = []
+    for shards in (1, 40):
+        run = Distillation(
+            {"train": shards},
+            spec={"generation": {"parallel_shards": 64}},
+            instead={GENERATE_SHARD: lambda _: After(30, ok())},
+        )
+        run.run()
+        lengths.append(run.root.longest_history)
+    assert lengths[0] == lengths[1]
+
+
+def test_a_root_that_waits_looks_ever_more_seldom() -> None:
+    run = Distillation({"train": 1}, instead={GENERATE_SHARD: lambda _: After(7200, ok())})
+    looks: list[int] = []
+    for minutes in (5, 50):
+        run.hub.run(until=60 * minutes)
+        looks.append(len(run.hub.called(READ_PROGRESS)))
+    assert looks[1] < 2 * looks[0] < 100
+
+
+def test_activities_are_given_references_alone() -> None:
+    run = Distillation({"train": 3, "validation": 2})
+    run.run()
+    for call in run.hub.calls:
+        if call.name not in (PREPARE_RUN, WRITE_REPORT):
+            assert set(call.input) <= REFERENCES, call.name
+            assert len(json.dumps(call.input)) < 500, call.name
+
+
+@pytest.mark.parametrize("shards", [SHARDS_PER_EXECUTION - 1, SHARDS_PER_EXECUTION, SHARDS_PER_EXECUTION + 1])
+def test_runs_of_about_one_executions_shards_lose_none(shards: int) -> None:
+    run = Distillation({"train": shards}, spec={"generation": {"parallel_shards": 64}})
+    assert run.run().output["status"] == "completed"
+    assert len(run.hub.called(GENERATE_SHARD)) == shards

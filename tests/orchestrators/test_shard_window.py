@@ -1,0 +1,180 @@
+"""The sliding window of generate_split: never too many shards at once, never one waiting for another without need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.names import GENERATE_SHARD
+from local.host.durable.events import Status
+from orchestrators.generation import GENERATE_SPLIT, SHARDS_PER_EXECUTION
+from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
+from tests.orchestrators.scripted import failed, ok
+from tests.orchestrators.simulation import After, Hub, Instance
+
+SPLIT_ID = "nli-sample-0123456789ab:generate:train"
+
+
+def split(answer: Callable[[dict[str, Any]], Any], *, shards: int, parallel: int) -> tuple[Hub, Instance]:
+    """The hub and the instance after all has ended."""
+    hub = Hub({GENERATE_SHARD: answer})
+    work = {"run_id": "nli-sample-0123456789ab", "split": "train", "first": 0, "shards": shards, "max_rejected": 7}
+    instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "parallel": parallel})
+    hub.run()
+    assert instance.status is Status.COMPLETED, instance.output
+    return hub, instance
+
+
+def most_at_once(hub: Hub) -> int:
+    """Shards in work at the same time, at most."""
+    spans = [(call.started, call.ended or float("inf")) for call in hub.calls]
+    return max(sum(began <= moment < ended for began, ended in spans) for moment, _ in spans)
+
+
+def attempts(hub: Hub, index: int) -> list[float]:
+    """When a shard was started."""
+    return [call.started for call in hub.calls if call.input["index"] == index]
+
+
+@settings(max_examples=15, deadline=None)
+@given(seconds=st.lists(st.integers(1, 40), min_size=1, max_size=12), parallel=st.integers(1, 5))
+def test_the_window_is_never_exceeded_and_every_shard_runs_once(seconds: list[int], parallel: int) -> None:
+    def answer(work: dict[str, Any]) -> Any:
+        return After(seconds[int(work["index"])], ok())
+
+    hub, instance = split(answer, shards=len(seconds), parallel=parallel)
+    assert instance.output == {"status": "ok"}
+    assert most_at_once(hub) <= parallel
+    assert sorted(call.input["index"] for call in hub.calls) == list(range(len(seconds)))
+
+
+@settings(max_examples=10, deadline=None)
+@given(raising=st.dictionaries(st.integers(0, 5), st.integers(1, MAX_SHARD_ATTEMPTS - 1)), parallel=st.integers(1, 4))
+def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(raising: dict[int, int], parallel: int) -> None:
+    left = dict(raising)
+
+    def answer(work: dict[str, Any]) -> Any:
+        if left.get(work["index"], 0):
+            left[work["index"]] -= 1
+            raise ConnectionError("throttled")
+        return After(3, ok())
+
+    hub, instance = split(answer, shards=6, parallel=parallel)
+    assert instance.output == {"status": "ok"}
+    assert most_at_once(hub) <= parallel
+    assert {index: len(attempts(hub, index)) for index in range(6)} == {n: raising.get(n, 0) + 1 for n in range(6)}
+
+
+def test_a_slow_shard_keeps_no_other_waiting() -> None:
+    hub, _ = split(lambda work: After(1000 if work["index"] == 0 else 1, ok()), shards=6, parallel=2)
+    assert [call.started for call in hub.calls] == [0, 0, 1, 2, 3, 4]
+
+
+def test_shards_are_named_by_number_alone() -> None:
+    hub, _ = split(lambda _: ok(), shards=1, parallel=1)
+    assert hub.calls[0].input == {
+        "run_id": "nli-sample-0123456789ab",
+        "split": "train",
+        "max_rejected": 7,
+        "index": 0,
+    }
+
+
+def test_a_shard_that_raises_is_tried_again_after_ever_longer_pauses() -> None:
+    def answer(_: dict[str, Any]) -> Any:
+        raise ConnectionError("throttled")
+
+    hub, instance = split(answer, shards=1, parallel=2)
+    started = attempts(hub, 0)
+    pauses = [later - earlier - 1 for earlier, later in pairwise(started)]
+    assert pauses == pytest.approx([retry_interval(n) for n in range(1, MAX_SHARD_ATTEMPTS)])
+    assert pauses == sorted(pauses)
+    assert instance.output["status"] == "failed"
+    assert "throttled" in instance.output["error"]["message"]
+
+
+def test_the_others_go_on_while_a_shard_waits_to_be_tried_again() -> None:
+    tried: list[int] = []
+
+    def answer(work: dict[str, Any]) -> Any:
+        tried.append(work["index"])
+        if tried.count(0) == 1 and work["index"] == 0:
+            raise ConnectionError("throttled")
+        return ok()
+
+    hub, _ = split(answer, shards=4, parallel=1)
+    assert tried == [0, 1, 2, 3, 0]
+    assert attempts(hub, 0)[1] == pytest.approx(1 + retry_interval(1))
+
+
+def test_a_shard_whose_time_has_come_again_goes_before_new_ones() -> None:
+    tried: list[int] = []
+
+    def answer(work: dict[str, Any]) -> Any:
+        tried.append(work["index"])
+        if tried == [0]:
+            raise ConnectionError("throttled")
+        return After(10, ok())
+
+    split(answer, shards=4, parallel=1)
+    assert tried == [0, 1, 0, 2, 3]
+
+
+def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
+    def answer(work: dict[str, Any]) -> Any:
+        return After(5, failed("revoked key")) if work["index"] == 1 else After(8, ok())
+
+    hub, instance = split(answer, shards=50, parallel=3)
+    assert [call.input["index"] for call in hub.calls] == [0, 1, 2]
+    assert instance.custom_statuses == [(5.0, {"stopping": True})]
+    assert instance.output["error"]["message"] == "revoked key"
+    assert hub.now >= 8
+
+
+def test_the_first_failure_is_the_one_that_is_told() -> None:
+    hub, instance = split(
+        lambda work: After(1 + work["index"], failed(f"failure {work['index']}")), shards=9, parallel=3
+    )
+    assert instance.output["error"]["message"] == "failure 0"
+    assert len(hub.calls) == 3
+
+
+def test_a_stopped_shard_ends_the_split_as_stopped() -> None:
+    hub, instance = split(lambda _: {"status": "stopped"}, shards=9, parallel=2)
+    assert (instance.output, len(hub.calls)) == ({"status": "stopped"}, 2)
+
+
+def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> None:
+    def answer(work: dict[str, Any]) -> Any:
+        if work["index"] == 0:
+            raise ConnectionError("throttled")
+        return After(2, failed("revoked key")) if work["index"] == 1 else After(3000, ok())
+
+    hub, instance = split(answer, shards=3, parallel=3)
+    assert len(attempts(hub, 0)) == 1
+    assert instance.longest_history < 60
+
+
+def test_more_shards_than_one_execution_takes_are_continued_as_new_with_a_bounded_history() -> None:
+    shards = 2 * SHARDS_PER_EXECUTION + 9
+    hub, instance = split(lambda _: ok(), shards=shards, parallel=64)
+    assert [given["first"] for given in instance.inputs] == [0, SHARDS_PER_EXECUTION, 2 * SHARDS_PER_EXECUTION]
+    assert sorted(call.input["index"] for call in hub.calls) == list(range(shards))
+    assert instance.longest_history < 5 * SHARDS_PER_EXECUTION
+
+
+def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> None:
+    _, instance = split(
+        lambda work: failed("revoked key") if work["index"] == 9 else ok(), shards=2 * SHARDS_PER_EXECUTION, parallel=8
+    )
+    assert (len(instance.inputs), instance.output["status"]) == (1, "failed")
+
+
+def test_a_split_without_rows_has_nothing_to_do() -> None:
+    hub, instance = split(lambda _: ok(), shards=0, parallel=2)
+    assert (hub.calls, instance.output) == ([], {"status": "ok"})

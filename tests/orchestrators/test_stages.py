@@ -1,0 +1,130 @@
+"""The course of a run that goes well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activities.names import (
+    ASSEMBLE_SPLIT,
+    CANCEL_FINETUNING,
+    GENERATE_SHARD,
+    POLL_FINETUNING,
+    PREFLIGHT,
+    PREPARE_RUN,
+    READ_PROGRESS,
+    SCAN_DATASET,
+    SUBMIT_FINETUNING,
+    WRITE_REPORT,
+)
+from local.host.durable.events import Status
+from tests.orchestrators.scripted import REQUEST, RUN_ID, Distillation
+from tests.orchestrators.simulation import Activity, After
+
+
+def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made() -> None:
+    run = Distillation()
+    root = run.run()
+    assert (root.status, root.output["status"]) == (Status.COMPLETED, "completed")
+    stages = ["prepare", "scan", "preflight", "generate", "assemble", "finetune", "report", "done"]
+    assert run.stages() == stages
+    names = [name for name in dict.fromkeys(run.hub.names()) if name != READ_PROGRESS]
+    assert names == [
+        PREPARE_RUN,
+        SCAN_DATASET,
+        PREFLIGHT,
+        GENERATE_SHARD,
+        ASSEMBLE_SPLIT,
+        SUBMIT_FINETUNING,
+        POLL_FINETUNING,
+        WRITE_REPORT,
+    ]
+
+
+def test_every_shard_of_every_split_is_answered_once() -> None:
+    run = Distillation({"train": 5, "validation": 2})
+    run.run()
+    answered = sorted((call.input["split"], call.input["index"]) for call in run.hub.called(GENERATE_SHARD))
+    assert answered == [*(("train", index) for index in range(5)), ("validation", 0), ("validation", 1)]
+
+
+def test_train_and_validation_are_answered_side_by_side() -> None:
+    run = Distillation({"train": 2, "validation": 2})
+    run.run()
+    spans = {
+        split: [(call.started, call.ended) for call in run.hub.called(GENERATE_SHARD) if call.input["split"] == split]
+        for split in run.shards
+    }
+    assert spans["train"] == spans["validation"]
+
+
+def test_a_run_without_validation_is_trained_on_the_training_set_alone() -> None:
+    run = Distillation({"train": 3})
+    assert run.run().output["status"] == "completed"
+    assert [call.input["split"] for call in run.hub.called(ASSEMBLE_SPLIT)] == ["train"]
+    (submitted,) = run.hub.called(SUBMIT_FINETUNING)
+    assert submitted.input["splits"] == ["train"]
+
+
+def test_the_rows_that_may_be_lost_are_those_that_the_success_ratio_leaves() -> None:
+    run = Distillation({"train": 10, "validation": 1}, spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}})
+    run.run()
+    allowed = {call.input["split"]: call.input["max_rejected"] for call in run.hub.called(GENERATE_SHARD)}
+    assert allowed == {"train": 25, "validation": 2}
+
+
+def test_the_report_is_written_last_with_all_that_was_counted() -> None:
+    run = Distillation()
+    run.run()
+    assert run.hub.names()[-1] == WRITE_REPORT
+    assert (run.reported["outcome"], run.reported["splits"]) == ("completed", ["train", "validation"])
+    status = run.reported["status"]
+    assert {split: counts["accepted"] for split, counts in status["splits"].items()} == {"train": 30, "validation": 20}
+    assert (status["finetune"]["status"], status["finetune"]["model"]) == ("completed", "student:1")
+    assert status["warnings"] == ["mind"]
+
+
+def test_the_status_names_the_outputs_that_were_written() -> None:
+    run = Distillation()
+    root = run.run()
+    assert root.output == {
+        "run_id": RUN_ID,
+        "status": "completed",
+        "outputs": {"report": f"runs/{RUN_ID}/report.json"},
+    }
+    assert run.shown["outputs"] == root.output["outputs"]
+
+
+def test_progress_is_shown_while_shards_are_answered() -> None:
+    run = Distillation({"train": 6}, instead={GENERATE_SHARD: lambda _: After(10, {"status": "ok"})})
+    run.run()
+    shown = [status["splits"]["train"]["done"] for _, status in run.root.custom_statuses if status["splits"]]
+    assert sorted(set(shown)) == [0, 20, 40, 60]
+    assert shown == sorted(shown)
+
+
+def unlucky(usual: Activity) -> Activity:
+    """The activity, which fails the first two times."""
+    left = [ConnectionError("the storage account throttles"), TimeoutError("no reply")]
+
+    def act(work: dict[str, Any]) -> Any:
+        if left:
+            raise left.pop()
+        return usual(work)
+
+    return act
+
+
+def test_a_raised_failure_of_any_stage_is_tried_again() -> None:
+    run = Distillation({"train": 1})
+    names = [name for name in run.hub.activities if name != CANCEL_FINETUNING]
+    for name in names:
+        run.hub.activities[name] = unlucky(run.hub.activities[name])
+    assert run.run().output["status"] == "completed"
+    assert [name for name in names if len(run.hub.called(name)) < 3] == []
+
+
+def test_the_request_reaches_the_first_activity_unchanged() -> None:
+    run = Distillation()
+    run.run()
+    (prepared,) = run.hub.called(PREPARE_RUN)
+    assert prepared.input == REQUEST

@@ -1,0 +1,42 @@
+"""The small parts that orchestrators are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from orchestrators.steps import RunFailed, activity_error, event_data, succeeded
+
+
+@dataclass
+class Arrived:
+    """An event that has arrived."""
+
+    result: Any
+    is_completed: bool = True
+
+
+@pytest.mark.parametrize(
+    ("result", "data"),
+    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("user", "user"), ('"user"', "user"), (None, None), (7, 7)],
+)
+def test_an_events_data_is_read_however_often_it_was_encoded(result: Any, data: Any) -> None:
+    assert event_data(Arrived(result)) == data
+
+
+def test_a_result_that_is_a_failure_is_raised_with_all_its_problems() -> None:
+    problems = [{"where": "train", "problem": "is missing"}, {"where": "task", "problem": "is none"}]
+    error = {"code": "invalid_input", "message": "no", "details": problems}
+    with pytest.raises(RunFailed, match="no") as failure:
+        succeeded({"status": "failed", "error": error})
+    assert failure.value.error == error
+
+
+def test_any_other_result_is_passed_on() -> None:
+    assert succeeded({"status": "ok", "tally": {}}) == {"status": "ok", "tally": {}}
+
+
+def test_an_activity_that_keeps_raising_is_named_with_what_it_raised() -> None:
+    assert activity_error("preflight", ConnectionError("no route"))["message"] == "preflight kept failing: no route"

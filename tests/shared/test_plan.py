@@ -1,0 +1,92 @@
+"""Plans: shards are byte ranges that cover every row once, and doubles are found before the teacher is paid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.plan import MAX_SAMPLES, Plan, RejectedRow, SeenRows, make_plan, shard_lines, usable_row
+from shared.rows import Rejection, Row, as_jsonl
+from shared.tasks import TASKS
+from tests.shared.conftest import question, questions
+
+MATH = TASKS["math"]
+
+
+async def chunked(data: bytes, size: int = 11) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def plan_of(
+    data: bytes, per_shard: int = 3, split: str = "train", seen: SeenRows | None = None
+) -> tuple[Plan, list[RejectedRow]]:
+    rejections: list[RejectedRow] = []
+    known = {} if seen is None else seen
+    return asyncio.run(make_plan(split, chunked(data), MATH, per_shard, known, rejections)), rejections
+
+
+def rows_of(plan: Plan, data: bytes) -> list[tuple[int, Row | Rejection]]:
+    """(line, row) of every shard, each read from its own byte range."""
+
+    async def read() -> list[tuple[int, Row | Rejection]]:
+        found: list[tuple[int, Row | Rejection]] = []
+        for shard in plan.shards:
+            content = chunked(data[shard.start : shard.end])
+            found += [(line.number, usable_row(line, shard, MATH)) async for line in shard_lines(content, shard)]
+        return found
+
+    return asyncio.run(read())
+
+
+lines = st.lists(st.sampled_from([b"", b"  ", b"{", b"\xff", *questions(6).splitlines()]), max_size=25)
+
+
+@given(lines, st.integers(1, 6), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
+def test_shards_cover_every_row_once_whatever_is_in_the_file(
+    content: list[bytes], per_shard: int, newline: bytes, ends: bool
+) -> None:
+    data = newline.join(content) + (newline if ends else b"")
+    plan, rejections = plan_of(data, per_shard)
+    given_rows = [number for number, line in enumerate(content, 1) if line.strip()]
+    read = rows_of(plan, data)
+    assert [number for number, _ in read] == given_rows
+    assert plan.rows == len(given_rows) == plan.valid + sum(plan.rejected.values())
+    assert [shard.rows for shard in plan.shards[:-1]] == [per_shard] * (len(plan.shards) - 1)
+    rejected = [(number, row.reason) for number, row in read if isinstance(row, Rejection)]
+    assert rejected == [(row.line, row.reason) for row in rejections]
+
+
+def test_a_row_is_the_same_as_another_whatever_its_id_and_answer() -> None:
+    data = as_jsonl([question("2 + 2?", id="a"), question(" 2 + 2? \n", id="b", answer=4), question("2 + 3?")])
+    plan, rejections = plan_of(data)
+    assert (plan.valid, plan.rejected) == (2, {"duplicate": 1})
+    assert rejections == [RejectedRow("train", 2, "b", "duplicate", "the same as line 1 of train")]
+
+
+def test_validation_rows_that_stand_in_the_training_set_are_excluded_from_validation() -> None:
+    seen: SeenRows = {}
+    train, _ = plan_of(questions(3), seen=seen)
+    validation, rejections = plan_of(questions(5), split="validation", seen=seen)
+    assert (train.valid, validation.valid, validation.rejected) == (3, 2, {"overlap": 3})
+    assert rejections[0].detail == "the same as line 1 of train"
+
+
+def test_examples_are_few_and_say_line_and_reason() -> None:
+    plan, rejections = plan_of(b"{\n" * 20)
+    assert (len(plan.samples), len(rejections)) == (MAX_SAMPLES, 20)
+    assert plan.samples[0].startswith("line 1: invalid_json: column 2")
+
+
+def test_the_estimate_grows_with_the_rows_that_will_be_asked() -> None:
+    few, more, bad = [plan_of(data)[0].prompt_tokens_estimate for data in (questions(5), questions(50), b"{\n" * 99)]
+    assert 8 < more / few < 12
+    assert bad == 0
+
+
+def test_a_plan_is_read_back_as_it_was_written() -> None:
+    plan, _ = plan_of(b"{\n" + questions(5) + questions(2))
+    assert Plan.model_validate_json(plan.model_dump_json(exclude_defaults=True)) == plan
