@@ -23,7 +23,11 @@ from shared.answers import error_body, parse_body, status_of
 from shared.errors import DistillationError, NotFound, PermanentError
 from shared.listing import list_runs, parse_filter
 from shared.paths import TRIGGER_PATH
-from shared.runids import finetuning_id
+from shared.rehearsal import rehearse
+from shared.report import report_of
+from shared.resuming import check_changes, next_round
+from shared.runids import finetuning_id, parts_of
+from shared.spec import parse_spec
 from shared.starting import RunRequest, claim, request_of_body, request_of_upload
 from shared.status import TERMINAL, initial_view, run_view
 
@@ -61,13 +65,15 @@ async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestr
 @app.route(route="runs", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """202 with our status link and Durable's check-status links."""
+    """202 with our status link and Durable's check-status links; with `?dry_run=true`, 200 with what the run would find."""
 
     async def start() -> func.HttpResponse:
-        headers = cast(Mapping[str, str], req.headers)
-        body = parse_body(headers.get("Content-Type", ""), req.get_body())
-        async with open_storage(settings.current()) as storage:
+        body = parse_body(_content_type(req), req.get_body())
+        own = settings.current()
+        async with open_storage(own) as storage:
             request = await request_of_body(storage, body)
+            if _is_dry_run(req):
+                return _json(await rehearse(storage, prepare.resolve(parse_spec(body), own, request.run_id)))
             if await _status(client, request.run_id) is not None:
                 raise _exists(request)
             await claim(storage, request)
@@ -104,7 +110,11 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
 
     async def view() -> func.HttpResponse:
         run_id = req.route_params["id"]
-        return _json(run_view(await _existing(client, run_id), _links(req, client, run_id)))
+        seen = run_view(await _existing(client, run_id), _links(req, client, run_id))
+        if "report" in seen["outputs"]:
+            async with open_storage(settings.current()) as storage:
+                seen["report"] = await report_of(storage, run_id)
+        return _json(seen)
 
     return await _answered(view)
 
@@ -126,6 +136,27 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         return _json(view, 202, {"Location": links["self"]})
 
     return await _answered(cancel)
+
+
+@app.route(route="runs/{id}/resume", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """202: a run that has ended goes on with what it has, with changed settings where the body gives them. 409 while it runs."""
+
+    async def resume() -> func.HttpResponse:
+        run_id = req.route_params["id"]
+        changes = check_changes(parse_body(_content_type(req), req.get_body()) if req.get_body() else {})
+        for instance_id in (run_id, *parts_of(run_id)):
+            if _is_running(await _status(client, instance_id)):
+                raise PermanentError(f"run {run_id} is active ({instance_id}): cancel it first", code="run_active")
+        async with open_storage(settings.current()) as storage:
+            request = await next_round(storage, run_id, changes)
+        await client.start_new(DISTILLATION_RUN, run_id, request.model_dump())
+        links = _links(req, client, run_id)
+        view = {**initial_view(run_id, request.task, request.name), "links": links, **links}
+        return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
+
+    return await _answered(resume)
 
 
 async def _status(client: Client, instance_id: str) -> dict[str, Any] | None:
@@ -167,8 +198,16 @@ def _exists(request: RunRequest) -> PermanentError:
 
 def _links(req: func.HttpRequest, client: Client, run_id: str) -> dict[str, str]:
     own = _self_link(req, run_id)
-    durable = client.get_client_response_links(req, run_id)
-    return {"self": own, "cancel": f"{own}/cancel", **{key: url for key, url in durable.items() if key != "id"}}
+    durable = {key: url for key, url in client.get_client_response_links(req, run_id).items() if key != "id"}
+    return {"self": own, "cancel": f"{own}/cancel", "resume": f"{own}/resume", **durable}
+
+
+def _content_type(req: func.HttpRequest) -> str:
+    return cast(Mapping[str, str], req.headers).get("Content-Type", "")
+
+
+def _is_dry_run(req: func.HttpRequest) -> bool:
+    return req.params.get("dry_run", "").lower() in ("true", "1")
 
 
 def _self_link(req: func.HttpRequest, run_id: str) -> str:

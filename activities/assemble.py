@@ -11,7 +11,7 @@ from shared import settings
 from shared.account import open_storage
 from shared.errors import TransientError
 from shared.paths import RunPaths
-from shared.staging import commit_output, sealed_tallies
+from shared.staging import commit_dataset, commit_holdout, sealed_tallies
 from shared.tally import total
 
 bp = df.Blueprint()
@@ -28,5 +28,7 @@ async def assemble_split(work: Payload) -> Payload:
         if missing:
             raise TransientError(f"shards {missing[:10]} of {split} are not complete")
         spec = await read_spec(storage, paths)
-        await commit_output(storage, spec, paths, [split], "accepted")
+        await commit_dataset(storage, spec, paths, split)
+        if spec.holdout.fraction and split == "train":
+            await commit_holdout(storage, spec, paths)
     return ok(tally=total(tallies.values()).model_dump())

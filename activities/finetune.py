@@ -31,11 +31,11 @@ JOB_CHANGED = "finetune"  # the event that tells the root orchestration
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, splits}` → `{job}`. The job's name is the run id: a second execution finds the first one's job."""
+    """`{run_id, splits, round}` → `{job}`. The job's name is the run's: a second execution finds the first one's job."""
     own, paths = settings.current(), RunPaths(run["run_id"])
     async with open_storage(own) as storage:
         spec = await read_spec(storage, paths)
-        request = _request(own, storage, spec, paths, run["splits"])
+        request = _request(own, storage, spec, paths, run["splits"], run.get("round", 0))
     backend = get_backend(spec.student.backend, own)
     job = job_view(await asyncio.to_thread(backend.submit, request))
     await _tell_root(client, paths.run_id, job)
@@ -93,11 +93,14 @@ async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, job: di
         await client.raise_event(run_id, JOB_CHANGED, job)
 
 
-def _request(own: Settings, storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]) -> FineTuneRequest:
+def _request(
+    own: Settings, storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split], round_: int
+) -> FineTuneRequest:
+    """The job of a round: its name is the run id, for later rounds with their number, so that each is one job."""
     validation = "validation" if "validation" in splits else None
     return FineTuneRequest(
         run_id=paths.run_id,
-        job_name=paths.run_id,
+        job_name=f"{paths.run_id}-{round_ + 1}" if round_ else paths.run_id,
         model=spec.student.model or "",
         training_uri=_uri(own, storage, paths.dataset("train")),
         validation_uri=_uri(own, storage, paths.dataset(validation)) if validation else None,

@@ -25,7 +25,7 @@ bp = df.Blueprint()
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, split, index, max_rejected}` → ok, `stopped`, or failed when no further shard should be tried."""
+    """`{run_id, split, index, max_rejected, round}` → ok, `stopped`, or failed when no further shard should be tried."""
     run_id, split, index = shard["run_id"], shard["split"], shard["index"]
     orchestrations = (run_id, generation_id(run_id, split))
     if await is_stopped(client, *orchestrations):
@@ -44,6 +44,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 index=index,
                 shard=cast(Shard, plan.shards[index]),
                 max_rejected=shard["max_rejected"],
+                round=shard.get("round", 0),
                 is_stopped=lambda: is_stopped(client, *orchestrations),
             )
             try:

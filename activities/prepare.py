@@ -11,8 +11,9 @@ from activities.names import PREPARE_RUN
 from activities.outcome import Payload, ok, returns_permanent_failures
 from shared import settings
 from shared.account import open_storage
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, NotFound
 from shared.paths import RunPaths
+from shared.resuming import changed
 from shared.settings import Settings
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest, specification
@@ -32,14 +33,28 @@ async def prepare_run(request: Payload) -> Payload:
     own = settings.current()
     paths = RunPaths(given.run_id)
     async with open_storage(own) as storage:
-        spec = resolve(await specification(storage, given), own, given.run_id)
+        first = await _first_specification(storage, given)
+        spec = resolve(changed(first, given.changes), own, given.run_id)
         etags = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
         if spec.validation:
             etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
-        await storage.create(paths.specification, _document(spec))
-        spec = await read_spec(storage, paths)
+        if given.round:
+            await storage.write(paths.specification, _document(spec))
+        else:
+            await storage.create(paths.specification, _document(spec))
+            spec = await read_spec(storage, paths)
     warnings = find_student(spec.student.model or "").warnings
     return ok(spec=spec.model_dump(mode="json", exclude_none=True), etags=etags, warnings=list(warnings))
+
+
+async def _first_specification(storage: Storage, given: RunRequest) -> RunSpec:
+    """As the run was started with; a resumed run does not look again at a `run.json` that may have changed since."""
+    if given.round:
+        try:
+            return await read_spec(storage, RunPaths(given.run_id))
+        except NotFound:  # it never came so far
+            pass
+    return await specification(storage, given)
 
 
 def resolve(spec: RunSpec, own: Settings, run_id: str) -> RunSpec:

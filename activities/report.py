@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
@@ -13,15 +14,18 @@ from activities.prepare import read_spec
 from activities.progress import split_tally
 from shared import settings
 from shared.account import open_storage
+from shared.description import Describer, Description
 from shared.errors import NotFound, PermanentError
-from shared.paths import RUNS, RunPaths, Split
+from shared.paths import RUNS, SPLITS, RunPaths, Split
 from shared.plan import Plan
+from shared.remedies import reason_lines
 from shared.report import FileFacts, Report, card, file_facts
 from shared.rows import JSON_LINES
 from shared.spec import RunSpec
-from shared.staging import commit_output
+from shared.staging import commit_rejected
 from shared.status import RunStatus
 from shared.tally import Tally
+from shared.tasks import TASKS
 
 if TYPE_CHECKING:
     from shared.storage import Storage
@@ -32,20 +36,25 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="run", activity=WRITE_REPORT)
 @returns_permanent_failures
 async def write_report(run: Payload) -> Payload:
-    """`{run_id, splits, outcome, status}` → `{outputs}`: paths of what was written, by name."""
+    """`{run_id, splits, outcome, status, finished, round}` → `{outputs}`: paths of what was written, by name."""
     paths, splits, state = RunPaths(run["run_id"]), list[Split](run["splits"]), RunStatus.model_validate(run["status"])
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        counts: dict[Split, Tally] = {split: await _counts(storage, paths, split) for split in splits}
-        await _write_rejected(storage, spec, paths, splits, counts)
+        counts = await _write_rejected(storage, spec, paths, splits)
+        outputs, datasets = await _outputs(storage, spec, paths)
         report = Report(
             run=paths.run_id,
             status=run["outcome"],
             task=spec.task,
-            finished=datetime.now(UTC).replace(microsecond=0),
-            inputs={split: await _facts(storage, paths.input(split)) for split in splits},
-            outputs=await _outputs(storage, paths, splits),
+            round=run["round"],
+            finished=datetime.fromisoformat(run["finished"]).replace(microsecond=0),
+            inputs={split: await file_facts(*_source(storage, paths.input(split))) for split in splits},
+            outputs=outputs,
             counts={**counts},
+            reasons=[line for split, tally in counts.items() for line in reason_lines(split, tally, spec)],
+            datasets=datasets,
+            cost=state.cost,
+            estimate=state.estimate,
             specification=spec,
             finetune=state.finetune,
             error=state.error,
@@ -58,48 +67,51 @@ async def write_report(run: Payload) -> Payload:
     return ok(outputs={**written, "card": f"{RUNS}/{paths.card}", "report": f"{RUNS}/{paths.report}"})
 
 
-async def _counts(storage: Storage, paths: RunPaths, split: Split) -> Tally:
-    """A split's rows as the scan counted them, and what became of them; where no shard was begun, what the scan rejected."""
-    tally = await split_tally(storage, paths, split)
+async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]) -> dict[Split, Tally]:
+    """Write `rejected.jsonl`, and return the tallies whose rejections are those that stand there."""
+    tallies: dict[Split, Tally] = {split: await split_tally(storage, paths, split) for split in splits}
     try:
-        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+        rejected = await commit_rejected(storage, spec, paths, splits)
+        rows = {split: await _planned_rows(storage, paths, split) for split in splits}
     except NotFound:  # the run ended before the scan
-        return tally
-    begun = {} if tally.shards else {"rejected": plan.rejected, "done": sum(plan.rejected.values())}
-    return tally.model_copy(update={"rows": plan.rows, **begun})
+        await storage.write(paths.rejected, b"", content_type=JSON_LINES)
+        return tallies
+    for split, tally in tallies.items():
+        reasons = dict(sorted(rejected[split].items()))
+        found = {"rejected": reasons, "rows": rows[split], "done": tally.accepted + sum(reasons.values())}
+        tallies[split] = tally.model_copy(update=found)
+    return tallies
 
 
-async def _write_rejected(
-    storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split], counts: dict[Split, Tally]
-) -> None:
-    if any(tally.shards for tally in counts.values()):
-        await commit_output(storage, spec, paths, splits, "rejected")
-        return
-    try:
-        found = b"".join([chunk async for chunk in storage.stream(paths.scan_rejected)])
-    except NotFound:  # the run ended before the scan
-        found = b""
-    await storage.write(paths.rejected, found, content_type=JSON_LINES)
+async def _planned_rows(storage: Storage, paths: RunPaths, split: Split) -> int:
+    return Plan.model_validate(await storage.read_json(paths.plan(split))).rows
 
 
-async def _outputs(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict[str, FileFacts]:
-    found: dict[str, FileFacts] = {}
-    for name, blob in [*((split, paths.dataset(split)) for split in splits), ("rejected", paths.rejected)]:
+async def _outputs(
+    storage: Storage, spec: RunSpec, paths: RunPaths
+) -> tuple[dict[str, FileFacts], dict[str, Description]]:
+    """What was made so far, by name; and what the datasets among it are like."""
+    outputs: dict[str, FileFacts] = {}
+    datasets: dict[str, Description] = {}
+    for split in SPLITS:
+        describer = Describer(has_values=TASKS[spec.task].has_values)
         try:
-            found[name] = await _facts(storage, blob)
-        except NotFound:  # the run ended before this file was due
+            outputs[split] = await file_facts(*_source(storage, paths.dataset(split)), describer.take)
+        except NotFound:  # the run ended before this file was due, or has none
             continue
-    return found
+        datasets[split] = describer.description()
+    outputs["rejected"] = await file_facts(*_source(storage, paths.rejected))
+    return outputs, datasets
 
 
-async def _facts(storage: Storage, name: str) -> FileFacts:
-    return await file_facts(f"{RUNS}/{name}", storage.stream(name))
+def _source(storage: Storage, name: str) -> tuple[str, AsyncIterator[bytes]]:
+    return f"{RUNS}/{name}", storage.stream(name)
 
 
 def _check(report: Report) -> None:
     """Lines in the files against the counts: the last guard of the conservation law."""
     for split, tally in report.counts.items():
         written = report.outputs.get(split)
-        if written is not None and written.lines != tally.accepted:
-            message = f"{written.path} has {written.lines} lines, {tally.accepted} rows were accepted"
+        if written is not None and written.lines != tally.in_own_dataset:
+            message = f"{written.path} has {written.lines} lines, {tally.in_own_dataset} rows were accepted for it"
             raise PermanentError(message, code="conservation")

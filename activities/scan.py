@@ -14,7 +14,6 @@ from shared.account import open_storage
 from shared.paths import RunPaths
 from shared.plan import RejectedRow, SeenRows, make_plan
 from shared.rows import JSON_LINES, as_jsonl
-from shared.tasks import TASKS
 
 bp = df.Blueprint()
 
@@ -31,8 +30,7 @@ async def scan_dataset(run: Payload) -> Payload:
         spec = await read_spec(storage, paths)
         for split in run["splits"]:
             chunks = storage.stream(paths.input(split))
-            rows_per_shard = spec.generation.rows_per_shard
-            plan = await make_plan(split, chunks, TASKS[spec.task], rows_per_shard, seen, rejections)
+            plan = await make_plan(split, chunks, spec, seen, rejections)
             await storage.write(paths.plan(split), plan.model_dump_json(exclude_defaults=True).encode())
             found[split] = {**plan.model_dump(exclude={"split", "shards"}), "shards": len(plan.shards)}
         await storage.write(paths.scan_rejected, as_jsonl([asdict(row) for row in rejections]), content_type=JSON_LINES)

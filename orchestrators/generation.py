@@ -25,7 +25,7 @@ bp = df.Blueprint()
 
 @bp.orchestration_trigger(context_name="context", orchestration=GENERATE_SPLIT)
 def generate_split(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
-    """`{run_id, split, first, shards, parallel, max_rejected}` → ok, stopped or failed with the first error.
+    """`{run_id, split, first, shards, parallel, max_rejected, round}` → ok, stopped or failed with the first error.
 
     A shard that fails for good ends the launching of further ones. Those that run learn of it through the custom status
     and are awaited, so that nothing works on unseen.
@@ -65,7 +65,7 @@ class _Window:
             if index is None:
                 return
             self.retries = [(due, retried) for due, retried in self.retries if retried != index]
-            payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected")} | {"index": index}
+            payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected", "round")} | {"index": index}
             self.running.append((index, self.context.call_activity(GENERATE_SHARD, payload)))
 
     def next(self) -> Generator[Any, Any, tuple[int | None, Any]]:

@@ -15,7 +15,7 @@ from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
-from shared.gate import after_generation, after_scan, minimum_accepted
+from shared.gate import after_generation, after_scan, expected_usage, minimum_accepted
 from shared.pacing import progress_interval
 from shared.runids import finetuning_id, generation_id
 from shared.spec import RunSpec, parse_spec
@@ -25,6 +25,7 @@ from shared.tally import Tally
 DISTILLATION_RUN = "distillation_run"
 CANCEL = "cancel"
 JOB_CHANGED = "finetune"
+JOB_LOOK_SECONDS = 6 * 3600.0  # a job of two weeks is 56 looks; whatever happens to it comes as an event
 
 bp = df.Blueprint()
 
@@ -57,9 +58,11 @@ class _Run:
         self.context = context
         self.request: dict[str, Any] = context.get_input()
         self.run_id: str = self.request["run_id"]
+        self.round: int = self.request.get("round", 0)
         self.status = RunStatus(task=self.request["task"], name=self.request["name"])
         self.splits: list[str] = []
         self.scans: dict[str, Any] = {}
+        self.has_validation = False
         self.failure: RunFailed | None = None
         self.cancelled = context.wait_for_external_event(CANCEL)
 
@@ -83,6 +86,7 @@ class _Run:
         self.scans = scanned["splits"]
         for split, found in self.scans.items():
             self.status.plan(split, found["rows"], found["shards"])
+        self.status.expect(expected_usage(self.scans), spec.budget)
         problem = after_scan(spec, self.scans)
         if problem:
             raise RunFailed(problem)
@@ -98,7 +102,7 @@ class _Run:
             yield from first_of(self.context, [*running.values(), *self.listening()], progress_interval(elapsed))
             self.note_stopping(running)
             running = {split: task for split, task in running.items() if not task.is_completed}
-            yield from self.read_progress()
+            yield from self.read_progress(spec)
         self.check_cancelled()
         if self.failure:
             raise self.failure
@@ -121,12 +125,18 @@ class _Run:
             "shards": self.scans[split]["shards"],
             "parallel": spec.generation.parallel_shards,
             "max_rejected": asked - minimum_accepted(spec, asked),
+            "round": self.round,
         }
         return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, generation_id(self.run_id, split))
 
-    def read_progress(self) -> Generator[Any, Any, None]:
-        read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
-        self.status.count({split: Tally.model_validate(tally) for split, tally in read["splits"].items()})
+    def read_progress(self, spec: RunSpec) -> Generator[Any, Any, None]:
+        """A look that fails is no reason to end a run: the next one may succeed."""
+        try:
+            read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
+        except RunFailed:
+            return
+        tallies = {split: Tally.model_validate(tally) for split, tally in read["splits"].items()}
+        self.status.count(tallies, spec.budget)
         self.publish()
 
     def assemble(self, spec: RunSpec) -> Generator[Any, Any, None]:
@@ -135,7 +145,8 @@ class _Run:
             work = {"split": split, "shards": self.scans[split]["shards"]}
             assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
             tallies[split] = Tally.model_validate(assembled["tally"])
-        self.status.count(tallies)
+        self.status.count(tallies, spec.budget)
+        self.has_validation = "validation" in self.splits or tallies["train"].held_out > 0
         problem = after_generation(spec, tallies, {split: self.scans[split]["valid"] for split in self.splits})
         if problem:
             raise RunFailed(problem)
@@ -144,11 +155,16 @@ class _Run:
         """A sub-orchestration, which sends an event whenever the job's status changes. It sees `stopping` by itself."""
         self.enter("finetune")
         self.check_cancelled()
-        work = {"run_id": self.run_id, "splits": self.splits, "max_hours": spec.student.max_hours}
+        work = {
+            "run_id": self.run_id,
+            "splits": ["train", "validation"] if self.has_validation else ["train"],
+            "max_hours": spec.student.max_hours,
+            "round": self.round,
+        }
         job = self.context.call_sub_orchestrator(FINETUNE, work, finetuning_id(self.run_id))
         changed = self.context.wait_for_external_event(JOB_CHANGED)
         while not job.is_completed:
-            yield from first_of(self.context, [job, changed, *self.listening()])
+            yield from first_of(self.context, [job, changed, *self.listening()], JOB_LOOK_SECONDS)
             if changed.is_completed:
                 told = event_data(changed)
                 self.status.finetune = told if isinstance(told, dict) else self.status.finetune
@@ -173,7 +189,14 @@ class _Run:
             self.enter("done")
             return
         self.enter("report")
-        work = {"run_id": self.run_id, "splits": self.splits, "outcome": outcome, "status": self.status.model_dump()}
+        work = {
+            "run_id": self.run_id,
+            "splits": self.splits,
+            "outcome": outcome,
+            "status": self.status.custom_status(),
+            "finished": self.context.current_utc_datetime.isoformat(),
+            "round": self.round,
+        }
         try:
             written = yield from call(self.context, WRITE_REPORT, work)
             self.status.outputs = written["outputs"]

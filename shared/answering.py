@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, Field
 
+from shared.choosing import chosen, next_wave
 from shared.rows import Message, Rejection, Row
 from shared.spec import RunSpec
-from shared.tasks import TASKS, Answer, Unreadable
+from shared.students import find_student
+from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
+from shared.tokens import chat_tokens
 
+MAX_DETAIL_CHARACTERS = 300
 MAX_REPLIES = 3  # for one turn: the first, and two more when a reply cannot be read
 
 
 class AsksTeacher(Protocol):
     """The part of the teacher client that rows need."""
 
-    async def complete(self, messages: list[Message], *, max_tokens: int | None = None) -> Completion: ...
+    async def complete(
+        self,
+        messages: list[Message],
+        *,
+        max_tokens: int | None = None,
+        schema: Schema | None = None,
+        seed: int | None = None,
+    ) -> Completion: ...
 
 
 class Record(BaseModel):
@@ -39,7 +52,9 @@ class Record(BaseModel):
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    seconds: float = 0.0
+    samples: int = 0  # answers asked for, where one is chosen of several; how many of them agree with it
+    agreeing: int = 0
+    round: int = 0  # of the run: each resumption is one more
 
 
 def rejected(line: int, rejection: Rejection) -> Record:
@@ -49,21 +64,78 @@ def rejected(line: int, rejection: Rejection) -> Record:
 
 async def answer_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
     """Ask the teacher for one row. Only TeacherDown is raised: anything else about the row is in its record."""
-    task = TASKS[spec.task]
     asked = _Asked()
-    answers: list[Answer] = []
     try:
-        for _ in range(task.turns(row)):
-            answers.append(await _answer_turn(row, spec, teacher, answers, asked))
+        if spec.quality.select == "first":
+            answers, agreement = await _answer_turns(row, spec, teacher, asked), {}
+        else:
+            answers, agreement = await _choose_answer(row, spec, teacher, asked)
+        _check_length(row, spec, answers)
     except _NoAnswer as problem:
         return asked.record(line, row, status="rejected", reason=problem.reason, detail=problem.detail)
-    return asked.record(
-        line,
-        row,
-        status="accepted",
-        answers=[answer.text for answer in answers],
-        reasoning=[answer.reasoning for answer in answers] if spec.prompt.chain_of_thought else [],
-    )
+    reasoning = [answer.reasoning for answer in answers] if spec.prompt.chain_of_thought else []
+    texts = [answer.text for answer in answers]
+    return asked.record(line, row, status="accepted", answers=texts, reasoning=reasoning, **agreement)
+
+
+async def _answer_turns(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked) -> list[Answer]:
+    answers: list[Answer] = []
+    for _ in range(TASKS[spec.task].turns(row)):
+        answers.append(await _answer_turn(row, spec, teacher, answers, asked))
+    return answers
+
+
+async def _choose_answer(
+    row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked
+) -> tuple[list[Answer], dict[str, int]]:
+    """The answer that several samples, or the row's own reference, speak for; and how many do."""
+    quality, drawn = spec.quality, list[Answer | _NoAnswer]()
+    reference = TASKS[spec.task].reference_value(row) if quality.select == "reference" else None
+    wanted = reference if isinstance(reference, str) else None
+    while wave := next_wave(quality.select, quality.samples, _values(drawn), wanted):
+        async with asyncio.TaskGroup() as group:
+            first = len(drawn)
+            sampling = [group.create_task(_sample(row, spec, teacher, asked, first + n)) for n in range(wave)]
+        drawn += [sample.result() for sample in sampling]
+    kept = chosen(quality.select, _values(drawn), wanted)
+    if kept is None:
+        raise _nothing_chosen(drawn, wanted)
+    agreeing = [answer for answer in drawn if isinstance(answer, Answer) and answer.text == kept]
+    # of the same value, the same one whichever reply came first
+    answer = min(agreeing, key=lambda one: one.reasoning or "")
+    return [answer], {"samples": len(drawn), "agreeing": len(agreeing)}
+
+
+async def _sample(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked, number: int) -> Answer | _NoAnswer:
+    """One sample. With the user's seed, each has one of its own: the same for all would make them all alike."""
+    seed = None if spec.teacher.seed is None else spec.teacher.seed + number
+    try:
+        return await _answer_turn(row, spec, teacher, [], asked, seed)
+    except _NoAnswer as problem:
+        return problem
+
+
+def _values(drawn: Sequence[Answer | _NoAnswer]) -> list[str | None]:
+    return [answer.text if isinstance(answer, Answer) else None for answer in drawn]
+
+
+def _nothing_chosen(drawn: Sequence[Answer | _NoAnswer], reference: str | None) -> _NoAnswer:
+    said = sorted({answer.text for answer in drawn if isinstance(answer, Answer)})
+    if said:
+        detail = f"none of {len(drawn)} answers agrees with the reference {reference}: {', '.join(said)}"
+        return _NoAnswer("disagrees", detail[:MAX_DETAIL_CHARACTERS])
+    return min((problem for problem in drawn if isinstance(problem, _NoAnswer)), key=lambda one: one.reason)
+
+
+def _check_length(row: Row, spec: RunSpec, answers: list[Answer]) -> None:
+    """Raises _NoAnswer for an example that is more than the student can take in: it is never cut."""
+    student = find_student(spec.student.model or "")
+    example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)
+    tokens = chat_tokens(example)
+    if tokens > student.context_tokens:
+        raise _NoAnswer(
+            "too_long", f"about {tokens:,} tokens with its answer, the student takes {student.context_tokens:,}"
+        )
 
 
 class _NoAnswer(Exception):
@@ -94,12 +166,16 @@ class _Asked:
         return Record.model_validate({"line": line, "id": row.id, **counts, **last, **outcome})
 
 
-async def _answer_turn(row: Row, spec: RunSpec, teacher: AsksTeacher, answers: list[Answer], asked: _Asked) -> Answer:
+async def _answer_turn(
+    row: Row, spec: RunSpec, teacher: AsksTeacher, answers: list[Answer], asked: _Asked, seed: int | None = None
+) -> Answer:
     task = TASKS[spec.task]
+    form = {"schema": task.schema(row, spec.prompt), "seed": seed}
     problem: Unreadable | None = None
     for _ in range(MAX_REPLIES):
         complaint = problem.detail if problem else None
-        completion = await _complete(task.teacher_messages(row, spec.prompt, answers, complaint), spec, teacher, asked)
+        messages = task.teacher_messages(row, spec.prompt, answers, complaint)
+        completion = await _complete(messages, spec, teacher, asked, form)
         answer = _with_reasoning(task.read(row, spec.prompt, completion.text), completion)
         if isinstance(answer, Answer):
             return answer
@@ -114,11 +190,13 @@ def _with_reasoning(answer: Answer | Unreadable, completion: Completion) -> Answ
     return answer
 
 
-async def _complete(messages: list[Message], spec: RunSpec, teacher: AsksTeacher, asked: _Asked) -> Completion:
+async def _complete(
+    messages: list[Message], spec: RunSpec, teacher: AsksTeacher, asked: _Asked, form: dict[str, Any]
+) -> Completion:
     """One whole reply: a reply that was cut off is asked for once more with twice the tokens."""
     for max_tokens in (spec.teacher.max_tokens, spec.teacher.max_tokens * 2):
         try:
-            completion = await teacher.complete(messages, max_tokens=max_tokens)
+            completion = await teacher.complete(messages, max_tokens=max_tokens, **form)
         except RowFailure as failure:
             asked.requests += failure.requests
             raise _NoAnswer(failure.reason, failure.detail) from None

@@ -22,7 +22,14 @@ def status_of(error: DistillationError) -> int:
     return 500
 
 
-STATUS_OF_CODE = {"run_exists": 409, "run_ended": 409, "too_large": 413, "media_type": 415, "invalid_input": 422}
+STATUS_OF_CODE = {
+    "run_exists": 409,
+    "run_ended": 409,
+    "run_active": 409,
+    "too_large": 413,
+    "media_type": 415,
+    "invalid_input": 422,
+}
 
 
 def error_body(error: DistillationError) -> dict[str, Any]:

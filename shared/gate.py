@@ -9,6 +9,7 @@ from typing import cast
 from shared.errors import ErrorData, Problem
 from shared.spec import RunSpec
 from shared.tally import Tally
+from shared.usage import Usage, over_budget
 
 ScanCounts = Mapping[str, object]  # the scan activity's answer for one split
 
@@ -23,9 +24,18 @@ def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | No
     if "validation" in scans and _valid(scans["validation"]) == 0:
         problem = "has no usable row: mend it, or start the run without a validation set"
         problems.append({"where": spec.validation or "validation", "problem": problem + _why(scans["validation"])})
-    if not problems:
-        return None
-    return {"code": "dataset", "message": "the dataset cannot be used as it is", "details": problems}
+    if problems:
+        return {"code": "dataset", "message": "the dataset cannot be used as it is", "details": problems}
+    over = over_budget(expected_usage(scans), spec.budget, estimated=True)
+    return {"code": "budget", "message": "the run would exceed its budget", "details": over} if over else None
+
+
+def expected_usage(scans: Mapping[str, ScanCounts]) -> Usage:
+    """What the scans of all splits expect together."""
+    usage = Usage()
+    for scan in scans.values():
+        usage.add(Usage.model_validate(scan.get("estimate") or {}))
+    return usage
 
 
 def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int]) -> ErrorData | None:
@@ -42,7 +52,7 @@ def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping
             problems.append({"where": split, "problem": f"{ratio} {spec.quality.min_success_ratio:g}{_reasons(tally)}"})
         elif tally.accepted == 0:
             problems.append({"where": split, "problem": f"no row was accepted{_reasons(tally)}"})
-    accepted = tallies["train"].accepted
+    accepted = tallies["train"].in_own_dataset
     if accepted < spec.min_rows:
         problem = f"{accepted} rows accepted, at least {spec.min_rows} are needed (quality.min_rows)"
         problems.append({"where": "train", "problem": problem + _reasons(tallies["train"])})

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shared.answering import Record
+from shared.errors import NotFound
 from shared.tally import Tally
 
 if TYPE_CHECKING:
@@ -22,33 +24,59 @@ FLUSH_ROWS = 64
 MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024  # an append block is at most 4 MiB in every service version
 
 
+Holdout = Callable[[int], bool]  # whether the row of a line is set aside for validation, if it is accepted
+
+
+def nothing_held_out(line: int) -> bool:
+    return False
+
+
 class Journal:
     """The records of one shard, by line number. Open it with `Journal.open`."""
 
-    def __init__(self, storage: Storage, name: str, rows: int, position: int) -> None:
+    def __init__(self, storage: Storage, name: str, rows: int, position: int, holdout: Holdout) -> None:
         self._storage = storage
         self._name = name
         self._rows = rows
         self._position = position
+        self._holdout = holdout
+        self._superseded: list[Record] = []
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
         self._wake = asyncio.Event()
         self.records: dict[int, Record] = {}
 
     @classmethod
-    async def open(cls, storage: Storage, name: str, rows: int) -> Journal:
+    async def open(cls, storage: Storage, name: str, rows: int, holdout: Holdout = nothing_held_out) -> Journal:
         """Read what earlier executions wrote (appends are atomic: every line is whole)."""
         position = await storage.journal_position(name)
-        journal = cls(storage, name, rows, position)
+        journal = cls(storage, name, rows, position, holdout)
         content = b"".join([chunk async for chunk in storage.stream(name, 0, position)])
         for line in content.splitlines():
-            record = Record.model_validate_json(line)
-            journal.records.setdefault(record.line, record)
+            journal._take(Record.model_validate_json(line))
         return journal
+
+    @classmethod
+    async def peek(cls, storage: Storage, name: str) -> dict[int, Record]:
+        """The records of a journal by line, without making one where there is none."""
+        journal = cls(storage, name, rows=0, position=0, holdout=nothing_held_out)
+        try:
+            for record in await storage.read_lines(name):
+                journal._take(Record.model_validate(record))
+        except NotFound:
+            return {}
+        return journal.records
+
+    def lacks(self, line: int, round_: int) -> bool:
+        """Whether this line is to be asked for: it has no record, or was rejected by the teacher in an earlier round."""
+        record = self.records.get(line)
+        if record is None:
+            return True
+        return record.status == "rejected" and record.requests > 0 and record.round < round_
 
     def add(self, record: Record) -> None:
         """Take a record; it counts once it is flushed."""
-        self.records[record.line] = record
+        self._take(record)
         self._pending.append(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
         if len(self._pending) >= FLUSH_ROWS:
             self._wake.set()
@@ -88,16 +116,29 @@ class Journal:
 
     def tally(self) -> Tally:
         records = self.records.values()
+        paid = [*records, *self._superseded]
         reasons = Counter(record.reason or "" for record in records if record.status == "rejected")
         return Tally(
             rows=self._rows,
             done=len(records),
             accepted=sum(record.status == "accepted" for record in records),
+            held_out=sum(record.status == "accepted" and self._holdout(record.line) for record in records),
             rejected=dict(sorted(reasons.items())),
-            prompt_tokens=sum(record.prompt_tokens for record in records),
-            completion_tokens=sum(record.completion_tokens for record in records),
-            requests=sum(record.requests for record in records),
+            prompt_tokens=sum(record.prompt_tokens for record in paid),
+            completion_tokens=sum(record.completion_tokens for record in paid),
+            requests=sum(record.requests for record in paid),
+            samples=sum(record.samples for record in records),
+            agreeing=sum(record.agreeing for record in records),
         )
+
+    def _take(self, record: Record) -> None:
+        """A line keeps its first record, unless that was a rejection and the line was asked for again in a later round."""
+        known = self.records.get(record.line)
+        if known is None:
+            self.records[record.line] = record
+        elif known.status == "rejected" and record.round > known.round:
+            self._superseded.append(known)
+            self.records[record.line] = record
 
     def _next_batch(self) -> bytes:
         taken, size = 0, 0

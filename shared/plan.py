@@ -12,9 +12,12 @@ from pydantic import BaseModel, Field
 
 from shared.lines import Line, iter_lines
 from shared.rows import Rejection, Row, parse_row
-from shared.tasks import Task
+from shared.spec import RunSpec
+from shared.students import find_student
+from shared.tasks import TASKS, Unreadable
+from shared.tokens import chat_tokens
+from shared.usage import Usage, row_estimate
 
-CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English; only for estimates
 MAX_SAMPLES = 5  # rejected rows shown in messages
 
 
@@ -32,6 +35,7 @@ class Shard(BaseModel):
     start: int
     end: int
     first_line: int
+    last_line: int = 0
     rows: int = 0
     excluded: list[Exclusion] = Field(default_factory=list[Exclusion])
 
@@ -44,7 +48,7 @@ class Plan(BaseModel):
     valid: int = 0
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
-    prompt_tokens_estimate: int = 0
+    estimate: Usage = Field(default_factory=Usage)
     shards: list[Shard] = Field(default_factory=list[Shard])
 
 
@@ -63,33 +67,26 @@ class RejectedRow:
 
 
 async def make_plan(
-    split: str,
-    chunks: AsyncIterable[bytes],
-    task: Task,
-    rows_per_shard: int,
-    seen: SeenRows,
-    rejections: list[RejectedRow],
+    split: str, chunks: AsyncIterable[bytes], spec: RunSpec, seen: SeenRows, rejections: list[RejectedRow]
 ) -> Plan:
     """Scan one split. `seen` holds the rows of the splits scanned before; it and `rejections` are added to."""
-    plan = Plan(split=split)
-    characters = 0
+    plan, checks = Plan(split=split), RowChecks(spec)
     async for line in iter_lines(chunks):
         if line.is_blank:
             continue
         plan.rows += 1
-        shard = _shard_of(plan, line, rows_per_shard)
-        checked = check_line(line.content, task)
+        shard = _shard_of(plan, line, spec.generation.rows_per_shard)
+        checked = checks.row(line.content)
         if isinstance(checked, Row):
             excluded = _find_double(checked, split, line.number, seen)
             if excluded is None:
                 plan.valid += 1
-                characters += sum(len(message["content"]) for message in checked.messages)
+                plan.estimate.add(row_estimate(checked, spec))
                 continue
             shard.excluded.append(excluded)
             checked = Rejection(excluded.reason, excluded.detail, checked.id)
         _count_rejection(plan, line.number, checked)
         rejections.append(RejectedRow(split, line.number, checked.id, checked.reason, checked.detail))
-    plan.prompt_tokens_estimate = characters // CHARACTERS_PER_TOKEN
     return plan
 
 
@@ -100,27 +97,54 @@ async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterat
             yield line
 
 
-def check_line(content: bytes | None, task: Task) -> Row | Rejection:
-    """A line's bytes to a row that the task can use."""
-    parsed = parse_row(content)
-    return task.check(parsed) if isinstance(parsed, Row) else parsed
+class RowChecks:
+    """What a run demands of a row before the teacher is asked: its shape, its task's, and what settings and student want."""
 
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec, self._task = spec, TASKS[spec.task]
+        self._student = find_student(spec.student.model or "")
 
-def usable_row(line: Line, shard: Shard, task: Task) -> Row | Rejection:
-    """The row of a line, unless it is wrong or the scan excluded it."""
-    row = check_line(line.content, task)
-    if isinstance(row, Row):
-        for excluded in shard.excluded:
-            if excluded.line == line.number:
-                return Rejection(excluded.reason, excluded.detail, row.id)
-    return row
+    def row(self, content: bytes | None) -> Row | Rejection:
+        """A line's bytes to a row that the run can use. `content` None: the line is longer than the limit."""
+        parsed = parse_row(content)
+        checked = self._task.check(parsed) if isinstance(parsed, Row) else parsed
+        if isinstance(checked, Rejection):
+            return checked
+        return self._reference_problem(checked) or self._length_problem(checked) or checked
+
+    def usable(self, line: Line, shard: Shard) -> Row | Rejection:
+        """The row of a line, unless it is wrong or the scan excluded it."""
+        row = self.row(line.content)
+        if isinstance(row, Row):
+            for excluded in shard.excluded:
+                if excluded.line == line.number:
+                    return Rejection(excluded.reason, excluded.detail, row.id)
+        return row
+
+    def _reference_problem(self, row: Row) -> Rejection | None:
+        if self._spec.quality.select != "reference":
+            return None
+        reference = self._task.reference_value(row)
+        if reference is None:
+            return Rejection("no_reference", "there is no reference answer, and quality.select is reference", row.id)
+        if isinstance(reference, Unreadable):
+            return Rejection("invalid_reference", f"the reference answer cannot be read: {reference.detail}", row.id)
+        return None
+
+    def _length_problem(self, row: Row) -> Rejection | None:
+        """A row whose questions alone are more than the student can take in."""
+        asked = [message for message in row.messages if message["role"] != "assistant"]
+        tokens, context = chat_tokens(asked), self._student.context_tokens
+        if tokens <= context:
+            return None
+        return Rejection("too_long", f"about {tokens:,} tokens, the student takes {context:,}", row.id)
 
 
 def _shard_of(plan: Plan, line: Line, rows_per_shard: int) -> Shard:
     if not plan.shards or plan.shards[-1].rows == rows_per_shard:
         plan.shards.append(Shard(start=line.start, end=line.end, first_line=line.number))
     shard = plan.shards[-1]
-    shard.end = line.end
+    shard.end, shard.last_line = line.end, line.number
     shard.rows += 1
     return shard
 

@@ -6,18 +6,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from shared.errors import ErrorData
+from shared.description import Description
+from shared.errors import ErrorData, NotFound
+from shared.lines import MAX_LINE_BYTES, Line, iter_lines
+from shared.paths import RunPaths
+from shared.remedies import ReasonLine
 from shared.spec import RunSpec
-from shared.tally import Tally
+from shared.tally import Tally, total
 from shared.tasks import PROMPT_VERSION
 
-REPORT_VERSION = 1
+if TYPE_CHECKING:
+    from shared.storage import Storage
+
+REPORT_VERSION = 2
+MAX_EXAMPLE_BYTES = 16 * 1024 * 1024  # of a line of our own: an input line and its answers, far below
+MAX_EXAMPLE_CHARACTERS = 600  # of a message on the card
 
 
 class FileFacts(BaseModel):
@@ -30,33 +39,57 @@ class FileFacts(BaseModel):
 
 
 class Report(BaseModel):
-    """`report.json`."""
+    """`report.json`. Its JSON Schema is docs/report.schema.json."""
 
-    version: int = REPORT_VERSION
+    version: int = Field(default=REPORT_VERSION, description="of this schema")
     run: str
-    status: str
+    status: str = Field(description="completed, failed or cancelled")
     task: str
+    round: int = Field(default=0, description="how often the run was resumed")
     finished: datetime
-    inputs: dict[str, FileFacts]
-    outputs: dict[str, FileFacts]
-    counts: dict[str, Tally]
-    prompt_version: str = PROMPT_VERSION
+    inputs: dict[str, FileFacts] = Field(description="the datasets as they were uploaded, by split")
+    outputs: dict[str, FileFacts] = Field(description="what the run made, by name")
+    counts: dict[str, Tally] = Field(description="rows and what they took, by split")
+    reasons: list[ReasonLine] = Field(default_factory=list[ReasonLine], description="why rows were rejected")
+    datasets: dict[str, Description] = Field(
+        default_factory=dict[str, Description], description="what the student's datasets are like, by split"
+    )
+    cost: float | None = Field(default=None, description="in the currency of the specification's prices")
+    estimate: dict[str, float | int | None] | None = Field(default=None, description="what the scan expected")
+    prompt_version: str = Field(default=PROMPT_VERSION, description="of the instructions that were added")
     specification: RunSpec
     finetune: dict[str, Any] | None = None
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
 
 
-async def file_facts(path: str, chunks: AsyncIterable[bytes]) -> FileFacts:
-    """Size, lines and SHA-256 of a stream; memory is one chunk."""
-    digest, size, newlines, last = hashlib.sha256(), 0, 0, b""
-    async for chunk in chunks:
-        digest.update(chunk)
-        size += len(chunk)
-        newlines += chunk.count(b"\n")
-        last = chunk[-1:] or last
-    lines = newlines + (last not in (b"", b"\n"))
+async def file_facts(path: str, chunks: AsyncIterable[bytes], take: Callable[[Line], None] | None = None) -> FileFacts:
+    """Size, lines and SHA-256 of a stream; `take` is given each line on the way. Memory is one chunk and one line."""
+    digest, size, lines = hashlib.sha256(), 0, 0
+
+    async def measured() -> AsyncGenerator[bytes]:
+        nonlocal size
+        async for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+
+    async for line in iter_lines(measured(), max_bytes=MAX_EXAMPLE_BYTES if take else MAX_LINE_BYTES):
+        lines += 1
+        if take is not None and line.content is not None:
+            take(line)
     return FileFacts(path=path, bytes=size, lines=lines, sha256=digest.hexdigest())
+
+
+async def report_of(storage: Storage, run_id: str) -> dict[str, Any] | None:
+    """What a run's report says beyond its status: reasons with remedies, datasets, files. None where it has none."""
+    try:
+        data: dict[str, Any] = await storage.read_json(RunPaths(run_id).report)
+    except NotFound:
+        return None
+    return {
+        key: data[key] for key in ("round", "finished", "reasons", "datasets", "inputs", "outputs", "prompt_version")
+    }
 
 
 def card(report: Report) -> str:
@@ -69,9 +102,10 @@ def card(report: Report) -> str:
         _error(report.error),
         "## Rows",
         _table(("split", "rows", "accepted", "rejected"), _count_rows(report.counts)),
-        _reasons(report.counts),
+        _reasons(report.reasons),
+        *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
-        f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. {_usage(report.counts)}",
+        f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. {_usage(report)}",
         "## Student",
         _student(report),
         "## Files",
@@ -91,13 +125,38 @@ def _count_rows(counts: Mapping[str, Tally]) -> list[tuple[object, ...]]:
     return [(split, tally.rows, tally.accepted, tally.rejected_rows) for split, tally in counts.items()]
 
 
-def _reasons(counts: Mapping[str, Tally]) -> str:
-    rows: list[tuple[object, ...]] = [
-        (split, reason, number) for split, tally in counts.items() for reason, number in tally.rejected.items()
-    ]
-    if not rows:
+def _reasons(reasons: Sequence[ReasonLine]) -> str:
+    if not reasons:
         return "No row was rejected."
-    return f"{_table(('split', 'reason', 'rows'), rows)}\n\nEach rejected row is in `rejected.jsonl`, with its line."
+    rows: list[tuple[object, ...]] = [
+        (one.split, one.reason, one.rows, one.remedy, "–" if one.tokens is None else f"about {one.tokens:,} tokens")
+        for one in reasons
+    ]
+    table = _table(("split", "reason", "rows", "what would mend it", "at the price of"), rows)
+    return f"{table}\n\nEach rejected row is in `rejected.jsonl`, with its line."
+
+
+def _dataset(split: str, dataset: Description) -> list[str]:
+    """What a student's dataset is like."""
+    parts = [f"## Dataset `{split}.jsonl`"]
+    if dataset.answers:
+        answers: list[tuple[object, ...]] = [(f"`{answer}`", rows) for answer, rows in dataset.answers.items()]
+        if dataset.other_answers:
+            answers.append(("others", dataset.other_answers))
+        parts.append(_table(("answer", "rows"), answers))
+    lengths: list[tuple[object, ...]] = [(f"≤ {bucket.tokens:,}", bucket.rows) for bucket in dataset.lengths]
+    parts.append(_table(("tokens of a row, about", "rows"), lengths))
+    return [*parts, *map(_example, dataset.examples)]
+
+
+def _example(messages: Sequence[Mapping[str, Any]]) -> str:
+    shown = [f"**{message['role']}**: {_one_line(str(message['content']))}" for message in messages]
+    return "> " + "\n>\n> ".join(shown)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_EXAMPLE_CHARACTERS else f"{line[: MAX_EXAMPLE_CHARACTERS - 1]}…"
 
 
 def _settings(spec: RunSpec) -> str:
@@ -107,11 +166,18 @@ def _settings(spec: RunSpec) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items()) or "default settings"
 
 
-def _usage(counts: Mapping[str, Tally]) -> str:
-    prompt = sum(tally.prompt_tokens for tally in counts.values())
-    completion = sum(tally.completion_tokens for tally in counts.values())
-    requests = sum(tally.requests for tally in counts.values())
-    return f"{requests:,} requests, {prompt:,} prompt tokens, {completion:,} completion tokens."
+def _usage(report: Report) -> str:
+    used = total(report.counts.values())
+    parts = [
+        f"{used.requests:,} requests, {used.prompt_tokens:,} prompt tokens, {used.completion_tokens:,} completion tokens"
+    ]
+    if report.cost is not None:
+        parts.append(f"cost {report.cost:,.4f}")
+    if used.samples:
+        parts.append(
+            f"{used.agreeing / used.samples:.0%} of {used.samples:,} samples agree with the answer that was kept"
+        )
+    return f"{'; '.join(parts)}."
 
 
 def _student(report: Report) -> str:

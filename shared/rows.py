@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, cast
 
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
+LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
 JSON_LINES = "application/x-ndjson"  # content type of files of rows
 
 
@@ -85,11 +87,15 @@ def _row(data: dict[str, Any]) -> Row | Rejection:
     if not isinstance(messages, list) or not messages:
         return Rejection("missing_messages", "messages must be a list with at least one message", row_id)
     parsed: list[Message] = []
+    wrong: list[Rejection] = []
     for position, entry in enumerate(cast(list[Any], messages)):
         message = _message(entry, f"messages[{position}]")
         if isinstance(message, Rejection):
-            return Rejection(message.reason, message.detail, row_id)
-        parsed.append(message)
+            wrong.append(message)
+        else:
+            parsed.append(message)
+    if wrong:  # counted by the first, told with all
+        return Rejection(wrong[0].reason, "; ".join(problem.detail for problem in wrong), row_id)
     return _checked_order(parsed, row_id, answer)
 
 
@@ -141,10 +147,18 @@ def _checked_order(messages: list[Message], row_id: str | None, answer: str | No
 
 
 def as_jsonl(records: Sequence[object]) -> bytes:
-    """Records as JSON lines, UTF-8, the same bytes for the same records."""
+    """Records as JSON lines, UTF-8, the same bytes for the same records.
+
+    Characters that some readers take for the end of a line are escaped.
+    """
     return b"".join(
-        json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for record in records
+        LINE_ENDS.sub(_escaped, json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n"
+        for record in records
     )
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _json_type(value: object) -> str:

@@ -10,6 +10,8 @@ import hashlib
 import re
 import secrets
 
+from shared.paths import SPLITS
+
 HASH_CHARACTERS = 12
 NAME_CHARACTERS = 60
 RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
@@ -44,6 +46,11 @@ def generation_id(run_id: str, split: str) -> str:
 def finetuning_id(run_id: str) -> str:
     """Instance id of the sub-orchestration that follows the fine-tuning job."""
     return f"{run_id}:finetune"
+
+
+def parts_of(run_id: str) -> list[str]:
+    """Instance ids of all sub-orchestrations that a run may have."""
+    return [*(generation_id(run_id, split) for split in SPLITS), finetuning_id(run_id)]
 
 
 def slug(name: str) -> str:

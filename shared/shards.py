@@ -15,22 +15,27 @@ from shared.answering import AsksTeacher, Record, answer_row, rejected
 from shared.errors import PermanentError
 from shared.journal import Journal
 from shared.lines import Line
-from shared.paths import RunPaths, Split
-from shared.plan import Shard, usable_row
+from shared.paths import SPLITS, RunPaths, Split
+from shared.plan import RowChecks, Shard
 from shared.rows import Rejection
 from shared.spec import RunSpec
-from shared.staging import lines_of, stage_shard
+from shared.staging import holdout, lines_of, stage_shard
 from shared.tally import Tally
-from shared.tasks import TASKS
+from shared.usage import Usage, over_budget
 
 if TYPE_CHECKING:
     from shared.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
+BUDGET_CHECK_SECONDS = 5.0
 
 
 class TooManyRejected(PermanentError):
     code = "success_ratio"
+
+
+class OverBudget(PermanentError):
+    code = "budget"
 
 
 class Stopped(Exception):
@@ -50,26 +55,38 @@ class ShardRun:
     shard: Shard
     max_rejected: int  # of the split's rows; more can never meet the success ratio
     is_stopped: Callable[[], Awaitable[bool]]
+    round: int = 0  # of the run: rows that the teacher was asked for in vain in an earlier one are asked for again
     _unusable: int = field(default=0, init=False)
+    _checks: RowChecks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._checks = RowChecks(self.spec)
 
     async def run(self) -> Tally:
         """Answer what is missing, seal the journal, stage the blocks. Returns the shard's tally.
 
         Raises Stopped, TooManyRejected, TeacherDown (permanent) and ShardContended (transient).
         """
-        journal = await Journal.open(self.storage, self.paths.journal(self.split, self.index), self.shard.rows)
-        self._unusable = sum(_counts_against_ratio(record) for record in journal.records.values())
-        if len(journal.records) < self.shard.rows:
-            await self._answer_missing(journal)
+        name = self.paths.journal(self.split, self.index)
+        journal = await Journal.open(self.storage, name, self.shard.rows, holdout(self.spec, self.split))
+        known = journal.records.values()
+        missing = self.shard.rows - len(known) + sum(journal.lacks(record.line, self.round) for record in known)
+        self._unusable = sum(
+            _counts_against_ratio(record) for record in known if not journal.lacks(record.line, self.round)
+        )
+        if missing:
+            await self._answer_missing(journal, missing)
         await stage_shard(self.storage, self.spec, self.paths, self.split, self.index, self.shard, journal.records)
         await journal.seal()
         return journal.tally()
 
-    async def _answer_missing(self, journal: Journal) -> None:
-        workers = min(self.spec.teacher.concurrency, self.shard.rows - len(journal.records))
+    async def _answer_missing(self, journal: Journal, missing: int) -> None:
+        workers = min(self.spec.teacher.concurrency, missing)
         try:
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(journal.keep_flushing()), group.create_task(self._watch_stop())]
+                if self.spec.budget.is_set:
+                    keepers.append(group.create_task(self._watch_budget()))
                 await self._ask_all(self._missing(journal), journal, workers)
                 for keeper in keepers:
                     keeper.cancel()
@@ -98,10 +115,11 @@ class ShardRun:
                 group.create_task(work())
 
     async def _answer(self, line: Line) -> Record:
-        row = usable_row(line, self.shard, TASKS[self.spec.task])
+        row = self._checks.usable(line, self.shard)
         if isinstance(row, Rejection):
             return rejected(line.number, row)
-        return await answer_row(line.number, row, self.spec, self.teacher)
+        record = await answer_row(line.number, row, self.spec, self.teacher)
+        return record.model_copy(update={"round": self.round}) if self.round else record
 
     async def _watch_stop(self) -> None:
         while True:
@@ -109,9 +127,20 @@ class ShardRun:
             if await self.is_stopped():
                 raise Stopped
 
+    async def _watch_budget(self) -> None:
+        """Look now and then what all shards of the run have used, as their journals say."""
+        while True:
+            await asyncio.sleep(BUDGET_CHECK_SECONDS)
+            used = Usage()
+            for split in SPLITS:
+                async for _, metadata in self.storage.metadata_under(self.paths.journals(split)):
+                    used.add(Usage.model_validate(Tally.from_metadata(metadata), from_attributes=True))
+            if problems := over_budget(used, self.spec.budget, estimated=False):
+                raise OverBudget("the run's budget is used up", details=problems)
+
     async def _missing(self, journal: Journal) -> AsyncIterator[Line]:
         async for line in lines_of(self.storage, self.paths, self.split, self.shard):
-            if line.number not in journal.records:
+            if journal.lacks(line.number, self.round):
                 yield line
 
 

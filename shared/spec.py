@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from shared.choosing import Select
 from shared.errors import InvalidInput, Problem
 from shared.paths import DATASETS
 from shared.students import check_hyperparameters, find_student
@@ -61,6 +62,13 @@ class PromptSpec(_Section):
 
 
 class QualitySpec(_Section):
+    samples: int = Field(
+        default=1, ge=1, le=16, description="answers to a row, of which one is chosen; fewer where fewer decide"
+    )
+    select: Select = Field(
+        default="first",
+        description="nli, nlu_qa, math: `majority` keeps the most frequent answer, `reference` one that agrees with the row's",
+    )
     min_success_ratio: float = Field(
         default=0.7, ge=0, le=1, description="accepted rows by rows asked, each split, or the run fails"
     )
@@ -70,6 +78,29 @@ class QualitySpec(_Section):
 class GenerationSpec(_Section):
     rows_per_shard: int = Field(default=256, ge=1, le=5000, description="rows one activity answers")
     parallel_shards: int = Field(default=8, ge=1, le=64, description="shards in work at the same time, each split")
+
+
+class BudgetSpec(_Section):
+    """What a run may use, and what it costs. Checked before the teacher is asked, by an estimate, and while it is."""
+
+    max_requests: int | None = Field(default=None, ge=1, description="requests to the teacher, retries included")
+    max_tokens: int | None = Field(default=None, ge=1, description="tokens of prompts and answers together")
+    max_cost: float | None = Field(default=None, gt=0, description="in the currency of the prices")
+    prompt_price: float | None = Field(default=None, ge=0, description="of a million prompt tokens")
+    completion_price: float | None = Field(default=None, ge=0, description="of a million tokens of answers")
+
+    @property
+    def is_set(self) -> bool:
+        return any(limit is not None for limit in (self.max_requests, self.max_tokens, self.max_cost))
+
+
+class HoldoutSpec(_Section):
+    """Accepted training rows that are set aside as the validation set, where the run has none of its own."""
+
+    fraction: float = Field(
+        default=0, ge=0, le=0.5, description="of the accepted training rows; 0: no validation set is made"
+    )
+    seed: int = Field(default=0, description="of the choice of rows: the same seed sets the same rows aside")
 
 
 class StudentSpec(_Section):
@@ -94,6 +125,8 @@ class RunSpec(_Section):
     teacher: TeacherSpec = TeacherSpec()
     prompt: PromptSpec = PromptSpec()
     quality: QualitySpec = QualitySpec()
+    budget: BudgetSpec = BudgetSpec()
+    holdout: HoldoutSpec = HoldoutSpec()
     generation: GenerationSpec = GenerationSpec()
     student: StudentSpec = StudentSpec()
 
@@ -141,6 +174,13 @@ def _cross_problems(data: Mapping[str, Any]) -> list[Problem]:
     task, prompt, student = data.get("task"), data.get("prompt"), data.get("student")
     if isinstance(task, str) and task in TASKS and isinstance(prompt, Mapping):
         problems += _prompt_problems(TASKS[task], cast(Mapping[str, Any], prompt))
+    if isinstance(task, str) and task in TASKS:
+        problems += _quality_problems(TASKS[task], _section(data, "quality"), _section(data, "teacher"))
+    problems += _budget_problems(_section(data, "budget"))
+    if data.get("validation") is not None and _section(data, "holdout").get("fraction"):
+        problems.append(
+            {"where": "holdout.fraction", "problem": "the run has a validation set of its own: remove one of the two"}
+        )
     if isinstance(student, Mapping):
         problems += _student_problems(cast(Mapping[str, Any], student))
     return cast(list[Problem], problems)
@@ -156,6 +196,38 @@ def _prompt_problems(task: Task, prompt: Mapping[str, Any]) -> list[dict[str, st
     if wants_reasoning and not prompt.get("chain_of_thought"):
         problems.append({"where": "prompt.student_learns", "problem": "`reasoning` needs chain_of_thought: true"})
     return problems
+
+
+def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = data.get(name)
+    return cast(Mapping[str, Any], section) if isinstance(section, Mapping) else {}
+
+
+def _quality_problems(task: Task, quality: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[dict[str, str]]:
+    select, samples = quality.get("select", "first"), quality.get("samples", 1)
+    problems: list[dict[str, str]] = []
+    if select != "first" and not task.has_values:
+        why = f"answers of task {task.name} cannot be compared: remove it"
+        problems.append({"where": "quality.select", "problem": why})
+    if select == "first" and isinstance(samples, int) and samples > 1:
+        why = "needs quality.select: majority or reference, or the first answer is kept whatever the others say"
+        problems.append({"where": "quality.samples", "problem": why})
+    if select == "majority" and samples == 1:
+        problems.append(
+            {"where": "quality.samples", "problem": "a majority needs at least 2, better an odd number from 3"}
+        )
+    if isinstance(samples, int) and samples > 1 and teacher.get("temperature") == 0:
+        why = "0 gives the same answer each time: raise it, or set quality.samples to 1"
+        problems.append({"where": "teacher.temperature", "problem": why})
+    return problems
+
+
+def _budget_problems(budget: Mapping[str, Any]) -> list[dict[str, str]]:
+    missing = [name for name in ("prompt_price", "completion_price") if budget.get(name) is None]
+    if budget.get("max_cost") is None or not missing:
+        return []
+    named = " and ".join(f"budget.{name}" for name in missing)
+    return [{"where": "budget.max_cost", "problem": f"needs {named}, or the cost cannot be known"}]
 
 
 def _student_problems(student: Mapping[str, Any]) -> list[dict[str, str]]:

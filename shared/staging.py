@@ -7,14 +7,16 @@ by the commit itself when the service has dropped blocks that waited longer than
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from shared.answering import Record
-from shared.journal import Journal
+from shared.journal import Holdout, Journal, nothing_held_out
 from shared.lines import Line
 from shared.paths import RunPaths, Split
-from shared.plan import Plan, Shard, shard_lines, usable_row
+from shared.plan import Plan, RowChecks, Shard, shard_lines
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
 from shared.students import find_student
@@ -24,7 +26,18 @@ from shared.tasks import TASKS, Answer
 if TYPE_CHECKING:
     from shared.storage import Storage
 
-Output = Literal["accepted", "rejected"]
+
+def holdout(spec: RunSpec, split: Split) -> Holdout:
+    """Which accepted rows of a split are set aside for validation: by a hash of seed and line, whatever the other rows are."""
+    fraction, seed = spec.holdout.fraction, spec.holdout.seed
+    if split != "train" or not fraction:
+        return nothing_held_out
+
+    def is_held_out(line: int) -> bool:
+        drawn = hashlib.sha256(f"{seed}:{line}".encode()).digest()[:8]
+        return int.from_bytes(drawn) < fraction * 2**64
+
+    return is_held_out
 
 
 async def stage_shard(
@@ -36,32 +49,59 @@ async def stage_shard(
     shard: Shard,
     records: Mapping[int, Record],
 ) -> None:
-    """Stage a shard's blocks of the student dataset and of the rejected rows, both in input order."""
-    accepted, rejected = bytearray(), bytearray()
+    """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order."""
+    examples, is_held_out = Examples(spec, shard), holdout(spec, split)
+    blocks: dict[str, bytearray] = defaultdict(bytearray)
     async for line in lines_of(storage, paths, split, shard):
         record = records[line.number]
-        if record.status == "accepted":
-            accepted += _student_row(spec, shard, line, record)
+        if record.status == "rejected":
+            blocks[paths.rejected] += _rejected_row(split, record)
         else:
-            rejected += _rejected_row(split, record)
-    if accepted:
-        await storage.stage(paths.dataset(split), block_id(split, index), bytes(accepted))
-    if rejected:
-        await storage.stage(paths.rejected, block_id(split, index), bytes(rejected))
+            blocks[paths.dataset("validation" if is_held_out(line.number) else split)] += examples.row(line, record)
+    for name, block in blocks.items():
+        await storage.stage(name, block_id(split, index), bytes(block))
 
 
-async def commit_output(storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split], output: Output) -> None:
-    """Commit the student dataset of one split, or the rejected rows of all. The same list again changes nothing."""
-    name = paths.rejected if output == "rejected" else paths.dataset(splits[0])
-    present = await storage.staged(name)
-    blocks: list[str] = []
+async def commit_dataset(storage: Storage, spec: RunSpec, paths: RunPaths, split: Split) -> None:
+    """Commit the student's dataset of one split. The same again changes nothing."""
+    indices = [index for index, tally in (await sealed_tallies(storage, paths, split)).items() if tally.in_own_dataset]
+    await _commit(storage, spec, paths, paths.dataset(split), split, sorted(indices))
+
+
+async def commit_holdout(storage: Storage, spec: RunSpec, paths: RunPaths) -> None:
+    """Commit the validation set that was set aside from training rows, if there is any row in it."""
+    indices = [index for index, tally in (await sealed_tallies(storage, paths, "train")).items() if tally.held_out]
+    if indices:
+        await _commit(storage, spec, paths, paths.dataset("validation"), "train", sorted(indices))
+
+
+async def commit_rejected(
+    storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
+) -> dict[Split, Counter[str]]:
+    """Commit the rejected rows of all splits, and return how many there are by reason.
+
+    Of shards that were not completed, those are listed that the scan or the teacher had rejected by then.
+    """
+    present, blocks = await storage.staged(paths.rejected), list[str]()
+    counts: dict[Split, Counter[str]] = {}
     for split in splits:
-        for index, tally in sorted((await sealed_tallies(storage, paths, split)).items()):
-            if tally.accepted if output == "accepted" else tally.rejected_rows:
-                blocks.append(block_id(split, index))
-                if blocks[-1] not in present:
+        counts[split] = Counter()
+        sealed = await sealed_tallies(storage, paths, split)
+        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+        scanned: list[dict[str, Any]] | None = None
+        for index, shard in enumerate(plan.shards):
+            if index in sealed:
+                found = Counter(sealed[index].rejected)
+                if found and block_id(split, index) not in present:
                     await _stage_again(storage, spec, paths, split, index)
-    await storage.commit(name, blocks)
+            else:
+                scanned = await _scanned(storage, paths, split) if scanned is None else scanned
+                found = await _stage_incomplete(storage, paths, split, index, shard, scanned)
+            if found:
+                blocks.append(block_id(split, index))
+                counts[split] += found
+    await storage.commit(paths.rejected, blocks)
+    return counts
 
 
 async def sealed_tallies(storage: Storage, paths: RunPaths, split: Split) -> dict[int, Tally]:
@@ -85,22 +125,64 @@ def block_id(split: Split, shard: int) -> str:
     return base64.b64encode(f"{split[:5]}-{shard:08d}".encode()).decode()
 
 
+class Examples:
+    """Builds the student's rows of one shard."""
+
+    def __init__(self, spec: RunSpec, shard: Shard) -> None:
+        self._spec, self._shard, self._checks = spec, shard, RowChecks(spec)
+        self._student = find_student(spec.student.model or "")
+
+    def row(self, line: Line, record: Record) -> bytes:
+        """The training example of an accepted row, as a line."""
+        row = self._checks.usable(line, self._shard)
+        assert isinstance(row, Row), "an accepted record belongs to a usable row"
+        reasoning = record.reasoning or [None] * len(record.answers)
+        answers = [Answer(text, why) for text, why in zip(record.answers, reasoning, strict=True)]
+        task = TASKS[self._spec.task]
+        messages = task.student_messages(row, self._spec.prompt, answers, system_role=self._student.system_role)
+        return as_jsonl([{"messages": messages}])
+
+
+async def _commit(
+    storage: Storage, spec: RunSpec, paths: RunPaths, name: str, split: Split, indices: list[int]
+) -> None:
+    present = await storage.staged(name)
+    for index in indices:
+        if block_id(split, index) not in present:
+            await _stage_again(storage, spec, paths, split, index)
+    await storage.commit(name, [block_id(split, index) for index in indices])
+
+
 async def _stage_again(storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int) -> None:
     shard = Plan.model_validate(await storage.read_json(paths.plan(split))).shards[index]
     journal = await Journal.open(storage, paths.journal(split, index), shard.rows)
     await stage_shard(storage, spec, paths, split, index, shard, journal.records)
 
 
-def _student_row(spec: RunSpec, shard: Shard, line: Line, record: Record) -> bytes:
-    task = TASKS[spec.task]
-    row = usable_row(line, shard, task)
-    assert isinstance(row, Row), "an accepted record belongs to a usable row"
-    reasoning = record.reasoning or [None] * len(record.answers)
-    answers = [Answer(text, why) for text, why in zip(record.answers, reasoning, strict=True)]
-    student = find_student(spec.student.model or "")
-    return as_jsonl([{"messages": task.student_messages(row, spec.prompt, answers, system_role=student.system_role)}])
+async def _stage_incomplete(
+    storage: Storage, paths: RunPaths, split: Split, index: int, shard: Shard, scanned: list[dict[str, Any]]
+) -> Counter[str]:
+    """Stage what is known to be rejected of a shard that was not completed; how many rows that is, by reason."""
+    records = await Journal.peek(storage, paths.journal(split, index))
+    entries = {line: _entry(split, record) for line, record in records.items() if record.status == "rejected"}
+    for entry in scanned:
+        if shard.first_line <= entry["line"] <= shard.last_line and entry["line"] not in records:
+            entries[entry["line"]] = entry
+    if entries:
+        block = as_jsonl([entries[line] for line in sorted(entries)])
+        await storage.stage(paths.rejected, block_id(split, index), block)
+    return Counter(str(entry["reason"]) for entry in entries.values())
+
+
+async def _scanned(storage: Storage, paths: RunPaths, split: Split) -> list[dict[str, Any]]:
+    """What the scan rejected of a split."""
+    found = await storage.read_lines(paths.scan_rejected)
+    return [entry for entry in found if entry["split"] == split]
+
+
+def _entry(split: Split, record: Record) -> dict[str, Any]:
+    return {"split": split, "line": record.line, "id": record.id, "reason": record.reason, "detail": record.detail}
 
 
 def _rejected_row(split: Split, record: Record) -> bytes:
-    entry = {"split": split, "line": record.line, "id": record.id, "reason": record.reason, "detail": record.detail}
-    return as_jsonl([entry])
+    return as_jsonl([_entry(split, record)])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import InvalidInput, NotFound, Problem
 from shared.paths import RunPaths, beside, split_path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SPECIFICATION_FILE = "run.json"
 VALIDATION_FILE = "validation.jsonl"
+MAX_NAME_CHARACTERS = 100  # of a run; a folder may have a longer one
 
 
 class RunRequest(BaseModel):
@@ -33,6 +34,10 @@ class RunRequest(BaseModel):
     train: str
     etag: str
     body: dict[str, Any] | None = None
+    round: int = 0  # each resumption is one more
+    changes: dict[str, Any] = Field(
+        default_factory=dict[str, Any]
+    )  # sections of the specification, over the first ones
 
 
 async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
@@ -86,7 +91,7 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
             raise InvalidInput(
                 "run.json contradicts the place it lies in", details=[{"where": key, "problem": problem}]
             )
-    body.setdefault("name", request.name)
+    body.setdefault("name", request.name[:MAX_NAME_CHARACTERS])
     return parse_spec(body)
 
 

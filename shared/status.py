@@ -9,9 +9,11 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, Field
 
 from shared.errors import ErrorData, Problem
-from shared.paths import RUNS, RunPaths
+from shared.spec import BudgetSpec
 from shared.tally import Tally
+from shared.usage import Usage, cost
 
+NO_BUDGET = BudgetSpec()
 Stage = Literal["prepare", "scan", "preflight", "generate", "assemble", "finetune", "report", "done"]
 MAX_ERROR_CHARACTERS = 2000
 MAX_DETAILS = 20
@@ -41,13 +43,17 @@ class RunStatus(BaseModel):
     outcome: Literal["completed", "failed", "cancelled"] | None = None
     stopping: bool = False
     splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
+    reasons: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])  # of rejected rows, by split
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
+    requests: int = 0
+    cost: float | None = None  # in the currency of the prices, where the specification gives them
+    estimate: dict[str, float | int | None] | None = None  # made by the scan, before the teacher is asked
     finetune: dict[str, Any] | None = None
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
 
-    def count(self, tallies: Mapping[str, Tally]) -> None:
+    def count(self, tallies: Mapping[str, Tally], budget: BudgetSpec = NO_BUDGET) -> None:
         """Take over the counts; rows and shards of a split stay as planned."""
         for split, tally in tallies.items():
             self.splits[split] |= {
@@ -56,10 +62,22 @@ class RunStatus(BaseModel):
                 "rejected": tally.rejected_rows,
                 "shards_done": tally.shards_done,
             }
+            if tally.held_out:
+                self.splits[split]["held_out"] = tally.held_out
+            self.reasons[split] = dict(tally.rejected)
         self.tokens = {
             "prompt": sum(tally.prompt_tokens for tally in tallies.values()),
             "completion": sum(tally.completion_tokens for tally in tallies.values()),
         }
+        self.requests = sum(tally.requests for tally in tallies.values())
+        used = Usage(
+            requests=self.requests, prompt_tokens=self.tokens["prompt"], completion_tokens=self.tokens["completion"]
+        )
+        self.cost = cost(used, budget)
+
+    def expect(self, usage: Usage, budget: BudgetSpec) -> None:
+        """Note what the run is expected to use."""
+        self.estimate = {**usage.model_dump(), "cost": cost(usage, budget)}
 
     def plan(self, split: str, rows: int, shards: int) -> None:
         self.splits[split] = {
@@ -140,20 +158,16 @@ def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any
         "created": created,
         "updated": updated,
         "splits": state.splits,
+        "reasons": state.reasons,
         "tokens": state.tokens,
+        "requests": state.requests,
+        "cost": state.cost,
+        "estimate": state.estimate,
         "finetune": state.finetune,
         "error": state.error,
         "warnings": state.warnings,
         "outputs": state.outputs,
     }
-
-
-def output_paths(run_id: str, splits: list[str]) -> dict[str, str]:
-    """Where a run's results lie, as `container/name`."""
-    paths = RunPaths(run_id)
-    found = {split: paths.dataset(cast(Any, split)) for split in splits}
-    found |= {"rejected": paths.rejected, "report": paths.report, "card": paths.card}
-    return {name: f"{RUNS}/{path}" for name, path in found.items()}
 
 
 def _cut_error(error: ErrorData, characters: int) -> ErrorData:

@@ -55,6 +55,11 @@ class Storage:
         """A JSON document of ours, of any size. Raises NotFound."""
         return json.loads(b"".join([chunk async for chunk in self.stream(name)]))
 
+    async def read_lines(self, name: str) -> list[Any]:
+        """JSON lines of ours, all at once. Raises NotFound."""
+        data = b"".join([chunk async for chunk in self.stream(name)])
+        return [json.loads(line) for line in data.split(b"\n") if line]
+
     async def write(self, name: str, data: bytes, *, content_type: str = JSON) -> None:
         settings = ContentSettings(content_type=content_type)
         await self.blob(name).upload_blob(data, overwrite=True, content_settings=settings)
@@ -74,15 +79,13 @@ class Storage:
         span: dict[str, Any] = {}
         if start or end is not None:
             span = {"offset": start, "length": None if end is None else end - start}
-        try:
-            download = cast(StorageStreamDownloader[bytes], await self.blob(name).download_blob(**span))
-        except ResourceNotFoundError:
-            raise NotFound(f"blob {RUNS}/{name} does not exist") from None
-        except HttpResponseError as error:
-            if error.status_code == 416:  # an empty blob has no byte to begin with
-                return
-            raise
-        async for chunk in download.chunks():
+        async for chunk in _stream(self.blob(name), f"{RUNS}/{name}", span):
+            yield chunk
+
+    async def stream_path(self, path: str) -> AsyncIterator[bytes]:
+        """Bytes of a blob by path in chunks. Raises NotFound."""
+        container, name = split_path(path)
+        async for chunk in _stream(self._client.get_blob_client(container, name), path, {}):
             yield chunk
 
     async def properties(self, path: str) -> BlobProperties | None:
@@ -168,6 +171,19 @@ class Storage:
             run_id = str(folder.name).rstrip("/")
             if run_id > after:
                 yield run_id
+
+
+async def _stream(blob: BlobClient, path: str, span: dict[str, Any]) -> AsyncIterator[bytes]:
+    try:
+        download = cast(StorageStreamDownloader[bytes], await blob.download_blob(**span))
+    except ResourceNotFoundError:
+        raise NotFound(f"blob {path} does not exist") from None
+    except HttpResponseError as error:
+        if error.status_code == 416:  # an empty blob has no byte to begin with
+            return
+        raise
+    async for chunk in download.chunks():
+        yield chunk
 
 
 async def _read(blob: BlobClient, path: str) -> bytes:

@@ -20,10 +20,13 @@ class Tally(BaseModel):
     rows: int = 0
     done: int = 0
     accepted: int = 0
+    held_out: int = 0  # of the accepted rows, those that are set aside for validation
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     prompt_tokens: int = 0
     completion_tokens: int = 0
     requests: int = 0
+    samples: int = 0  # of accepted rows whose answer was chosen of several; how many of them agree with it
+    agreeing: int = 0
     shards: int = 0
     shards_done: int = 0
 
@@ -35,6 +38,11 @@ class Tally(BaseModel):
     def adds_up(self) -> bool:
         """The conservation law: every row was either accepted or rejected."""
         return self.rows == self.done == self.accepted + self.rejected_rows
+
+    @property
+    def in_own_dataset(self) -> int:
+        """Accepted rows that stand in the split's own dataset."""
+        return self.accepted - self.held_out
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
         return {METADATA: self.model_dump_json(exclude_defaults=True), SEALED: str(sealed).lower()}
@@ -58,9 +66,12 @@ def total(tallies: Iterable[Tally]) -> Tally:
             "rows",
             "done",
             "accepted",
+            "held_out",
             "prompt_tokens",
             "completion_tokens",
             "requests",
+            "samples",
+            "agreeing",
             "shards",
             "shards_done",
         ):

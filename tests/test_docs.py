@@ -33,7 +33,7 @@ def test_the_readme_names_no_setting_that_does_not_exist() -> None:
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == set(SETTINGS)
 
 
-@pytest.mark.parametrize("section", ["teacher", "prompt", "quality", "generation", "student"])
+@pytest.mark.parametrize("section", ["teacher", "prompt", "quality", "budget", "holdout", "generation", "student"])
 def test_every_key_of_the_run_specification_is_in_the_readme(section: str) -> None:
     model: Any = RunSpec.model_fields[section].annotation
     assert issubclass(model, BaseModel)

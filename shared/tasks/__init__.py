@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.tasks.base import PROMPT_VERSION, Answer, Task, Unreadable
+from shared.tasks.base import PROMPT_VERSION, Answer, Schema, Task, Unreadable
 from shared.tasks.conversation import Conversation
 from shared.tasks.math import Math
 from shared.tasks.nli import Nli
@@ -11,4 +11,4 @@ from shared.tasks.summarization import Summarization
 
 TASKS: dict[str, Task] = {task.name: task for task in (Nli(), Conversation(), NluQa(), Math(), Summarization())}
 
-__all__ = ["PROMPT_VERSION", "TASKS", "Answer", "Task", "Unreadable"]
+__all__ = ["PROMPT_VERSION", "TASKS", "Answer", "Schema", "Task", "Unreadable"]

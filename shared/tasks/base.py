@@ -8,19 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from shared.prompts import CHAIN_OF_THOUGHT, PROMPT_VERSION, ask_again
 from shared.rows import Message, Rejection, Row
 
 if TYPE_CHECKING:
     from shared.spec import PromptSpec
 
-PROMPT_VERSION = "1"  # recorded in every report; raise it when any text that the teacher is sent changes
-
-CHAIN_OF_THOUGHT = (
-    "Think step by step before you answer. Reply with one JSON object and nothing else, in this form: "
-    '{"reasoning": "<your reasoning, step by step>", "answer": "<the answer alone, as asked for above>"}'
-)
+Schema = dict[str, Any]  # JSON Schema, in the strict form of structured outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,7 @@ class Task(ABC):
     name: ClassVar[str]
     min_rows: ClassVar[int]  # accepted training rows, by default
     prompt_settings: ClassVar[frozenset[str]]  # the PromptSpec fields that mean something here
+    has_values: ClassVar[bool] = False  # whether answers are values, so that one can be the same as another
 
     @abstractmethod
     def check(self, row: Row) -> Row | Rejection:
@@ -62,6 +59,24 @@ class Task(ABC):
         """What is added to the row's own system prompt for the teacher."""
         return CHAIN_OF_THOUGHT if prompt.chain_of_thought else None
 
+    def schema(self, row: Row, prompt: PromptSpec) -> Schema | None:
+        """The form of the reply, where one is asked for; the endpoint is held to it if it can be."""
+        if not prompt.chain_of_thought:
+            return None
+        return object_schema(reasoning={"type": "string"}, answer=self.answer_schema(row))
+
+    def answer_schema(self, row: Row) -> Schema:
+        """The form of the answer within a reasoned reply."""
+        return {"type": "string"}
+
+    @abstractmethod
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        """Tokens that a reply is expected to have, for estimates."""
+
+    def reference_value(self, row: Row) -> str | Unreadable | None:
+        """The row's reference answer as a value that answers can be compared with; None where there is none."""
+        return None
+
     def teacher_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str | None = None
     ) -> list[Message]:
@@ -71,7 +86,7 @@ class Task(ABC):
         """
         parts = [row.system, self.instructions(prompt)]
         if complaint:
-            parts.append(f"An earlier reply to this could not be used: {complaint}. Follow the instructions exactly.")
+            parts.append(ask_again(complaint))
         system = "\n\n".join(part for part in parts if part)
         return [*_system(system), *_dialogue(row, answers)]
 
@@ -104,6 +119,16 @@ class SingleTurnTask(Task):
         return row
 
 
+def object_schema(**properties: Schema) -> Schema:
+    """An object with exactly these properties, as strict structured output wants it."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 def _system(text: str) -> list[Message]:
     return [{"role": "system", "content": text}] if text else []
 
@@ -121,3 +146,6 @@ def _dialogue(row: Row, answers: Sequence[Answer], *, reasoning: bool = False) -
 
 def _assistant_text(answer: Answer, reasoning: bool) -> str:
     return f"{answer.reasoning}\n\nAnswer: {answer.text}" if reasoning and answer.reasoning else answer.text
+
+
+__all__ = ["PROMPT_VERSION", "Answer", "Schema", "SingleTurnTask", "Task", "Unreadable", "object_schema"]

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from shared.rows import Rejection, Row
 from shared.tasks.base import Answer, Task, Unreadable
 from shared.tasks.reading import plain_text
+from shared.tokens import text_tokens
 
 if TYPE_CHECKING:
     from shared.spec import PromptSpec
+
+
+USUAL_TOKENS = 120  # of a reply, where the row does not say
 
 
 class Conversation(Task):
@@ -22,6 +26,11 @@ class Conversation(Task):
 
     def turns(self, row: Row) -> int:
         return sum(message["role"] == "user" for message in row.turns)
+
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        """Of one turn: as long as the row's own assistant turns are, where it has any."""
+        own = [text_tokens(message["content"]) for message in row.turns if message["role"] == "assistant"]
+        return max(own, default=USUAL_TOKENS)
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
         text = plain_text(reply)

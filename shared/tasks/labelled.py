@@ -18,9 +18,19 @@ class ShortAnswerTask(SingleTurnTask):
 
     prompt_settings = frozenset({"chain_of_thought", "student_learns"})
 
+    has_values = True
+    plain_tokens = 4  # of a reply that is the answer alone
+    reasoned_tokens = 180  # of one that reasons first
+
     @abstractmethod
     def value(self, row: Row, text: str) -> str | Unreadable:
         """The one value that the text gives, in its canonical form."""
+
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
+
+    def reference_value(self, row: Row) -> str | Unreadable | None:
+        return None if row.reference is None else self._first_value(row, plain_text(row.reference))
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
         if prompt.chain_of_thought:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from shared.rows import Row
-from shared.tasks.base import Unreadable
+from shared.tasks.base import Schema, Unreadable
 from shared.tasks.labelled import ShortAnswerTask
 
 DEFAULT_LABELS = ("entailment", "neutral", "contradiction")
@@ -24,6 +24,9 @@ SYNONYMS = {
 class Nli(ShortAnswerTask):
     name = "nli"
     min_rows = 65
+
+    def answer_schema(self, row: Row) -> Schema:
+        return {"type": "string", "enum": list(row_labels(row))}
 
     def value(self, row: Row, text: str) -> str | Unreadable:
         labels = row_labels(row)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from shared.rows import Rejection, Row
-from shared.tasks.base import Unreadable
+from shared.tasks.base import Schema, Unreadable
 from shared.tasks.labelled import ShortAnswerTask
 
 # "(A) text", "A) text", "A. text", "A: text", at the beginning of a line
@@ -24,6 +24,9 @@ class NluQa(ShortAnswerTask):
         if len(row_choices(row)) < 2:
             return Rejection("no_choices", "the user message offers no lettered choices, e.g. lines like (A) …", row.id)
         return row
+
+    def answer_schema(self, row: Row) -> Schema:
+        return {"type": "string", "enum": list(row_choices(row))}
 
     def value(self, row: Row, text: str) -> str | Unreadable:
         choices = row_choices(row)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from shared.prompts import CHAIN_OF_DENSITY, word_limit
 from shared.rows import Row
-from shared.tasks.base import Answer, SingleTurnTask, Unreadable
+from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
 from shared.tasks.reading import is_refusal, json_objects, plain_text
 
 if TYPE_CHECKING:
     from shared.spec import PromptSpec
 
-CHAIN_OF_DENSITY = (
-    "Make the summary denser in steps: begin with a plain summary; then, three times, find one to three entities of the "
-    "text that are missing from it and write it anew at the same length with them in, dropping none of the earlier ones. "
-    "Reply with one JSON object and nothing else, in this form: "
-    '{"steps": [{"missing_entities": ["<entity>"], "summary": "<summary>"}]}'
-)
+TOKENS_PER_WORD = 1.4
+STEPS = 4  # summaries that chain of density asks for
+USUAL_WORDS = 60  # that a summary has where the limit allows more
 
 
 class Summarization(SingleTurnTask):
@@ -25,8 +23,19 @@ class Summarization(SingleTurnTask):
     prompt_settings = frozenset({"chain_of_density", "max_summary_words"})
 
     def instructions(self, prompt: PromptSpec) -> str | None:
-        limit = f"The summary must have at most {prompt.max_summary_words} words."
+        limit = word_limit(prompt.max_summary_words)
         return f"{limit}\n\n{CHAIN_OF_DENSITY}" if prompt.chain_of_density else limit
+
+    def schema(self, row: Row, prompt: PromptSpec) -> Schema | None:
+        if not prompt.chain_of_density:
+            return None
+        entities: Schema = {"type": "array", "items": {"type": "string"}}
+        step = object_schema(missing_entities=entities, summary={"type": "string"})
+        return object_schema(steps={"type": "array", "items": step})
+
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        summaries = STEPS if prompt.chain_of_density else 1
+        return round(summaries * TOKENS_PER_WORD * min(prompt.max_summary_words, USUAL_WORDS))
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
         text = plain_text(reply)

@@ -10,9 +10,9 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -21,6 +21,7 @@ from shared.rows import Message
 from shared.settings import Settings
 from shared.spec import TeacherSpec
 from shared.teacher.completion import Completion, RowFailure, TeacherDown, error_of, parse_completion
+from shared.teacher.forms import Form, forms_of
 from shared.teacher.limiter import Limiter, process_limiter
 from shared.teacher.retrying import backoff, is_retried, retry_after
 
@@ -55,19 +56,30 @@ class Teacher:
         self._credential = credential
         self._scope = scope
         self._tokens_parameter = "max_tokens"
+        self._forms = forms_of(base_url, spec.model or "")
         self._jitter = random.Random()
 
-    async def complete(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Completion:
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int | None = None,
+        schema: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Completion:
         """One reply to these messages, with all retries.
+
+        `schema` (JSON Schema) is the form that the reply must have, as far as the teacher can be held to one; `seed` is
+        sent instead of the specification's.
 
         Raises RowFailure when this request cannot be answered, TeacherDown when none can.
         """
         deadline = time.monotonic() + self._spec.row_deadline_seconds
         failures = requests = 0
-        tokens = max_tokens or self._spec.max_tokens
+        asked = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
         while True:
             requests += 1
-            outcome = await self._attempt(messages, tokens, deadline)
+            outcome = await self._attempt(asked, deadline)
             if isinstance(outcome, Completion):
                 return replace(outcome, requests=requests)
             if outcome.switch_parameter:
@@ -82,15 +94,14 @@ class Teacher:
             if not outcome.throttled:
                 await asyncio.sleep(wait)
 
-    async def _attempt(self, messages: Sequence[Message], max_tokens: int, deadline: float) -> Completion | _Failed:
+    async def _attempt(self, asked: _Request, deadline: float) -> Completion | _Failed:
         async with self._limiter.slot():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return _Failed("deadline", "no answer in time", retried=False)
             try:
-                status, headers, body = await self._post(
-                    messages, max_tokens, min(self._spec.timeout_seconds, remaining)
-                )
+                form = self._forms.form
+                status, headers, body = await self._post(asked, form, min(self._spec.timeout_seconds, remaining))
             except TimeoutError:
                 return _Failed("timeout", f"no reply within {self._spec.timeout_seconds:g} s")
             except aiohttp.ClientError as error:
@@ -98,25 +109,31 @@ class Teacher:
             if status == 200:
                 completion = parse_completion(body)
                 return completion or _Failed("bad_response", "the reply is no chat completion")
+            if status in (400, 422) and asked.schema and self._forms.gives_up(form, error_of(body)[1]):
+                return _Failed("teacher_rejected", "the form of reply is not supported", switch_parameter=True)
             return self._failed(status, headers, body)
 
-    async def _post(self, messages: Sequence[Message], max_tokens: int, timeout: float) -> tuple[int, Any, bytes]:
-        payload = self._payload(messages, max_tokens)
+    async def _post(self, asked: _Request, form: Form, timeout: float) -> tuple[int, Any, bytes]:
+        payload = self._payload(asked, form)
         headers = {"Content-Type": "application/json", **await self._authorization()}
         limit = aiohttp.ClientTimeout(total=timeout)
         async with self._session.post(self._url, data=payload, headers=headers, timeout=limit) as response:
             return response.status, response.headers, await response.read()
 
-    def _payload(self, messages: Sequence[Message], max_tokens: int) -> bytes:
+    def _payload(self, asked: _Request, form: Form) -> bytes:
         body: dict[str, Any] = {
             "model": self._spec.model,
-            "messages": list(messages),
-            self._tokens_parameter: max_tokens,
+            "messages": list(asked.messages),
+            self._tokens_parameter: asked.max_tokens,
         }
+        if asked.schema and (response_format := form.response_format(asked.schema)):
+            body["response_format"] = response_format
         for name in OPTIONAL_PARAMETERS:
             value = getattr(self._spec, name)
             if value is not None:
                 body[name] = value
+        if asked.seed is not None:
+            body["seed"] = asked.seed
         return json.dumps(body, ensure_ascii=False).encode()
 
     async def _authorization(self) -> dict[str, str]:
@@ -144,6 +161,16 @@ class Teacher:
             return _Failed("content_filter", detail, retried=False)
         reason = "teacher_error" if is_retried(status) else "teacher_rejected"
         return _Failed(reason, detail, retried=is_retried(status), wait=retry_after(headers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked in each attempt."""
+
+    messages: Sequence[Message]
+    max_tokens: int
+    schema: Mapping[str, Any] | None
+    seed: int | None
 
 
 class _Failed:

@@ -42,6 +42,7 @@ class AppRun:
         self.folder = f"{DATASETS}/{task}/{uuid4().hex[:12]}"
         self.spec = {"generation": {"rows_per_shard": rows_per_shard}, **spec}
         self.client = DurableClient()
+        self.round = 0
         self.request: dict[str, Any] = {}
         self.paths = RunPaths("not-started")
         self.splits: list[Split] = []
@@ -85,7 +86,7 @@ class AppRun:
         return await self.scan()
 
     async def generate(self, index: int = 0, split: Split = "train", max_rejected: int = MANY) -> dict[str, Any]:
-        return await self.call(GENERATE_SHARD, split=split, index=index, max_rejected=max_rejected)
+        return await self.call(GENERATE_SHARD, split=split, index=index, max_rejected=max_rejected, round=self.round)
 
     async def generate_all(self) -> None:
         for split, count in self.shards.items():
@@ -101,7 +102,8 @@ class AppRun:
 
     async def report(self, outcome: str = "completed", **status: Any) -> dict[str, Any]:
         state = RunStatus(task=self.task, name="x", **status).model_dump()
-        return await self.call(WRITE_REPORT, splits=self.splits, outcome=outcome, status=state)
+        told = {"splits": self.splits, "outcome": outcome, "status": state, "round": self.round}
+        return await self.call(WRITE_REPORT, finished="2026-11-25T12:00:00+00:00", **told)
 
     async def finish(self) -> None:
         """Generation and fan-in of all splits."""

@@ -17,7 +17,7 @@ async def test_rows_are_counted_and_cut_into_shards(new_run: NewRun) -> None:
     train, validation = scanned["splits"]["train"], scanned["splits"]["validation"]
     assert (train["rows"], train["valid"], train["rejected"], train["shards"]) == (12, 12, {}, 3)
     assert (validation["rows"], validation["valid"], validation["shards"]) == (3, 3, 1)
-    assert train["prompt_tokens_estimate"] > 0
+    assert train["estimate"]["prompt_tokens"] > 0
     shards = (await run.storage.read_json(run.paths.plan("train")))["shards"]
     assert [shard["rows"] for shard in shards] == [5, 5, 2]
     assert (shards[0]["start"], shards[-1]["end"]) == (0, len(sums(12)))

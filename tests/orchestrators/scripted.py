@@ -148,7 +148,7 @@ class Distillation:
             "valid": rows,
             "rejected": {},
             "samples": [],
-            "prompt_tokens_estimate": 9,
+            "estimate": {"requests": 3, "prompt_tokens": 9, "completion_tokens": 3},
             "shards": shards,
         }
 

@@ -25,11 +25,16 @@ LATER = {
     SCAN_DATASET: [PREFLIGHT, GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
     PREFLIGHT: [GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
     GENERATE_SHARD: [ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
-    READ_PROGRESS: [ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
     ASSEMBLE_SPLIT: [SUBMIT_FINETUNING],
     SUBMIT_FINETUNING: [POLL_FINETUNING],
     POLL_FINETUNING: [],
 }
+
+
+@pytest.mark.parametrize("how", ["fails", "raises"])
+def test_a_look_at_the_progress_that_fails_ends_no_run(how: str) -> None:
+    run = Distillation(instead={READ_PROGRESS: raises if how == "raises" else lambda _: failed("no list")})
+    assert run.run().status is Status.COMPLETED
 
 
 def raises(_: dict[str, Any]) -> Any:

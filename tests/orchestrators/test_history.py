@@ -12,11 +12,13 @@ from tests.orchestrators.scripted import Distillation, ok
 from tests.orchestrators.simulation import After
 
 REFERENCES = {
+    "round",
     "run_id",
     "split",
     "splits",
     "index",
     "shards",
+    "finished",
     "max_rejected",
     "max_hours",
     "job",

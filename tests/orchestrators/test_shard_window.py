@@ -23,7 +23,14 @@ SPLIT_ID = "nli-sample-0123456789ab:generate:train"
 def split(answer: Callable[[dict[str, Any]], Any], *, shards: int, parallel: int) -> tuple[Hub, Instance]:
     """The hub and the instance after all has ended."""
     hub = Hub({GENERATE_SHARD: answer})
-    work = {"run_id": "nli-sample-0123456789ab", "split": "train", "first": 0, "shards": shards, "max_rejected": 7}
+    work = {
+        "run_id": "nli-sample-0123456789ab",
+        "split": "train",
+        "first": 0,
+        "shards": shards,
+        "max_rejected": 7,
+        "round": 0,
+    }
     instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "parallel": parallel})
     hub.run()
     assert instance.status is Status.COMPLETED, instance.output
@@ -81,6 +88,7 @@ def test_shards_are_named_by_number_alone() -> None:
         "run_id": "nli-sample-0123456789ab",
         "split": "train",
         "max_rejected": 7,
+        "round": 0,
         "index": 0,
     }
 

@@ -16,7 +16,6 @@ from shared.plan import Plan, RejectedRow, SeenRows, make_plan
 from shared.rows import as_jsonl
 from shared.spec import RunSpec, parse_spec
 from shared.storage import Storage
-from shared.tasks import TASKS
 
 
 class RunFolder:
@@ -33,8 +32,7 @@ class RunFolder:
     async def add(self, content: bytes, split: Split = "train") -> Plan:
         await self.storage.write(self.paths.input(split), content)
         chunks = self.storage.stream(self.paths.input(split))
-        per_shard = self.spec.generation.rows_per_shard
-        plan = await make_plan(split, chunks, TASKS[self.spec.task], per_shard, self.seen, self.rejections)
+        plan = await make_plan(split, chunks, self.spec, self.seen, self.rejections)
         await self.storage.write(self.paths.plan(split), plan.model_dump_json().encode())
         self.plans[split] = plan
         return plan

@@ -52,6 +52,7 @@ async def test_pages_follow_each_other_without_gap_or_overlap(storage: Storage, 
     after = ""
     for _ in range(9):
         page = await list_runs(storage, parse_filter({"prefix": prefix, "limit": "2", "after": after}), view_of)
+        assert len(page["runs"]) <= 2
         seen += [run["id"] for run in page["runs"]]
         if page["next"] is None:
             break

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.plan import MAX_SAMPLES, Plan, RejectedRow, SeenRows, make_plan, shard_lines, usable_row
+from shared.plan import MAX_SAMPLES, Plan, RejectedRow, RowChecks, SeenRows, make_plan, shard_lines
 from shared.rows import Rejection, Row, as_jsonl
-from shared.tasks import TASKS
+from shared.spec import RunSpec, parse_spec
 from tests.shared.conftest import question, questions
 
-MATH = TASKS["math"]
+
+def spec_of(per_shard: int = 3) -> RunSpec:
+    generation = {"rows_per_shard": per_shard}
+    return parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl", "generation": generation})
 
 
 async def chunked(data: bytes, size: int = 11) -> AsyncIterator[bytes]:
@@ -26,7 +29,7 @@ def plan_of(
 ) -> tuple[Plan, list[RejectedRow]]:
     rejections: list[RejectedRow] = []
     known = {} if seen is None else seen
-    return asyncio.run(make_plan(split, chunked(data), MATH, per_shard, known, rejections)), rejections
+    return asyncio.run(make_plan(split, chunked(data), spec_of(per_shard), known, rejections)), rejections
 
 
 def rows_of(plan: Plan, data: bytes) -> list[tuple[int, Row | Rejection]]:
@@ -36,7 +39,9 @@ def rows_of(plan: Plan, data: bytes) -> list[tuple[int, Row | Rejection]]:
         found: list[tuple[int, Row | Rejection]] = []
         for shard in plan.shards:
             content = chunked(data[shard.start : shard.end])
-            found += [(line.number, usable_row(line, shard, MATH)) async for line in shard_lines(content, shard)]
+            found += [
+                (line.number, RowChecks(spec_of()).usable(line, shard)) async for line in shard_lines(content, shard)
+            ]
         return found
 
     return asyncio.run(read())
@@ -82,7 +87,7 @@ def test_examples_are_few_and_say_line_and_reason() -> None:
 
 
 def test_the_estimate_grows_with_the_rows_that_will_be_asked() -> None:
-    few, more, bad = [plan_of(data)[0].prompt_tokens_estimate for data in (questions(5), questions(50), b"{\n" * 99)]
+    few, more, bad = [plan_of(data)[0].estimate.tokens for data in (questions(5), questions(50), b"{\n" * 99)]
     assert 8 < more / few < 12
     assert bad == 0
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.remedies import reason_lines
 from shared.report import FileFacts, Report, card, file_facts
 from shared.spec import parse_spec
 from shared.tally import Tally
@@ -25,6 +26,7 @@ ERROR: Any = {
 
 
 def report(**changes: Any) -> Report:
+    tally = Tally(rows=5, done=5, accepted=3, rejected={"empty": 2}, requests=1234, prompt_tokens=9)
     spec = {"task": "nli", "train": "datasets/nli/x/train.jsonl", "teacher": {"model": "gpt-x", "temperature": 0.5}}
     usual: dict[str, Any] = {
         "run": "nli-x-1",
@@ -33,9 +35,10 @@ def report(**changes: Any) -> Report:
         "finished": datetime(2026, 3, 4, 5, 6, tzinfo=UTC),
         "inputs": {"train": FACTS},
         "outputs": {"train": FACTS},
-        "counts": {"train": Tally(rows=5, done=5, accepted=3, rejected={"empty": 2}, requests=1234, prompt_tokens=9)},
+        "counts": {"train": tally},
         "specification": parse_spec({**spec, **changes.pop("spec", {})}),
     }
+    usual["reasons"] = reason_lines("train", tally, usual["specification"])
     return Report(**{**usual, **changes})
 
 
@@ -59,7 +62,7 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
     for told in (
         "**completed** on 2026-03-04 05:06 UTC",
         "| train | 5 | 3 | 2 |",
-        "| train | empty | 2 |",
+        "| train | empty | 2 | resume to ask again",
         "`gpt-x`",
         "temperature 0.5",
         "1,234 requests",
@@ -100,7 +103,7 @@ def test_the_card_tells_what_became_of_the_student(job: dict[str, Any] | None, t
 
 
 def test_a_run_without_rejected_rows_says_so() -> None:
-    assert "No row was rejected." in card(report(counts={"train": Tally(rows=1, done=1, accepted=1)}))
+    assert "No row was rejected." in card(report(counts={"train": Tally(rows=1, done=1, accepted=1)}, reasons=[]))
 
 
 def test_a_report_is_read_back_as_it_was() -> None:

@@ -15,7 +15,7 @@ from shared.journal import Journal
 from shared.paths import Split
 from shared.rows import Message, as_jsonl
 from shared.shards import ShardRun, Stopped, TooManyRejected
-from shared.staging import commit_output, sealed_tallies
+from shared.staging import commit_dataset, commit_rejected, sealed_tallies
 from shared.tally import Tally, total
 from shared.teacher import Completion, RowFailure, TeacherDown
 from tests.shared.conftest import RunFolder, question, questions
@@ -35,7 +35,7 @@ class ScriptedTeacher:
         self.wait = wait
         self.asked: Counter[str] = Counter()
 
-    async def complete(self, messages: list[Message], *, max_tokens: int | None = None) -> Completion:
+    async def complete(self, messages: list[Message], **_: Any) -> Completion:
         text = messages[-1]["content"]
         self.asked[text] += 1
         await asyncio.sleep(self.wait)
@@ -75,8 +75,8 @@ def shard_run(
 async def run_all(folder: RunFolder, teacher: ScriptedTeacher, split: Split = "train") -> Tally:
     shards = range(len(folder.plans[split].shards))
     tallies = [await shard_run(folder, teacher, index, split).run() for index in shards]
-    await commit_output(folder.storage, folder.spec, folder.paths, [split], "accepted")
-    await commit_output(folder.storage, folder.spec, folder.paths, [split], "rejected")
+    await commit_dataset(folder.storage, folder.spec, folder.paths, split)
+    await commit_rejected(folder.storage, folder.spec, folder.paths, [split])
     return total(tallies)
 
 
@@ -228,7 +228,7 @@ async def test_blocks_that_the_service_dropped_are_staged_again_from_the_journal
     await run_all(folder, ScriptedTeacher())
     before = await folder.text(folder.paths.dataset("train"))
     await folder.storage.blob(folder.paths.dataset("train")).delete_blob()
-    await commit_output(folder.storage, folder.spec, folder.paths, ["train"], "accepted")
+    await commit_dataset(folder.storage, folder.spec, folder.paths, "train")
     assert await folder.text(folder.paths.dataset("train")) == before
 
 
@@ -245,9 +245,9 @@ async def test_conversations_are_asked_turn_by_turn_with_the_teachers_own_histor
     heard: list[list[str]] = []
 
     class Listener(ScriptedTeacher):
-        async def complete(self, messages: list[Message], *, max_tokens: int | None = None) -> Completion:
+        async def complete(self, messages: list[Message], **_: Any) -> Completion:
             heard.append([message["content"] for message in messages])
-            return await super().complete(messages, max_tokens=max_tokens)
+            return await super().complete(messages)
 
     await run_all(folder, Listener(lambda text: f"reply to {text}"))
     assert heard == [["be kind", "one"], ["be kind", "one", "reply to one", "two"]]

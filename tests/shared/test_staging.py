@@ -8,7 +8,7 @@ import json
 from shared.answering import Record
 from shared.journal import Journal
 from shared.rows import as_jsonl
-from shared.staging import block_id, commit_output, sealed_tallies, stage_shard
+from shared.staging import block_id, commit_dataset, commit_rejected, sealed_tallies, stage_shard
 from tests.shared.conftest import RunFolder, question, questions
 
 
@@ -27,7 +27,7 @@ async def answered(folder: RunFolder, index: int, *, seal: bool = True, reject: 
 
 async def commit(folder: RunFolder) -> list[str]:
     """The answers in the training set, as committed now."""
-    await commit_output(folder.storage, folder.spec, folder.paths, ["train"], "accepted")
+    await commit_dataset(folder.storage, folder.spec, folder.paths, "train")
     rows = (await folder.text(folder.paths.dataset("train"))).splitlines()
     return [json.loads(row)["messages"][-1]["content"] for row in rows]
 
@@ -92,7 +92,7 @@ async def test_rejected_rows_of_all_splits_are_one_list(folder: RunFolder) -> No
     await folder.add(questions(6))
     for index in (0, 1):
         await answered(folder, index, reject=(2, 6))
-    await commit_output(folder.storage, folder.spec, folder.paths, ["train", "validation"], "rejected")
+    await commit_rejected(folder.storage, folder.spec, folder.paths, ["train"])
     rows = [json.loads(line) for line in (await folder.text(folder.paths.rejected)).splitlines()]
     assert [(row["split"], row["line"], row["reason"]) for row in rows] == [
         ("train", 2, "empty"),
@@ -104,7 +104,7 @@ async def test_unusual_text_reaches_the_student_as_it_was(folder: RunFolder) -> 
     text = 'ü😀 "quoted" \\ back\nslash\u2028 and \u0001'
     await folder.add(as_jsonl([question(text)]))
     await answered(folder, 0)
-    await commit_output(folder.storage, folder.spec, folder.paths, ["train"], "accepted")
+    await commit_dataset(folder.storage, folder.spec, folder.paths, "train")
     written = await folder.text(folder.paths.dataset("train"))
     assert written.count("\n") == 1
     assert json.loads(written)["messages"][0]["content"] == text

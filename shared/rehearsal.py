@@ -1,0 +1,55 @@
+"""`dry_run`: what a run would find and take, without calling the teacher or writing anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import PermanentError
+from shared.gate import after_scan, expected_usage
+from shared.paths import Split
+from shared.plan import Plan, RejectedRow, SeenRows, make_plan
+from shared.spec import RunSpec
+from shared.students import find_student
+from shared.usage import cost
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
+
+MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
+MAX_REJECTED = 100  # listed
+
+
+async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
+    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the run.
+
+    Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
+    """
+    inputs: dict[Split, str] = {"train": spec.train, **({"validation": spec.validation} if spec.validation else {})}
+    size = sum([(properties.size if (properties := await storage.properties(path)) else 0) for path in inputs.values()])
+    if size > MAX_BYTES:
+        message = (
+            f"the datasets have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
+        )
+        raise PermanentError(message, code="too_large")
+    seen: SeenRows = {}
+    rejected: list[RejectedRow] = []
+    plans: dict[str, Plan] = {}
+    for split, path in inputs.items():
+        plans[split] = await make_plan(split, storage.stream_path(path), spec, seen, rejected)
+    scans = {split: plan.model_dump(exclude={"split", "shards"}) for split, plan in plans.items()}
+    usage, problem = expected_usage(scans), after_scan(spec, scans)
+    return {
+        "dry_run": True,
+        "task": spec.task,
+        "splits": {
+            split: {"rows": plan.rows, "valid": plan.valid, "shards": len(plan.shards), "rejected": plan.rejected}
+            for split, plan in plans.items()
+        },
+        "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
+        "rejected_rows": [
+            {"split": row.split, "line": row.line, "id": row.id, "reason": row.reason, "detail": row.detail}
+            for row in rejected[:MAX_REJECTED]
+        ],
+        "error": problem,
+        "warnings": list(find_student(spec.student.model or "").warnings),
+    }

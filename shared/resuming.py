@@ -1,0 +1,68 @@
+"""How a run that has ended goes on: with its journals, and with settings that may be other than before.
+
+Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from shared.errors import InvalidInput, NotFound, Problem
+from shared.paths import RunPaths
+from shared.spec import RunSpec, parse_spec
+from shared.starting import RunRequest
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
+
+CHANGEABLE = ("teacher", "quality", "budget", "student")
+PARALLEL_SHARDS = "parallel_shards"  # of section generation; the shards themselves are planned already
+
+
+def check_changes(body: object) -> dict[str, Any]:
+    """The sections that a resumption changes, checked as far as they can be without the rest. Raises InvalidInput."""
+    if not isinstance(body, Mapping):
+        raise InvalidInput("the body must be a JSON object", details=[{"where": "body", "problem": "is not an object"}])
+    changes = dict(cast(Mapping[str, Any], body))
+    problems: list[Problem] = []
+    for key, value in changes.items():
+        if key not in (*CHANGEABLE, "generation"):
+            listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))
+            problem = f"cannot change in a run that has begun: start a new run; what can change is {listed}"
+            problems.append({"where": key, "problem": problem})
+        elif not isinstance(value, Mapping):
+            problems.append({"where": key, "problem": "is not an object"})
+        elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
+            problems.append({"where": key, "problem": f"only {PARALLEL_SHARDS} can change in a run that has begun"})
+    if problems:
+        raise InvalidInput(
+            f"the run cannot be resumed with these changes: {len(problems)} problem(s)", details=problems
+        )
+    return changes
+
+
+def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+    """A specification with some settings replaced. Raises InvalidInput with every problem."""
+    if not changes:
+        return spec
+    data = spec.model_dump(mode="json", exclude_none=True)
+    for section, settings in changes.items():
+        data[section] = {**data.get(section, {}), **settings}
+    return parse_spec(data)
+
+
+async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
+    """The request that resumes a run, written down over the one before. Raises NotFound, InvalidInput."""
+    paths = RunPaths(run_id)
+    try:
+        before = RunRequest.model_validate(await storage.read_json(paths.request))
+    except NotFound:
+        raise NotFound(f"there is no run {run_id}") from None
+    with contextlib.suppress(NotFound):  # it may have ended before its specification was resolved: prepare will check
+        changed(parse_spec(await storage.read_json(paths.specification)), changes)
+    merged = {section: {**before.changes.get(section, {}), **settings} for section, settings in changes.items()}
+    request = before.model_copy(update={"round": before.round + 1, "changes": {**before.changes, **merged}})
+    await storage.write(paths.request, request.model_dump_json(indent=1).encode())
+    return request
