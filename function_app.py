@@ -23,7 +23,7 @@ from shared.answers import error_body, parse_body, status_of
 from shared.errors import DistillationError, NotFound, PermanentError
 from shared.listing import list_runs, parse_filter
 from shared.paths import TRIGGER_PATH
-from shared.rehearsal import rehearse
+from shared.rehearsal import parse_dry_run, rehearse
 from shared.report import report_of
 from shared.resuming import check_changes, next_round
 from shared.runids import finetuning_id, parts_of
@@ -68,11 +68,12 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
     """202 with our status link and Durable's check-status links; with `?dry_run=true`, 200 with what the run would find."""
 
     async def start() -> func.HttpResponse:
+        dry_run = parse_dry_run(_query(req))
         body = parse_body(_content_type(req), req.get_body())
         own = settings.current()
         async with open_storage(own) as storage:
             request = await request_of_body(storage, body)
-            if _is_dry_run(req):
+            if dry_run:
                 return _json(await rehearse(storage, prepare.resolve(parse_spec(body), own, request.run_id)))
             if await _status(client, request.run_id) is not None:
                 raise _exists(request)
@@ -96,7 +97,7 @@ async def get_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient)
         return None if durable is None else run_view(durable, {"self": _self_link(req, run_id)})
 
     async def page() -> func.HttpResponse:
-        wanted = parse_filter({key: value for key, value in req.params.items() if key != "code"})
+        wanted = parse_filter(_query(req))
         async with open_storage(settings.current()) as storage:
             return _json(await list_runs(storage, wanted, view_of))
 
@@ -206,8 +207,9 @@ def _content_type(req: func.HttpRequest) -> str:
     return cast(Mapping[str, str], req.headers).get("Content-Type", "")
 
 
-def _is_dry_run(req: func.HttpRequest) -> bool:
-    return req.params.get("dry_run", "").lower() in ("true", "1")
+def _query(req: func.HttpRequest) -> dict[str, str]:
+    """The query without the key that may be in it."""
+    return {key: value for key, value in req.params.items() if key != "code"}
 
 
 def _self_link(req: func.HttpRequest, run_id: str) -> str:

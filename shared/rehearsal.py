@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import PermanentError
+from shared.errors import InvalidInput, PermanentError, Problem
 from shared.gate import after_scan, expected_usage
 from shared.paths import Split
 from shared.plan import Plan, RejectedRow, SeenRows, make_plan
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
 MAX_REJECTED = 100  # listed
+
+
+def parse_dry_run(query: Mapping[str, str]) -> bool:
+    """`?dry_run=`. Raises InvalidInput for anything else: a slip here must not start a run that costs money."""
+    unknown: list[Problem] = [{"where": key, "problem": "is no parameter here"} for key in query if key != "dry_run"]
+    text = query.get("dry_run", "false").lower()
+    if text not in ("true", "false"):
+        unknown.append({"where": "dry_run", "problem": f"is {text!r}, not true or false"})
+    if unknown:
+        raise InvalidInput("the query cannot be used", code="invalid_query", details=unknown)
+    return text == "true"
 
 
 async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:

@@ -29,16 +29,20 @@ class Choice:
         return tokens.count(self.content or self.refusal or "")
 
 
-def render(prompt: Prompt, solution: Solution, *, wrong: bool = False) -> str:
-    """The answer, or the wrong one, in the form that the request asks for."""
-    answer = solution.wrong if wrong else solution.answer
+def render(prompt: Prompt, solution: Solution, *, wrong: str | None = None) -> str:
+    """The answer, or the wrong one given, in the form that the request asks for."""
+    answer = solution.answer if wrong is None else wrong
     if prompt.form is Form.TEXT:
         return answer
     if prompt.form is Form.REASONED:
         reasoning = "\n".join(f"Step {number}: {step}" for number, step in enumerate(solution.reasoning, 1))
         return _json({"reasoning": reasoning, "answer": answer})
     if prompt.form is Form.DENSENED:
-        steps = (*solution.steps[:-1], DensityStep((), answer)) if wrong or not solution.steps else solution.steps
+        steps = (
+            (*solution.steps[:-1], DensityStep((), answer))
+            if wrong is not None or not solution.steps
+            else solution.steps
+        )
         return _json({"steps": [asdict(step) for step in steps]})
     if prompt.form is Form.SCHEMA:
         return _json(fill(json.loads(prompt.schema), answer))
@@ -59,7 +63,7 @@ def malformed(prompt: Prompt, solution: Solution, drawn: float) -> str:
 def faulty(prompt: Prompt, solution: Solution, fault: str, drawn: float) -> Choice:
     """A choice with one of the answer faults. `drawn` in [0, 1) picks among the kinds of a fault."""
     if fault == "wrong":
-        return Choice(render(prompt, solution, wrong=True))
+        return Choice(render(prompt, solution, wrong=solution.mistake(drawn)))
     if fault == "malformed":
         return Choice(malformed(prompt, solution, drawn))
     if fault == "empty":

@@ -34,7 +34,8 @@ def solve(prompt: Prompt) -> Solution:
     problem = Problem(text)
     worked = _read(problem) or tell(problem)
     value, steps = worked.value, worked.steps
-    return Solution(str(value), str(_off(worked)), (*steps, f"The answer is {value}."))
+    first, *others = _slips(worked)
+    return Solution(str(value), first, (*steps, f"The answer is {value}."), wrong_too=tuple(others))
 
 
 def _read(problem: Problem) -> Worked | None:
@@ -46,6 +47,8 @@ def _read(problem: Problem) -> Worked | None:
     return None
 
 
-def _off(worked: Worked) -> int:
-    """A slip of the kind people make: one too many."""
-    return worked.value + 1
+def _slips(worked: Worked) -> list[str]:
+    """Slips of the kind people make: one too many or too few, a carry lost or kept, a step left out or done twice."""
+    value = worked.value
+    slips = (value + 1, value - 1, value + 10, value - 10, value * 2, value + 2, value - 2, value + 100)
+    return [str(slip) for slip in dict.fromkeys(slips) if slip != value]

@@ -45,14 +45,14 @@ def solve(prompt: Prompt) -> Solution:
     premise, hypothesis = _texts(prompt.user)
     decided, why = decide(premise, hypothesis)
     labels = label_names(prompt)
-    wrong = next(labels[other] for other in CLASSES if labels[other] != labels[decided])
+    wrong, *others = dict.fromkeys(labels[other] for other in CLASSES if labels[other] != labels[decided])
     reasoning = (
         f'The premise states: "{premise[:200]}"',
         f'The hypothesis states: "{hypothesis[:200]}"',
         why,
         f"Therefore the label is {labels[decided]}.",
     )
-    return Solution(labels[decided], wrong, reasoning)
+    return Solution(labels[decided], wrong, reasoning, wrong_too=tuple(others))
 
 
 def _texts(user: str) -> tuple[str, str]:

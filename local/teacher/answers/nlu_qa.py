@@ -55,10 +55,10 @@ def solve(prompt: Prompt) -> Solution:
         or _from_note(question, choices)
         or _from_facts(question, choices)
     )
-    wrong = next(other for other in choices if other != letter)
+    wrong, *others = (other for other in choices if other != letter)
     asked = sentences(question)[-1:] or [question]
     reasoning = (f"The question is: {asked[0]}", why, f"So the best choice is {letter}: {choices[letter]}.")
-    return Solution(letter, wrong, reasoning)
+    return Solution(letter, wrong, reasoning, wrong_too=tuple(others))
 
 
 def _question(user: str) -> str:
