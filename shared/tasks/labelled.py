@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.rows import Row
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.reading import answer_candidates, is_refusal, plain_text, reasoned_answer
+from shared.tasks.reading import (
+    AFTERWORD,
+    boxed,
+    hashed,
+    is_refusal,
+    json_answer,
+    lines,
+    marked_answers,
+    plain_text,
+    reasoned_answer,
+    undressed,
+)
 
 if TYPE_CHECKING:
     from shared.spec import PromptSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged(Unreadable):
+    """The text names several values, or denies or doubts one: what it says elsewhere would be a guess."""
 
 
 class ShortAnswerTask(SingleTurnTask):
@@ -24,7 +42,11 @@ class ShortAnswerTask(SingleTurnTask):
 
     @abstractmethod
     def value(self, row: Row, text: str) -> str | Unreadable:
-        """The one value that the text gives, in its canonical form."""
+        """The one value that the text gives, in its canonical form; Hedged where it gives it with doubt."""
+
+    @abstractmethod
+    def alone(self, row: Row, line: str) -> str | None:
+        """The value of a line that holds a value and nothing else."""
 
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
@@ -56,10 +78,46 @@ class ShortAnswerTask(SingleTurnTask):
         return value if isinstance(value, Unreadable) else Answer(value, answer.reasoning)
 
     def _first_value(self, row: Row, text: str) -> str | Unreadable:
-        problem: Unreadable | None = None
-        for candidate in answer_candidates(text):
-            value = self.value(row, candidate)
-            if isinstance(value, str):
+        """The value at the strongest mark that has one: JSON, a box or hashes, "final answer", "answer", a line of its own."""
+        text = json_answer(text) or text
+        plain = undressed(text)
+        hashes = [line for line in hashed(text) if self.alone(row, undressed(line)) is not None]
+        for marked in (boxed(text), hashes):
+            if value := self._agreed(row, ([undressed(content)] for content in marked)):
                 return value
-            problem = value
-        return problem or Unreadable("unreadable", "the reply holds no answer")
+        own_line = self._own_line(row, plain)
+        for marks in marked_answers(plain):
+            if value := self._agreed(row, marks):
+                if isinstance(own_line, str) and isinstance(value, str) and own_line != value:
+                    return _several({own_line, value})
+                return value
+        return own_line or self.value(row, plain)
+
+    def _agreed(self, row: Row, marks: Iterable[Iterable[str]]) -> str | Hedged | None:
+        """What all marks say that say anything. Each is given as readings of it, the likeliest first."""
+        values: set[str] = set()
+        for readings in marks:
+            for value in (self.value(row, reading) for reading in readings):
+                if isinstance(value, Hedged):
+                    return value
+                if isinstance(value, str):
+                    values.add(value)
+                    break
+        return _several(values) if len(values) > 1 else next(iter(values), None)
+
+    def _own_line(self, row: Row, text: str) -> str | Hedged | None:
+        """The value that stands on a line of its own, unless what follows speaks of another."""
+        every = lines(text)
+        found = {place: value for place, line in enumerate(every) if (value := self.alone(row, line)) is not None}
+        if len(set(found.values())) != 1:
+            return _several(found.values()) if found else None
+        value, rest = next(iter(found.values())), every[max(found) + 1 :]
+        if not rest or AFTERWORD.match(rest[0]):
+            return value
+        later = self.value(row, "\n".join(rest))
+        return value if later == value or type(later) is Unreadable else _several([value])
+
+
+def _several(values: Iterable[str]) -> Hedged:
+    said = ", ".join(sorted(set(values))[:5])
+    return Hedged("unreadable", f"the reply gives {said} and speaks of other answers; it must give one")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from itertools import islice
 
 from shared.rows import Row
 from shared.tasks.base import Unreadable
-from shared.tasks.labelled import ShortAnswerTask
+from shared.tasks.labelled import Hedged, ShortAnswerTask
+from shared.tasks.numbers import normalised, numbers_in
+from shared.tasks.reading import is_doubtful
 
-BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
-HASHES = re.compile(r"####\s*([^\n]+)")
-NUMBER = re.compile(
-    r"(?<![\w.,])([-+−]?)\s?(?:[$€£¥]\s?)?([-+−]?)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:\s*/\s*(\d+))?(?![\d]|[.,]\d)"
+# a bound is no value
+BOUND = re.compile(
+    r"[<>≤≥≠≮≯]|!=|\\[lg]e|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|up to|between)\b", re.IGNORECASE
 )
-MAX_DIGITS = 40  # more is no answer to a word problem
+SEVERAL_EQUATIONS = re.compile(r"=[^=]*?(?:[,;.]\s|\n|\band\b)", re.IGNORECASE)
+# "$12", "x = 12 apples", "12.": at most three words of unit, and no item of a list ("1. Add …")
+ALONE = re.compile(
+    r"(?:[A-Za-z]\w{0,9} ?= ?)?[^\w\n.]{0,6}\.?[0-9][0-9.,/eE^×* +-]{0,60}?(?:(?<!\d\.) ?[A-Za-z°µ/²³]{1,20}){0,3}[^\w\n]{0,6}"
+)
 
 
 class Math(ShortAnswerTask):
@@ -23,39 +27,33 @@ class Math(ShortAnswerTask):
     min_rows = 40
 
     def value(self, row: Row, text: str) -> str | Unreadable:
-        marked = [*BOXED.findall(text), *HASHES.findall(text)]
-        numbers = dict.fromkeys(_numbers(marked[-1] if marked else text))
-        if len(numbers) == 1:
-            return next(iter(numbers))
+        text = normalised(text.replace("=>", "="))
+        if is_doubtful(text) or BOUND.search(text):
+            return Hedged("no_number", "the reply gives no number for certain; it must be the number alone")
+        answer, several = _after_equals(text)
+        numbers = _first_two(answer)
+        if len(numbers) == 1 and numbers[0] is not None and not several:
+            return numbers[0]
         if not numbers:
             return Unreadable("no_number", "the reply holds no number; it must be the number alone")
-        return Unreadable("several_numbers", f"the reply holds {len(numbers)} numbers; it must be the answer alone")
+        if len(numbers) == 1 and not several:
+            return Hedged("no_number", "the number can be read in two ways; write it like -1234.5")
+        return Hedged("several_numbers", "the reply holds several numbers; it must be the answer alone")
+
+    def alone(self, row: Row, line: str) -> str | None:
+        if not ALONE.fullmatch(line):
+            return None
+        value = self.value(row, line)
+        return value if isinstance(value, str) else None
 
 
-def _numbers(text: str) -> list[str]:
-    """Canonical forms of the numbers in the text; of an equation, what stands after its last equals sign."""
-    if "=" in text and _numbers(text.rpartition("=")[2]):
-        text = text.rpartition("=")[2]
-    return [
-        number
-        for outer, inner, digits, divisor in NUMBER.findall(text)
-        if (number := canonical_number(f"{outer or inner}{digits}", divisor)) is not None
-    ]
+def _after_equals(text: str) -> tuple[str, bool]:
+    """Of a calculation its result; and whether there are several, of which none is the answer for sure."""
+    working, equals, result = text.rpartition("=")
+    if not equals or not _first_two(result):
+        return text, False
+    return result, SEVERAL_EQUATIONS.search(working) is not None
 
 
-def canonical_number(digits: str, divisor: str = "") -> str | None:
-    """`-1,234.50` to `-1234.5`; a fraction to its decimal where that is exact, else None."""
-    if len(digits) + len(divisor) > MAX_DIGITS:
-        return None
-    try:
-        value = Decimal(digits.replace(",", "").replace("−", "-"))
-        if divisor:
-            quotient = value / Decimal(divisor)
-            if quotient * Decimal(divisor) != value:
-                return None
-            value = quotient
-    except (InvalidOperation, ZeroDivisionError):
-        return None
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
+def _first_two(text: str) -> list[str | None]:
+    return list(islice(numbers_in(text), 2))

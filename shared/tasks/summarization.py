@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.prompts import CHAIN_OF_DENSITY, word_limit
 from shared.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.reading import is_refusal, json_objects, plain_text
+from shared.tasks.reading import AFTERWORD, is_refusal, json_answer, json_objects, plain_text, whole_characters
 
 if TYPE_CHECKING:
     from shared.spec import PromptSpec
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 TOKENS_PER_WORD = 1.4
 STEPS = 4  # summaries that chain of density asks for
 USUAL_WORDS = 60  # that a summary has where the limit allows more
+
+SUMMARY_KEYS = ("summary", "answer")
+# "Sure! Here is a summary:", "**Summary:**"
+INTRODUCTION = re.compile(
+    r"[*_#\s]{0,9}(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,150}:|(?:here|below)\b[^\n:.]{0,150}:|(?:summary|answer)[*_]*:)"
+    r"[*_]*\s*",
+    re.IGNORECASE,
+)
+WORD_COUNT = re.compile(r"\s?[(\[*_]{1,3}(?:word count: ?\d{1,4}|\d{1,4} words)[)\]*_]{1,3}\Z", re.IGNORECASE)
+# all of it in quotes or in bold, with none within
+QUOTED = re.compile(r"(?P<open>\"|\*\*|“)(?P<text>[^\"“”*]+)(?:\"|\*\*|”)")
 
 
 class Summarization(SingleTurnTask):
@@ -48,10 +60,25 @@ class Summarization(SingleTurnTask):
             if not last:
                 return Unreadable("unreadable", "the reply holds no JSON object with `steps`, each with a `summary`")
             text = last
+        else:
+            text = _summary_alone(text)
+        if not text:
+            return Unreadable("empty", "the reply holds no summary")
         words = len(text.split())
         if words > prompt.max_summary_words:
             return Unreadable("too_many_words", f"it has {words} words, the limit is {prompt.max_summary_words}")
         return Answer(text)
+
+
+def _summary_alone(text: str) -> str:
+    """The summary without what teachers say around it, which would count as words of it."""
+    text = json_answer(text, SUMMARY_KEYS) or text
+    introduction = INTRODUCTION.match(text)
+    text = text[introduction.end() :] if introduction else text
+    body, gap, last = text.strip().rpartition("\n\n")
+    text = WORD_COUNT.sub("", body if gap and AFTERWORD.match(last) else text.strip()).strip()
+    quoted = QUOTED.fullmatch(text)
+    return quoted["text"].strip() if quoted else text
 
 
 def _last_summary(text: str) -> str | None:
@@ -61,5 +88,5 @@ def _last_summary(text: str) -> str | None:
         for step in cast(list[Any], steps) if isinstance(steps, list) else []:
             summary = cast(dict[str, Any], step).get("summary") if isinstance(step, dict) else None
             if isinstance(summary, str) and summary.strip():
-                found = summary.strip()
+                found = whole_characters(summary).strip()
     return found

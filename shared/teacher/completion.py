@@ -49,13 +49,13 @@ def parse_completion(body: bytes) -> Completion | None:
         message = cast(dict[str, Any], choice["message"])
         usage = cast(dict[str, Any], data.get("usage") or {})
         return Completion(
-            text=str(message.get("content") or ""),
-            finish_reason=str(choice.get("finish_reason") or ""),
-            refusal=str(message["refusal"]) if message.get("refusal") else None,
-            reasoning=str(message["reasoning_content"]) if message.get("reasoning_content") else None,
+            text=_text(message.get("content")),
+            finish_reason=_text(choice.get("finish_reason")),
+            refusal=_text(message.get("refusal")) or None,
+            reasoning=_text(message.get("reasoning_content")) or None,
             prompt_tokens=int(usage.get("prompt_tokens") or 0),
             completion_tokens=int(usage.get("completion_tokens") or 0),
-            model=str(data.get("model") or ""),
+            model=_text(data.get("model")),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
@@ -69,8 +69,13 @@ def error_of(body: bytes) -> tuple[str, str]:
         return "", body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
     error = cast(dict[str, Any], data).get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return "", str(cast(object, error))[:MAX_MESSAGE_CHARACTERS]
+        return "", _text(cast(object, error))[:MAX_MESSAGE_CHARACTERS]
     fields = cast(dict[str, Any], error)
     code = fields.get("code") or fields.get("type") or ""
     message = fields.get("message") or fields.get("detail") or json.dumps(fields)
-    return str(code), str(message)[:MAX_MESSAGE_CHARACTERS]
+    return _text(code), _text(message)[:MAX_MESSAGE_CHARACTERS]
+
+
+def _text(value: object) -> str:
+    """The value as text that a file can hold: JSON may have escapes of half a surrogate pair."""
+    return str(value or "").encode("utf-8", "replace").decode()
