@@ -7,6 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from local.azurite import Azurite
+from shared.teacher.forms import forget_forms
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_of_a_teacher() -> None:
+    """What one test's teacher refused must not be held against the next one at the same port."""
+    forget_forms()
 
 
 @pytest.fixture(scope="session")

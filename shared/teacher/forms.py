@@ -48,6 +48,11 @@ class Forms:
 _forms: dict[tuple[str, str], Forms] = {}
 
 
+def forget_forms() -> None:
+    """Know nothing of any teacher again."""
+    _forms.clear()
+
+
 def forms_of(base_url: str, model: str) -> Forms:
     """What this worker process knows of a teacher."""
     return _forms.setdefault((base_url, model), Forms())
