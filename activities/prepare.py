@@ -39,6 +39,7 @@ async def prepare_run(request: Payload) -> Payload:
         if spec.validation:
             etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
         if given.round:
+            await storage.delete(paths.report)  # what it names is about to change
             await storage.write(paths.specification, _document(spec))
         else:
             await storage.create(paths.specification, _document(spec))

@@ -42,11 +42,14 @@ async def write_report(run: Payload) -> Payload:
         spec = await read_spec(storage, paths)
         counts = await _write_rejected(storage, spec, paths, splits)
         outputs, datasets = await _outputs(storage, spec, paths)
+        expected = _expected_lines(counts)
+        if run["outcome"] != "completed":
+            _leave_out_earlier(outputs, datasets, expected)
         report = Report(
             run=paths.run_id,
             status=run["outcome"],
             task=spec.task,
-            round=run["round"],
+            round=run.get("round", 0),
             finished=datetime.fromisoformat(run["finished"]).replace(microsecond=0),
             inputs={split: await file_facts(*_source(storage, paths.input(split))) for split in splits},
             outputs=outputs,
@@ -60,7 +63,7 @@ async def write_report(run: Payload) -> Payload:
             error=state.error,
             warnings=state.warnings,
         )
-        _check(report)
+        _check(report, expected)
         await storage.write(paths.card, card(report).encode(), content_type="text/markdown; charset=utf-8")
         await storage.write(paths.report, report.model_dump_json(indent=1).encode())
     written = {name: facts.path for name, facts in report.outputs.items()}
@@ -108,10 +111,25 @@ def _source(storage: Storage, name: str) -> tuple[str, AsyncIterator[bytes]]:
     return f"{RUNS}/{name}", storage.stream(name)
 
 
-def _check(report: Report) -> None:
+def _expected_lines(counts: dict[Split, Tally]) -> dict[str, int]:
+    """Lines that each dataset has when it is complete."""
+    held_out = sum(tally.held_out for tally in counts.values())
+    made = {"validation": held_out} if held_out else {}
+    return {**made, **{split: tally.in_own_dataset for split, tally in counts.items()}}
+
+
+def _leave_out_earlier(
+    outputs: dict[str, FileFacts], datasets: dict[str, Description], expected: dict[str, int]
+) -> None:
+    """A run that was resumed and stopped again still has the datasets of the round before, with fewer rows than it has now."""
+    for split in [name for name in datasets if outputs[name].lines != expected.get(name)]:
+        del outputs[split], datasets[split]
+
+
+def _check(report: Report, expected: dict[str, int]) -> None:
     """Lines in the files against the counts: the last guard of the conservation law."""
-    for split, tally in report.counts.items():
+    for split, lines in expected.items():
         written = report.outputs.get(split)
-        if written is not None and written.lines != tally.in_own_dataset:
-            message = f"{written.path} has {written.lines} lines, {tally.in_own_dataset} rows were accepted for it"
+        if written is not None and written.lines != lines:
+            message = f"{written.path} has {written.lines} lines, {lines} rows were accepted for it"
             raise PermanentError(message, code="conservation")

@@ -34,6 +34,13 @@ def rows_in(path: Path) -> int:
 def _check_split(split: str, counts: Any, uploaded: Path, rejected: int, outputs: Path) -> list[str]:
     accepted, problems = check_chat_dataset(outputs / f"{split}.jsonl")
     rows = rows_in(uploaded)
+    held_out: int = counts.get("held_out", 0) if counts else 0
+    if held_out:
+        validation, damaged = check_chat_dataset(outputs / "validation.jsonl")
+        problems += damaged
+        if validation != held_out:
+            problems.append(f"{split}: {held_out} rows were held out, but validation.jsonl has {validation}")
+        accepted += validation
     if accepted + rejected != rows:
         problems.append(f"{split}: {rows} rows went in, but {accepted} came out and {rejected} were rejected")
     found = {"rows": rows, "done": rows, "accepted": accepted, "rejected": rejected}

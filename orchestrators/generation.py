@@ -65,7 +65,8 @@ class _Window:
             if index is None:
                 return
             self.retries = [(due, retried) for due, retried in self.retries if retried != index]
-            payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected", "round")} | {"index": index}
+            payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected")}
+            payload |= {"round": self.work.get("round", 0), "index": index}  # histories of before have no round
             self.running.append((index, self.context.call_activity(GENERATE_SHARD, payload)))
 
     def next(self) -> Generator[Any, Any, tuple[int | None, Any]]:

@@ -93,10 +93,7 @@ async def _choose_answer(
     reference = TASKS[spec.task].reference_value(row) if quality.select == "reference" else None
     wanted = reference if isinstance(reference, str) else None
     while wave := next_wave(quality.select, quality.samples, _values(drawn), wanted):
-        async with asyncio.TaskGroup() as group:
-            first = len(drawn)
-            sampling = [group.create_task(_sample(row, spec, teacher, asked, first + n)) for n in range(wave)]
-        drawn += [sample.result() for sample in sampling]
+        drawn += await _draw(wave, row, spec, teacher, asked, len(drawn))
     kept = chosen(quality.select, _values(drawn), wanted)
     if kept is None:
         raise _nothing_chosen(drawn, wanted)
@@ -104,6 +101,18 @@ async def _choose_answer(
     # of the same value, the same one whichever reply came first
     answer = min(agreeing, key=lambda one: one.reasoning or "")
     return [answer], {"samples": len(drawn), "agreeing": len(agreeing)}
+
+
+async def _draw(
+    wave: int, row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked, first: int
+) -> list[Answer | _NoAnswer]:
+    """Samples that are asked for at the same time, in the order of their numbers. Raises TeacherDown, by itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            sampling = [group.create_task(_sample(row, spec, teacher, asked, first + n)) for n in range(wave)]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [sample.result() for sample in sampling]
 
 
 async def _sample(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked, number: int) -> Answer | _NoAnswer:

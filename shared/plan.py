@@ -106,11 +106,15 @@ class RowChecks:
 
     def row(self, content: bytes | None) -> Row | Rejection:
         """A line's bytes to a row that the run can use. `content` None: the line is longer than the limit."""
-        parsed = parse_row(content)
-        checked = self._task.check(parsed) if isinstance(parsed, Row) else parsed
+        checked = self.shape(content)
         if isinstance(checked, Rejection):
             return checked
         return self._reference_problem(checked) or self._length_problem(checked) or checked
+
+    def shape(self, content: bytes | None) -> Row | Rejection:
+        """A line's bytes to a row of the task, whatever the settings demand of it besides: those may change."""
+        parsed = parse_row(content)
+        return self._task.check(parsed) if isinstance(parsed, Row) else parsed
 
     def usable(self, line: Line, shard: Shard) -> Row | Rejection:
         """The row of a line, unless it is wrong or the scan excluded it."""

@@ -29,9 +29,9 @@ IN_THE_DATASET = {
     "no_choices": MEND,
     "duplicate": "nothing: the first of them is used",
     "overlap": "nothing: it is used for training",
-    "no_reference": "give the row a reference answer, or set quality.select to first or majority",
+    "no_reference": "give the row a reference answer, or start a new run with quality.select first or majority",
     "invalid_reference": "give the row a reference answer that the task can read",
-    "too_long": "choose a student with a longer context, or shorten the row",
+    "too_long": "shorten the row, or start a new run for a student with a longer context",
 }
 
 
@@ -57,6 +57,8 @@ WITH_THE_TEACHER = {
     "disagrees": _Asked("raise quality.samples to {samples} and resume, or look whether the references are right", 2),
     "too_many_words": _Asked("resume to ask again, or start a new run with a higher prompt.max_summary_words"),
 }
+RAISED = {"max_tokens": 4, "samples": 2}  # how many times what it is now
+MOST = {"max_tokens": 131_072, "samples": 16}  # by shared/spec.py
 UNREADABLE = _Asked("resume to ask again, or choose another teacher.model")
 
 
@@ -79,7 +81,10 @@ def _line(split: str, reason: str, rows: int, tally: Tally, spec: RunSpec) -> Re
     if reason in IN_THE_DATASET:
         return ReasonLine(split=split, reason=reason, rows=rows, remedy=IN_THE_DATASET[reason])
     asked = WITH_THE_TEACHER.get(reason, UNREADABLE)
-    suggested = {"max_tokens": spec.teacher.max_tokens * 4, "samples": min(16, spec.quality.samples * 2)}
+    now = {"max_tokens": spec.teacher.max_tokens, "samples": spec.quality.samples}
+    suggested = {name: min(MOST[name], now[name] * RAISED[name]) for name in now}
+    if any(f"{{{name}}}" in asked.text and suggested[name] == now[name] for name in now):
+        asked = UNREADABLE  # there is no higher value
     remedy = asked.text.format(**suggested)
     return ReasonLine(
         split=split,

@@ -87,9 +87,8 @@ async def report_of(storage: Storage, run_id: str) -> dict[str, Any] | None:
         data: dict[str, Any] = await storage.read_json(RunPaths(run_id).report)
     except NotFound:
         return None
-    return {
-        key: data[key] for key in ("round", "finished", "reasons", "datasets", "inputs", "outputs", "prompt_version")
-    }
+    told = ("round", "finished", "reasons", "datasets", "inputs", "outputs", "prompt_version")
+    return {key: data[key] for key in told if key in data}  # those of version 1 have fewer
 
 
 def card(report: Report) -> str:

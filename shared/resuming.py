@@ -13,6 +13,7 @@ from shared.errors import InvalidInput, NotFound, Problem
 from shared.paths import RunPaths
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest
+from shared.students import find_student
 
 if TYPE_CHECKING:
     from shared.storage import Storage
@@ -53,6 +54,19 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     return parse_spec(data)
 
 
+def _check_student(spec: RunSpec, after: RunSpec) -> None:
+    """Raises InvalidInput for a student that may not take in what was accepted for the one before."""
+    before, model = find_student(spec.student.model or ""), after.student.model
+    if model is None or find_student(model).context_tokens >= before.context_tokens:
+        return
+    problem = (
+        f"takes {find_student(model).context_tokens:,} tokens, the run's rows were accepted for {before.context_tokens:,}: "
+        "start a new run for it"
+    )
+    details: list[Problem] = [{"where": "student.model", "problem": problem}]
+    raise InvalidInput("the run cannot be resumed for this student", details=details)
+
+
 async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
     """The request that resumes a run, written down over the one before. Raises NotFound, InvalidInput."""
     paths = RunPaths(run_id)
@@ -61,7 +75,8 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) 
     except NotFound:
         raise NotFound(f"there is no run {run_id}") from None
     with contextlib.suppress(NotFound):  # it may have ended before its specification was resolved: prepare will check
-        changed(parse_spec(await storage.read_json(paths.specification)), changes)
+        spec = parse_spec(await storage.read_json(paths.specification))
+        _check_student(spec, changed(spec, changes))
     merged = {section: {**before.changes.get(section, {}), **settings} for section, settings in changes.items()}
     request = before.model_copy(update={"round": before.round + 1, "changes": {**before.changes, **merged}})
     await storage.write(paths.request, request.model_dump_json(indent=1).encode())

@@ -117,8 +117,9 @@ class ShardRun:
     async def _answer(self, line: Line) -> Record:
         row = self._checks.usable(line, self.shard)
         if isinstance(row, Rejection):
-            return rejected(line.number, row)
-        record = await answer_row(line.number, row, self.spec, self.teacher)
+            record = rejected(line.number, row)
+        else:
+            record = await answer_row(line.number, row, self.spec, self.teacher)
         return record.model_copy(update={"round": self.round}) if self.round else record
 
     async def _watch_stop(self) -> None:

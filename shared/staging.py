@@ -50,7 +50,7 @@ async def stage_shard(
     records: Mapping[int, Record],
 ) -> None:
     """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order."""
-    examples, is_held_out = Examples(spec, shard), holdout(spec, split)
+    examples, is_held_out = Examples(spec), holdout(spec, split)
     blocks: dict[str, bytearray] = defaultdict(bytearray)
     async for line in lines_of(storage, paths, split, shard):
         record = records[line.number]
@@ -126,16 +126,16 @@ def block_id(split: Split, shard: int) -> str:
 
 
 class Examples:
-    """Builds the student's rows of one shard."""
+    """Builds the student's rows. What was accepted once stays, though settings that were changed since would not take it."""
 
-    def __init__(self, spec: RunSpec, shard: Shard) -> None:
-        self._spec, self._shard, self._checks = spec, shard, RowChecks(spec)
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec, self._checks = spec, RowChecks(spec)
         self._student = find_student(spec.student.model or "")
 
     def row(self, line: Line, record: Record) -> bytes:
         """The training example of an accepted row, as a line."""
-        row = self._checks.usable(line, self._shard)
-        assert isinstance(row, Row), "an accepted record belongs to a usable row"
+        row = self._checks.shape(line.content)
+        assert isinstance(row, Row), "an accepted record belongs to a row"
         reasoning = record.reasoning or [None] * len(record.answers)
         answers = [Answer(text, why) for text, why in zip(record.answers, reasoning, strict=True)]
         task = TASKS[self._spec.task]

@@ -6,6 +6,7 @@ The SDK itself retries throttling and broken connections; what still fails is ra
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -71,6 +72,11 @@ class Storage:
         except (ResourceExistsError, ResourceModifiedError):
             return False
         return True
+
+    async def delete(self, name: str) -> None:
+        """Delete a blob; one that is gone already is no problem."""
+        with contextlib.suppress(ResourceNotFoundError):
+            await self.blob(name).delete_blob()
 
     async def stream(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Bytes [start, end) of a blob in chunks. Raises NotFound."""

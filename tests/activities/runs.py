@@ -15,8 +15,9 @@ from activities.names import (
     WRITE_REPORT,
 )
 from shared.paths import DATASETS, RunPaths, Split, split_path
+from shared.resuming import next_round
 from shared.rows import as_jsonl
-from shared.starting import request_of_upload
+from shared.starting import RunRequest, claim, request_of_upload
 from shared.status import RunStatus
 from shared.storage import Storage
 from tests.activities.calling import DurableClient, call
@@ -67,6 +68,15 @@ class AppRun:
         request = await request_of_upload(self.storage, self.train)
         assert request is not None
         self.request, self.paths = request.model_dump(), RunPaths(request.run_id)
+
+    async def resume(self, **changes: Any) -> dict[str, Any]:
+        """The run goes on with changed settings: all before the teacher is asked again. The scan's answer."""
+        await claim(self.storage, RunRequest.model_validate(self.request))
+        request = await next_round(self.storage, self.paths.run_id, changes)
+        self.request, self.round = request.model_dump(), request.round
+        prepared = await self.prepare()
+        assert prepared["status"] == "ok", prepared
+        return await self.scan()
 
     async def prepare(self) -> dict[str, Any]:
         prepared = await call(PREPARE_RUN, self.request)

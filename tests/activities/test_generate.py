@@ -162,14 +162,14 @@ async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_word
 
 
 async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -> None:
-    run = new_run(rows_per_shard=30)
-    await run.begin(sums(30))
+    run = new_run(rows_per_shard=60)
+    await run.begin(sums(60))
     rates: dict[str, Any] = {"error_rate": 0.15, "throttle_rate": 0.1, "reset_rate": 0.1, "malformed_rate": 0.1}
-    async with teach(seed=3, **rates) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 30, "rejected": 0}
+    async with teach(plus_one, seed=3, **rates) as teacher:
+        assert await run.generate() == {"status": "ok", "accepted": 60, "rejected": 0}
     assert {record.fault for record in teacher.records} >= {"error", "throttle", "reset", "malformed"}
     tally = (await run.progress())["train"]
-    assert tally["requests"] == len(teacher.records) > 30
+    assert tally["requests"] == len(teacher.records) > 60
 
 
 async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, teach: Teach) -> None:

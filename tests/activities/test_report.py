@@ -11,6 +11,7 @@ import pytest
 
 from local.teacher import ChatRequest
 from shared.paths import Split
+from shared.report import report_of as shown
 from shared.rows import as_jsonl
 from shared.storage import Storage
 from tests.activities.conftest import NewRun, Teach
@@ -101,16 +102,44 @@ async def test_outputs_are_named_by_path(run: AppRun) -> None:
         assert await run.storage.properties(path) is not None
 
 
-async def test_a_second_execution_changes_nothing_but_the_time(run: AppRun) -> None:
-    await run.report()
-    first, before = await report_of(run), await run.contents()
-    await run.report()
-    second, after = await report_of(run), await run.contents()
-    assert {**second, "finished": None} == {**first, "finished": None}
-    changing = {"report.json", "README.md"}
-    assert {name: after[name] for name in after.keys() - changing} == {
-        name: before[name] for name in before.keys() - changing
+async def test_a_second_execution_changes_no_byte(run: AppRun) -> None:
+    written, before = await run.report(finetune=JOB), await run.contents()
+    assert await run.report(finetune=JOB) == written
+    assert await run.contents() == before
+
+
+async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets_are_like(run: AppRun) -> None:
+    await run.report(cost=0.25, estimate={"requests": 14, "cost": None})
+    report = await report_of(run)
+    lines = {(line["split"], line["reason"]): line for line in report["reasons"]}
+    assert set(lines) == {(row["split"], row["reason"]) for row in await run.rows(run.paths.rejected)}
+    assert lines["train", "duplicate"]["tokens"] is None
+    assert lines["train", "no_number"]["tokens"] > 0
+    assert report["datasets"]["train"]["answers"] == {str(number): 1 for number in range(1, 10)}
+    assert [row[0]["content"] for row in report["datasets"]["validation"]["examples"]] == [
+        "What is 40 + 1?",
+        "What is 41 + 1?",
+    ]
+    assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
+    card = await run.text(run.paths.card)
+    for told in ("| train | duplicate | 1 | nothing: the first of them is used |", "## Dataset `validation.jsonl`"):
+        assert told in card
+
+
+async def test_reports_of_before_are_shown_as_far_as_they_go(run: AppRun) -> None:
+    assert await shown(run.storage, run.paths.run_id) is None
+    old: dict[str, Any] = {
+        "version": 1,
+        "finished": "2026-01-01T00:00:00Z",
+        "inputs": {},
+        "outputs": {},
+        "prompt_version": "1",
     }
+    await run.storage.write(run.paths.report, json.dumps(old).encode())
+    told = await shown(run.storage, run.paths.run_id)
+    assert told == {key: value for key, value in old.items() if key != "version"}
+    await run.report()
+    assert (await shown(run.storage, run.paths.run_id) or {}).keys() >= {"reasons", "datasets", "round"}
 
 
 async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run: AppRun) -> None:

@@ -22,6 +22,7 @@ class Run:
     """A run of 5 + 2 rows, of which one was rejected, as it should be; tests damage it."""
 
     folder: Path
+    inputs: tuple[str, ...] = ("train", "validation")
     view: View = field(
         default_factory=lambda: view(
             RUN_ID,
@@ -49,7 +50,7 @@ class Run:
         (self.folder / name).unlink()
 
     def problems(self) -> list[str]:
-        inputs = {split: self.folder / "in" / split for split in ("train", "validation")}
+        inputs = {split: self.folder / "in" / split for split in self.inputs}
         return check_run(self.view, inputs, self.folder / "out")
 
 
@@ -67,6 +68,31 @@ def test_a_run_may_reject_nothing(run: Run) -> None:
     run.put("out/train.jsonl", *[ROW] * 5)
     run.view["splits"]["train"] = counts(5, 5)
     assert run.problems() == []
+
+
+@pytest.fixture
+def held_out(run: Run) -> Run:
+    """A run of five rows without a validation set of its own: two of the four that were accepted are held out."""
+    run.view["splits"] = {"train": {**counts(5, 5, rejected=1), "held_out": 2}}
+    run.inputs = ("train",)
+    run.put("out/train.jsonl", *[ROW] * 2)
+    return run
+
+
+def test_rows_that_were_held_out_have_come_out_too(held_out: Run) -> None:
+    assert held_out.problems() == []
+
+
+def test_held_out_rows_that_are_not_in_the_validation_set_are_lost(held_out: Run) -> None:
+    held_out.put("out/validation.jsonl", ROW)
+    assert held_out.problems() == [
+        "train: 2 rows were held out, but validation.jsonl has 1",
+        "train: 5 rows went in, but 3 came out and 1 were rejected",
+        "train: the status says {'rows': 5, 'done': 5, 'accepted': 4, 'rejected': 1}, "
+        "the files say {'rows': 5, 'done': 5, 'accepted': 3, 'rejected': 1}",
+    ]
+    held_out.remove("out/validation.jsonl")
+    assert "validation.jsonl is missing" in held_out.problems()
 
 
 DAMAGE: dict[str, tuple[Callable[[Run], object], str]] = {

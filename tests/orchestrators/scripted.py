@@ -81,7 +81,7 @@ class Service:
 
 
 class Distillation:
-    """A root orchestration with shards by split; `instead` replaces activities by name."""
+    """A root orchestration with shards by split; `instead` replaces activities by name, `request` goes over the usual one."""
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class Distillation:
         spec: dict[str, Any] | None = None,
         statuses: Sequence[str] = (),
         instead: dict[str, Activity] | None = None,
+        **request: Any,
     ) -> None:
         self.shards = shards or {"train": 3, "validation": 2}
         self.spec = {**SPEC, **(spec or {})}
@@ -106,7 +107,7 @@ class Distillation:
             POLL_FINETUNING: self._poll_and_tell,
         }
         self.hub = Hub({**usual, **(instead or {})})
-        self.root = self.hub.start(DISTILLATION_RUN, RUN_ID, REQUEST)
+        self.root = self.hub.start(DISTILLATION_RUN, RUN_ID, {**REQUEST, **request})
 
     def run(self) -> Instance:
         """Until everything has ended."""

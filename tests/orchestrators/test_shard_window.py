@@ -186,3 +186,12 @@ def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> No
 def test_a_split_without_rows_has_nothing_to_do() -> None:
     hub, instance = split(lambda _: ok(), shards=0, parallel=2)
     assert (hub.calls, instance.output) == ([], {"status": "ok"})
+
+
+def test_a_split_of_before_there_were_rounds_goes_on_as_of_the_first() -> None:
+    hub = Hub({GENERATE_SHARD: lambda _: ok()})
+    work = {"run_id": "nli-sample-0123456789ab", "split": "train", "first": 0, "shards": 2, "parallel": 2}
+    instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "max_rejected": 7})
+    hub.run()
+    assert instance.status is Status.COMPLETED, instance.output
+    assert [call.input["round"] for call in hub.calls] == [0, 0]

@@ -96,6 +96,16 @@ def test_a_question_without_choices_is_rejected_before_the_teacher_is_paid() -> 
     assert checked.reason == "no_choices"
 
 
+def test_a_row_with_several_problems_is_counted_by_the_first_and_tells_them_all() -> None:
+    parsed = parse_row(line(USER, {"role": "tool", "content": "x"}, {"role": "user", "content": " "}, 7, id="r"))
+    assert isinstance(parsed, Rejection)
+    assert (parsed.reason, parsed.id) == ("unknown_role", "r")
+    assert parsed.detail == (
+        "messages[1].role must be one of system, user, assistant; messages[2].content is empty; "
+        "messages[3] is a number, not an object"
+    )
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (

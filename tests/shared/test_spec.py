@@ -100,6 +100,49 @@ def test_a_training_set_cannot_validate_itself() -> None:
     assert places({"task": "nli", "train": TRAIN, "validation": TRAIN}) == {"validation"}
 
 
+@pytest.mark.parametrize(
+    ("task", "fields", "where"),
+    [
+        ("math", {"quality": {"samples": 3}}, "quality.samples"),
+        ("math", {"quality": {"select": "majority"}}, "quality.samples"),
+        ("math", {"quality": {"select": "majority", "samples": 17}}, "quality.samples"),
+        ("summarization", {"quality": {"select": "majority", "samples": 3}}, "quality.select"),
+        ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
+        ("nli", {"quality": {"select": "vote"}}, "quality.select"),
+        (
+            "nli",
+            {"quality": {"select": "majority", "samples": 3}, "teacher": {"temperature": 0}},
+            "teacher.temperature",
+        ),
+        ("nli", {"budget": {"max_cost": 5}}, "budget.max_cost"),
+        ("nli", {"budget": {"max_cost": 5, "prompt_price": 2}}, "budget.max_cost"),
+        ("nli", {"budget": {"max_tokens": 0}}, "budget.max_tokens"),
+        ("nli", {"holdout": {"fraction": 0.6}}, "holdout.fraction"),
+        ("nli", {"holdout": {"fraction": 0.1}, "validation": "datasets/nli/x/validation.jsonl"}, "holdout.fraction"),
+    ],
+)
+def test_settings_that_would_do_nothing_or_cannot_work_are_refused_by_name(
+    task: str, fields: dict[str, Any], where: str
+) -> None:
+    assert places({"task": task, "train": TRAIN, **fields}) == {where}
+
+
+def test_what_a_limit_of_cost_lacks_is_told() -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(budget={"max_cost": 5, "prompt_price": 2})
+    assert "budget.completion_price" in error.value.details[0]["problem"]
+    assert "prompt_price" not in error.value.details[0]["problem"].replace("budget.completion_price", "")
+
+
+def test_choosing_among_samples_is_taken_where_answers_can_be_compared() -> None:
+    for task in ("nli", "nlu_qa", "math"):
+        for quality in ({"samples": 5, "select": "majority"}, {"select": "reference"}):
+            parse_spec({"task": task, "train": TRAIN, "quality": quality})
+    own = {"holdout": {"fraction": 0}, "validation": "datasets/nli/x/validation.jsonl"}
+    assert parse(**own, budget={"max_cost": 5, "prompt_price": 0, "completion_price": 0}).budget.is_set
+    assert not parse(budget={"prompt_price": 1, "completion_price": 1}).budget.is_set
+
+
 def test_a_resolved_specification_is_read_back_as_it_is() -> None:
     spec = parse(teacher={"stop": ["END"]}, student={"hyperparameters": {"learning_rate": 0.001}})
     assert parse_spec(json.loads(spec.model_dump_json(exclude_none=True))) == spec

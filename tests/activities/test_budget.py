@@ -1,0 +1,62 @@
+"""A budget holds while shards run: what was answered stays, and a higher budget lets the run go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from local.teacher import ChatRequest
+from tests.activities.conftest import NewRun, Teach
+from tests.activities.runs import sums
+
+
+def plus_one(request: ChatRequest) -> str:
+    return str(int(request.messages[-1].text.split()[2]) + 1)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.shards.BUDGET_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("shared.journal.FLUSH_SECONDS", 0.05)
+
+
+async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher_one(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=100, teacher={"concurrency": 2}, budget={"max_requests": 10})
+    await run.begin(sums(100))
+    async with teach(plus_one, latency_ms=20) as first:
+        generated = await run.generate()
+    assert (generated["status"], generated["error"]["code"]) == ("failed", "budget")
+    [problem] = generated["error"]["details"]
+    assert problem["where"] == "budget.max_requests"
+    assert "are used, the limit is 10" in problem["problem"]
+    kept = (await run.progress())["train"]["done"]
+    assert 10 < kept <= len(first.records) < 100
+    await run.resume(budget={"max_requests": 1000})
+    async with teach(plus_one) as second:
+        assert await run.generate() == {"status": "ok", "accepted": 100, "rejected": 0}
+    assert len(second.records) == 100 - kept
+
+
+async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(rows_per_shard=50, teacher={"concurrency": 1}, budget={"max_tokens": 100})
+    await run.begin(sums(100))
+    async with teach(plus_one):
+        await run.generate(0)
+    async with teach(plus_one, latency_ms=50) as teacher:
+        generated = await run.generate(1)
+    assert generated["error"]["code"] == "budget"
+    assert len(teacher.records) < 10
+
+
+async def test_a_run_without_limits_looks_at_no_journals(
+    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(budget={"prompt_price": 1, "completion_price": 1})
+    await run.begin(sums(5))
+    monkeypatch.setattr("shared.storage.Storage.metadata_under", None)
+    async with teach(plus_one, latency_ms=100):
+        async with asyncio.timeout(10):
+            assert (await run.generate())["accepted"] == 5

@@ -1,0 +1,88 @@
+"""What the root hands on of rounds, budgets and held-out rows: to the activities that work by them, and to the status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activities.names import (
+    ASSEMBLE_SPLIT,
+    GENERATE_SHARD,
+    PREFLIGHT,
+    PREPARE_RUN,
+    READ_PROGRESS,
+    SUBMIT_FINETUNING,
+    WRITE_REPORT,
+)
+from tests.orchestrators.scripted import ROWS, Distillation, failed, ok, tally
+
+PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
+
+
+def usage(work: dict[str, Any]) -> dict[str, Any]:
+    return ok(splits={split: tally(ROWS, requests=7, prompt_tokens=5, completion_tokens=2) for split in work["splits"]})
+
+
+def test_every_activity_that_needs_it_is_told_the_round() -> None:
+    for number in (0, 2):
+        run = Distillation({"train": 2}, round=number, changes={"teacher": {"seed": 3}})
+        assert run.run().output["status"] == "completed"
+        for name in (GENERATE_SHARD, SUBMIT_FINETUNING, WRITE_REPORT):
+            assert {call.input["round"] for call in run.hub.called(name)} == {number}, name
+        (prepared,) = run.hub.called(PREPARE_RUN)
+        assert (prepared.input["round"], prepared.input["changes"]) == (number, {"teacher": {"seed": 3}})
+
+
+def test_a_request_of_before_there_were_rounds_is_of_the_first() -> None:
+    run = Distillation({"train": 1})
+    run.run()
+    assert run.reported["round"] == 0
+
+
+def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
+    expected: dict[int, list[str]] = {0: ["train"], 4: ["train", "validation"]}
+    for held_out, splits in expected.items():
+        assembled = ok(tally=tally(30, held_out=held_out))
+        run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _, told=assembled: told})
+        assert run.run().output["status"] == "completed"
+        (submitted,) = run.hub.called(SUBMIT_FINETUNING)
+        assert submitted.input["splits"] == splits
+        assert run.shown["splits"]["train"].get("held_out", 0) == held_out
+        assert run.reported["splits"] == ["train"]
+
+
+def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
+    assembled = ok(tally=tally(12, held_out=3))
+    run = Distillation({"train": 1}, instead={ASSEMBLE_SPLIT: lambda _: assembled})
+    run.run()
+    assert run.shown["error"]["code"] == "too_few_accepted"
+    assert "9 rows accepted, at least 10" in str(run.shown["error"]["details"])
+
+
+def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:
+    run = Distillation({"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 14.5, **PRICES}})
+    run.run()
+    assert run.shown["outcome"] == "failed"
+    assert run.shown["estimate"] == {"requests": 3, "prompt_tokens": 9, "completion_tokens": 3, "cost": 15}
+    problems = {problem["where"]: problem["problem"] for problem in run.shown["error"]["details"]}
+    assert problems == {
+        "budget.max_tokens": "12 are expected to be needed, the limit is 11: raise it",
+        "budget.max_cost": "15 are expected to be needed, the limit is 14.5: raise it",
+    }
+    assert not run.hub.called(PREFLIGHT)
+    assert len(run.hub.called(WRITE_REPORT)) == 1
+
+
+def test_a_budget_that_is_used_up_in_a_shard_ends_the_run_with_the_limits() -> None:
+    over = failed("the run's budget is used up", "5,001 are used, the limit is 5,000: raise it", code="budget")
+    run = Distillation({"train": 5}, instead={GENERATE_SHARD: lambda _: over})
+    run.run()
+    assert (run.shown["outcome"], run.shown["error"]["code"]) == ("failed", "budget")
+    assert "5,001 are used" in run.shown["error"]["details"][0]["problem"]
+    assert not run.hub.called(SUBMIT_FINETUNING)
+
+
+def test_requests_and_cost_are_shown_while_the_teacher_is_asked() -> None:
+    run = Distillation({"train": 1}, spec={"budget": PRICES}, instead={READ_PROGRESS: usage})
+    run.run()
+    shown = {(status["requests"], status["cost"]) for _, status in run.root.custom_statuses}
+    assert (7, 5 + 2 * 2) in shown
