@@ -80,9 +80,7 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
             await claim(storage, request)
         if not await _start(client, request):
             raise _exists(request)
-        links = _links(req, client, request.run_id)
-        view = {**initial_view(request.run_id, request.task, request.name), "links": links, **links}
-        return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
+        return _accepted(req, client, request)
 
     return await _answered(start)
 
@@ -153,9 +151,7 @@ async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         async with open_storage(settings.current()) as storage:
             request = await next_round(storage, run_id, changes)
         await client.start_new(DISTILLATION_RUN, run_id, request.model_dump())
-        links = _links(req, client, run_id)
-        view = {**initial_view(run_id, request.task, request.name), "links": links, **links}
-        return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
+        return _accepted(req, client, request)
 
     return await _answered(resume)
 
@@ -195,6 +191,12 @@ async def _start(client: Client, request: RunRequest) -> bool:
 def _exists(request: RunRequest) -> PermanentError:
     message = f"run {request.run_id} exists already: give the new run another name"
     return PermanentError(message, code="run_exists")
+
+
+def _accepted(req: func.HttpRequest, client: Client, request: RunRequest) -> func.HttpResponse:
+    links = _links(req, client, request.run_id)
+    view = {**initial_view(request.run_id, request.task, request.name), "links": links, **links}
+    return _json(view, 202, {"Location": links["self"], "Retry-After": "5"})
 
 
 def _links(req: func.HttpRequest, client: Client, run_id: str) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import azure.durable_functions as df
 
 from activities.names import GENERATE_SHARD
@@ -13,7 +11,7 @@ from activities.stopping import is_stopped
 from shared import settings
 from shared.account import open_storage
 from shared.paths import RunPaths
-from shared.plan import Plan, Shard
+from shared.plan import read_plan
 from shared.runids import generation_id
 from shared.shards import ShardRun, Stopped
 from shared.teacher import open_teacher
@@ -26,14 +24,15 @@ bp = df.Blueprint()
 @returns_permanent_failures
 async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
     """`{run_id, split, index, max_rejected, round}` → ok, `stopped`, or failed when no further shard should be tried."""
-    run_id, split, index = shard["run_id"], shard["split"], shard["index"]
+    run_id, split = shard["run_id"], shard["split"]
+    index: int = shard["index"]
     orchestrations = (run_id, generation_id(run_id, split))
     if await is_stopped(client, *orchestrations):
         return Payload(status="stopped")
     paths, own = RunPaths(run_id), settings.current()
     async with open_storage(own) as storage:
         spec = await read_spec(storage, paths)
-        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+        plan = await read_plan(storage, paths, split)
         async with open_teacher(own, spec.teacher) as teacher:
             work = ShardRun(
                 storage=storage,
@@ -42,7 +41,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 paths=paths,
                 split=split,
                 index=index,
-                shard=cast(Shard, plan.shards[index]),
+                shard=plan.shards[index],
                 max_rejected=shard["max_rejected"],
                 round=shard.get("round", 0),
                 is_stopped=lambda: is_stopped(client, *orchestrations),

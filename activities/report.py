@@ -17,7 +17,7 @@ from shared.account import open_storage
 from shared.description import Describer, Description
 from shared.errors import NotFound, PermanentError
 from shared.paths import RUNS, SPLITS, RunPaths, Split
-from shared.plan import Plan
+from shared.plan import read_plan
 from shared.remedies import reason_lines
 from shared.report import FileFacts, Report, card, file_facts
 from shared.rows import JSON_LINES
@@ -75,7 +75,7 @@ async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, spli
     tallies: dict[Split, Tally] = {split: await split_tally(storage, paths, split) for split in splits}
     try:
         rejected = await commit_rejected(storage, spec, paths, splits)
-        rows = {split: await _planned_rows(storage, paths, split) for split in splits}
+        rows = {split: (await read_plan(storage, paths, split)).rows for split in splits}
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
         return tallies
@@ -84,10 +84,6 @@ async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, spli
         found = {"rejected": reasons, "rows": rows[split], "done": tally.accepted + sum(reasons.values())}
         tallies[split] = tally.model_copy(update=found)
     return tallies
-
-
-async def _planned_rows(storage: Storage, paths: RunPaths, split: Split) -> int:
-    return Plan.model_validate(await storage.read_json(paths.plan(split))).rows
 
 
 async def _outputs(

@@ -32,6 +32,6 @@ async def scan_dataset(run: Payload) -> Payload:
             chunks = storage.stream(paths.input(split))
             plan = await make_plan(split, chunks, spec, seen, rejections)
             await storage.write(paths.plan(split), plan.model_dump_json(exclude_defaults=True).encode())
-            found[split] = {**plan.model_dump(exclude={"split", "shards"}), "shards": len(plan.shards)}
+            found[split] = plan.summary()
         await storage.write(paths.scan_rejected, as_jsonl([asdict(row) for row in rejections]), content_type=JSON_LINES)
     return ok(splits=found)

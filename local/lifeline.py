@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,3 +19,11 @@ def _wait_for_end_of_stdin() -> None:
     while os.read(descriptor, 4096):  # whatever is written is ignored
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def told_to_stop() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set, and with them the end of the lifeline. Call it on the running loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

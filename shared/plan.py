@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
 from shared.lines import Line, iter_lines
+from shared.paths import RunPaths, Split
 from shared.rows import Rejection, Row, parse_row
 from shared.spec import RunSpec
 from shared.students import find_student
 from shared.tasks import TASKS, Unreadable
 from shared.tokens import chat_tokens
 from shared.usage import Usage, row_estimate
+
+if TYPE_CHECKING:
+    from shared.storage import Storage
 
 MAX_SAMPLES = 5  # rejected rows shown in messages
 
@@ -50,6 +55,15 @@ class Plan(BaseModel):
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
     estimate: Usage = Field(default_factory=Usage)
     shards: list[Shard] = Field(default_factory=list[Shard])
+
+    def summary(self) -> dict[str, Any]:
+        """What the scan found, without the shards themselves: small, whatever the size of the dataset."""
+        return {**self.model_dump(exclude={"split", "shards"}), "shards": len(self.shards)}
+
+
+async def read_plan(storage: Storage, paths: RunPaths, split: Split) -> Plan:
+    """The plan that the scan wrote. Raises NotFound."""
+    return Plan.model_validate(await storage.read_json(paths.plan(split)))
 
 
 SeenRows = dict[bytes, tuple[str, int]]  # question hash: (split, line)

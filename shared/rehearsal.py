@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import InvalidInput, PermanentError, Problem
@@ -48,7 +49,7 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     plans: dict[str, Plan] = {}
     for split, path in inputs.items():
         plans[split] = await make_plan(split, storage.stream_path(path), spec, seen, rejected)
-    scans = {split: plan.model_dump(exclude={"split", "shards"}) for split, plan in plans.items()}
+    scans = {split: plan.summary() for split, plan in plans.items()}
     usage, problem = expected_usage(scans), after_scan(spec, scans)
     return {
         "dry_run": True,
@@ -58,10 +59,7 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
             for split, plan in plans.items()
         },
         "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
-        "rejected_rows": [
-            {"split": row.split, "line": row.line, "id": row.id, "reason": row.reason, "detail": row.detail}
-            for row in rejected[:MAX_REJECTED]
-        ],
+        "rejected_rows": [asdict(row) for row in rejected[:MAX_REJECTED]],
         "error": problem,
         "warnings": list(find_student(spec.student.model or "").warnings),
     }

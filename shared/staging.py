@@ -16,7 +16,7 @@ from shared.answering import Record
 from shared.journal import Holdout, Journal, nothing_held_out
 from shared.lines import Line
 from shared.paths import RunPaths, Split
-from shared.plan import Plan, RowChecks, Shard, shard_lines
+from shared.plan import RowChecks, Shard, read_plan, shard_lines
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
 from shared.students import find_student
@@ -87,13 +87,13 @@ async def commit_rejected(
     for split in splits:
         counts[split] = Counter()
         sealed = await sealed_tallies(storage, paths, split)
-        plan = Plan.model_validate(await storage.read_json(paths.plan(split)))
+        plan = await read_plan(storage, paths, split)
         scanned: list[dict[str, Any]] | None = None
         for index, shard in enumerate(plan.shards):
             if index in sealed:
                 found = Counter(sealed[index].rejected)
                 if found and block_id(split, index) not in present:
-                    await _stage_again(storage, spec, paths, split, index)
+                    await _stage_again(storage, spec, paths, split, index, shard)
             else:
                 scanned = await _scanned(storage, paths, split) if scanned is None else scanned
                 found = await _stage_incomplete(storage, paths, split, index, shard, scanned)
@@ -147,14 +147,16 @@ async def _commit(
     storage: Storage, spec: RunSpec, paths: RunPaths, name: str, split: Split, indices: list[int]
 ) -> None:
     present = await storage.staged(name)
-    for index in indices:
-        if block_id(split, index) not in present:
-            await _stage_again(storage, spec, paths, split, index)
+    missing = [index for index in indices if block_id(split, index) not in present]
+    shards = (await read_plan(storage, paths, split)).shards if missing else []
+    for index in missing:
+        await _stage_again(storage, spec, paths, split, index, shards[index])
     await storage.commit(name, [block_id(split, index) for index in indices])
 
 
-async def _stage_again(storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int) -> None:
-    shard = Plan.model_validate(await storage.read_json(paths.plan(split))).shards[index]
+async def _stage_again(
+    storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int, shard: Shard
+) -> None:
     journal = await Journal.open(storage, paths.journal(split, index), shard.rows)
     await stage_shard(storage, spec, paths, split, index, shard, journal.records)
 

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Value = str | int | float | bool
@@ -166,6 +167,7 @@ STUDENTS: tuple[Student, ...] = (
 DEFAULT_STUDENT = _asset("azureml-mistral", "Ministral-3B", 1)
 
 
+@lru_cache(maxsize=64)  # asked for every row
 def find_student(model: str) -> Student:
     """What is known of a model, given by asset id or name. Never fails: a stranger gets safe assumptions and a warning."""
     match = ASSET_ID.fullmatch(model)

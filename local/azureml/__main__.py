@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, EmulatorOptions
 from local.azureml.server import serve
-from local.lifeline import exit_with_parent
+from local.lifeline import exit_with_parent, told_to_stop
 
 STORAGE_VARIABLES = ("DISTILLATION_STORAGE", "AzureWebJobsStorage")
 
@@ -48,9 +47,7 @@ def options(given: argparse.Namespace) -> EmulatorOptions:
 
 async def run(chosen: EmulatorOptions, port: int, data_dir: Path, storage: str | None) -> None:
     """Serve until a signal says stop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with serve(chosen, storage=storage, data_dir=data_dir, port=port) as emulator:
         print(f"AzureML emulator at {emulator.base_url} (it trains nothing)", flush=True)
         await stop.wait()

@@ -6,14 +6,13 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.host.errors import HostError
 from local.host.host import serve
-from local.lifeline import exit_with_parent
+from local.lifeline import exit_with_parent, told_to_stop
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,9 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(port: int, data_dir: Path, app_dir: Path) -> None:
     """Serve until a signal says stop. Raises HostError, OSError."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with serve(app_dir=app_dir, data_dir=data_dir, port=port, environment=os.environ) as host:
         print(f"Functions host at {host.url}, keys in {data_dir / 'keys.json'}", flush=True)
         for route in host.routes:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.lifeline import exit_with_parent
+from local.lifeline import exit_with_parent, told_to_stop
 from local.teacher.options import ANSWER_FAULTS, REQUEST_FAULTS, TeacherOptions
 from local.teacher.server import serve
 
@@ -60,9 +59,7 @@ def options(arguments: argparse.Namespace) -> TeacherOptions:
 
 async def run(chosen: TeacherOptions, port: int) -> None:
     """Serve until a signal says stop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with serve(chosen, port=port) as teacher:
         print(f"teacher {chosen.model} at {teacher.base_url}", flush=True)
         await stop.wait()

@@ -137,9 +137,7 @@ class Engine:
     async def _outcome(self, activity: Activity) -> Event:
         try:
             if activity.name not in self._functions.activities:
-                raise LookupError(
-                    f"the function '{activity.name}' doesn't exist, is disabled, or is not an activity function"
-                )
+                raise LookupError(_no_function(activity.name, "activity"))
             result = await self._functions.act(activity.name, activity.input)
         except Exception as error:  # whatever an activity raises is its outcome
             level = logging.WARNING if isinstance(error, FunctionTimeout) else logging.INFO
@@ -181,9 +179,7 @@ class Engine:
     async def _decide(self, instance: Instance, history: list[Event]) -> Decision:
         """What the orchestrator wants now. Never raises: an orchestrator that cannot be run has failed."""
         if instance.name not in self._functions.orchestrators:
-            return Decision(
-                error=f"the function '{instance.name}' doesn't exist, is disabled, or is not an orchestrator function"
-            )
+            return Decision(error=_no_function(instance.name, "orchestrator"))
         parent = instance.parent.instance_id if instance.parent else None
         context = context_json(instance.instance_id, instance.input, parent, history)
         try:
@@ -296,9 +292,7 @@ class _Recording:
             fire_at = time_text(command.fire_at)
             fired = event(Kind.TIMER_FIRED, command.fire_at, TimerId=command.id, FireAt=fire_at)
             due = max(command.fire_at.timestamp(), 0.001)
-            self._store.send(
-                [Message(instance_id=instance.instance_id, execution_id=instance.execution_id, event=fired, due=due)]
-            )
+            self._send_to_itself(fired, due)
             return event(Kind.TIMER_CREATED, self._moment, event_id=command.id, FireAt=fire_at)
         if command.kind is Kind.TASK_SCHEDULED:
             self._store.schedule(instance.instance_id, instance.execution_id, command.id, command.name, command.input)
@@ -308,6 +302,11 @@ class _Recording:
             )
         return self._create_sub_orchestration(command)
 
+    def _send_to_itself(self, one: Event, due: float = 0.0) -> None:
+        instance = self._instance
+        message = Message(instance_id=instance.instance_id, execution_id=instance.execution_id, event=one, due=due)
+        self._store.send([message])
+
     def _create_sub_orchestration(self, command: Command) -> Event:
         instance, input_ = self._instance, json.dumps(command.input)
         child_id = command.instance_id or f"{instance.execution_id}:{command.id:08x}"
@@ -315,9 +314,7 @@ class _Recording:
         problem = self._why_not(command.name, child_id)
         if problem:
             failed = event(Kind.SUB_FAILED, self._moment, TaskScheduledId=command.id, Reason=problem, Details="")
-            self._store.send(
-                [Message(instance_id=instance.instance_id, execution_id=instance.execution_id, event=failed)]
-            )
+            self._send_to_itself(failed)
         else:
             self._store.forget(child_id)
             create_instance(self._store, child_id, command.name, input_, self._moment, parent)
@@ -326,7 +323,7 @@ class _Recording:
 
     def _why_not(self, name: str, child_id: str) -> str | None:
         if name not in self._functions.orchestrators:
-            return f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
+            return _no_function(name, "orchestrator")
         existing = self._store.instance(child_id)
         if existing is not None and not existing.status.is_terminal:
             return f"an orchestration with the id {child_id} runs already"
@@ -383,6 +380,10 @@ def _control(taken: Taken) -> Event | None:
     """The first message, if it is one that the orchestrator has no say in."""
     kinds = (Kind.EXECUTION_TERMINATED, Kind.EXECUTION_SUSPENDED, Kind.EXECUTION_RESUMED)
     return next((one for one in taken.news if one["EventType"] in kinds), None)
+
+
+def _no_function(name: str, kind: str) -> str:
+    return f"the function '{name}' doesn't exist, is disabled, or is not an {kind} function"
 
 
 def _now() -> datetime:
