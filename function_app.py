@@ -14,7 +14,7 @@ from typing import Any, cast
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import assemble, finetune, generate, preflight, prepare, progress, report, scan
+from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
 from orchestrators import finetuning, generation, run
 from orchestrators.run import CANCEL, DISTILLATION_RUN
 from shared import settings
@@ -32,7 +32,8 @@ from shared.starting import RunRequest, claim, request_of_body, request_of_uploa
 from shared.status import TERMINAL, initial_view, run_view
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-for part in (run, generation, finetuning, prepare, scan, preflight, generate, progress, assemble, finetune, report):
+orchestrations = (run, generation, finetuning)
+for part in (*orchestrations, prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report):
     app.register_functions(part.bp)
 
 

@@ -2,6 +2,7 @@
 
 PREPARE_RUN = "prepare_run"
 SCAN_DATASET = "scan_dataset"
+REUSE_ANSWERS = "reuse_answers"
 PREFLIGHT = "preflight"
 GENERATE_SHARD = "generate_shard"
 READ_PROGRESS = "read_progress"

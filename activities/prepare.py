@@ -13,10 +13,10 @@ from shared import settings
 from shared.account import open_storage
 from shared.errors import InvalidInput, NotFound
 from shared.paths import RunPaths
-from shared.resuming import changed
+from shared.resuming import changed, check_student
 from shared.settings import Settings
 from shared.spec import RunSpec, parse_spec
-from shared.starting import RunRequest, specification
+from shared.starting import RunRequest, reuse_refusal, specification
 from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ async def prepare_run(request: Payload) -> Payload:
     async with open_storage(own) as storage:
         first = await _first_specification(storage, given)
         spec = resolve(changed(first, given.changes), own, given.run_id)
+        if given.round:  # again: only now is known which student no model at all stands for
+            check_student(first, spec, given.run_id)
         etags = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
         if spec.validation:
             etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
@@ -55,7 +57,10 @@ async def _first_specification(storage: Storage, given: RunRequest) -> RunSpec:
             return await read_spec(storage, RunPaths(given.run_id))
         except NotFound:  # it never came so far
             pass
-    return await specification(storage, given)
+    spec = await specification(storage, given)
+    if refusal := await reuse_refusal(storage, spec, given.run_id):
+        raise refusal
+    return spec
 
 
 def resolve(spec: RunSpec, own: Settings, run_id: str) -> RunSpec:

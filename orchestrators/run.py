@@ -1,4 +1,4 @@
-"""distillation_run: the root. prepare → scan → gate → preflight → generate → assemble → fine-tune → report.
+"""distillation_run: the root. prepare → scan (→ reuse) → gate → preflight → generate → assemble → fine-tune → report.
 
 It only sequences: every decision is a pure function in shared/, and what passes through its history are names and counts.
 """
@@ -10,17 +10,27 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.names import ASSEMBLE_SPLIT, PREFLIGHT, PREPARE_RUN, READ_PROGRESS, SCAN_DATASET, WRITE_REPORT
+from activities.names import (
+    ASSEMBLE_SPLIT,
+    PREFLIGHT,
+    PREPARE_RUN,
+    READ_PROGRESS,
+    REUSE_ANSWERS,
+    SCAN_DATASET,
+    WRITE_REPORT,
+)
 from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
 from shared.gate import after_generation, after_scan, expected_usage, minimum_accepted
 from shared.pacing import progress_interval
+from shared.reusing import nothing_reused
 from shared.runids import finetuning_id, generation_id
 from shared.spec import RunSpec, parse_spec
 from shared.status import RunStatus, Stage
 from shared.tally import Tally
+from shared.usage import Usage
 
 DISTILLATION_RUN = "distillation_run"
 CANCEL = "cancel"
@@ -86,10 +96,27 @@ class _Run:
         self.scans = scanned["splits"]
         for split, found in self.scans.items():
             self.status.plan(split, found["rows"], found["shards"])
+        if spec.reuse:
+            yield from self.reuse(spec, spec.reuse)
         self.status.expect(expected_usage(self.scans), spec.budget)
         problem = after_scan(spec, self.scans)
         if problem:
             raise RunFailed(problem)
+
+    def reuse(self, spec: RunSpec, earlier: str) -> Generator[Any, Any, None]:
+        """Answers of an earlier run into the journals, many shards at a time; the estimate is of what they leave to ask for."""
+        reused = keyless = 0
+        for split, found in self.scans.items():
+            usage, first = Usage(), 0
+            while first < found["shards"]:
+                work = {"split": split, "first": first, "round": self.round}
+                seeded = yield from self.call(REUSE_ANSWERS, "reuse", work)
+                usage.add(Usage.model_validate(seeded["estimate"]))
+                reused, keyless, first = reused + seeded["reused"], seeded["keyless"], seeded["next"]
+            found["estimate"] = usage.model_dump()
+        if not reused:
+            self.status.warnings.append(nothing_reused(earlier, keyless))
+        yield from self.read_progress(spec)
 
     def generate(self, spec: RunSpec) -> Generator[Any, Any, None]:
         """Train and validation side by side. Progress is looked up ever more seldom, so that history stays bounded."""

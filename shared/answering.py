@@ -55,6 +55,14 @@ class Record(BaseModel):
     samples: int = 0  # answers asked for, where one is chosen of several; how many of them agree with it
     agreeing: int = 0
     round: int = 0  # of the run: each resumption is one more
+    key: str | None = None  # of the request, where the teacher was asked: the same for every run that asks the same
+    reused: bool = False  # the answer is an earlier run's
+
+
+def answers_of(record: Record) -> list[Answer]:
+    """The teacher's turns, as they were read."""
+    reasoning = record.reasoning or [None] * len(record.answers)
+    return [Answer(text, why) for text, why in zip(record.answers, reasoning, strict=True)]
 
 
 def rejected(line: int, rejection: Rejection) -> Record:
@@ -70,12 +78,24 @@ async def answer_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -
             answers, agreement = await _answer_turns(row, spec, teacher, asked), {}
         else:
             answers, agreement = await _choose_answer(row, spec, teacher, asked)
-        _check_length(row, spec, answers)
     except _NoAnswer as problem:
         return asked.record(line, row, status="rejected", reason=problem.reason, detail=problem.detail)
     reasoning = [answer.reasoning for answer in answers] if spec.prompt.chain_of_thought else []
     texts = [answer.text for answer in answers]
+    if too_long := length_problem(row, spec, answers):  # its answers are kept, for a run with another student
+        problem = {"reason": "too_long", "detail": too_long}
+        return asked.record(line, row, status="rejected", answers=texts, reasoning=reasoning, **problem)
     return asked.record(line, row, status="accepted", answers=texts, reasoning=reasoning, **agreement)
+
+
+def length_problem(row: Row, spec: RunSpec, answers: list[Answer]) -> str | None:
+    """Why an example is more than the student can take in, if it is: it is never cut."""
+    student = find_student(spec.student.model or "")
+    example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)
+    tokens = chat_tokens(example)
+    if tokens <= student.context_tokens:
+        return None
+    return f"about {tokens:,} tokens with its answer, the student takes {student.context_tokens:,}"
 
 
 async def _answer_turns(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked) -> list[Answer]:
@@ -134,17 +154,6 @@ def _nothing_chosen(drawn: Sequence[Answer | _NoAnswer], reference: str | None) 
         detail = f"none of {len(drawn)} answers agrees with the reference {reference}: {', '.join(said)}"
         return _NoAnswer("disagrees", detail[:MAX_DETAIL_CHARACTERS])
     return min((problem for problem in drawn if isinstance(problem, _NoAnswer)), key=lambda one: one.reason)
-
-
-def _check_length(row: Row, spec: RunSpec, answers: list[Answer]) -> None:
-    """Raises _NoAnswer for an example that is more than the student can take in: it is never cut."""
-    student = find_student(spec.student.model or "")
-    example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)
-    tokens = chat_tokens(example)
-    if tokens > student.context_tokens:
-        raise _NoAnswer(
-            "too_long", f"about {tokens:,} tokens with its answer, the student takes {student.context_tokens:,}"
-        )
 
 
 class _NoAnswer(Exception):

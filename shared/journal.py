@@ -123,6 +123,7 @@ class Journal:
             done=len(records),
             accepted=sum(record.status == "accepted" for record in records),
             held_out=sum(record.status == "accepted" and self._holdout(record.line) for record in records),
+            reused=sum(record.status == "accepted" and record.reused for record in records),
             rejected=dict(sorted(reasons.items())),
             prompt_tokens=sum(record.prompt_tokens for record in paid),
             completion_tokens=sum(record.completion_tokens for record in paid),

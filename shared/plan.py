@@ -5,7 +5,7 @@ Made by one pass over the input, before the teacher is paid. Memory: 16 bytes an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Plan(BaseModel):
     split: str
     rows: int = 0
     valid: int = 0
+    reused: int = 0  # of the valid rows, those that an earlier run has answered; found by a dry run alone
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
     estimate: Usage = Field(default_factory=Usage)
@@ -58,7 +59,7 @@ class Plan(BaseModel):
 
     def summary(self) -> dict[str, Any]:
         """What the scan found, without the shards themselves: small, whatever the size of the dataset."""
-        return {**self.model_dump(exclude={"split", "shards"}), "shards": len(self.shards)}
+        return {**self.model_dump(exclude={"split", "reused", "shards"}), "shards": len(self.shards)}
 
 
 async def read_plan(storage: Storage, paths: RunPaths, split: Split) -> Plan:
@@ -80,10 +81,22 @@ class RejectedRow:
     detail: str
 
 
+def nothing_answered(row: Row) -> bool:
+    return False
+
+
 async def make_plan(
-    split: str, chunks: AsyncIterable[bytes], spec: RunSpec, seen: SeenRows, rejections: list[RejectedRow]
+    split: str,
+    chunks: AsyncIterable[bytes],
+    spec: RunSpec,
+    seen: SeenRows,
+    rejections: list[RejectedRow],
+    is_answered: Callable[[Row], bool] = nothing_answered,
 ) -> Plan:
-    """Scan one split. `seen` holds the rows of the splits scanned before; it and `rejections` are added to."""
+    """Scan one split. `seen` holds the rows of the splits scanned before; it and `rejections` are added to.
+
+    `is_answered` says which rows the teacher need not be asked for: they are counted, and no part of the estimate.
+    """
     plan, checks = Plan(split=split), RowChecks(spec)
     async for line in iter_lines(chunks):
         if line.is_blank:
@@ -95,7 +108,10 @@ async def make_plan(
             excluded = _find_double(checked, split, line.number, seen)
             if excluded is None:
                 plan.valid += 1
-                plan.estimate.add(row_estimate(checked, spec))
+                if is_answered(checked):
+                    plan.reused += 1
+                else:
+                    plan.estimate.add(row_estimate(checked, spec))
                 continue
             shard.excluded.append(excluded)
             checked = Rejection(excluded.reason, excluded.detail, checked.id)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import InvalidInput, PermanentError, Problem
 from shared.gate import after_scan, expected_usage
 from shared.paths import Split
-from shared.plan import Plan, RejectedRow, SeenRows, make_plan
+from shared.plan import Plan, RejectedRow, SeenRows, make_plan, nothing_answered
+from shared.reusing import EarlierAnswers, answered_earlier, nothing_reused
 from shared.spec import RunSpec
 from shared.students import find_student
 from shared.usage import cost
@@ -38,28 +39,39 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
     """
     inputs: dict[Split, str] = {"train": spec.train, **({"validation": spec.validation} if spec.validation else {})}
+    earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     size = sum([(properties.size if (properties := await storage.properties(path)) else 0) for path in inputs.values()])
+    size += await earlier.size() if earlier else 0
     if size > MAX_BYTES:
-        message = (
-            f"the datasets have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
-        )
+        read = "the datasets and the answers to reuse" if earlier else "the datasets"
+        message = f"{read} have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
         raise PermanentError(message, code="too_large")
+    is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     seen: SeenRows = {}
     rejected: list[RejectedRow] = []
     plans: dict[str, Plan] = {}
     for split, path in inputs.items():
-        plans[split] = await make_plan(split, storage.stream_path(path), spec, seen, rejected)
+        plans[split] = await make_plan(split, storage.stream_path(path), spec, seen, rejected, is_answered)
     scans = {split: plan.summary() for split, plan in plans.items()}
     usage, problem = expected_usage(scans), after_scan(spec, scans)
+    warnings = list(find_student(spec.student.model or "").warnings)
+    if earlier and not any(plan.reused for plan in plans.values()):
+        warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
     return {
         "dry_run": True,
         "task": spec.task,
         "splits": {
-            split: {"rows": plan.rows, "valid": plan.valid, "shards": len(plan.shards), "rejected": plan.rejected}
+            split: {
+                "rows": plan.rows,
+                "valid": plan.valid,
+                **({"reused": plan.reused} if earlier else {}),
+                "shards": len(plan.shards),
+                "rejected": plan.rejected,
+            }
             for split, plan in plans.items()
         },
         "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
         "rejected_rows": [asdict(row) for row in rejected[:MAX_REJECTED]],
         "error": problem,
-        "warnings": list(find_student(spec.student.model or "").warnings),
+        "warnings": warnings,
     }

@@ -31,7 +31,7 @@ IN_THE_DATASET = {
     "overlap": "nothing: it is used for training",
     "no_reference": "give the row a reference answer, or start a new run with quality.select first or majority",
     "invalid_reference": "give the row a reference answer that the task can read",
-    "too_long": "shorten the row, or start a new run for a student with a longer context",
+    "too_long": "shorten the row, or start a new run for a student with a longer context, with `reuse` to pay for no answer again",
 }
 
 

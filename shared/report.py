@@ -101,6 +101,7 @@ def card(report: Report) -> str:
         _error(report.error),
         "## Rows",
         _table(("split", "rows", "accepted", "rejected"), _count_rows(report.counts)),
+        _reused(report),
         _reasons(report.reasons),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
@@ -122,6 +123,14 @@ def _error(error: ErrorData | None) -> str:
 
 def _count_rows(counts: Mapping[str, Tally]) -> list[tuple[object, ...]]:
     return [(split, tally.rows, tally.accepted, tally.rejected_rows) for split, tally in counts.items()]
+
+
+def _reused(report: Report) -> str:
+    reused = total(report.counts.values()).reused
+    if not reused:
+        return ""
+    earlier = report.specification.reuse
+    return f"{reused:,} of the accepted rows have their answer from run `{earlier}`: this run paid nothing for them."
 
 
 def _reasons(reasons: Sequence[ReasonLine]) -> str:

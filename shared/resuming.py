@@ -31,7 +31,10 @@ def check_changes(body: object) -> dict[str, Any]:
     for key, value in changes.items():
         if key not in (*CHANGEABLE, "generation"):
             listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))
-            problem = f"cannot change in a run that has begun: start a new run; what can change is {listed}"
+            problem = (
+                "cannot change in a run that has begun: start a new run, with this one's id as `reuse` to take over its "
+                f"answers; what can change is {listed}"
+            )
             problems.append({"where": key, "problem": problem})
         elif not isinstance(value, Mapping):
             problems.append({"where": key, "problem": "is not an object"})
@@ -54,14 +57,14 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     return parse_spec(data)
 
 
-def _check_student(spec: RunSpec, after: RunSpec) -> None:
+def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     """Raises InvalidInput for a student that may not take in what was accepted for the one before."""
     before, model = find_student(spec.student.model or ""), after.student.model
     if model is None or find_student(model).context_tokens >= before.context_tokens:
         return
     problem = (
         f"takes {find_student(model).context_tokens:,} tokens, the run's rows were accepted for {before.context_tokens:,}: "
-        "start a new run for it"
+        f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
     raise InvalidInput("the run cannot be resumed for this student", details=details)
@@ -76,7 +79,7 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) 
         raise NotFound(f"there is no run {run_id}") from None
     with contextlib.suppress(NotFound):  # it may have ended before its specification was resolved: prepare will check
         spec = parse_spec(await storage.read_json(paths.specification))
-        _check_student(spec, changed(spec, changes))
+        check_student(spec, changed(spec, changes), run_id)
     merged = {section: {**before.changes.get(section, {}), **settings} for section, settings in changes.items()}
     request = before.model_copy(update={"round": before.round + 1, "changes": {**before.changes, **merged}})
     await storage.write(paths.request, request.model_dump_json(indent=1).encode())

@@ -17,6 +17,7 @@ from shared.journal import Journal
 from shared.lines import Line
 from shared.paths import SPLITS, RunPaths, Split
 from shared.plan import RowChecks, Shard
+from shared.request_keys import RequestKeys
 from shared.rows import Rejection
 from shared.spec import RunSpec
 from shared.staging import holdout, lines_of, stage_shard
@@ -58,9 +59,10 @@ class ShardRun:
     round: int = 0  # of the run: rows that the teacher was asked for in vain in an earlier one are asked for again
     _unusable: int = field(default=0, init=False)
     _checks: RowChecks = field(init=False)
+    _keys: RequestKeys = field(init=False)
 
     def __post_init__(self) -> None:
-        self._checks = RowChecks(self.spec)
+        self._checks, self._keys = RowChecks(self.spec), RequestKeys(self.spec)
 
     async def run(self) -> Tally:
         """Answer what is missing, seal the journal, stage the blocks. Returns the shard's tally.
@@ -120,6 +122,7 @@ class ShardRun:
             record = rejected(line.number, row)
         else:
             record = await answer_row(line.number, row, self.spec, self.teacher)
+            record.key = self._keys.of(row)
         return record.model_copy(update={"round": self.round}) if self.round else record
 
     async def _watch_stop(self) -> None:
@@ -164,8 +167,8 @@ def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseExcepti
 
 
 def _counts_against_ratio(record: Record) -> bool:
-    """Whether the teacher was asked for this row in vain; rows that were bad from the start are the gate's affair."""
-    return record.status == "rejected" and record.requests > 0
+    """Whether the teacher was asked in vain, in this run or the one it reuses; rows bad from the start are the gate's affair."""
+    return record.status == "rejected" and (record.requests > 0 or record.reused)
 
 
 def _ratio_message(split: Split, count: int, last: Record) -> str:

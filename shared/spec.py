@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from shared.choosing import Select
 from shared.errors import InvalidInput, Problem
 from shared.paths import DATASETS
+from shared.runids import RUN_ID
 from shared.students import check_hyperparameters, find_student
 from shared.tasks import TASKS, Task
 
@@ -122,6 +123,11 @@ class RunSpec(_Section):
     name: str | None = Field(default=None, min_length=1, max_length=100)
     train: str
     validation: str | None = None
+    reuse: str | None = Field(
+        default=None,
+        pattern=f"^{RUN_ID.pattern}$",
+        description="id of an earlier run of the same task: its answers are taken over where the teacher would be asked the same",
+    )
     teacher: TeacherSpec = TeacherSpec()
     prompt: PromptSpec = PromptSpec()
     quality: QualitySpec = QualitySpec()

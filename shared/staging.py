@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.answering import Record
+from shared.answering import Record, answers_of
 from shared.journal import Holdout, Journal, nothing_held_out
 from shared.lines import Line
 from shared.paths import RunPaths, Split
@@ -21,7 +21,7 @@ from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
 from shared.students import find_student
 from shared.tally import Tally, is_sealed
-from shared.tasks import TASKS, Answer
+from shared.tasks import TASKS
 
 if TYPE_CHECKING:
     from shared.storage import Storage
@@ -136,9 +136,7 @@ class Examples:
         """The training example of an accepted row, as a line."""
         row = self._checks.shape(line.content)
         assert isinstance(row, Row), "an accepted record belongs to a row"
-        reasoning = record.reasoning or [None] * len(record.answers)
-        answers = [Answer(text, why) for text, why in zip(record.answers, reasoning, strict=True)]
-        task = TASKS[self._spec.task]
+        task, answers = TASKS[self._spec.task], answers_of(record)
         messages = task.student_messages(row, self._spec.prompt, answers, system_role=self._student.system_role)
         return as_jsonl([{"messages": messages}])
 

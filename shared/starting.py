@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import InvalidInput, NotFound, Problem
+from shared.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.paths import RunPaths, beside, split_path
 from shared.runids import named_run_id, random_run_id, upload_run_id
 from shared.spec import RunSpec, parse_spec
@@ -59,14 +59,36 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         missing.append({"where": "train", "problem": f"{spec.train} does not exist"})
     if spec.validation and await storage.properties(spec.validation) is None:
         missing.append({"where": "validation", "problem": f"{spec.validation} does not exist"})
+    refusal = await reuse_refusal(storage, spec)
     if missing or properties is None:
-        raise NotFound("the dataset does not exist", details=missing)
+        raise NotFound("the dataset does not exist", details=[*missing, *(refusal.details if refusal else ())])
+    if refusal:
+        raise refusal
     name = spec.name or _dataset_name(spec.train)
     run_id = named_run_id(spec.task, name, spec.train, properties.etag) if spec.name else random_run_id(spec.task, name)
     raw = cast(dict[str, Any], body)
     return RunRequest(
         run_id=run_id, source="http", task=spec.task, name=name, train=spec.train, etag=properties.etag, body=raw
     )
+
+
+async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> PermanentError | None:
+    """Why the run that `reuse` names cannot be reused, None where it can. `run_id` is the new run's, if it has one."""
+    if spec.reuse is None:
+        return None
+    if spec.reuse == run_id:
+        return _refusal(InvalidInput, "is this run itself: name an earlier one, or remove it")
+    try:
+        earlier = RunRequest.model_validate(await storage.read_json(RunPaths(spec.reuse).request))
+    except NotFound:
+        return _refusal(NotFound, f"there is no run {spec.reuse}: GET /api/runs lists those that there are")
+    if earlier.task != spec.task:
+        return _refusal(InvalidInput, f"run {spec.reuse} is of task {earlier.task}: name one of task {spec.task}")
+    return None
+
+
+def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
+    return kind("the run to reuse cannot be used", details=[{"where": "reuse", "problem": problem}])
 
 
 async def claim(storage: Storage, request: RunRequest) -> None:

@@ -14,7 +14,7 @@ from shared.tally import Tally
 from shared.usage import Usage, cost
 
 NO_BUDGET = BudgetSpec()
-Stage = Literal["prepare", "scan", "preflight", "generate", "assemble", "finetune", "report", "done"]
+Stage = Literal["prepare", "scan", "reuse", "preflight", "generate", "assemble", "finetune", "report", "done"]
 MAX_ERROR_CHARACTERS = 2000
 MAX_DETAILS = 20
 MAX_STATUS_BYTES = 16 * 1024  # of the JSON as UTF-16: the Durable extension fails an orchestration that sets more
@@ -64,6 +64,8 @@ class RunStatus(BaseModel):
             }
             if tally.held_out:
                 self.splits[split]["held_out"] = tally.held_out
+            if tally.reused:
+                self.splits[split]["reused"] = tally.reused
             self.reasons[split] = dict(tally.rejected)
         self.tokens = {
             "prompt": sum(tally.prompt_tokens for tally in tallies.values()),

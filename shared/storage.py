@@ -171,6 +171,10 @@ class Storage:
         async for blob in self._runs.list_blobs(name_starts_with=prefix, include=["metadata"]):
             yield blob.name, blob.metadata or {}
 
+    async def size_under(self, prefix: str) -> int:
+        """Bytes of all blobs under a prefix in container `runs`."""
+        return sum([blob.size async for blob in self._runs.list_blobs(name_starts_with=prefix)])
+
     async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
         """Run ids in order, from the folders of container `runs`."""
         async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):

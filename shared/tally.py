@@ -21,6 +21,7 @@ class Tally(BaseModel):
     done: int = 0
     accepted: int = 0
     held_out: int = 0  # of the accepted rows, those that are set aside for validation
+    reused: int = 0  # of the accepted rows, those whose answer is an earlier run's
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -67,6 +68,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
             "done",
             "accepted",
             "held_out",
+            "reused",
             "prompt_tokens",
             "completion_tokens",
             "requests",

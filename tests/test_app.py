@@ -49,15 +49,15 @@ def test_importing_the_app_imports_nothing_heavy() -> None:
 
 
 def app_functions() -> list[Any]:
-    from activities import assemble, finetune, generate, preflight, prepare, progress, report, scan
+    from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
 
-    parts = (prepare, scan, preflight, generate, progress, assemble, finetune, report)
+    parts = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
     return [builder._function for part in parts for builder in part.bp._function_builders]  # pyright: ignore
 
 
 def test_annotations_of_activities_are_classes_as_the_worker_demands() -> None:
     functions = app_functions()
-    assert len(functions) == 10
+    assert len(functions) == 11
     for function in functions:
         hints = typing.get_type_hints(function.get_user_function())
         assert [name for name, hint in hints.items() if not inspect.isclass(hint)] == [], function

@@ -41,6 +41,11 @@ def test_every_key_of_the_run_specification_is_in_the_readme(section: str) -> No
     assert [key for key in model.model_fields if f"`{key}`" not in row] == []
 
 
+def test_every_part_of_the_run_specification_is_in_the_readme() -> None:
+    told_in_words = {"task", "name", "train", "validation"}
+    assert {field for field in RunSpec.model_fields if f"| `{field}` |" not in README} == told_in_words
+
+
 def test_every_route_is_in_the_readme() -> None:
     source = (ROOT / "function_app.py").read_text(encoding="utf-8")
     routes = re.findall(r'route="([^"]+)", methods=\["(\w+)"\]', source)

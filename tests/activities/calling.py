@@ -9,10 +9,10 @@ from typing import Any
 
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
-from activities import assemble, finetune, generate, preflight, prepare, progress, report, scan
+from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
 from activities.outcome import Payload
 
-PARTS = (prepare, scan, preflight, generate, progress, assemble, finetune, report)
+PARTS = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
 MAX_RESULT_BYTES = 16 * 1024  # results stand in the orchestration's history, which every replay reads
 
 

@@ -11,6 +11,7 @@ from activities.names import (
     GENERATE_SHARD,
     PREPARE_RUN,
     READ_PROGRESS,
+    REUSE_ANSWERS,
     SCAN_DATASET,
     WRITE_REPORT,
 )
@@ -95,6 +96,17 @@ class AppRun:
         assert prepared["status"] == "ok", prepared
         return await self.scan()
 
+    async def reuse(self) -> list[dict[str, Any]]:
+        """The earlier run's answers into all journals, some shards at a time. The answer of each call."""
+        answers: list[dict[str, Any]] = []
+        for split, shards in self.shards.items():
+            first = 0
+            while first < shards:
+                answers.append(await self.call(REUSE_ANSWERS, split=split, first=first, round=self.round))
+                assert answers[-1]["status"] == "ok", answers[-1]
+                first = answers[-1]["next"]
+        return answers
+
     async def generate(self, index: int = 0, split: Split = "train", max_rejected: int = MANY) -> dict[str, Any]:
         return await self.call(GENERATE_SHARD, split=split, index=index, max_rejected=max_rejected, round=self.round)
 
@@ -124,6 +136,11 @@ class AppRun:
 
     async def call(self, name: str, **payload: Any) -> dict[str, Any]:
         return await call(name, {"run_id": self.paths.run_id, **payload}, self.client)
+
+    async def records(self) -> list[dict[str, Any]]:
+        """What stands in all journals, as it stands there."""
+        names = sorted(name for name in await self.names() if name.startswith("shards/"))
+        return [record for name in names for record in await self.rows(f"{self.paths.run_id}/{name}")]
 
     async def text(self, name: str) -> str:
         return (await self.storage.read(name)).decode()

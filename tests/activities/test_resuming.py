@@ -8,10 +8,15 @@ from typing import Any
 
 from activities.names import SUBMIT_FINETUNING
 from local.teacher import ChatRequest
+from shared.resuming import next_round
 from shared.rows import as_jsonl
+from shared.starting import RunRequest, claim
+from shared.students import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace, Teach
 from tests.activities.runs import AppRun, sum_row, sums
 
+PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
+PHI_MEDIUM = "azureml://registries/azureml/models/Phi-3-medium-128k-instruct/versions/7"
 BAD = b"{\n" + as_jsonl([sum_row(0)])  # no JSON, and a duplicate
 
 
@@ -121,6 +126,35 @@ async def test_a_resumed_run_is_fine_tuned_as_a_job_of_its_own(
         names.append(submitted["job"]["job"])
     assert names == [run.paths.run_id, f"{run.paths.run_id}-2"]
     assert all(workspace.ask(f"jobs/{name}")[0] == 200 for name in names)
+
+
+async def test_a_completed_run_that_is_resumed_with_another_student_gets_datasets_in_that_ones_form(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(student={"model": DEFAULT_STUDENT})
+    asked = sum_row(1)["messages"]
+    await run.begin(as_jsonl([{"messages": [{"role": "system", "content": "Add."}, *asked]}]))
+    async with teach(unable()) as teacher:
+        await run.finish()
+        await run.resume(student={"model": PHI_MEDIUM})
+        await run.finish()
+    assert len(teacher.records) == 1
+    [row] = await run.rows(run.paths.dataset("train"))
+    assert [message["content"] for message in row["messages"]] == ["Add.\n\nWhat is 1 + 1?", "2"]
+
+
+async def test_the_apps_own_student_is_held_against_the_accepted_rows_like_a_named_one(
+    new_run: NewRun, configure: Configure
+) -> None:
+    run = new_run(student={"model": DEFAULT_STUDENT})
+    await run.begin(sums(3))
+    await claim(run.storage, RunRequest.model_validate(run.request))
+    configure(STUDENT_MODEL=PHI_4K)
+    request = await next_round(run.storage, run.paths.run_id, {"student": {"model": None}})
+    run.request = request.model_dump()
+    [problem] = (await run.prepare())["error"]["details"]
+    assert problem["where"] == "student.model"
+    assert f'"reuse": "{run.paths.run_id}"' in problem["problem"]
 
 
 async def test_what_is_rejected_of_a_run_that_stopped_midway_is_listed_exactly(new_run: NewRun, teach: Teach) -> None:

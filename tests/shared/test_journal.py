@@ -144,6 +144,17 @@ async def test_the_tally_is_published_with_every_flush_and_sealed_at_the_end(fol
     assert Tally.from_metadata(await metadata(folder)).shards_done == 1
 
 
+async def test_rows_that_an_earlier_run_answered_are_counted_apart(folder: RunFolder) -> None:
+    journal = await opened(folder, 3)
+    reused = [accepted(1), accepted(2), refused(3, "too_long")]
+    for record in reused:
+        record.reused, record.requests = record.line != 2, 0
+        journal.add(record)
+    await journal.flush()
+    tally = Tally.from_metadata(await metadata(folder))
+    assert (tally.accepted, tally.reused, tally.rejected_rows) == (2, 1, 1)
+
+
 async def test_an_empty_flush_writes_nothing(folder: RunFolder) -> None:
     journal = await opened(folder)
     await journal.flush()

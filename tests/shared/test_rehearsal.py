@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 
 from shared.errors import InvalidInput, NotFound, PermanentError
-from shared.paths import DATASETS, split_path
-from shared.plan import make_plan
+from shared.paths import DATASETS, RunPaths, split_path
+from shared.plan import RowChecks, make_plan
 from shared.rehearsal import MAX_REJECTED, parse_dry_run, rehearse
-from shared.rows import as_jsonl
+from shared.request_keys import RequestKeys
+from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec, parse_spec
 from shared.storage import Storage
 from shared.students import DEFAULT_STUDENT
@@ -74,6 +75,49 @@ async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
 async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage: Storage) -> None:
     found = await rehearse(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
     assert (len(found["rejected_rows"]), found["splits"]["train"]["rejected"]) == (MAX_REJECTED, {"invalid_json": 250})
+
+
+async def answered(storage: Storage, count: int, **keyless: Any) -> str:
+    """A run with an answer to each of the first questions. `key=None`: as earlier versions wrote them."""
+    paths, spec = RunPaths(f"math-earlier-{uuid4().hex[:12]}"), spec_of(train="datasets/math/x/train.jsonl")
+    records: list[dict[str, Any]] = []
+    for line, content in enumerate(questions(count).splitlines(), 1):
+        row = RowChecks(spec).row(content)
+        assert isinstance(row, Row)
+        records.append(
+            {"line": line, "status": "accepted", "answers": ["1"], "key": RequestKeys(spec).of(row), **keyless}
+        )
+    name = paths.journal("train", 0)
+    await storage.append(name, as_jsonl(records), await storage.journal_position(name))
+    return paths.run_id
+
+
+async def test_rows_that_an_earlier_run_answered_are_told_and_no_part_of_the_estimate(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(50) + b"{\n", validation=as_jsonl([question("What is 99 + 1?")]))
+    reuse = await answered(storage, 48)
+    found = await rehearse(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
+    assert (found["splits"]["train"]["valid"], found["splits"]["train"]["reused"]) == (50, 48)
+    assert found["splits"]["validation"]["reused"] == 0
+    assert (found["estimate"]["requests"], found["error"], found["warnings"]) == (3, None, [])
+
+
+async def test_a_dry_run_that_finds_nothing_to_reuse_warns_with_the_reason(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    for reuse, why in ((await answered(storage, 50, key=None), "its 50 answers"), ("math-gone-1", "must be the same")):
+        found = await rehearse(storage, spec_of(**paths, reuse=reuse))
+        assert found["splits"]["train"]["reused"] == 0
+        [warning] = found["warnings"]
+        assert why in warning
+
+
+async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = questions(10)
+    paths, reuse = await uploaded(storage, train=content), await answered(storage, 40)
+    monkeypatch.setattr("shared.rehearsal.MAX_BYTES", len(content))
+    with pytest.raises(PermanentError, match="the datasets and the answers to reuse have"):
+        await rehearse(storage, spec_of(**paths, reuse=reuse))
 
 
 async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(

@@ -71,6 +71,13 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
         assert told in text
 
 
+def test_the_card_tells_which_answers_were_paid_for_by_another_run() -> None:
+    tally = Tally(rows=3000, done=3000, accepted=3000, reused=1200)
+    text = card(report(counts={"train": tally}, reasons=[], spec={"reuse": "nli-before-1"}))
+    assert "1,200 of the accepted rows have their answer from run `nli-before-1`" in text
+    assert "have their answer" not in card(report())
+
+
 def test_a_run_with_a_name_has_it_as_its_title() -> None:
     assert card(report(spec={"name": "My rows"})).startswith("# My rows\n")
 

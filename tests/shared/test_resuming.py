@@ -40,13 +40,14 @@ def test_what_a_run_that_has_begun_cannot_change_is_refused_with_every_problem()
         "prompt": {"chain_of_thought": True},
         "teacher": 7,
         "holdout": {"fraction": 0.1},
+        "reuse": "math-x-0123456789ab",
         "generation": {"rows_per_shard": 3},
         "budget": {"max_tokens": 5},
     }
-    with pytest.raises(InvalidInput, match="5 problem") as error:
+    with pytest.raises(InvalidInput, match="6 problem") as error:
         check_changes(body)
-    assert places(error) == {"task", "prompt", "teacher", "holdout", "generation"}
-    assert "start a new run" in str(error.value.details)
+    assert places(error) == {"task", "prompt", "teacher", "holdout", "reuse", "generation"}
+    assert "start a new run, with this one's id as `reuse`" in str(error.value.details)
 
 
 @pytest.mark.parametrize("body", [None, [], "teacher", 7])
@@ -115,6 +116,7 @@ async def test_a_student_that_may_not_take_in_the_accepted_rows_needs_a_run_of_i
         await next_round(folder.storage, run_id, {"student": {"model": PHI_4K}})
     assert places(error) == {"student.model"}
     assert "4,096 tokens" in error.value.details[0]["problem"]
+    assert f'"reuse": "{run_id}"' in error.value.details[0]["problem"]
 
 
 async def test_a_student_that_takes_in_more_is_taken(folder: RunFolder) -> None:

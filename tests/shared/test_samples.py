@@ -147,7 +147,8 @@ async def test_an_example_that_the_student_cannot_take_in_is_rejected_with_its_l
         1, "first", prompt={"chain_of_thought": True, "student_learns": "reasoning"}, student={"model": PHI_4K}
     )
     record = await answer(Sampled(f'{{"reasoning": "{"word " * 4200}", "answer": 5}}'), spec=spec)
-    assert (record.status, record.reason, record.answers) == ("rejected", "too_long", [])
+    assert (record.status, record.reason) == ("rejected", "too_long")
+    assert record.answers == ["5"]  # another run may reuse it
     assert record.detail is not None
     assert "about 4,2" in record.detail
     assert "takes 4,096" in record.detail

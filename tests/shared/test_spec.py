@@ -10,6 +10,7 @@ import pytest
 
 from docs.make import schemas
 from shared.errors import InvalidInput
+from shared.runids import is_run_id
 from shared.spec import RunSpec, parse_spec, path_problem
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,20 @@ def test_a_body_that_is_no_object_is_an_error(data: object) -> None:
 def test_a_setting_that_a_task_cannot_use_is_an_error(task: str, setting: dict[str, Any]) -> None:
     [where] = places({"task": task, "train": TRAIN, "prompt": setting})
     assert where == f"prompt.{next(iter(setting))}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7-up", "a/b", "../x", "x\n", "math-x:generate:train", "a b", "x" * 101, "%2e", "a.b", 7, ["x"]]
+)
+def test_a_run_to_reuse_is_named_by_a_run_id_and_nothing_that_leads_elsewhere(text: object) -> None:
+    assert {where.partition(".")[0] for where in places({"task": "nli", "train": TRAIN, "reuse": text})} == {"reuse"}
+
+
+def test_a_run_to_reuse_may_have_any_run_id() -> None:
+    for run_id in ("nli-mine-0123456789ab", "A", "x_" + "y" * 98):
+        assert is_run_id(run_id)
+        assert parse(reuse=run_id).reuse == run_id
+    assert parse().reuse is None
 
 
 def test_learning_the_reasoning_needs_chain_of_thought() -> None:

@@ -141,6 +141,29 @@ async def test_every_missing_dataset_of_a_body_is_named(storage: Storage) -> Non
     assert [problem["where"] for problem in error.value.details] == ["train", "validation"]
 
 
+async def test_a_run_to_reuse_must_exist_and_be_of_the_same_task(folder: Folder) -> None:
+    body = {"task": "nli", "train": folder.train}
+    earlier = await request_of_body(folder.storage, body)
+    again = {**body, "reuse": earlier.run_id}
+    with pytest.raises(NotFound) as error:
+        await request_of_body(folder.storage, again)
+    [problem] = error.value.details
+    assert (problem["where"], f"there is no run {earlier.run_id}" in problem["problem"]) == ("reuse", True)
+    await claim(folder.storage, earlier)
+    assert (await request_of_body(folder.storage, again)).body == again
+    with pytest.raises(InvalidInput) as refused:
+        await request_of_body(folder.storage, {**again, "task": "math"})
+    assert [problem["where"] for problem in refused.value.details] == ["reuse"]
+    assert "is of task nli" in refused.value.details[0]["problem"]
+
+
+async def test_a_missing_run_to_reuse_is_named_beside_missing_datasets(storage: Storage) -> None:
+    body = {"task": "nli", "train": f"{DATASETS}/gone/a.jsonl", "reuse": "nli-gone-0123456789ab"}
+    with pytest.raises(NotFound) as error:
+        await request_of_body(storage, body)
+    assert [problem["where"] for problem in error.value.details] == ["train", "reuse"]
+
+
 async def test_a_request_is_written_down_once(folder: Folder) -> None:
     request = await folder.request()
     await claim(folder.storage, request)

@@ -41,6 +41,12 @@ def test_counts_are_taken_over_and_what_was_planned_stays() -> None:
     assert status.tokens == {"prompt": 7, "completion": 3}
 
 
+def test_rows_that_an_earlier_run_answered_are_shown_where_there_are_any() -> None:
+    status = running()
+    status.count({"train": Tally(rows=5, done=5, accepted=5, reused=3)})
+    assert status.splits["train"]["reused"] == 3
+
+
 def test_a_failure_is_noted_and_stops_the_work() -> None:
     status = running()
     problem: Any = {"where": "teacher", "problem": "HTTP 401"}

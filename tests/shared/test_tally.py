@@ -13,6 +13,7 @@ tallies = st.builds(
     rows=counts,
     done=counts,
     accepted=counts,
+    reused=counts,
     rejected=st.dictionaries(st.sampled_from(["empty", "timeout", "refused"]), counts),
     prompt_tokens=counts,
     completion_tokens=counts,
