@@ -33,7 +33,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
     async with open_storage(own) as storage:
         spec = await read_spec(storage, paths)
         plan = await read_plan(storage, paths, split)
-        async with open_teacher(own, spec.teacher) as teacher:
+        async with open_teacher(own, spec.teacher, run_id) as teacher:
             work = ShardRun(
                 storage=storage,
                 teacher=teacher,

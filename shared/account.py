@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import PermanentError, TransientError
 from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
+from shared.sharing import shared
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
@@ -24,7 +25,7 @@ MAX_ERROR_CHARACTERS = 300  # of what the service says
 
 @asynccontextmanager
 async def open_storage(settings: Settings) -> AsyncGenerator[Storage]:
-    """The storage account of these settings, for one activity or request.
+    """The storage account of these settings, for one activity or request; those at the same time share connections.
 
     What the service answers with an error that this module knows no better name for is raised as TransientError.
     """
@@ -33,7 +34,8 @@ async def open_storage(settings: Settings) -> AsyncGenerator[Storage]:
     from shared.storage import Storage
 
     try:
-        async with _client(settings) as client:
+        key = (settings.storage_connection_string, settings.blob_service_uri)
+        async with shared(key, lambda: _client(settings)) as client:
             yield Storage(client)
     except AzureError as error:
         said = " ".join(str(error).split())[:MAX_ERROR_CHARACTERS]

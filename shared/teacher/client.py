@@ -1,13 +1,8 @@
-"""The teacher client: bounded concurrency, time-outs and retries over one keep-alive aiohttp session.
-
-aiohttp instead of the `openai` SDK: on two cores, against a teacher with 50 ms latency and 64 requests in flight, a bare
-aiohttp loop does about 1,180 rows/s and the SDK about 430; the client is what a small function instance runs out of.
-"""
+"""The teacher client: each request in its turn (limiter.py), over kept connections (transport.py), with time-outs and retries."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -15,15 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
+import pydantic_core
 
 from shared.rows import Message
 from shared.settings import Settings
+from shared.sharing import shared
 from shared.spec import TeacherSpec
 from shared.teacher.completion import Completion, RowFailure, TeacherDown, error_of, parse_completion
 from shared.teacher.forms import Form, forms_of
-from shared.teacher.limiter import Limiter, process_limiter
-from shared.teacher.retrying import backoff, is_retried, retry_after
+from shared.teacher.limiter import Lane, Limiter, process_limiter
+from shared.teacher.retrying import backoff, is_retried, remaining, retry_after, throttled_for
+from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -34,30 +31,35 @@ QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "qu
 OPTIONAL_PARAMETERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "stop", "seed")
 
 
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """What all shards that ask the same teacher at the same time share."""
+
+    connections: Connections
+    key: str | None
+    credential: AsyncTokenCredential | None
+    scope: str
+
+    async def authorization(self) -> bytes:
+        if self.key is None and self.credential is None:
+            return b""
+        token = self.key or (await self.credential.get_token(self.scope)).token  # type: ignore[union-attr]
+        return header_line("Authorization", f"Bearer {token}")
+
+
 class Teacher:
     """Asks one teacher. Made by `open_teacher`."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        base_url: str,
-        spec: TeacherSpec,
-        *,
-        limiter: Limiter,
-        key: str | None,
-        credential: AsyncTokenCredential | None,
-        scope: str,
-    ) -> None:
-        self._session = session
-        self._url = f"{base_url}/chat/completions"
+    def __init__(self, wire: _Wire, base_url: str, spec: TeacherSpec, limiter: Limiter, lane: Lane) -> None:
+        self._wire = wire
         self._spec = spec
         self._limiter = limiter
-        self._key = key
-        self._credential = credential
-        self._scope = scope
+        self._lane = lane
         self._tokens_parameter = "max_tokens"
         self._forms = forms_of(base_url, spec.model or "")
         self._jitter = random.Random()
+        given = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
+        self._parameters = {name: value for name, value in given.items() if value is not None}
 
     async def complete(
         self,
@@ -74,51 +76,69 @@ class Teacher:
 
         Raises RowFailure when this request cannot be answered, TeacherDown when none can.
         """
-        deadline = time.monotonic() + self._spec.row_deadline_seconds
-        failures = requests = 0
+        deadline: float | None = None
+        failures = requests = throttled = 0
         asked = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
         while True:
-            requests += 1
-            outcome = await self._attempt(asked, deadline)
+            number = await self._limiter.begin(self._lane, again=requests > 0)
+            began = time.monotonic()
+            # a row's time begins with its first request: how long it waits for its turn says nothing of the teacher
+            deadline = began + self._spec.row_deadline_seconds if deadline is None else deadline
+            try:
+                if began >= deadline:
+                    raise RowFailure("deadline", "no answer in time", requests)
+                requests += 1
+                outcome = await self._attempt(asked, number, deadline - began)
+            finally:
+                self._limiter.end(self._lane)
             if isinstance(outcome, Completion):
-                return replace(outcome, requests=requests)
+                return replace(outcome, requests=requests) if requests > 1 else outcome
             if outcome.switch_parameter:
                 continue
-            if not outcome.throttled:
+            if outcome.throttled:
+                throttled += 1
+                wait = outcome.wait if outcome.wait is not None else backoff(throttled, self._jitter)
+                self._limiter.pace.refuse(time.monotonic(), number, wait)
+                wait = wait if self._limiter.pace.stray else 0.0  # else it waits in its lane
+            else:
                 failures += 1
                 if not outcome.retried or failures >= self._spec.max_attempts:
                     raise RowFailure(outcome.reason, outcome.detail, requests)
-            wait = outcome.wait if outcome.wait is not None else backoff(max(failures, 1), self._jitter)
-            if time.monotonic() + wait > deadline:
+                wait = outcome.wait if outcome.wait is not None else backoff(failures, self._jitter)
+            if time.monotonic() + (outcome.wait or wait) > deadline:
                 raise RowFailure("deadline", f"no answer in time; last: {outcome.detail}", requests)
-            if not outcome.throttled:
+            if wait:
                 await asyncio.sleep(wait)
 
-    async def _attempt(self, asked: _Request, deadline: float) -> Completion | _Failed:
-        async with self._limiter.slot():
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                return _Failed("deadline", "no answer in time", retried=False)
-            try:
-                form = self._forms.form
-                status, headers, body = await self._post(asked, form, min(self._spec.timeout_seconds, remaining))
-            except TimeoutError:
-                return _Failed("timeout", f"no reply within {self._spec.timeout_seconds:g} s")
-            except aiohttp.ClientError as error:
-                return _Failed("connection", f"{type(error).__name__}: {error}")
-            if status == 200:
-                completion = parse_completion(body)
-                return completion or _Failed("bad_response", "the reply is no chat completion")
-            if status in (400, 422) and asked.schema and self._forms.gives_up(form, error_of(body)[1]):
-                return _Failed("teacher_rejected", "the form of reply is not supported", switch_parameter=True)
-            return self._failed(status, headers, body)
-
-    async def _post(self, asked: _Request, form: Form, timeout: float) -> tuple[int, Any, bytes]:
-        payload = self._payload(asked, form)
-        headers = {"Content-Type": "application/json", **await self._authorization()}
-        limit = aiohttp.ClientTimeout(total=timeout)
-        async with self._session.post(self._url, data=payload, headers=headers, timeout=limit) as response:
-            return response.status, response.headers, await response.read()
+    async def _attempt(self, asked: _Request, number: int, left: float) -> Completion | _Failed:
+        limiter, form = self._limiter, self._forms.form
+        began = time.monotonic()
+        try:
+            headers = await self._wire.authorization()
+            timeout = min(self._spec.timeout_seconds, left)
+            reply = await self._wire.connections.post(headers, self._payload(asked, form), timeout)
+        except TimeoutError:
+            limiter.window.failed(time.monotonic())
+            return _Failed("timeout", f"no reply within {self._spec.timeout_seconds:g} s")
+        except NoReply as error:
+            limiter.window.failed(time.monotonic())
+            return _Failed("connection", str(error))
+        now = time.monotonic()
+        for name, limit in remaining(reply.headers).items():
+            if limit.reset is not None:
+                limiter.pace.tell(name, number, limit.left, began, limit.reset)
+        if reply.status != 429:
+            limiter.pace.admitted(number)
+        if reply.status == 503:
+            limiter.window.failed(now)
+        else:
+            limiter.window.answered(now, now - began, full=limiter.full, counts=reply.status == 200)
+        if reply.status == 200:
+            completion = parse_completion(reply.body)
+            return completion or _Failed("bad_response", "the reply is no chat completion")
+        if reply.status in (400, 422) and asked.schema and self._forms.gives_up(form, error_of(reply.body)[1]):
+            return _Failed("teacher_rejected", "the form of reply is not supported", switch_parameter=True)
+        return self._failed(reply)
 
     def _payload(self, asked: _Request, form: Form) -> bytes:
         body: dict[str, Any] = {
@@ -128,32 +148,19 @@ class Teacher:
         }
         if asked.schema and (response_format := form.response_format(asked.schema)):
             body["response_format"] = response_format
-        for name in OPTIONAL_PARAMETERS:
-            value = getattr(self._spec, name)
-            if value is not None:
-                body[name] = value
+        body |= self._parameters
         if asked.seed is not None:
             body["seed"] = asked.seed
-        return json.dumps(body, ensure_ascii=False).encode()
+        return pydantic_core.to_json(body)
 
-    async def _authorization(self) -> dict[str, str]:
-        if self._key is not None:
-            return {"Authorization": f"Bearer {self._key}"}
-        if self._credential is None:
-            return {}
-        token = await self._credential.get_token(self._scope)
-        return {"Authorization": f"Bearer {token.token}"}
-
-    def _failed(self, status: int, headers: Any, body: bytes) -> _Failed:
+    def _failed(self, reply: Reply) -> _Failed:
+        status, headers, body = reply.status, reply.headers, reply.body
         code, message = error_of(body)
         detail = f"HTTP {status}: {message or 'no message'}"
         if status in ENDS_RUN or code in QUOTA_CODES:
             raise TeacherDown(f"the teacher refuses every request. {detail}", code=f"teacher_{code or status}")
         if status == 429:
-            wait = retry_after(headers)
-            wait = wait if wait is not None else backoff(2, self._jitter)
-            self._limiter.pause(wait)
-            return _Failed("throttled", detail, throttled=True, wait=wait)
+            return _Failed("throttled", detail, throttled=True, wait=throttled_for(headers))
         if status == 400 and self._tokens_parameter == "max_tokens" and "max_completion_tokens" in message:
             self._tokens_parameter = "max_completion_tokens"  # newer models take only this name; remembered
             return _Failed("teacher_rejected", detail, switch_parameter=True)
@@ -201,22 +208,22 @@ def _identity() -> AsyncTokenCredential:
 
 
 @asynccontextmanager
-async def open_teacher(settings: Settings, spec: TeacherSpec) -> AsyncGenerator[Teacher]:
-    """The teacher of these settings, with one session for all requests made inside. `spec.model` must be resolved."""
+async def _wire(settings: Settings) -> AsyncGenerator[_Wire]:
     key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else None
     credential = None if key else _identity()
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60)
     try:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield Teacher(
-                session,
-                settings.teacher_base_url,
-                spec,
-                limiter=process_limiter(settings.teacher_base_url, spec.concurrency),
-                key=key,
-                credential=credential,
-                scope=settings.teacher_scope,
-            )
+        async with Connections(f"{settings.teacher_base_url}/chat/completions") as connections:
+            yield _Wire(connections, key, credential, settings.teacher_scope)
     finally:
         if credential is not None:
             await credential.close()
+
+
+@asynccontextmanager
+async def open_teacher(settings: Settings, spec: TeacherSpec, run: str = "") -> AsyncGenerator[Teacher]:
+    """The teacher of these settings. `spec.model` must be resolved; `run` says whose `concurrency` the requests count to."""
+    limiter = process_limiter(settings.teacher_base_url, spec.model or "")
+    key = (settings.teacher_base_url, settings.teacher_api_key, settings.teacher_scope)
+    async with shared(key, lambda: _wire(settings)) as wire:
+        with limiter.lane(run, spec.concurrency) as lane:
+            yield Teacher(wire, settings.teacher_base_url, spec, limiter, lane)

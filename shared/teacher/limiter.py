@@ -1,6 +1,7 @@
-"""Requests in flight, bounded for a whole worker process: all shards in it share one limiter for each teacher.
+"""When each request may start: all shards of a worker process share one limiter for each teacher.
 
-A 429 pauses everyone until the moment the teacher named, so that one refusal is not followed by as many as there are rows.
+How many are in flight is the window's affair (shared/teacher/window.py), how fast they follow each other the pace's
+(shared/teacher/pace.py). Shards take turns; requests that are asked again go first, as their rows have waited longest.
 """
 
 from __future__ import annotations
@@ -8,36 +9,131 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from shared.teacher.pace import Pace
+from shared.teacher.window import Window
+
+
+@dataclass(slots=True)
+class _Run:
+    """Requests of one run: never more at a time than its specification allows."""
+
+    ceiling: int
+    lanes: int = 0
+    in_flight: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The requests of one shard."""
+
+    run: _Run
+    waiting: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
+    again: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
 
 
 class Limiter:
-    """At most `ceiling` requests in flight, none before the pause is over."""
+    """Starts requests in turn. `begin` and `end` enclose each one."""
 
-    def __init__(self, ceiling: int) -> None:
-        self._semaphore = asyncio.Semaphore(ceiling)
-        self._not_before = 0.0
+    def __init__(self) -> None:
+        self.window = Window()
+        self.pace = Pace()
+        self.in_flight = 0
+        self._runs: dict[str, _Run] = {}
+        self._lanes: deque[Lane] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def pause(self, seconds: float) -> None:
-        """Let no request begin for this long; a shorter pause never shortens a longer one."""
-        self._not_before = max(self._not_before, time.monotonic() + seconds)
+    @contextmanager
+    def lane(self, run: str, ceiling: int) -> Generator[Lane]:
+        """A lane for one shard of a run, while the context lasts."""
+        known = self._runs.setdefault(run, _Run(ceiling))
+        known.ceiling, known.lanes = ceiling, known.lanes + 1
+        lane = Lane(known)
+        self._lanes.append(lane)
+        self.window.ceiling = max(each.ceiling for each in self._runs.values())
+        try:
+            yield lane
+        finally:
+            self._lanes.remove(lane)
+            known.lanes -= 1
+            if not known.lanes:
+                self._runs.pop(run, None)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncGenerator[None]:
-        """A place for one request, once there is one."""
-        async with self._semaphore:
-            while (wait := self._not_before - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            yield
+    async def begin(self, lane: Lane, *, again: bool = False) -> int:
+        """Wait for a place and the time to start. Returns the request's number for the pace."""
+        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        (lane.again if again else lane.waiting).append(mine)
+        self._serve()
+        try:
+            return await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self.end(lane)
+            raise
+
+    def end(self, lane: Lane) -> None:
+        """A request has ended, however."""
+        self.in_flight -= 1
+        lane.run.in_flight -= 1
+        self._serve()
+
+    @property
+    def full(self) -> bool:
+        return self.in_flight >= self.window.places
+
+    def _serve(self) -> None:
+        """Start what may start now."""
+        while not self.full:
+            turn = self._turn()
+            if turn is None:
+                return
+            now = time.monotonic()
+            wait = self.pace.wait(now)
+            if wait > 0:
+                self._look_again(wait)
+                return
+            lane, queue = turn
+            self.in_flight += 1
+            lane.run.in_flight += 1
+            queue.popleft().set_result(self.pace.started(now))
+            if queue is lane.waiting:
+                self._lanes.rotate(-1 - self._lanes.index(lane))
+
+    def _turn(self) -> tuple[Lane, deque[asyncio.Future[int]]] | None:
+        """Whose turn it is; of a run that has as many in flight as it may, nobody's."""
+        for queue_of in (_again, _waiting):
+            for lane in self._lanes:
+                queue = queue_of(lane)
+                while queue and queue[0].done():
+                    queue.popleft()  # cancelled
+                if queue and lane.run.in_flight < lane.run.ceiling:
+                    return lane, queue
+        return None
+
+    def _look_again(self, wait: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
 
 
-_limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], Limiter]] = (
+def _again(lane: Lane) -> deque[asyncio.Future[int]]:
+    return lane.again
+
+
+def _waiting(lane: Lane) -> deque[asyncio.Future[int]]:
+    return lane.waiting
+
+
+_limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Limiter]] = (
     weakref.WeakKeyDictionary()
 )
 
 
-def process_limiter(base_url: str, ceiling: int) -> Limiter:
-    """The limiter that everyone on this event loop shares for one teacher and ceiling."""
+def process_limiter(base_url: str, model: str) -> Limiter:
+    """The limiter that everyone on this event loop shares for one teacher: what was learnt of it outlives a shard."""
     limiters = _limiters.setdefault(asyncio.get_running_loop(), {})
-    return limiters.setdefault((base_url, ceiling), Limiter(ceiling))
+    return limiters.setdefault((base_url, model), Limiter())

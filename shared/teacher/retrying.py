@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRIED = frozenset({408, 409, 429})
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+")
 MAX_RETRY_AFTER_SECONDS = 300.0  # a server that names more is asked again then all the same
 
 
@@ -38,6 +43,37 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return _bounded((moment - (now or datetime.now(UTC))).total_seconds())
 
 
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a reply tells of one limit: how much is left, and in how many seconds it is whole again."""
+
+    left: float
+    reset: float | None
+
+
+def remaining(headers: Mapping[str, str]) -> dict[str, Remaining]:
+    """`x-ratelimit-remaining-…` and `-reset-…`, for `requests` and `tokens`, as far as they are told and make sense.
+
+    Times are seconds (Azure) or durations such as `1m2.5s` and `6ms` (OpenAI); some refusals of Azure spell `x-rate-limit-…`.
+    """
+    told: dict[str, Remaining] = {}
+    for name in ("requests", "tokens"):
+        left = _number(headers.get(f"x-ratelimit-remaining-{name}"))
+        text = headers.get(f"x-ratelimit-reset-{name}") or headers.get(f"x-rate-limit-reset-{name}")
+        if (left is not None and left >= 0) or text:
+            told[name] = Remaining(left if left is not None else 0.0, _seconds(text))
+    return told
+
+
+def throttled_for(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a refused request is to wait: `Retry-After`, else when the limit that is used up is whole again."""
+    wait = retry_after(headers)
+    if wait is not None:
+        return wait
+    resets = [one.reset for one in remaining(headers).values() if one.left == 0 and one.reset is not None]
+    return _bounded(max(resets)) if resets else None
+
+
 def backoff(failures: int, generator: random.Random) -> float:
     """Seconds to wait after this many failures in a row: exponential, with full jitter."""
     return generator.uniform(0, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10)))
@@ -45,6 +81,17 @@ def backoff(failures: int, generator: random.Random) -> float:
 
 def _bounded(seconds: float) -> float:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    seconds = _number(text)
+    if seconds is not None:
+        return seconds if seconds >= 0 else None
+    if not DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * UNITS[unit] for number, unit in DURATION_PART.findall(text))
 
 
 def _number(text: str | None) -> float | None:
