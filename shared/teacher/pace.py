@@ -23,7 +23,10 @@ PROBE_REQUESTS = 100  # in a probe time, so that about one in a hundred is refus
 PROBE_WAITS = 15  # and the waits that a teacher asks for are a small part of it
 MIN_PROBE_SECONDS, MAX_PROBE_SECONDS = 8.0, 60.0
 LATE_SECONDS = 3.0  # what "of late" means
-FEW, SHORTEST_SECONDS = 2, 0.1  # admitted of late: too few to tell a rate by, and one request a wait is what was asked for
+FEW, SHORTEST_SECONDS = (
+    2,
+    0.1,
+)  # admitted of late: too few to tell a rate by, and one request a wait is what was asked for
 SLOWEST = 1 / 60  # requests a second
 # Refusals that come one upon the other whatever the rate may be stray. Then one request a pause tries: if it is admitted
 # each time, they are. Mostly refusals among the next requests say that they are not, after all.

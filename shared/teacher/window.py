@@ -11,9 +11,8 @@ START = 8
 GROWTH = 0.1  # a round trip, once the window was cut
 CUT = 0.8
 SLOW, SLOW_SECONDS = 2.5, 0.05  # times the latency of a teacher at ease, and a little: the window does not grow
-SLOWER = 2 * SLOW  # the window shrinks
 RECENT = 1 / 16  # weight of one reply in the latency
-EASE_SECONDS = 60.0  # in which the latency at ease becomes what is usual now: rows may have become longer
+EASE_SECONDS = 600.0  # in which the latency at ease becomes what is usual now: rows may have become longer
 FAILING = 0.1  # share of a round trip's requests that fail without the window being cut, over what is usual
 
 
@@ -63,7 +62,7 @@ class Window:
         if now < self._round_ends or answered + failed < self.places:
             return
         share = failed / (answered + failed)
-        if share > 1.5 * self._usual + FAILING or self.latency > SLOWER * self._ease + SLOW_SECONDS:
+        if share > 1.5 * self._usual + FAILING:
             self.size, self._was_cut = max(1.0, self.size * CUT), True
         self._usual += (share - self._usual) / 8
         self._round, self._round_ends = [0, 0], now + self.latency

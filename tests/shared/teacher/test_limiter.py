@@ -1,78 +1,121 @@
-"""The limiter: never too many requests at once, and none while the teacher asks to be left alone."""
+"""The limiter: never too many requests at once, in turn, and none while the teacher asks to be left alone."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
-from shared.teacher.limiter import Limiter, process_limiter
+from shared.teacher.limiter import Lane, Limiter, process_limiter
+
+
+async def ask(limiter: Limiter, lane: Lane, seconds: float = 0.0) -> None:
+    """One request."""
+    await limiter.begin(lane)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        limiter.end(lane)
 
 
 async def test_requests_in_flight_never_exceed_the_ceiling() -> None:
-    limiter, running, most = Limiter(3), 0, 0
+    limiter, most = Limiter(), 0
 
-    async def request() -> None:
-        nonlocal running, most
-        async with limiter.slot():
-            running += 1
-            most = max(most, running)
-            await asyncio.sleep(0)
-            running -= 1
+    async def request(lane: Lane) -> None:
+        nonlocal most
+        await limiter.begin(lane)
+        most = max(most, limiter.in_flight)
+        await asyncio.sleep(0)
+        limiter.end(lane)
 
-    await asyncio.gather(*(request() for _ in range(30)))
-    assert most == 3
-
-
-async def test_a_pause_holds_back_everyone_who_has_not_begun() -> None:
-    limiter = Limiter(5)
-    limiter.pause(0.2)
-    began = time.monotonic()
-
-    async def request() -> float:
-        async with limiter.slot():
-            return time.monotonic() - began
-
-    waits = await asyncio.gather(*(request() for _ in range(5)))
-    assert min(waits) >= 0.2
+    with limiter.lane("run", 3) as lane:
+        await asyncio.gather(*(request(lane) for _ in range(30)))
+    assert (most, limiter.in_flight) == (3, 0)
 
 
-async def test_a_shorter_pause_never_shortens_a_longer_one_and_a_longer_one_extends_it() -> None:
-    limiter = Limiter(1)
-    for seconds in (0.2, 0.01):
-        limiter.pause(seconds)
-    began = time.monotonic()
-    waiting = asyncio.create_task(begin(limiter))
-    await asyncio.sleep(0.05)
-    limiter.pause(0.25)
-    assert await waiting - began >= 0.3
+async def test_each_run_keeps_to_its_own_concurrency() -> None:
+    limiter = Limiter()
+    with limiter.lane("small", 1) as small, limiter.lane("large", 4) as large:
+        asking = [asyncio.create_task(limiter.begin(lane)) for lane in (small, small, large, large)]
+        await asyncio.sleep(0.01)
+        assert (small.run.in_flight, large.run.in_flight) == (1, 2)
+        limiter.end(small)
+        await asyncio.sleep(0.01)
+        assert all(task.done() for task in asking)
+        for lane in (small, large, large):
+            limiter.end(lane)
 
 
-async def begin(limiter: Limiter) -> float:
-    """When a request could begin."""
-    async with limiter.slot():
-        return time.monotonic()
+async def test_shards_take_turns_however_many_requests_each_has_waiting() -> None:
+    limiter, order = Limiter(), list[str]()
+
+    async def request(name: str, lane: Lane) -> None:
+        await limiter.begin(lane)
+        order.append(name)
+        await asyncio.sleep(0)
+        limiter.end(lane)
+
+    with limiter.lane("run", 1) as first, limiter.lane("run", 1) as second:
+        many = [request("first", first) for _ in range(40)]
+        few = [request("second", second) for _ in range(10)]
+        await asyncio.gather(*many, *few)
+    assert Counter(order[:20]) == {"first": 10, "second": 10}
 
 
-async def test_a_request_that_fails_or_is_cancelled_gives_its_place_back() -> None:
-    limiter = Limiter(1)
-    for error in (ValueError("no"), asyncio.CancelledError()):
-        try:
-            async with limiter.slot():
-                raise error
-        except (ValueError, asyncio.CancelledError):
-            continue
-    async with asyncio.timeout(1):
-        await begin(limiter)
+async def test_what_is_asked_again_goes_before_what_was_not_asked_yet() -> None:
+    limiter, order = Limiter(), list[str]()
+
+    async def request(name: str, lane: Lane, *, again: bool) -> None:
+        await limiter.begin(lane, again=again)
+        order.append(name)
+        limiter.end(lane)
+
+    with limiter.lane("run", 1) as lane:
+        await limiter.begin(lane)
+        waiting = [asyncio.create_task(request("new", lane, again=False)) for _ in range(3)]
+        waiting.append(asyncio.create_task(request("again", lane, again=True)))
+        await asyncio.sleep(0.01)
+        limiter.end(lane)
+        await asyncio.gather(*waiting)
+    assert order[0] == "again"
+
+
+async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:
+    limiter = Limiter()
+    with limiter.lane("run", 5) as lane, limiter.lane("other", 5) as other:
+        number = await limiter.begin(lane)
+        limiter.end(lane)
+        limiter.pace.refuse(time.monotonic(), number, wait=0.2)
+        began = time.monotonic()
+        await asyncio.gather(ask(limiter, lane), ask(limiter, other))
+    assert time.monotonic() - began >= 0.2
+
+
+async def test_a_request_that_is_cancelled_leaves_its_place_to_the_next() -> None:
+    limiter = Limiter()
+    with limiter.lane("run", 1) as lane:
+        await limiter.begin(lane)
+        waiting = asyncio.create_task(limiter.begin(lane))
+        granted = asyncio.create_task(limiter.begin(lane))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        limiter.end(lane)  # the place goes to `granted`, which is cancelled before it can know
+        granted.cancel()
+        await asyncio.gather(waiting, granted, return_exceptions=True)
+        async with asyncio.timeout(1):
+            await ask(limiter, lane)
+    assert limiter.in_flight == 0
 
 
 async def test_all_shards_of_a_process_share_one_limiter_a_teacher() -> None:
-    shared = process_limiter("http://a/v1", 4)
-    assert process_limiter("http://a/v1", 4) is shared
-    assert process_limiter("http://b/v1", 4) is not shared
+    shared = process_limiter("http://a/v1", "m")
+    assert process_limiter("http://a/v1", "m") is shared
+    assert process_limiter("http://a/v1", "n") is not shared
 
 
-def test_each_event_loop_has_limiters_of_its_own_as_semaphores_belong_to_one() -> None:
+def test_each_event_loop_has_limiters_of_its_own_as_futures_belong_to_one() -> None:
     async def use() -> Limiter:
-        return process_limiter("http://a/v1", 4)
+        return process_limiter("http://a/v1", "m")
 
     assert asyncio.run(use()) is not asyncio.run(use())

@@ -1,0 +1,78 @@
+"""The pace: a quota is used whole, hardly any request is refused, whoever else uses it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.teacher.pace import Pace
+from tests.shared.teacher.quota_simulation import Teacher, Traffic
+
+QUOTAS = {
+    "requests": (Teacher(rpm=3000), 5000, 64),
+    "many requests": (Teacher(rpm=6000), 10_000, 256),
+    "few requests": (Teacher(rpm=300), 600, 64),
+    "latency longer than a period": (Teacher(rpm=1200, latency=(2.0, 3.0)), 2000, 64),
+    "tokens": (Teacher(tpm=40 * 60 * 1100), 6000, 64),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("tells_limits", [True, False])
+@pytest.mark.parametrize("name", QUOTAS)
+def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
+    name: str, tells_limits: bool, workers: int
+) -> None:
+    teacher, rows, ceiling = QUOTAS[name]
+    traffic = Traffic(replace(teacher, tells_limits=tells_limits), workers, rows, ceiling).run()
+    assert len(traffic.accepted) == rows
+    assert traffic.now <= 1.1 * traffic.bound_seconds
+    assert traffic.refused_share <= 0.02
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_waits_told_in_whole_seconds_cost_little(workers: int) -> None:
+    traffic = Traffic(Teacher(rpm=3000, whole_seconds=True), workers, 5000).run()
+    assert traffic.now <= 1.25 * traffic.bound_seconds
+    assert traffic.refused_share <= 0.02
+
+
+def test_refusals_that_do_not_depend_on_the_rate_do_not_lower_it() -> None:
+    traffic = Traffic(Teacher(latency=(0.05, 0.05), stray=0.2), 1, 20_000).run()
+    assert len(traffic.accepted) == 20_000
+    assert traffic.now <= 2 * 20_000 / (64 / 0.05)
+
+
+def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_the_wait() -> None:
+    pace = Pace()
+    for moment in (0.0, 1.5, 3.0):
+        number = pace.started(moment)
+        pace.refuse(moment, number, wait=0.5)
+        assert 0.5 <= pace.wait(moment) <= 1.0
+
+
+def test_a_used_up_limit_holds_requests_back_until_it_is_whole_again() -> None:
+    pace = Pace()
+    number = pace.started(10.0)
+    pace.tell("tokens", number, remaining=0, sent=10.0, reset=20.0)
+    assert pace.wait(12.0) == pytest.approx(18.0)
+    assert pace.wait(30.1) == 0
+
+
+def test_what_was_started_since_counts_against_what_was_left() -> None:
+    pace = Pace()
+    number = pace.started(10.0)
+    pace.tell("requests", number, remaining=2, sent=10.0, reset=20.0)
+    assert pace.wait(11.0) == 0
+    pace.started(11.0)
+    pace.started(11.0)
+    assert pace.wait(11.0) == pytest.approx(19.0)
+
+
+def test_a_late_reply_does_not_undo_what_a_newer_request_was_told() -> None:
+    pace = Pace()
+    first, second = pace.started(10.0), pace.started(10.1)
+    pace.tell("requests", second, remaining=0, sent=10.1, reset=9.9)
+    pace.tell("requests", first, remaining=5, sent=10.0, reset=10.0)
+    assert pace.wait(11.0) == pytest.approx(9.0)
