@@ -15,7 +15,7 @@ from shared.spec import RunSpec
 from shared.students import find_student
 from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
-from shared.tokens import chat_tokens
+from shared.tokens import chat_tokens, fits
 
 MAX_DETAIL_CHARACTERS = 300
 MAX_REPLIES = 3  # for one turn: the first, and two more when a reply cannot be read
@@ -92,10 +92,9 @@ def length_problem(row: Row, spec: RunSpec, answers: list[Answer]) -> str | None
     """Why an example is more than the student can take in, if it is: it is never cut."""
     student = find_student(spec.student.model or "")
     example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)
-    tokens = chat_tokens(example)
-    if tokens <= student.context_tokens:
+    if fits(example, student.context_tokens):
         return None
-    return f"about {tokens:,} tokens with its answer, the student takes {student.context_tokens:,}"
+    return f"about {chat_tokens(example):,} tokens with its answer, the student takes {student.context_tokens:,}"
 
 
 async def _answer_turns(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked) -> list[Answer]:

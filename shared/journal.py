@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from shared.tally import Tally
 if TYPE_CHECKING:
     from shared.storage import Storage
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = PUBLISH_SECONDS = 1.0
 FLUSH_ROWS = 64
 MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024  # an append block is at most 4 MiB in every service version
 
@@ -44,6 +45,8 @@ class Journal:
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._published = 0.0  # when the tally was, last
+        self._unpublished = False  # whether it has changed since
         self.records: dict[int, Record] = {}
 
     @classmethod
@@ -89,26 +92,28 @@ class Journal:
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
-            await self.flush()
+            await self.flush(publish=time.monotonic() - self._published >= PUBLISH_SECONDS)
 
-    async def flush(self) -> None:
-        """Append all that is pending, and publish the tally. Raises ShardContended.
+    async def flush(self, *, publish: bool = True) -> None:
+        """Append all that is pending, and publish the tally with it unless told otherwise. Raises ShardContended.
 
         A caller that is cancelled leaves the append to finish: half of one would leave the position unknown.
         """
-        flushing = asyncio.ensure_future(self._flush())
+        flushing = asyncio.ensure_future(self._flush(publish))
         flushing.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(flushing)
 
-    async def _flush(self) -> None:
+    async def _flush(self, publish: bool) -> None:
         async with self._flushing:
-            if not self._pending:
+            if not self._pending and not (publish and self._unpublished):
                 return
             while self._pending:
                 batch = self._next_batch()
                 await self._storage.append(self._name, batch, self._position)
                 self._position += len(batch)
-            await self._publish(sealed=False)
+                self._unpublished = True
+            if publish:
+                await self._publish(sealed=False)
 
     async def seal(self) -> None:
         """Mark the journal complete. Called last: a sealed journal's blocks are staged."""
@@ -152,4 +157,5 @@ class Journal:
         return batch
 
     async def _publish(self, *, sealed: bool) -> None:
+        self._published, self._unpublished = time.monotonic(), False
         await self._storage.set_metadata(self._name, self.tally().to_metadata(sealed=sealed))

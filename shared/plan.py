@@ -17,7 +17,7 @@ from shared.rows import Rejection, Row, parse_row
 from shared.spec import RunSpec
 from shared.students import find_student
 from shared.tasks import TASKS, Unreadable
-from shared.tokens import chat_tokens
+from shared.tokens import chat_tokens, fits
 from shared.usage import Usage, row_estimate
 
 if TYPE_CHECKING:
@@ -168,10 +168,10 @@ class RowChecks:
     def _length_problem(self, row: Row) -> Rejection | None:
         """A row whose questions alone are more than the student can take in."""
         asked = [message for message in row.messages if message["role"] != "assistant"]
-        tokens, context = chat_tokens(asked), self._student.context_tokens
-        if tokens <= context:
+        context = self._student.context_tokens
+        if fits(asked, context):
             return None
-        return Rejection("too_long", f"about {tokens:,} tokens, the student takes {context:,}", row.id)
+        return Rejection("too_long", f"about {chat_tokens(asked):,} tokens, the student takes {context:,}", row.id)
 
 
 def _shard_of(plan: Plan, line: Line, rows_per_shard: int) -> Shard:

@@ -7,6 +7,7 @@ shard's lines, so that the number of tasks depends on the concurrency, never on 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from shared.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
+READ_AHEAD = 64  # lines
 BUDGET_CHECK_SECONDS = 5.0
 
 
@@ -98,15 +100,21 @@ class ShardRun:
             await journal.flush()
 
     async def _ask_all(self, lines: AsyncIterator[Line], journal: Journal, workers: int) -> None:
-        turn = asyncio.Lock()  # an async generator can be advanced by one task at a time
+        turn, ahead = asyncio.Lock(), deque[Line]()  # an async generator can be advanced by one task at a time
+
+        async def read_ahead() -> None:
+            async with turn:
+                wanted = 0 if ahead else READ_AHEAD  # else another worker has read meanwhile
+                while len(ahead) < wanted and (line := await anext(lines, None)) is not None:
+                    ahead.append(line)
 
         async def work() -> None:
             while True:
-                async with turn:
-                    line = await anext(lines, None)
-                if line is None:
+                if not ahead:
+                    await read_ahead()
+                if not ahead:
                     return
-                record = await self._answer(line)
+                record = await self._answer(ahead.popleft())
                 journal.add(record)
                 self._unusable += _counts_against_ratio(record)
                 if self._unusable > self.max_rejected:

@@ -27,6 +27,7 @@ from shared.rows import JSON_LINES
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
 COPY_POLL_SECONDS = 0.5
+BLOB_CLIENTS = 32  # kept
 JSON = "application/json"
 
 
@@ -36,9 +37,15 @@ class Storage:
     def __init__(self, client: BlobServiceClient) -> None:
         self._client = client
         self._runs: ContainerClient = client.get_container_client(RUNS)
+        self._blobs: dict[str, BlobClient] = {}
 
     def blob(self, name: str) -> BlobClient:
-        return self._runs.get_blob_client(name)
+        """Client of one blob; the SDK takes as long to make one as to send a request, so that those in use are kept."""
+        if name not in self._blobs:
+            if len(self._blobs) == BLOB_CLIENTS:
+                self._blobs.clear()
+            self._blobs[name] = self._runs.get_blob_client(name)
+        return self._blobs[name]
 
     def uri(self, name: str) -> str:
         """URI of a blob, without any signature."""

@@ -24,6 +24,14 @@ def text_tokens(text: str) -> int:
     return len(_TOKEN.findall(text))
 
 
+def fits(messages: Iterable[Message], context: int) -> bool:
+    """Whether a conversation has at most `context` tokens. Counted only where its length leaves that open."""
+    every = list(messages)
+    # a token is at least one character
+    at_most = TOKENS_PER_REQUEST + sum(TOKENS_PER_MESSAGE + len(message["content"]) for message in every)
+    return at_most <= context or chat_tokens(every) <= context
+
+
 def chat_tokens(messages: Iterable[Message]) -> int:
     """Tokens of a conversation as a chat format writes it, about."""
     return TOKENS_PER_REQUEST + sum(TOKENS_PER_MESSAGE + text_tokens(message["content"]) for message in messages)

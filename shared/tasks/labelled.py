@@ -80,6 +80,8 @@ class ShortAnswerTask(SingleTurnTask):
     def _first_value(self, row: Row, text: str) -> str | Unreadable:
         """The value at the strongest mark that has one: JSON, a box or hashes, "final answer", "answer", a line of its own."""
         text = json_answer(text) or text
+        if text.isascii() and text.isalnum():  # one word has no marks to look for
+            return self.alone(row, text) or self.value(row, text)
         plain = undressed(text)
         hashes = [line for line in hashed(text) if self.alone(row, undressed(line)) is not None]
         for marked in (boxed(text), hashes):

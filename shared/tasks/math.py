@@ -22,6 +22,9 @@ ALONE = re.compile(
 )
 
 
+PLAIN_DIGITS = 15  # of a whole number that needs no reading
+
+
 class Math(ShortAnswerTask):
     name = "math"
     min_rows = 40
@@ -41,6 +44,8 @@ class Math(ShortAnswerTask):
         return Hedged("several_numbers", "the reply holds several numbers; it must be the answer alone")
 
     def alone(self, row: Row, line: str) -> str | None:
+        if line.isascii() and line.isdigit() and len(line) <= PLAIN_DIGITS:
+            return str(int(line))
         if not ALONE.fullmatch(line):
             return None
         value = self.value(row, line)

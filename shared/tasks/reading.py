@@ -23,6 +23,7 @@ EMPHASIS = re.compile(r"`+|__+|(?<!\d)\*+|\*+(?!\d)")  # a star between digits m
 QUOTE_OR_HEADING = re.compile(r"^[ \t]*[>#]+[ \t]*", re.MULTILINE)
 SURROGATE = re.compile("[\ud800-\udfff]")
 
+DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
 OBJECT_START = re.compile(r'\{\s*["}]')
 MAX_OBJECTS = 50  # tried in one reply
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -80,7 +81,6 @@ def undressed(text: str) -> str:
 
 def json_objects(text: str) -> Iterator[dict[str, Any]]:
     """Every JSON object that stands in the text; trailing commas and lone backslashes forgiven, numbers left as texts."""
-    decoder = json.JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
     repaired = TRAILING_COMMA.sub(r"\1", ESCAPE.sub(_escaped, text))
     for candidate in dict.fromkeys((text, repaired)):
         end = tried = 0
@@ -89,7 +89,7 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
                 continue
             tried += 1
             try:
-                value, end = decoder.raw_decode(candidate, start.start())
+                value, end = DECODER.raw_decode(candidate, start.start())
             except (ValueError, RecursionError):
                 continue
             yield cast(dict[str, Any], value)
@@ -110,11 +110,21 @@ def reasoned_answer(reply: str) -> Answer | Unreadable:
 def json_answer(text: str, keys: tuple[str, ...] = ANSWER_KEYS) -> str | None:
     """The answer of the last JSON object that has one, for teachers that send one unasked."""
     found: str | None = None
-    for data in json_objects(text):
+    for data in _sole_object(text) or json_objects(text):
         named = {name.strip().lower().replace(" ", "_"): value for name, value in data.items()}
         answers = [answer for key in keys if (answer := _scalar(named.get(key)))]
         found = answers[0] if answers else found
     return found
+
+
+def _sole_object(text: str) -> list[dict[str, Any]] | None:
+    """What `json_objects` finds in a text that is one plain object, which most are: without a search and without repairs."""
+    if text[:1] != "{" or text.count("{") != 1 or "\\" in text or TRAILING_COMMA.search(text):
+        return None
+    try:
+        return [DECODER.decode(text)]
+    except (ValueError, RecursionError):
+        return None
 
 
 def boxed(text: str) -> list[str]:
