@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
 import azure.durable_functions as df
 
 from activities.names import GENERATE_SHARD
@@ -10,13 +14,24 @@ from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from shared import settings
 from shared.account import open_storage
-from shared.paths import RunPaths
-from shared.plan import read_plan
+from shared.paths import RunPaths, Split
+from shared.plan import Plan, read_plan
 from shared.runids import generation_id
 from shared.shards import ShardRun, Stopped
+from shared.sharing import shared
+from shared.spec import RunSpec
 from shared.teacher import open_teacher
 
+if TYPE_CHECKING:
+    from shared.storage import Storage
+
 bp = df.Blueprint()
+
+
+@asynccontextmanager
+async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGenerator[tuple[RunSpec, Plan]]:
+    """Specification and plan, read once for the shards that are in work at the same time."""
+    yield await read_spec(storage, paths), await read_plan(storage, paths, split)
 
 
 @bp.activity_trigger(input_name="shard", activity=GENERATE_SHARD)
@@ -31,9 +46,9 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
         return Payload(status="stopped")
     paths, own = RunPaths(run_id), settings.current()
     async with open_storage(own) as storage:
-        spec = await read_spec(storage, paths)
-        plan = await read_plan(storage, paths, split)
-        async with open_teacher(own, spec.teacher, run_id) as teacher:
+        key = ("work", run_id, split, shard.get("round", 0))
+        work_of_split = shared(key, lambda: _read_work(storage, paths, split))
+        async with work_of_split as (spec, plan), open_teacher(own, spec.teacher, run_id) as teacher:
             work = ShardRun(
                 storage=storage,
                 teacher=teacher,

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, cast
 
+from pydantic_core import from_json
+
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -60,7 +62,7 @@ def parse_row(content: bytes | None) -> Row | Rejection:
     if content is None:
         return Rejection("line_too_long", "the line is longer than 1 MiB")
     try:
-        data = json.loads(content.decode("utf-8"))
+        data = decoded(content)
     except UnicodeDecodeError as error:
         return Rejection("invalid_utf8", f"byte {error.start + 1} of the line is not UTF-8")
     except json.JSONDecodeError as error:
@@ -70,6 +72,14 @@ def parse_row(content: bytes | None) -> Row | Rejection:
     if not isinstance(data, dict):
         return Rejection("not_an_object", f"the line holds {_json_type(data)}, not an object")
     return _row(cast(dict[str, Any], data))
+
+
+def decoded(content: bytes) -> Any:
+    """JSON as `json.loads` reads it, in half the time where it is plain. Raises what that raises."""
+    try:
+        return from_json(content)
+    except ValueError:  # strict about what `json` is not, such as halves of surrogate pairs; and its messages differ
+        return json.loads(content.decode("utf-8"))
 
 
 def _row(data: dict[str, Any]) -> Row | Rejection:

@@ -19,7 +19,7 @@ from shared.lines import Line
 from shared.paths import SPLITS, RunPaths, Split
 from shared.plan import RowChecks, Shard
 from shared.request_keys import RequestKeys
-from shared.rows import Rejection
+from shared.rows import Rejection, Row
 from shared.spec import RunSpec
 from shared.staging import holdout, lines_of, stage_shard
 from shared.tally import Tally
@@ -61,6 +61,7 @@ class ShardRun:
     round: int = 0  # of the run: rows that the teacher was asked for in vain in an earlier one are asked for again
     _unusable: int = field(default=0, init=False)
     _checks: RowChecks = field(init=False)
+    _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # asked now, by line
     _keys: RequestKeys = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +81,9 @@ class ShardRun:
         )
         if missing:
             await self._answer_missing(journal, missing)
-        await stage_shard(self.storage, self.spec, self.paths, self.split, self.index, self.shard, journal.records)
+        await stage_shard(
+            self.storage, self.spec, self.paths, self.split, self.index, self.shard, journal.records, self._rows
+        )
         await journal.seal()
         return journal.tally()
 
@@ -95,9 +98,12 @@ class ShardRun:
                 for keeper in keepers:
                     keeper.cancel()
         except BaseExceptionGroup as failures:
-            raise _decisive(failures) from None
-        finally:
             await journal.flush()
+            raise _decisive(failures) from None
+        except BaseException:
+            await journal.flush()
+            raise
+        await journal.flush(publish=False)  # its tally is, when the journal is sealed
 
     async def _ask_all(self, lines: AsyncIterator[Line], journal: Journal, workers: int) -> None:
         turn, ahead = asyncio.Lock(), deque[Line]()  # an async generator can be advanced by one task at a time
@@ -130,6 +136,7 @@ class ShardRun:
             record = rejected(line.number, row)
         else:
             record = await answer_row(line.number, row, self.spec, self.teacher)
+            self._rows[line.number] = row
             record.key = self._keys.of(row)
         return record.model_copy(update={"round": self.round}) if self.round else record
 

@@ -48,16 +48,27 @@ async def stage_shard(
     index: int,
     shard: Shard,
     records: Mapping[int, Record],
+    rows: Mapping[int, Row],
 ) -> None:
-    """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order."""
+    """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order.
+
+    `rows` are those whose rows are known by line; the others are read from the input.
+    """
     examples, is_held_out = Examples(spec), holdout(spec, split)
     blocks: dict[str, bytearray] = defaultdict(bytearray)
-    async for line in lines_of(storage, paths, split, shard):
-        record = records[line.number]
+    unknown = {line for line, record in records.items() if record.status == "accepted" and line not in rows}
+    read: dict[int, Row] = {}
+    if unknown:
+        async for line in lines_of(storage, paths, split, shard):
+            if line.number in unknown:
+                read[line.number] = examples.parse(line)
+    for number in sorted(records):
+        record = records[number]
         if record.status == "rejected":
             blocks[paths.rejected] += _rejected_row(split, record)
         else:
-            blocks[paths.dataset("validation" if is_held_out(line.number) else split)] += examples.row(line, record)
+            row = rows.get(number) or read[number]
+            blocks[paths.dataset("validation" if is_held_out(number) else split)] += examples.row(row, record)
     for name, block in blocks.items():
         await storage.stage(name, block_id(split, index), bytes(block))
 
@@ -132,10 +143,14 @@ class Examples:
         self._spec, self._checks = spec, RowChecks(spec)
         self._student = find_student(spec.student.model or "")
 
-    def row(self, line: Line, record: Record) -> bytes:
-        """The training example of an accepted row, as a line."""
+    def parse(self, line: Line) -> Row:
+        """The row of a line that has an accepted record."""
         row = self._checks.shape(line.content)
         assert isinstance(row, Row), "an accepted record belongs to a row"
+        return row
+
+    def row(self, row: Row, record: Record) -> bytes:
+        """The training example of an accepted row, as a line."""
         task, answers = TASKS[self._spec.task], answers_of(record)
         messages = task.student_messages(row, self._spec.prompt, answers, system_role=self._student.system_role)
         return as_jsonl([{"messages": messages}])
@@ -156,7 +171,7 @@ async def _stage_again(
     storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int, shard: Shard
 ) -> None:
     journal = await Journal.open(storage, paths.journal(split, index), shard.rows)
-    await stage_shard(storage, spec, paths, split, index, shard, journal.records)
+    await stage_shard(storage, spec, paths, split, index, shard, journal.records, {})
 
 
 async def _stage_incomplete(

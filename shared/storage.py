@@ -153,13 +153,10 @@ class Storage:
         """Length of an append blob in bytes, making an empty one where none stands."""
         blob = self.blob(name)
         try:
+            await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
+        except (ResourceExistsError, ResourceModifiedError):
             return (await blob.get_blob_properties()).size
-        except ResourceNotFoundError:
-            try:
-                await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
-            except (ResourceExistsError, ResourceModifiedError):
-                return (await blob.get_blob_properties()).size
-            return 0
+        return 0
 
     async def append(self, name: str, data: bytes, position: int) -> None:
         """Append at exactly this position. Raises ShardContended when somebody else appended meanwhile."""

@@ -36,15 +36,16 @@ class _Wire:
     """What all shards that ask the same teacher at the same time share."""
 
     connections: Connections
-    key: str | None
+    by_key: bytes
     credential: AsyncTokenCredential | None
     scope: str
 
     async def authorization(self) -> bytes:
-        if self.key is None and self.credential is None:
-            return b""
-        token = self.key or (await self.credential.get_token(self.scope)).token  # type: ignore[union-attr]
-        return header_line("Authorization", f"Bearer {token}")
+        """The header with the credential; a key's is made once, a token is asked for each time, as it changes."""
+        if self.credential is None:
+            return self.by_key
+        token = await self.credential.get_token(self.scope)
+        return header_line("Authorization", f"Bearer {token.token}")
 
 
 class Teacher:
@@ -211,9 +212,10 @@ def _identity() -> AsyncTokenCredential:
 async def _wire(settings: Settings) -> AsyncGenerator[_Wire]:
     key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else None
     credential = None if key else _identity()
+    by_key = header_line("Authorization", f"Bearer {key}") if key else b""
     try:
         async with Connections(f"{settings.teacher_base_url}/chat/completions") as connections:
-            yield _Wire(connections, key, credential, settings.teacher_scope)
+            yield _Wire(connections, by_key, credential, settings.teacher_scope)
     finally:
         if credential is not None:
             await credential.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from shared.errors import DistillationError, PermanentError
+from shared.rows import decoded
 
 MAX_MESSAGE_CHARACTERS = 500
 
@@ -44,7 +45,7 @@ class TeacherDown(PermanentError):
 def parse_completion(body: bytes) -> Completion | None:
     """A chat completion from a response body, None when it is not one."""
     try:
-        data = json.loads(body)
+        data = decoded(body)
         choice = data["choices"][0]
         message = cast(dict[str, Any], choice["message"])
         usage = cast(dict[str, Any], data.get("usage") or {})

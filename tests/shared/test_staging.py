@@ -20,7 +20,7 @@ async def answered(folder: RunFolder, index: int, *, seal: bool = True, reject: 
         status = {"status": "rejected", "reason": "empty"} if line in reject else {"status": "accepted"}
         journal.add(Record.model_validate({"line": line, "answers": [str(line)], **status}))
     await journal.flush()
-    await stage_shard(folder.storage, folder.spec, folder.paths, "train", index, shard, journal.records)
+    await stage_shard(folder.storage, folder.spec, folder.paths, "train", index, shard, journal.records, {})
     if seal:
         await journal.seal()
 
