@@ -41,10 +41,10 @@ class _Connection(asyncio.Protocol):
         self.reusable = True
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Reply] | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = 0
@@ -85,6 +85,10 @@ class _Connection(asyncio.Protocol):
         if self._waiting is not None and exc is None and self._whole_head and ends_with_connection:
             self.on_message_complete()
         self._fail(f"the connection was lost: {exc or 'closed by the server'}")
+
+    def on_message_begin(self) -> None:
+        if self._waiting is None:  # a second reply to one request
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")

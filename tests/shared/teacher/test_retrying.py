@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.teacher.retrying import MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS, backoff, is_retried, retry_after
+from shared.teacher.retrying import (
+    MAX_BACKOFF_SECONDS,
+    MAX_RETRY_AFTER_SECONDS,
+    Remaining,
+    backoff,
+    is_retried,
+    remaining,
+    retry_after,
+    throttled_for,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -43,3 +52,23 @@ def test_only_what_may_pass_is_retried(status: int, retried: bool) -> None:
 @given(failures=st.integers(1, 1000), seed=st.integers())
 def test_the_wait_is_jittered_and_bounded(failures: int, seed: int) -> None:
     assert 0 <= backoff(failures, random.Random(seed)) <= MAX_BACKOFF_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("55", 55), ("0.5", 0.5), ("6ms", 0.006), ("1m2.5s", 62.5), ("1h0m1s", 3601), ("soon", None)]
+)
+def test_times_until_a_limit_is_whole_are_read_in_every_spelling(text: str, seconds: float | None) -> None:
+    told = remaining({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": text})["tokens"]
+    assert told.left == 7
+    assert told.reset == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_limit_of_minus_one_is_none() -> None:
+    assert remaining({"x-ratelimit-remaining-tokens": "-1"}) == {}
+
+
+def test_a_refusal_without_retry_after_waits_for_the_limit_that_is_used_up() -> None:
+    assert remaining({"x-rate-limit-reset-tokens": "55"}) == {"tokens": Remaining(0, 55)}
+    assert throttled_for({"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "12"}) == 55
+    assert throttled_for({"x-rate-limit-reset-tokens": "55", "retry-after": "3"}) == 3
+    assert throttled_for({"x-ratelimit-remaining-requests": "0"}) is None
