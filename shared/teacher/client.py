@@ -79,6 +79,7 @@ class Teacher:
         """
         deadline: float | None = None
         failures = requests = throttled = 0
+        last = ""
         asked = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
         while True:
             number = await self._limiter.begin(self._lane, again=requests > 0)
@@ -87,7 +88,7 @@ class Teacher:
             deadline = began + self._spec.row_deadline_seconds if deadline is None else deadline
             try:
                 if began >= deadline:
-                    raise RowFailure("deadline", "no answer in time", requests)
+                    raise RowFailure("deadline", f"no answer in time; last: {last}", requests)
                 requests += 1
                 outcome = await self._attempt(asked, number, deadline - began)
             finally:
@@ -96,6 +97,7 @@ class Teacher:
                 return replace(outcome, requests=requests) if requests > 1 else outcome
             if outcome.switch_parameter:
                 continue
+            last = outcome.detail
             if outcome.throttled:
                 throttled += 1
                 wait = outcome.wait if outcome.wait is not None else backoff(throttled, self._jitter)
@@ -107,7 +109,7 @@ class Teacher:
                     raise RowFailure(outcome.reason, outcome.detail, requests)
                 wait = outcome.wait if outcome.wait is not None else backoff(failures, self._jitter)
             if time.monotonic() + (outcome.wait or wait) > deadline:
-                raise RowFailure("deadline", f"no answer in time; last: {outcome.detail}", requests)
+                raise RowFailure("deadline", f"no answer in time; last: {last}", requests)
             if wait:
                 await asyncio.sleep(wait)
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 to one teacher: kept connections, one request in flight on each, parsed by httptools (llhttp, as Node uses it).
 
-Our own, as it is what a small function instance runs out of: on two cores a request costs about 90 µs of processor time here,
-220 µs with aiohttp and about 2,000 with the `openai` SDK (benchmarks/). It does what a teacher needs: POST and its reply.
+Our own, as it is what a small function instance runs out of: a request costs about 90 µs of processor time here and 220 µs
+with aiohttp, measured side by side. It does what a teacher needs: POST and its reply.
 """
 
 from __future__ import annotations
