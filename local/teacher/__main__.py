@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--latency-jitter", type=float, default=0, help="milliseconds added at most")
     flags.add_argument("--rpm", type=int, help="requests a minute")
     flags.add_argument("--tpm", type=int, help="tokens a minute, charged on arrival")
+    flags.add_argument(
+        "--no-ratelimit-headers", action="store_true", help="leave out x-ratelimit-remaining-requests etc."
+    )
+    flags.add_argument("--retry-after-seconds-only", action="store_true", help="leave out retry-after-ms")
+    flags.add_argument("--reject", metavar="TEXT", help="answer 400, each time, to requests whose messages contain it")
     for fault in (*REQUEST_FAULTS, *ANSWER_FAULTS):
         name = fault.replace("_", "-")
         flags.add_argument(f"--{name}-rate", type=float, default=0, metavar="P", help=f"0 to 1: {FAULT_HELP[fault]}")

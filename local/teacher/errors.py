@@ -43,6 +43,11 @@ def bad_credential() -> ApiError:
     return ApiError(401, message, code="invalid_api_key")
 
 
+def rejected() -> ApiError:
+    message = "The messages contain what this teacher was told to reject."
+    return ApiError(400, message, param="messages", code="invalid_value", fault="reject")
+
+
 def filtered_prompt() -> ApiError:
     """The answer of Azure OpenAI when its filter stops the prompt itself."""
     clean = {"filtered": False, "severity": "safe"}

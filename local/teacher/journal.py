@@ -23,6 +23,8 @@ class RequestRecord:
     finish_reason: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    arrived: float = 0.0  # seconds since the teacher's start, by which its limits are counted
+    charged: int = 0  # tokens counted on arrival; 0 where the request was not admitted
 
 
 class Journal:

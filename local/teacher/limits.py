@@ -36,9 +36,13 @@ class RateLimits:
         self._period_s = 1.0 if (rpm or 0) >= FINE_PERIODS_FROM_RPM else 10.0
         self._requests, self._tokens = _Counter(), _Counter()
 
+    def elapsed(self) -> float:
+        """Seconds since the start. Periods are counted from there."""
+        return self._clock() - self._start
+
     def admit(self, tokens: int) -> dict[str, str]:
         """Count one request and return the headers that tell what is left. Raises ApiError 429."""
-        elapsed = self._clock() - self._start
+        elapsed = self.elapsed()
         self._open_periods(elapsed)
         if self._tpm is not None and self._tokens.used >= self._tpm:
             raise self._refusal("tokens", MINUTE_S - elapsed % MINUTE_S, elapsed)

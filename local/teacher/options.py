@@ -23,6 +23,9 @@ class TeacherOptions:
     latency_jitter: float = 0.0  # milliseconds added at most, drawn evenly
     rpm: int | None = None  # requests a minute
     tpm: int | None = None  # tokens a minute, charged on arrival
+    no_ratelimit_headers: bool = False  # leaves out x-ratelimit-…
+    retry_after_seconds_only: bool = False  # leaves out retry-after-ms
+    reject: str | None = None  # a request whose messages contain this text is answered 400, each time
     error_rate: float = 0.0
     throttle_rate: float = 0.0
     hang_rate: float = 0.0
@@ -47,6 +50,8 @@ class TeacherOptions:
                 raise ValueError(f"{name} is {limit}; leave it out for no limit, or give at least 1")
         if min(self.latency_ms, self.latency_jitter) < 0:
             raise ValueError("latency_ms and latency_jitter are milliseconds and cannot be negative")
+        if self.reject is not None and not self.reject:
+            raise ValueError("reject is empty and would be found in every request; leave it out to reject none")
         if self.api_key is not None and not self.api_key.strip():
             raise ValueError("the API key is empty; leave it out to accept any credential")
 

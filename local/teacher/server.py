@@ -25,7 +25,7 @@ from local.teacher.answers import solve
 from local.teacher.answers.prompt import Prompt, read_prompt
 from local.teacher.answers.solution import Solution
 from local.teacher.chat_requests import ChatRequest, parse
-from local.teacher.errors import ApiError, bad_credential, unknown_model
+from local.teacher.errors import ApiError, bad_credential, rejected, unknown_model
 from local.teacher.faults import Lottery
 from local.teacher.journal import Journal, RequestRecord
 from local.teacher.limits import ANSWER_TOKENS_ASSUMED, RateLimits
@@ -40,7 +40,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 Answer = Callable[[ChatRequest], str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ticket:
     """One arrival: what is asked, which attempt it is, and what it costs to ask."""
 
@@ -48,6 +48,8 @@ class _Ticket:
     hash: str
     attempt: int
     prompt_tokens: int
+    arrived: float
+    charged: int = 0  # tokens, once it was admitted
 
     @property
     def id(self) -> str:
@@ -112,7 +114,7 @@ class Teacher:
             return await self._serve(request, ticket)
         except ApiError as error:
             self._record(ticket, error.status, error.fault)
-            error.headers["x-request-id"] = ticket.id
+            error.headers = {**self._told(error.headers), "x-request-id": ticket.id}
             raise
         except asyncio.CancelledError:
             self._record(ticket, 0, "disconnected")
@@ -124,11 +126,14 @@ class Teacher:
         if asked.model != self.options.model:
             raise unknown_model(asked.model, self.options.model)
         prompt_tokens = count_prompt(message.text for message in asked.messages)
-        return _Ticket(asked, digest, self.journal.arrived(digest), prompt_tokens)
+        return _Ticket(asked, digest, self.journal.arrived(digest), prompt_tokens, self._limits.elapsed())
 
     async def _serve(self, request: web.Request, ticket: _Ticket) -> web.Response:
+        if self.options.reject and any(self.options.reject in message.text for message in ticket.request.messages):
+            raise rejected()
         answer_tokens = (ticket.request.token_limit or ANSWER_TOKENS_ASSUMED) * ticket.request.choices
         headers = self._limits.admit(ticket.prompt_tokens + answer_tokens)
+        ticket.charged = ticket.prompt_tokens + answer_tokens
         fault = self._lottery.request_fault(ticket.id)
         if fault in ("hang", "reset"):
             return await self._drop(request, ticket, fault)
@@ -166,7 +171,14 @@ class Teacher:
         )  # fmt: skip
         spent = body["usage"]["completion_tokens"]
         self._record(ticket, 200, next(filter(None, faults), ""), choices[0].finish_reason, spent)
-        return _answered(200, body, {**headers, "x-request-id": ticket.id})
+        return _answered(200, body, {**self._told(headers), "x-request-id": ticket.id})
+
+    def _told(self, headers: dict[str, str]) -> dict[str, str]:
+        """Those of the headers about limits that it was not told to leave out."""
+        options = self.options
+        hidden = ("x-ratelimit-",) if options.no_ratelimit_headers else ()
+        hidden += ("retry-after-ms",) if options.retry_after_seconds_only else ()
+        return {name: value for name, value in headers.items() if not name.startswith(hidden)}
 
     def _choice(
         self, ticket: _Ticket, prompt: Prompt, solution: Solution, scripted: str | None, fault: str
@@ -183,8 +195,21 @@ class Teacher:
     ) -> None:
         asked, attempt = (ticket.hash, ticket.attempt) if ticket else ("", next(self._unread))
         tokens = ticket.prompt_tokens if ticket and status == 200 else 0
-        record = RequestRecord(time.time(), asked, attempt, status, fault, finish_reason, tokens, completion_tokens)
-        self.journal.add(record)
+        arrived, charged = (ticket.arrived, ticket.charged) if ticket else (self._limits.elapsed(), 0)
+        self.journal.add(
+            RequestRecord(
+                time=time.time(),
+                request=asked,
+                attempt=attempt,
+                status=status,
+                fault=fault,
+                finish_reason=finish_reason,
+                prompt_tokens=tokens,
+                completion_tokens=completion_tokens,
+                arrived=arrived,
+                charged=charged,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

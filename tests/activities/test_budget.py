@@ -19,13 +19,14 @@ def plus_one(request: ChatRequest) -> str:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.shards.BUDGET_CHECK_SECONDS", 0.05)
     monkeypatch.setattr("shared.journal.FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr("shared.journal.PUBLISH_SECONDS", 0.05)
 
 
 async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher_one(
     new_run: NewRun, teach: Teach
 ) -> None:
-    run = new_run(rows_per_shard=100, teacher={"concurrency": 2}, budget={"max_requests": 10})
-    await run.begin(sums(100))
+    run = new_run(rows_per_shard=500, teacher={"concurrency": 2}, budget={"max_requests": 10})
+    await run.begin(sums(500))
     async with teach(plus_one, latency_ms=20) as first:
         generated = await run.generate()
     assert (generated["status"], generated["error"]["code"]) == ("failed", "budget")
@@ -33,11 +34,11 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     assert problem["where"] == "budget.max_requests"
     assert "are used, the limit is 10" in problem["problem"]
     kept = (await run.progress())["train"]["done"]
-    assert 10 < kept <= len(first.records) < 100
+    assert 10 < kept <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
-        assert await run.generate() == {"status": "ok", "accepted": 100, "rejected": 0}
-    assert len(second.records) == 100 - kept
+        assert await run.generate() == {"status": "ok", "accepted": 500, "rejected": 0}
+    assert len(second.records) == 500 - kept
 
 
 async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:

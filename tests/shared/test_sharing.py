@@ -77,3 +77,41 @@ async def test_an_error_of_one_user_leaves_it_open_for_the_others() -> None:
                 raise ValueError("mine")
         assert not resource.closed
     assert resource.closed == 1
+
+
+async def test_who_is_cancelled_while_opening_leaves_nothing_behind() -> None:
+    resource = Opened()
+
+    async def use() -> int:
+        async with shared("key", resource.open) as value:
+            return value
+
+    alone = asyncio.create_task(use())
+    await asyncio.sleep(0.001)
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+    assert resource.opened == 0
+    assert await use() == 1
+    assert (resource.opened, resource.closed) == (1, 1)
+
+
+@pytest.mark.parametrize("cancelled", [0, 1], ids=["who opens", "who waits for it"])
+async def test_the_others_have_it_when_one_is_cancelled_before_it_is_open(cancelled: int) -> None:
+    resource = Opened()
+
+    async def use() -> int:
+        async with shared("key", resource.open) as value:
+            await asyncio.sleep(0.01)
+            assert not resource.closed
+            return value
+
+    users = [asyncio.create_task(use()) for _ in range(3)]
+    await asyncio.sleep(0.001)
+    users[cancelled].cancel()
+    values = await asyncio.gather(*users, return_exceptions=True)
+    assert isinstance(values.pop(cancelled), asyncio.CancelledError)
+    assert values == [1, 1]
+    assert (resource.opened, resource.closed) == (1, 1)
+    async with shared("key", resource.open) as value:
+        assert value == 2

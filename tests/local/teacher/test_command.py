@@ -21,6 +21,9 @@ def test_every_flag_reaches_its_option(tmp_path: Path) -> None:
     assert (chosen.seed, chosen.rpm, chosen.tpm, chosen.content_filter_rate) == (4, 60, 900, 0.1)
     assert chosen.api_key == "from-a-file"
     assert chosen.log == tmp_path / "log"
+    flags = ["--no-ratelimit-headers", "--retry-after-seconds-only", "--reject", "Problem 7:"]
+    chosen = options(parser().parse_args(["--port", "0", *flags]))
+    assert (chosen.no_ratelimit_headers, chosen.retry_after_seconds_only, chosen.reject) == (True, True, "Problem 7:")
 
 
 def test_the_key_comes_from_the_environment_where_no_file_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,14 @@ async def test_a_reset_breaks_the_connection() -> None:
         assert [(record.status, record.fault) for record in teacher.records] == [(0, "reset")]
 
 
+async def test_a_request_with_the_rejected_text_is_refused_each_time() -> None:
+    async with serve(TeacherOptions(reject="pens")) as teacher, http(teacher) as session:
+        found = [await post(session, body(text)) for text in (PENS, "Hello", PENS)]
+        assert [record.fault for record in teacher.records] == ["reject", "", "reject"]
+    assert [status for status, _, _ in found] == [400, 200, 400]
+    assert found[0][1]["error"]["param"] == "messages"
+
+
 async def test_wrong_answers_are_well_formed() -> None:
     async with serve(TeacherOptions(wrong_rate=1)) as teacher:
         for number, (status, finish, content) in enumerate(await outcomes(teacher)):
@@ -215,10 +223,17 @@ async def test_the_hash_of_a_request_ignores_the_order_of_its_fields() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"error_rate": 1.5}, {"error_rate": 0.7, "hang_rate": 0.7}, {"rpm": 0}, {"latency_ms": -1}, {"api_key": " "}],
+    [
+        {"error_rate": 1.5},
+        {"error_rate": 0.7, "hang_rate": 0.7},
+        {"rpm": 0},
+        {"latency_ms": -1},
+        {"api_key": " "},
+        {"reject": ""},
+    ],
 )
 def test_impossible_options_fail_at_the_start(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"rate|rpm|latency|key"):
+    with pytest.raises(ValueError, match=r"rate|rpm|latency|key|reject"):
         TeacherOptions(**wrong)
 
 

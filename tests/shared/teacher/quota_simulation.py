@@ -32,6 +32,7 @@ class Teacher:
     stray: float = 0.0  # share of requests that it refuses for no reason
     tells_limits: bool = True
     whole_seconds: bool = False  # in Retry-After, and no milliseconds
+    doubles_at: float | None = None  # second from which the quota is twice as much
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Traffic:
         self.processes = [_Worker(self, Pace(random.Random(number)), self.ceiling) for number in range(self.workers)]
 
     def run(self) -> Traffic:
+        if self.teacher.doubles_at is not None:
+            self.at(self.teacher.doubles_at, self._double)
         for process in self.processes:
             process.serve()
         while self._events and self.now < SECONDS_AT_MOST and len(self.refused) < 10 * self.rows:
@@ -66,6 +69,10 @@ class Traffic:
 
     def at(self, moment: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._numbers), act))
+
+    def _double(self) -> None:
+        rpm, tpm = self.teacher.rpm, self.teacher.tpm
+        self.limits = RateLimits(rpm and 2 * rpm, tpm and 2 * tpm, lambda: self.now)
 
     @property
     def bound_seconds(self) -> float:

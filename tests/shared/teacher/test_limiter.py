@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 
@@ -62,6 +63,89 @@ async def test_shards_take_turns_however_many_requests_each_has_waiting() -> Non
     assert Counter(order[:20]) == {"first": 10, "second": 10}
 
 
+async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
+    limiter, most = Limiter(), Counter[str]()
+
+    async def request(name: str, lane: Lane) -> None:
+        await limiter.begin(lane)
+        most[name] = max(most[name], lane.run.in_flight)
+        most["all"] = max(most["all"], limiter.in_flight)
+        await asyncio.sleep(0.001)
+        limiter.end(lane)
+
+    with (
+        limiter.lane("small", 2) as one,
+        limiter.lane("small", 2) as two,
+        limiter.lane("large", 5) as other,
+    ):
+        lanes = [("small", one), ("small", two), ("large", other)]
+        await asyncio.gather(*(request(name, lane) for name, lane in lanes for _ in range(20)))
+    assert most == {"small": 2, "large": 3, "all": 5}  # together, runs have as many as the largest of them may
+
+
+async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_back() -> None:
+    limiter, order = Limiter(), list[str]()
+
+    async def request(name: str, lane: Lane) -> None:
+        await limiter.begin(lane)
+        order.append(name)
+        await asyncio.sleep(0)
+        limiter.end(lane)
+
+    with limiter.lane("run", 8) as first, limiter.lane("run", 8) as second:
+        number = 0
+        for _ in range(30):
+            number = await limiter.begin(first)
+            limiter.end(first)
+        limiter.pace.refuse(time.monotonic(), number, wait=0.02)
+        rate, began = limiter.pace.rate, time.monotonic()
+        assert rate < 10_000
+        await asyncio.gather(
+            *(request("first", first) for _ in range(40)), *(request("second", second) for _ in range(40))
+        )
+        assert time.monotonic() - began >= 40 / rate
+    assert all({*order[place : place + 2]} == {"first", "second"} for place in range(0, 80, 2))
+
+
+async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None:
+    limiter, order = Limiter(), list[str]()
+
+    async def request(name: str, lane: Lane) -> None:
+        await limiter.begin(lane)
+        order.append(name)
+        await asyncio.sleep(0)
+        limiter.end(lane)
+
+    with limiter.lane("full", 1) as full, limiter.lane("run", 4) as first, limiter.lane("run", 4) as second:
+        await limiter.begin(full)
+        waiting = asyncio.create_task(request("full", full))
+        await asyncio.gather(
+            *(request("first", first) for _ in range(20)), *(request("second", second) for _ in range(20))
+        )
+        assert Counter(order[4:24]) == {"first": 10, "second": 10}  # the first ones began before others waited
+        limiter.end(full)
+        await waiting
+    assert limiter.in_flight == 0
+
+
+async def test_what_another_shard_asks_again_goes_first_too() -> None:
+    limiter, order = Limiter(), list[str]()
+
+    async def request(name: str, lane: Lane, *, again: bool) -> None:
+        await limiter.begin(lane, again=again)
+        order.append(name)
+        limiter.end(lane)
+
+    with limiter.lane("run", 1) as first, limiter.lane("run", 1) as second:
+        await limiter.begin(first)
+        waiting = [asyncio.create_task(request("new", first, again=False)) for _ in range(3)]
+        waiting.append(asyncio.create_task(request("again", second, again=True)))
+        await asyncio.sleep(0.01)
+        limiter.end(first)
+        await asyncio.gather(*waiting)
+    assert order == ["again", "new", "new", "new"]
+
+
 async def test_what_is_asked_again_goes_before_what_was_not_asked_yet() -> None:
     limiter, order = Limiter(), list[str]()
 
@@ -108,10 +192,40 @@ async def test_a_request_that_is_cancelled_leaves_its_place_to_the_next() -> Non
     assert limiter.in_flight == 0
 
 
+async def test_no_cancelled_request_keeps_a_place_whenever_it_is_cancelled() -> None:
+    limiter, chance = Limiter(), random.Random(1)
+    with limiter.lane("run", 4) as lane, limiter.lane("other", 2) as other:
+        for _ in range(20):
+            asking = [asyncio.create_task(ask(limiter, chance.choice([lane, other]), 0.002)) for _ in range(30)]
+            for task in chance.sample(asking, 20):
+                if chance.random() < 0.5:
+                    await asyncio.sleep(0)
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+            assert (limiter.in_flight, lane.run.in_flight, other.run.in_flight) == (0, 0, 0)
+
+
+async def test_requests_that_are_cancelled_during_a_pause_leave_nothing_behind() -> None:
+    limiter = Limiter()
+    with limiter.lane("run", 2) as lane:
+        number = await limiter.begin(lane)
+        limiter.end(lane)
+        limiter.pace.refuse(time.monotonic(), number, wait=0.1)
+        waiting = [asyncio.create_task(limiter.begin(lane)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await ask(limiter, lane)
+    assert limiter.in_flight == 0
+
+
 async def test_all_shards_of_a_process_share_one_limiter_a_teacher() -> None:
     shared = process_limiter("http://a/v1", "m")
     assert process_limiter("http://a/v1", "m") is shared
     assert process_limiter("http://a/v1", "n") is not shared
+    assert process_limiter("http://b/v1", "m") is not shared
 
 
 def test_each_event_loop_has_limiters_of_its_own_as_futures_belong_to_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from tests.shared.teacher.quota_simulation import Teacher, Traffic
 
 QUOTAS = {
     "requests": (Teacher(rpm=3000), 5000, 64),
+    "requests, with room for many in flight": (Teacher(rpm=3000), 5000, 256),
     "many requests": (Teacher(rpm=6000), 10_000, 256),
     "few requests": (Teacher(rpm=300), 600, 64),
     "latency longer than a period": (Teacher(rpm=1200, latency=(2.0, 3.0)), 2000, 64),
@@ -50,6 +52,31 @@ def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_th
         number = pace.started(moment)
         pace.refuse(moment, number, wait=0.5)
         assert 0.5 <= pace.wait(moment) <= 1.0
+
+
+def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_lengthens_it() -> None:
+    pace = Pace(random.Random(1))
+    pace.refuse(0.0, pace.started(0.0), wait=0.5)
+    assert pace.wait(0.0) == pytest.approx(0.5)  # nothing is known of the rate yet, so there is nothing to jitter by
+    number = pace.started(0.5)
+    waits: list[float] = []
+    for seed in range(50):
+        other = replace(pace, jitter=random.Random(seed))
+        other.refuse(0.6, number, wait=0.5)
+        waits.append(other.wait(0.6))
+    assert 0.5 <= min(waits) < max(waits) <= 1.0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("tells_limits", [True, False])
+def test_a_quota_that_is_doubled_is_found_within_a_minute(tells_limits: bool, workers: int) -> None:
+    teacher = Teacher(rpm=1200, doubles_at=60.0, tells_limits=tells_limits)
+    traffic = Traffic(teacher, workers, rows=6000, ceiling=256).run()
+    before = sum(30 <= moment < 60 for moment in traffic.accepted) / 30
+    after = sum(120 <= moment < 150 for moment in traffic.accepted) / 30
+    assert before >= 0.9 * 20
+    assert after >= 0.9 * 40
+    assert traffic.refused_share <= 0.025
 
 
 def test_a_used_up_limit_holds_requests_back_until_it_is_whole_again() -> None:

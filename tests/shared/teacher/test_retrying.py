@@ -65,6 +65,9 @@ def test_times_until_a_limit_is_whole_are_read_in_every_spelling(text: str, seco
 
 def test_a_limit_of_minus_one_is_none() -> None:
     assert remaining({"x-ratelimit-remaining-tokens": "-1"}) == {}
+    unlimited = {"x-ratelimit-remaining-tokens": "-1", "x-ratelimit-reset-tokens": "55"}
+    assert remaining(unlimited)["tokens"].left == -1
+    assert throttled_for(unlimited) is None
 
 
 def test_a_refusal_without_retry_after_waits_for_the_limit_that_is_used_up() -> None:
@@ -72,3 +75,17 @@ def test_a_refusal_without_retry_after_waits_for_the_limit_that_is_used_up() -> 
     assert throttled_for({"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "12"}) == 55
     assert throttled_for({"x-rate-limit-reset-tokens": "55", "retry-after": "3"}) == 3
     assert throttled_for({"x-ratelimit-remaining-requests": "0"}) is None
+
+
+def test_a_refusal_waits_for_the_last_of_the_limits_that_are_used_up() -> None:
+    headers = {
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "6ms",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1m2.5s",
+    }
+    assert throttled_for(headers) == pytest.approx(62.5)
+    assert throttled_for(headers | {"x-ratelimit-remaining-tokens": "9"}) == pytest.approx(0.006)
+    assert throttled_for(headers | {"x-ratelimit-reset-tokens": "9h"}) == MAX_RETRY_AFTER_SECONDS
+    assert throttled_for(headers | {"retry-after-ms": "20"}) == 0.02
+    assert throttled_for({}) is None

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
+import ssl
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from shared.teacher import transport
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
@@ -22,7 +29,9 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def server(serve: Serve) -> AsyncGenerator[tuple[Connections, list[int]]]:
+async def server(
+    serve: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[tuple[Connections, list[int]]]:
     """Connections to a server that treats each one, numbered from 0, by `serve`; and the numbers of those made."""
     made: list[int] = []
     writers: list[asyncio.StreamWriter] = []
@@ -37,10 +46,11 @@ async def server(serve: Serve) -> AsyncGenerator[tuple[Connections, list[int]]]:
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listening = await asyncio.start_server(connected, host, 0, ssl=tls)
     port = listening.sockets[0].getsockname()[1]
     try:
-        async with Connections(f"http://127.0.0.1:{port}/v1/chat/completions") as connections:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        async with Connections(f"{'https' if tls else 'http'}://{place}/v1/chat/completions") as connections:
             yield connections, made
     finally:
         listening.close()
@@ -92,6 +102,8 @@ async def test_requests_at_the_same_time_have_a_connection_each() -> None:
     [
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n", b"1\r\ni\r\n0\r\n\r\n"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK,),
+        (b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",),  # as Apache offers
         (b"HTTP/1.1 2", b"00 OK\r\nContent-Le", b"ngth: 2\r\n\r\nh", b"i"),
     ],
 )
@@ -103,7 +115,15 @@ async def test_replies_of_every_form_are_read(parts: tuple[bytes, ...]) -> None:
     assert made == [0]
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
 async def test_a_reply_that_ends_with_its_connection_is_whole(head: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
         await read_request(reader)
@@ -138,6 +158,90 @@ async def test_what_nobody_asked_for_is_never_taken_for_a_reply() -> None:
         assert (await ask(connections)).body == b"hi"
 
 
+async def test_what_comes_on_an_idle_connection_ends_it() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(OK)
+            if number == 0:
+                await asyncio.sleep(0.02)
+                writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(serve) as (connections, made):
+        await ask(connections)
+        await asyncio.sleep(0.06)
+        assert (await ask(connections)).status == 200
+    assert made == [0, 1]
+
+
+async def test_a_connection_that_told_to_close_is_not_used_though_the_server_left_it_open() -> None:
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"
+    async with server(answering(closing)) as (connections, made):
+        assert [(await ask(connections)).body for _ in range(2)] == [b"hi", b"hi"]
+    assert made == [0, 1]
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.02)
+    async with server(answering(OK)) as (connections, made):
+        await ask(connections)
+        await ask(connections)
+        assert made == [0]
+        await asyncio.sleep(0.04)
+        await ask(connections)
+    assert made == [0, 1]
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancelled"])
+async def test_a_request_that_is_given_up_ends_its_connection(how: str) -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        body = await read_request(reader)
+        if number == 0:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfa")
+            try:
+                await reader.read()
+            finally:
+                ended.set()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with server(serve) as (connections, made):
+        asking = asyncio.create_task(ask(connections, b"first", timeout=0.05 if how == "timeout" else 5))
+        await asyncio.sleep(0.02)
+        if how == "cancelled":
+            asking.cancel()
+        with pytest.raises(TimeoutError if how == "timeout" else asyncio.CancelledError):
+            await asking
+        async with asyncio.timeout(1):
+            await ended.wait()
+        assert (await ask(connections, b"second")).body == b"second"
+    assert made == [0, 1]
+
+
+async def test_replies_are_those_of_their_requests_when_others_are_cancelled() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while True:
+            body = await read_request(reader)
+            await asyncio.sleep(int(body) % 7 / 1000)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with server(serve) as (connections, _):
+        for wave in range(5):
+            # connections for all, as CPython's race of address families leaves a socket to the garbage collector
+            # when it is cancelled in the moment that it has won
+            await asyncio.gather(*[ask(connections, b"%d" % number) for number in range(30)])
+            asking = [asyncio.create_task(ask(connections, b"%d" % (30 * wave + each))) for each in range(30)]
+            await asyncio.sleep(0.002 * wave)
+            for task in asking[::3]:
+                task.cancel()
+            for number, outcome in enumerate(await asyncio.gather(*asking, return_exceptions=True)):
+                if isinstance(outcome, Reply):
+                    assert outcome.body == b"%d" % (30 * wave + number)
+                else:
+                    assert isinstance(outcome, asyncio.CancelledError)
+
+
 async def test_a_late_reply_is_never_given_to_another_request() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         while True:
@@ -168,6 +272,125 @@ async def test_what_is_no_whole_reply_is_none(sent: bytes) -> None:
             await ask(connections)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\n\r\nhi",  # would be whole, had the connection been closed
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+    ],
+)
+async def test_a_connection_that_is_reset_brings_no_reply(sent: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await read_request(reader)
+        writer.write(sent)
+        await asyncio.sleep(0.02)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with server(serve) as (connections, _):
+        with pytest.raises(NoReply, match="lost"):
+            await ask(connections)
+
+
+@pytest.mark.parametrize("garbage", [b"\0\1\2\3", b"HTTP/9.9 yes\r\n\r\n", b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"])
+async def test_what_is_no_http_is_no_reply_though_the_connection_stays(garbage: bytes) -> None:
+    async with server(answering(garbage)) as (connections, made):
+        for _ in range(2):
+            with pytest.raises(NoReply, match="no HTTP"):
+                await ask(connections)
+    assert made == [0, 1]
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 4000", b"Transfer-Encoding: chunked", b"X: y"])
+async def test_a_reply_that_is_too_large_is_given_up_before_it_is_whole(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MAX_REPLY_BYTES", 1000)
+    part = b"1f4\r\n" + b"x" * 500 + b"\r\n" if b"chunked" in head else b"x" * 500
+    sending = answering(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % head, part, part, part)
+    async with server(sending) as (connections, made):
+        for _ in range(2):
+            with pytest.raises(NoReply, match="larger than 1000 bytes"):
+                await ask(connections)
+    assert made == [0, 1]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+async def test_an_address_of_ipv6_is_reached_and_named_in_brackets() -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+
+    try:
+        async with server(serve, "::1") as (connections, _):
+            assert (await ask(connections)).body == b"hi"
+    except OSError as error:  # a container without it
+        pytest.skip(f"no IPv6: {error}")
+    assert heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]:")
+
+
+def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
+    """What a server of that name needs, and the file with its certificate, which it signed itself."""
+    pytest.importorskip("cryptography")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "teacher")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain, private = folder / "teacher.pem", folder / "teacher.key"
+    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain, private)
+    return context, chain
+
+
+async def test_a_server_that_vouches_for_itself_is_refused(tmp_path: Path) -> None:
+    context, _ = certificate(tmp_path, "127.0.0.1")
+    async with server(answering(OK), tls=context) as (connections, _):
+        with pytest.raises(NoReply, match="certificate verify failed"):
+            await ask(connections)
+
+
+async def test_a_server_that_the_system_trusts_is_asked_on_kept_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, chain = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    async with server(answering(OK), tls=context) as (connections, made):
+        assert [(await ask(connections)).body for _ in range(2)] == [b"hi", b"hi"]
+    assert made == [0]
+
+
+async def test_a_trusted_certificate_of_another_host_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, chain = certificate(tmp_path, "127.0.0.2")
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    async with server(answering(OK), tls=context) as (connections, _):
+        with pytest.raises(NoReply, match="certificate"):
+            await ask(connections)
+
+
 async def test_where_nobody_listens_the_address_is_named() -> None:
     async with Connections("http://127.0.0.1:9/v1") as connections:
         with pytest.raises(NoReply, match=r"127\.0\.0\.1:9"):
@@ -176,6 +399,6 @@ async def test_where_nobody_listens_the_address_is_named() -> None:
 
 def test_a_header_cannot_break_out_of_its_line() -> None:
     assert header_line("Authorization", "Bearer x") == b"Authorization: Bearer x\r\n"
-    for value in ("x\r\nHost: y", "x\0", "ключ"):
+    for value in ("x\r\nHost: y", "x\ny", "x\r", "x\0", "ключ"):
         with pytest.raises(ValueError, match="Authorization"):
             header_line("Authorization", value)
