@@ -79,7 +79,7 @@ class Teacher:
         """
         deadline: float | None = None
         failures = requests = throttled = 0
-        last = ""
+        pause, last = 0.0, ""
         asked = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
         while True:
             number = await self._limiter.begin(self._lane, again=requests > 0)
@@ -91,18 +91,19 @@ class Teacher:
                     raise RowFailure("deadline", f"no answer in time; last: {last}", requests)
                 requests += 1
                 outcome = await self._attempt(asked, number, deadline - began)
+                if isinstance(outcome, _Failed) and outcome.throttled:
+                    throttled += 1
+                    pause = outcome.wait if outcome.wait is not None else backoff(throttled, self._jitter)
+                    self._limiter.pace.refuse(time.monotonic(), number, pause)
             finally:
-                self._limiter.end(self._lane)
+                self._limiter.end(self._lane, number)
             if isinstance(outcome, Completion):
                 return replace(outcome, requests=requests) if requests > 1 else outcome
             if outcome.switch_parameter:
                 continue
             last = outcome.detail
             if outcome.throttled:
-                throttled += 1
-                wait = outcome.wait if outcome.wait is not None else backoff(throttled, self._jitter)
-                self._limiter.pace.refuse(time.monotonic(), number, wait)
-                wait = wait if self._limiter.pace.stray else 0.0  # else it waits in its lane
+                wait = pause if self._limiter.pace.stray else 0.0  # else it waits in its lane
             else:
                 failures += 1
                 if not outcome.retried or failures >= self._spec.max_attempts:
@@ -128,7 +129,7 @@ class Teacher:
             return _Failed("connection", str(error))
         now = time.monotonic()
         for name, limit in remaining(reply.headers).items():
-            if limit.reset is not None:
+            if limit.left is not None and limit.reset is not None:
                 limiter.pace.tell(name, number, limit.left, began, limit.reset)
         if reply.status != 429:
             limiter.pace.admitted(number)

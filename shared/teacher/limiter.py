@@ -54,7 +54,7 @@ class Limiter:
         known.ceiling, known.lanes = ceiling, known.lanes + 1
         lane = Lane(known)
         self._lanes.append(lane)
-        self.window.ceiling = max(each.ceiling for each in self._runs.values())
+        self._limit_window()
         try:
             yield lane
         finally:
@@ -62,6 +62,10 @@ class Limiter:
             known.lanes -= 1
             if not known.lanes:
                 self._runs.pop(run, None)
+                self._limit_window()
+
+    def _limit_window(self) -> None:
+        self.window.ceiling = sum(each.ceiling for each in self._runs.values())
 
     async def begin(self, lane: Lane, *, again: bool = False) -> int:
         """Wait for a place and the time to start. Returns the request's number for the pace."""
@@ -72,11 +76,12 @@ class Limiter:
             return await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
-                self.end(lane)
+                self.end(lane, mine.result())
             raise
 
-    def end(self, lane: Lane) -> None:
-        """A request has ended, however."""
+    def end(self, lane: Lane, number: int) -> None:
+        """The request that `begin` gave this number has ended, however; the pace was told before if it is known how."""
+        self.pace.ended(number)
         self.in_flight -= 1
         lane.run.in_flight -= 1
         self._serve()

@@ -23,10 +23,8 @@ PROBE_REQUESTS = 100  # in a probe time, so that about one in a hundred is refus
 PROBE_WAITS = 15  # and the waits that a teacher asks for are a small part of it
 MIN_PROBE_SECONDS, MAX_PROBE_SECONDS = 8.0, 60.0
 LATE_SECONDS = 3.0  # what "of late" means
-FEW, SHORTEST_SECONDS = (
-    2,
-    0.1,
-)  # admitted of late: too few to tell a rate by, and one request a wait is what was asked for
+FEW = 2  # admitted of late: too few to tell a rate by, and one request a wait is what was asked for
+SHORTEST_SECONDS = 0.1  # of such a wait
 SLOWEST = 1 / 60  # requests a second
 # Refusals that come one upon the other whatever the rate may be stray. Then one request a pause tries: if it is admitted
 # each time, they are. Mostly refusals among the next requests say that they are not, after all.
@@ -104,6 +102,11 @@ class Pace:
                 self.rate = self._top = self._low = math.inf
                 self._paused = self._next = 0.0
 
+    def ended(self, sequence: int) -> None:
+        """A request has ended. If none of the others was told, nobody knows whether it was admitted: no reply came."""
+        if sequence == self._try:
+            self._try = 0
+
     def refuse(self, now: float, sequence: int, wait: float) -> None:
         """A request was refused, and the teacher asks for `wait` seconds of peace."""
         self._admitted, self._late = max(0, self._admitted - 1), max(0.0, self._late - 1)
@@ -118,6 +121,7 @@ class Pace:
             self._try = self._tries = 0
         elif sequence > self._cut_sequence:  # else it started before the last cut, and tells nothing new
             self._cut(now, wait)
+        self._next = max(self._next, self._paused)  # or what was due in the pause would start together with the next
 
     def tell(self, name: str, sequence: int, remaining: float, sent: float, reset: float) -> None:
         """What a reply's headers say of the limit `name`: what remained of it, and in how many seconds it is whole again.

@@ -47,7 +47,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 class Remaining:
     """What a reply tells of one limit: how much is left, and in how many seconds it is whole again."""
 
-    left: float
+    left: float | None
     reset: float | None
 
 
@@ -61,7 +61,7 @@ def remaining(headers: Mapping[str, str]) -> dict[str, Remaining]:
         left = _number(headers.get(f"x-ratelimit-remaining-{name}"))
         text = headers.get(f"x-ratelimit-reset-{name}") or headers.get(f"x-rate-limit-reset-{name}")
         if (left is not None and left >= 0) or text:
-            told[name] = Remaining(left if left is not None else 0.0, _seconds(text))
+            told[name] = Remaining(left, _seconds(text))
     return told
 
 
@@ -70,7 +70,7 @@ def throttled_for(headers: Mapping[str, str]) -> float | None:
     wait = retry_after(headers)
     if wait is not None:
         return wait
-    resets = [one.reset for one in remaining(headers).values() if one.left == 0 and one.reset is not None]
+    resets = [one.reset for one in remaining(headers).values() if not one.left and one.reset is not None]
     return _bounded(max(resets)) if resets else None
 
 

@@ -30,6 +30,7 @@ class Teacher:
     tpm: int | None = None
     latency: tuple[float, float] = (0.5, 1.0)
     stray: float = 0.0  # share of requests that it refuses for no reason
+    silent: float = 0.0  # share of requests whose connection ends without a reply
     tells_limits: bool = True
     whole_seconds: bool = False  # in Retry-After, and no milliseconds
     doubles_at: float | None = None  # second from which the quota is twice as much
@@ -110,6 +111,9 @@ class _Worker:
 
     def _arrive(self, number: int, sent: float) -> None:
         traffic, teacher = self._traffic, self._traffic.teacher
+        if teacher.silent and traffic.random.random() < teacher.silent:
+            traffic.at(traffic.now + WAY_SECONDS, lambda: self._lost(number))
+            return
         try:
             if traffic.random.random() < teacher.stray:
                 raise ApiError(429, "stray", headers={"retry-after-ms": str(20 + 100 * traffic.random.random())})
@@ -131,6 +135,12 @@ class _Worker:
         self._window.answered(self._traffic.now, self._traffic.now - sent, full=full)
         self.serve()
 
+    def _lost(self, number: int) -> None:
+        self._in_flight -= 1
+        self._traffic.left += 1
+        self._pace.ended(number)
+        self.serve()
+
     def _refused(self, number: int, sent: float, headers: dict[str, str]) -> None:
         self._in_flight -= 1
         self._traffic.left += 1
@@ -138,11 +148,12 @@ class _Worker:
         wait = retry_after(headers)
         assert wait is not None
         self._pace.refuse(self._traffic.now, number, math.ceil(wait) if self._traffic.teacher.whole_seconds else wait)
+        self._pace.ended(number)
         self.serve()
 
     def _tell(self, number: int, sent: float, headers: dict[str, str]) -> None:
         if not self._traffic.teacher.tells_limits:
             return
         for name, limit in remaining(headers).items():
-            if limit.reset is not None:
+            if limit.left is not None and limit.reset is not None:
                 self._pace.tell(name, number, limit.left, sent, limit.reset)

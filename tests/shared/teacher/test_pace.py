@@ -46,6 +46,23 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_lower_it() -> None:
     assert traffic.now <= 2 * 20_000 / (64 / 0.05)
 
 
+def test_requests_that_bring_no_reply_do_not_hide_that_refusals_are_stray() -> None:
+    traffic = Traffic(Teacher(latency=(0.05, 0.05), stray=0.2, silent=0.05), 1, 20_000).run()
+    assert len(traffic.accepted) == 20_000
+    assert traffic.now <= 3 * 20_000 / (64 / 0.05)
+
+
+def test_after_a_pause_requests_follow_each_other_at_the_rate_that_was_found() -> None:
+    pace = Pace(random.Random(1))
+    number = 0
+    for moment in range(30):
+        number = pace.started(moment / 10)
+    pace.refuse(3.0, number, wait=1.0)
+    begin = 3.0 + pace.wait(3.0)
+    pace.started(begin)
+    assert pace.wait(begin) == pytest.approx(1 / pace.rate, rel=0.01)
+
+
 def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_the_wait() -> None:
     pace = Pace()
     for moment in (0.0, 1.5, 3.0):

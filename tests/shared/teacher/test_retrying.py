@@ -71,7 +71,7 @@ def test_a_limit_of_minus_one_is_none() -> None:
 
 
 def test_a_refusal_without_retry_after_waits_for_the_limit_that_is_used_up() -> None:
-    assert remaining({"x-rate-limit-reset-tokens": "55"}) == {"tokens": Remaining(0, 55)}
+    assert remaining({"x-rate-limit-reset-tokens": "55"}) == {"tokens": Remaining(None, 55)}
     assert throttled_for({"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "12"}) == 55
     assert throttled_for({"x-rate-limit-reset-tokens": "55", "retry-after": "3"}) == 3
     assert throttled_for({"x-ratelimit-remaining-requests": "0"}) is None
