@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
@@ -28,10 +29,18 @@ if TYPE_CHECKING:
 bp = df.Blueprint()
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What shards of one split that are in work at the same time share: each reads nothing that another has read."""
+
+    spec: RunSpec
+    plan: Plan
+    unusable: dict[int, int] = field(default_factory=dict[int, int])  # rows by shard: the success ratio is the split's
+
+
 @asynccontextmanager
-async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGenerator[tuple[RunSpec, Plan]]:
-    """Specification and plan, read once for the shards that are in work at the same time."""
-    yield await read_spec(storage, paths), await read_plan(storage, paths, split)
+async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGenerator[_Work]:
+    yield _Work(await read_spec(storage, paths), await read_plan(storage, paths, split))
 
 
 @bp.activity_trigger(input_name="shard", activity=GENERATE_SHARD)
@@ -48,16 +57,17 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
     async with open_storage(own) as storage:
         key = ("work", run_id, split, shard.get("round", 0))
         work_of_split = shared(key, lambda: _read_work(storage, paths, split))
-        async with work_of_split as (spec, plan), open_teacher(own, spec.teacher, run_id) as teacher:
+        async with work_of_split as common, open_teacher(own, common.spec.teacher, run_id) as teacher:
             work = ShardRun(
                 storage=storage,
                 teacher=teacher,
-                spec=spec,
+                spec=common.spec,
                 paths=paths,
                 split=split,
                 index=index,
-                shard=plan.shards[index],
+                shard=common.plan.shards[index],
                 max_rejected=shard["max_rejected"],
+                unusable=common.unusable,
                 round=shard.get("round", 0),
                 is_stopped=lambda: is_stopped(client, *orchestrations),
             )
@@ -65,4 +75,5 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 tally = await work.run()
             except Stopped:
                 return Payload(status="stopped")
-    return ok(accepted=tally.accepted, rejected=tally.rejected_rows)
+    failed = tally.failed.get(shard.get("round", 0), 0)
+    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed)

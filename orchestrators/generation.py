@@ -15,6 +15,7 @@ import azure.durable_functions as df
 from activities.names import GENERATE_SHARD
 from orchestrators.context import Context, Task
 from orchestrators.steps import LOOK_SECONDS, activity_error, first_of
+from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
 
 GENERATE_SPLIT = "generate_split"
@@ -25,19 +26,19 @@ bp = df.Blueprint()
 
 @bp.orchestration_trigger(context_name="context", orchestration=GENERATE_SPLIT)
 def generate_split(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
-    """`{run_id, split, first, shards, parallel, max_rejected, round}` → ok, stopped or failed with the first error.
+    """`{run_id, split, first, shards, parallel, max_rejected, failed, round}` → ok, stopped or failed with the first error.
 
     A shard that fails for good ends the launching of further ones. Those that run learn of it through the custom status
     and are awaited, so that nothing works on unseen.
     """
     work: dict[str, Any] = context.get_input()
     until = min(work["first"] + SHARDS_PER_EXECUTION, work["shards"])
-    window = _Window(context, work, waiting=list(range(work["first"], until)))
+    window = _Window(context, work, waiting=list(range(work["first"], until)), failed=work.get("failed", 0))
     while window.is_open:
         window.launch()
         window.take(*(yield from window.next()))
     if window.ending is None and until < work["shards"]:
-        context.continue_as_new({**work, "first": until})
+        context.continue_as_new({**work, "first": until, "failed": window.failed})
         return None
     return window.ending or {"status": "ok"}
 
@@ -52,6 +53,7 @@ class _Window:
     running: list[tuple[int, Task]] = field(default_factory=list[tuple[int, Task]])
     retries: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     attempts: dict[int, int] = field(default_factory=dict[int, int])
+    failed: int = 0  # rows of the split, of those that the teacher was asked for in vain
     ending: dict[str, Any] | None = None  # why no further shard is launched
 
     @property
@@ -83,7 +85,7 @@ class _Window:
         if index is None:
             return
         if not isinstance(result, Exception):
-            self._end(result if result["status"] != "ok" else None)
+            self._end(self._failure(result) if result["status"] == "ok" else result)
             return
         self.attempts[index] = self.attempts.get(index, 0) + 1
         if self.attempts[index] == MAX_SHARD_ATTEMPTS:
@@ -91,6 +93,14 @@ class _Window:
             return
         pause = timedelta(seconds=retry_interval(self.attempts[index]))
         self.retries.append((self.context.current_utc_datetime + pause, index))
+
+    def _failure(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Why the split cannot succeed any more, though this shard has ended well."""
+        self.failed += result.get("failed", 0)  # histories of before have none
+        if self.failed <= self.work["max_rejected"]:
+            return None
+        message = out_of_reach(self.failed, self.work["split"])
+        return {"status": "failed", "error": {"code": SUCCESS_RATIO, "message": message, "details": []}}
 
     def _end(self, ending: dict[str, Any] | None) -> None:
         if ending is not None and self.ending is None:

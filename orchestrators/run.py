@@ -23,7 +23,7 @@ from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
-from shared.gate import after_generation, after_scan, expected_usage, minimum_accepted
+from shared.gate import after_generation, after_scan, during_generation, expected_usage, max_rejected
 from shared.pacing import progress_interval
 from shared.reusing import nothing_reused
 from shared.runids import finetuning_id, generation_id
@@ -85,6 +85,11 @@ class _Run:
         yield from self.assemble(spec)
         yield from self.finetune(spec)
 
+    @property
+    def asked(self) -> dict[str, int]:
+        """Rows by split that the teacher is asked for, as the scan counted them."""
+        return {split: found["valid"] for split, found in self.scans.items()}
+
     def prepare(self) -> Generator[Any, Any, RunSpec]:
         prepared = yield from self.call(PREPARE_RUN, "prepare", self.request)
         self.splits = sorted(prepared["etags"])
@@ -129,7 +134,11 @@ class _Run:
             yield from first_of(self.context, [*running.values(), *self.listening()], progress_interval(elapsed))
             self.note_stopping(running)
             running = {split: task for split, task in running.items() if not task.is_completed}
-            yield from self.read_progress(spec)
+            tallies = yield from self.read_progress(spec)
+            error = during_generation(spec, tallies, self.asked, self.round)
+            if error and self.failure is None:
+                self.failure = RunFailed(error)
+                self.note_stopping(running)
         self.check_cancelled()
         if self.failure:
             raise self.failure
@@ -144,27 +153,27 @@ class _Run:
             self.publish()
 
     def generate_split(self, spec: RunSpec, split: str) -> Task:
-        asked = self.scans[split]["valid"]
         work = {
             "run_id": self.run_id,
             "split": split,
             "first": 0,
             "shards": self.scans[split]["shards"],
             "parallel": spec.generation.parallel_shards,
-            "max_rejected": asked - minimum_accepted(spec, asked),
+            "max_rejected": max_rejected(spec, self.asked[split]),
             "round": self.round,
         }
         return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, generation_id(self.run_id, split))
 
-    def read_progress(self, spec: RunSpec) -> Generator[Any, Any, None]:
-        """A look that fails is no reason to end a run: the next one may succeed."""
+    def read_progress(self, spec: RunSpec) -> Generator[Any, Any, dict[str, Tally]]:
+        """The counts by split. A look that fails is no reason to end a run, as the next one may succeed: no counts."""
         try:
             read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
         except RunFailed:
-            return
+            return {}
         tallies = {split: Tally.model_validate(tally) for split, tally in read["splits"].items()}
         self.status.count(tallies, spec.budget)
         self.publish()
+        return tallies
 
     def assemble(self, spec: RunSpec) -> Generator[Any, Any, None]:
         tallies: dict[str, Tally] = {}
@@ -174,7 +183,7 @@ class _Run:
             tallies[split] = Tally.model_validate(assembled["tally"])
         self.status.count(tallies, spec.budget)
         self.has_validation = "validation" in self.splits or tallies["train"].held_out > 0
-        problem = after_generation(spec, tallies, {split: self.scans[split]["valid"] for split in self.splits})
+        problem = after_generation(spec, tallies, self.asked)
         if problem:
             raise RunFailed(problem)
 

@@ -58,6 +58,11 @@ class Record(BaseModel):
     key: str | None = None  # of the request, where the teacher was asked: the same for every run that asks the same
     reused: bool = False  # the answer is an earlier run's
 
+    @property
+    def was_asked_in_vain(self) -> bool:
+        """In this run or the one it reuses. Such rows count against the success ratio; rows bad from the start do not."""
+        return self.status == "rejected" and (self.requests > 0 or self.reused)
+
 
 def answers_of(record: Record) -> list[Answer]:
     """The teacher's turns, as they were read."""

@@ -11,6 +11,7 @@ from shared.spec import RunSpec
 from shared.tally import Tally
 from shared.usage import Usage, over_budget
 
+SUCCESS_RATIO = "success_ratio"  # code of the error
 ScanCounts = Mapping[str, object]  # the scan activity's answer for one split
 
 
@@ -36,6 +37,24 @@ def expected_usage(scans: Mapping[str, ScanCounts]) -> Usage:
     for scan in scans.values():
         usage.add(Usage.model_validate(scan.get("estimate") or {}))
     return usage
+
+
+def during_generation(
+    spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int], round_: int
+) -> ErrorData | None:
+    """Why the rest need not be asked for: so many rows were asked for in vain that the success ratio is out of reach."""
+    problems: list[Problem] = []
+    for split, tally in tallies.items():
+        failed = tally.failed.get(round_, 0)  # those of earlier rounds are asked for again
+        if failed > max_rejected(spec, asked[split]):
+            problems.append({"where": split, "problem": out_of_reach(failed, split) + _reasons(tally)})
+    if not problems:
+        return None
+    return {"code": SUCCESS_RATIO, "message": "too many rows got no usable answer", "details": problems}
+
+
+def out_of_reach(failed: int, split: str) -> str:
+    return f"{failed} rows of {split} got no usable answer, so that quality.min_success_ratio cannot be met any more"
 
 
 def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int]) -> ErrorData | None:
@@ -64,6 +83,11 @@ def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping
 def minimum_accepted(spec: RunSpec, asked: int) -> int:
     """Rows of a split that must be accepted for the success ratio."""
     return math.ceil(asked * spec.quality.min_success_ratio - 1e-9)
+
+
+def max_rejected(spec: RunSpec, asked: int) -> int:
+    """Rows of a split that may be rejected after asking."""
+    return asked - minimum_accepted(spec, asked)
 
 
 def _valid(scan: ScanCounts) -> int:

@@ -133,6 +133,7 @@ class Journal:
             prompt_tokens=sum(record.prompt_tokens for record in paid),
             completion_tokens=sum(record.completion_tokens for record in paid),
             requests=sum(record.requests for record in paid),
+            failed=Counter(record.round for record in records if record.was_asked_in_vain),
             samples=sum(record.samples for record in records),
             agreeing=sum(record.agreeing for record in records),
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from shared.answering import AsksTeacher, Record, answer_row, rejected
 from shared.errors import PermanentError
+from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.journal import Journal
 from shared.lines import Line
 from shared.paths import SPLITS, RunPaths, Split
@@ -34,7 +35,7 @@ BUDGET_CHECK_SECONDS = 5.0
 
 
 class TooManyRejected(PermanentError):
-    code = "success_ratio"
+    code = SUCCESS_RATIO
 
 
 class OverBudget(PermanentError):
@@ -58,8 +59,8 @@ class ShardRun:
     shard: Shard
     max_rejected: int  # of the split's rows; more can never meet the success ratio
     is_stopped: Callable[[], Awaitable[bool]]
+    unusable: dict[int, int] = field(default_factory=dict[int, int])  # rows by shard, of those this process works at
     round: int = 0  # of the run: rows that the teacher was asked for in vain in an earlier one are asked for again
-    _unusable: int = field(default=0, init=False)
     _checks: RowChecks = field(init=False)
     _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # asked now, by line
     _keys: RequestKeys = field(init=False)
@@ -76,8 +77,8 @@ class ShardRun:
         journal = await Journal.open(self.storage, name, self.shard.rows, holdout(self.spec, self.split))
         known = journal.records.values()
         missing = self.shard.rows - len(known) + sum(journal.lacks(record.line, self.round) for record in known)
-        self._unusable = sum(
-            _counts_against_ratio(record) for record in known if not journal.lacks(record.line, self.round)
+        self.unusable[self.index] = sum(
+            record.was_asked_in_vain for record in known if not journal.lacks(record.line, self.round)
         )
         if missing:
             await self._answer_missing(journal, missing)
@@ -122,13 +123,19 @@ class ShardRun:
                     return
                 record = await self._answer(ahead.popleft())
                 journal.add(record)
-                self._unusable += _counts_against_ratio(record)
-                if self._unusable > self.max_rejected:
-                    raise TooManyRejected(_ratio_message(self.split, self._unusable, record))
+                if record.was_asked_in_vain:
+                    self._count_unusable(record)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(work())
+
+    def _count_unusable(self, record: Record) -> None:
+        self.unusable[self.index] += 1
+        count = sum(self.unusable.values())
+        if count > self.max_rejected:
+            last = f"line {record.line}: {record.reason}: {record.detail}"
+            raise TooManyRejected(f"{out_of_reach(count, self.split)}; the last one, {last}")
 
     async def _answer(self, line: Line) -> Record:
         row = self._checks.usable(line, self.shard)
@@ -179,15 +186,3 @@ def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseExcepti
             yield from _leaves(cast(BaseExceptionGroup[BaseException], failure))
         else:
             yield failure
-
-
-def _counts_against_ratio(record: Record) -> bool:
-    """Whether the teacher was asked in vain, in this run or the one it reuses; rows bad from the start are the gate's affair."""
-    return record.status == "rejected" and (record.requests > 0 or record.reused)
-
-
-def _ratio_message(split: Split, count: int, last: Record) -> str:
-    return (
-        f"{count} rows of {split} got no usable answer, so that quality.min_success_ratio cannot be met any more; "
-        f"the last one, line {last.line}: {last.reason}: {last.detail}"
-    )

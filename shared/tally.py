@@ -26,6 +26,9 @@ class Tally(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     requests: int = 0
+    failed: dict[int, int] = Field(
+        default_factory=dict[int, int]
+    )  # rejected after asking, by the round they were asked in
     samples: int = 0  # of accepted rows whose answer was chosen of several; how many of them agree with it
     agreeing: int = 0
     shards: int = 0
@@ -80,5 +83,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
             setattr(result, field, getattr(result, field) + getattr(tally, field))
         for reason, count in tally.rejected.items():
             result.rejected[reason] = result.rejected.get(reason, 0) + count
+        for round_, count in tally.failed.items():
+            result.failed[round_] = result.failed.get(round_, 0) + count
     result.rejected = dict(sorted(result.rejected.items()))
     return result

@@ -37,7 +37,7 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     assert 10 < kept <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
-        assert await run.generate() == {"status": "ok", "accepted": 500, "rejected": 0}
+        assert await run.generate() == {"status": "ok", "accepted": 500, "rejected": 0, "failed": 0}
     assert len(second.records) == 500 - kept
 
 

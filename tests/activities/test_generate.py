@@ -26,7 +26,7 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
     run = new_run(teacher={"concurrency": 3})
     await run.begin(sums(5))
     async with teach(plus_one) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 5, "rejected": 0}
+        assert await run.generate() == {"status": "ok", "accepted": 5, "rejected": 0, "failed": 0}
     assert [record.status for record in teacher.records] == [200] * 5
     records = await run.rows(run.paths.journal("train", 0))
     assert {record["line"]: record["answers"] for record in records} == {n + 1: [str(n + 1)] for n in range(5)}
@@ -149,6 +149,17 @@ async def test_too_many_answers_in_vain_end_the_split_before_all_rows_are_paid_f
     assert len(teacher.records) < 30
 
 
+async def test_shards_that_a_process_works_at_together_may_lose_no_more_rows_than_the_split(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=50, teacher={"concurrency": 2})
+    await run.begin(sums(200))
+    async with teach(no_number, latency_ms=20) as teacher:
+        ended = await asyncio.gather(*[run.generate(index, max_rejected=10) for index in range(4)])
+    assert {generated["error"]["code"] for generated in ended} == {"success_ratio"}
+    assert len(teacher.records) < 70  # three times for each row; 4 shards on their own would ask 132 times
+
+
 async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_words(
     new_run: NewRun, teach: Teach
 ) -> None:
@@ -166,7 +177,7 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
     await run.begin(sums(60))
     rates: dict[str, Any] = {"error_rate": 0.15, "throttle_rate": 0.1, "reset_rate": 0.1, "malformed_rate": 0.1}
     async with teach(plus_one, seed=3, **rates) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 60, "rejected": 0}
+        assert await run.generate() == {"status": "ok", "accepted": 60, "rejected": 0, "failed": 0}
     assert {record.fault for record in teacher.records} >= {"error", "throttle", "reset", "malformed"}
     tally = (await run.progress())["train"]
     assert tally["requests"] == len(teacher.records) > 60
@@ -176,7 +187,7 @@ async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, te
     run = new_run()
     await run.begin(b"{\n" + sums(2) + sums(2))
     async with teach(plus_one) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 2, "rejected": 3}
+        assert await run.generate() == {"status": "ok", "accepted": 2, "rejected": 3, "failed": 0}
     assert len(teacher.records) == 2
     reasons = (await run.progress())["train"]["rejected"]
     assert reasons == {"duplicate": 2, "invalid_json": 1}

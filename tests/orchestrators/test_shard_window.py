@@ -82,6 +82,20 @@ def test_a_slow_shard_keeps_no_other_waiting() -> None:
     assert [call.started for call in hub.calls] == [0, 0, 1, 2, 3, 4]
 
 
+def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_together() -> None:
+    hub, instance = split(lambda _: ok(accepted=8, rejected=2, failed=2), shards=20, parallel=1)
+    assert len(hub.calls) == 4  # 8 rows, of which 7 may be lost
+    assert instance.output["error"]["code"] == "success_ratio"
+    assert "8 rows of train" in instance.output["error"]["message"]
+
+
+def test_rows_lost_by_earlier_executions_count_too() -> None:
+    losing = {0: 4, SHARDS_PER_EXECUTION + 2: 4}
+    hub, instance = split(lambda work: ok(failed=losing.get(work["index"], 0)), shards=300, parallel=10)
+    assert SHARDS_PER_EXECUTION < len(hub.calls) < 300
+    assert instance.output["error"]["code"] == "success_ratio"
+
+
 def test_shards_are_named_by_number_alone() -> None:
     hub, _ = split(lambda _: ok(), shards=1, parallel=1)
     assert hub.calls[0].input == {

@@ -17,7 +17,7 @@ from activities.names import (
     WRITE_REPORT,
 )
 from local.host.durable.events import Status
-from tests.orchestrators.scripted import REQUEST, RUN_ID, Distillation
+from tests.orchestrators.scripted import REQUEST, RUN_ID, Distillation, ok, tally
 from tests.orchestrators.simulation import Activity, After
 
 
@@ -70,6 +70,24 @@ def test_the_rows_that_may_be_lost_are_those_that_the_success_ratio_leaves() -> 
     run.run()
     allowed = {call.input["split"]: call.input["max_rejected"] for call in run.hub.called(GENERATE_SHARD)}
     assert allowed == {"train": 25, "validation": 2}
+
+
+def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_shards_still_work() -> None:
+    counts = {"train": tally(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0), "validation": tally(10, 0)}
+    run = Distillation(
+        {"train": 10, "validation": 1},
+        spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}},
+        instead={
+            GENERATE_SHARD: lambda _: After(30, {"status": "stopped"}),
+            READ_PROGRESS: lambda _: ok(splits=counts),
+        },
+    )
+    root = run.run()
+    assert (root.status, run.shown["error"]["code"]) == (Status.FAILED, "success_ratio")
+    assert "26 timeout" in run.shown["error"]["details"][0]["problem"]
+    told = next(moment for moment, status in root.custom_statuses if status["stopping"])
+    assert told < 10  # seconds: shards see it there and stop
+    assert len(run.hub.called(GENERATE_SHARD)) == 3  # those that had begun: two of train and the one of validation
 
 
 def test_the_report_is_written_last_with_all_that_was_counted() -> None:

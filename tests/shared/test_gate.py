@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.gate import after_generation, after_scan, minimum_accepted
+from shared.gate import after_generation, after_scan, during_generation, minimum_accepted
 from shared.spec import RunSpec, parse_spec
 from shared.tally import Tally
 
@@ -49,6 +49,22 @@ def test_the_success_ratio_counts_rows_that_were_asked_not_rows_that_were_bad_fr
     error = after_generation(spec(quality={"min_success_ratio": 0.71}), {"train": tally}, {"train": 100})
     assert error is not None
     assert "70 of 100" in error["details"][0]["problem"]
+
+
+def test_a_split_is_given_up_as_soon_as_the_success_ratio_is_out_of_reach() -> None:
+    strict = spec(quality={"min_success_ratio": 0.9})
+    bad_from_the_start = {"invalid_json": 50}
+    at_the_limit = Tally(
+        rows=150, done=70, accepted=10, rejected={**bad_from_the_start, "truncated": 10}, failed={0: 10}
+    )
+    assert during_generation(strict, {"train": at_the_limit}, {"train": 100}, round_=0) is None
+    over = at_the_limit.model_copy(update={"rejected": {**bad_from_the_start, "truncated": 11}, "failed": {0: 11}})
+    error = during_generation(strict, {"train": over}, {"train": 100}, round_=0)
+    assert error is not None
+    assert (error["code"], error["details"][0]["where"]) == ("success_ratio", "train")
+    assert "11 rows of train got no usable answer" in error["details"][0]["problem"]
+    assert "11 truncated" in error["details"][0]["problem"]
+    assert during_generation(strict, {"train": over}, {"train": 100}, round_=1) is None
 
 
 def test_counts_that_do_not_add_up_are_an_error() -> None:
