@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, Field
+from pydantic import TypeAdapter
 
 from shared.choosing import chosen, next_wave
 from shared.rows import Message, Rejection, Row
@@ -15,14 +15,19 @@ from shared.spec import RunSpec
 from shared.students import find_student
 from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
-from shared.tokens import chat_tokens, fits
+from shared.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 
 MAX_DETAIL_CHARACTERS = 300
+ANSWER_FORM_CHARACTERS = 40  # that a task adds to an answer at most, such as "Answer: "
 MAX_REPLIES = 3  # for one turn: the first, and two more when a reply cannot be read
 
 
 class AsksTeacher(Protocol):
     """The part of the teacher client that rows need."""
+
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        """Call this each time that the last request which waited for its turn is sent."""
+        ...
 
     async def complete(
         self,
@@ -34,17 +39,18 @@ class AsksTeacher(Protocol):
     ) -> Completion: ...
 
 
-class Record(BaseModel):
+@dataclass(slots=True)
+class Record:
     """One line of a shard's journal: what became of one input row.
 
     `answers` and `reasoning` have one entry a teacher turn; the student's row is built from them and the input.
     """
 
     line: int  # 1-based, in the input
-    id: str | None = None
     status: Literal["accepted", "rejected"]
-    answers: list[str] = Field(default_factory=list[str])
-    reasoning: list[str | None] = Field(default_factory=list[str | None])
+    id: str | None = None
+    answers: list[str] = field(default_factory=list[str])
+    reasoning: list[str | None] = field(default_factory=list[str | None])
     reason: str | None = None
     detail: str | None = None
     model: str | None = None
@@ -62,6 +68,18 @@ class Record(BaseModel):
     def was_asked_in_vain(self) -> bool:
         """In this run or the one it reuses. Such rows count against the success ratio; rows bad from the start do not."""
         return self.status == "rejected" and (self.requests > 0 or self.reused)
+
+    def to_json(self) -> bytes:
+        """The record as one line, without what has its default."""
+        return _RECORDS.dump_json(self, exclude_defaults=True) + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Record:
+        """Raises ValueError (pydantic's) for what is no record."""
+        return _RECORDS.validate_json(line)
+
+
+_RECORDS = TypeAdapter(Record)  # a dataclass is made in a tenth of a model's time, and every row makes one
 
 
 def answers_of(record: Record) -> list[Answer]:
@@ -96,10 +114,19 @@ async def answer_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -
 def length_problem(row: Row, spec: RunSpec, answers: list[Answer]) -> str | None:
     """Why an example is more than the student can take in, if it is: it is never cut."""
     student = find_student(spec.student.model or "")
+    if _longest(row, answers) <= student.context_tokens:
+        return None
     example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)
     if fits(example, student.context_tokens):
         return None
     return f"about {chat_tokens(example):,} tokens with its answer, the student takes {student.context_tokens:,}"
+
+
+def _longest(row: Row, answers: list[Answer]) -> int:
+    """Tokens that the example has at most, as each is at least one character: nearly all rows need no other count."""
+    given = sum([len(message["content"]) + TOKENS_PER_MESSAGE for message in row.messages])
+    added = ANSWER_FORM_CHARACTERS + TOKENS_PER_MESSAGE
+    return TOKENS_PER_REQUEST + given + sum([len(one.text) + len(one.reasoning or "") + added for one in answers])
 
 
 async def _answer_turns(row: Row, spec: RunSpec, teacher: AsksTeacher, asked: _Asked) -> list[Answer]:
@@ -182,10 +209,10 @@ class _Asked:
         self.completion_tokens += completion.completion_tokens
         self.last = completion
 
-    def record(self, line: int, row: Row, **outcome: object) -> Record:
+    def record(self, line: int, row: Row, **outcome: Any) -> Record:
         counts = {name: getattr(self, name) for name in ("requests", "prompt_tokens", "completion_tokens")}
         last = {"model": self.last.model, "finish_reason": self.last.finish_reason} if self.last else {}
-        return Record.model_validate({"line": line, "id": row.id, **counts, **last, **outcome})
+        return Record(line=line, id=row.id, **counts, **last, **outcome)
 
 
 async def _answer_turn(

@@ -54,9 +54,7 @@ class Journal:
         """Read what earlier executions wrote (appends are atomic: every line is whole)."""
         position = await storage.journal_position(name)
         journal = cls(storage, name, rows, position, holdout)
-        content = b"".join([chunk async for chunk in storage.stream(name, 0, position)])
-        for line in content.splitlines():
-            journal._take(Record.model_validate_json(line))
+        await journal._read(position)
         return journal
 
     @classmethod
@@ -64,11 +62,15 @@ class Journal:
         """The records of a journal by line, without making one where there is none."""
         journal = cls(storage, name, rows=0, position=0, holdout=nothing_held_out)
         try:
-            for record in await storage.read_lines(name):
-                journal._take(Record.model_validate(record))
+            await journal._read(None)
         except NotFound:
             return {}
         return journal.records
+
+    async def _read(self, end: int | None) -> None:
+        content = b"".join([chunk async for chunk in self._storage.stream(self._name, 0, end)])
+        for line in content.splitlines():
+            self._take(Record.from_json(line))
 
     def lacks(self, line: int, round_: int) -> bool:
         """Whether this line is to be asked for: it has no record, or was rejected by the teacher in an earlier round."""
@@ -80,7 +82,7 @@ class Journal:
     def add(self, record: Record) -> None:
         """Take a record; it counts once it is flushed."""
         self._take(record)
-        self._pending.append(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
+        self._pending.append(record.to_json())
         if len(self._pending) >= FLUSH_ROWS:
             self._wake.set()
 

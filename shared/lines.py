@@ -30,16 +30,25 @@ async def iter_lines(
     chunks: AsyncIterable[bytes], *, offset: int = 0, number: int = 1, max_bytes: int = MAX_LINE_BYTES
 ) -> AsyncIterator[Line]:
     """Split chunks into lines. `offset` and `number` say where in the file the first byte stands."""
+    async for batch in line_batches(chunks, offset=offset, number=number, max_bytes=max_bytes):
+        for line in batch:
+            yield line
+
+
+async def line_batches(
+    chunks: AsyncIterable[bytes], *, offset: int = 0, number: int = 1, max_bytes: int = MAX_LINE_BYTES
+) -> AsyncIterator[list[Line]]:
+    """The same, but the lines that end in one chunk at a time: many lines cost one step of the iterator."""
     pending = bytearray()
     too_long = False
     start = position = offset
     async for chunk in chunks:
-        cursor = 0
+        cursor, batch = 0, list[Line]()
         while (newline := chunk.find(b"\n", cursor)) >= 0:
             end = position + newline + 1
             if not too_long:
                 pending += chunk[cursor:newline]
-            yield _line(number, start, end, pending, too_long or len(pending) > max_bytes)
+            batch.append(_line(number, start, end, pending, too_long or len(pending) > max_bytes))
             pending.clear()
             too_long, start, cursor, number = False, end, newline + 1, number + 1
         if not too_long:
@@ -48,8 +57,10 @@ async def iter_lines(
                 too_long = True
                 pending.clear()
         position += len(chunk)
+        if batch:
+            yield batch
     if position > start:
-        yield _line(number, start, position, pending, too_long)
+        yield [_line(number, start, position, pending, too_long)]
 
 
 def _line(number: int, start: int, end: int, content: bytearray, too_long: bool) -> Line:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from shared.lines import Line, iter_lines
+from shared.lines import Line, iter_lines, line_batches
 from shared.paths import RunPaths, Split
 from shared.rows import Rejection, Row, parse_row
 from shared.spec import RunSpec
@@ -120,11 +120,10 @@ async def make_plan(
     return plan
 
 
-async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterator[Line]:
-    """The shard's lines that are rows, from the bytes of its range."""
-    async for line in iter_lines(chunks, offset=shard.start, number=shard.first_line):
-        if not line.is_blank:
-            yield line
+async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterator[list[Line]]:
+    """The shard's lines that are rows, from the bytes of its range, those of one chunk at a time."""
+    async for batch in line_batches(chunks, offset=shard.start, number=shard.first_line):
+        yield [line for line in batch if not line.is_blank]
 
 
 class RowChecks:

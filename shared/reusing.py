@@ -48,7 +48,7 @@ class EarlierAnswers:
             if key is None:
                 self.keyless += ACCEPTED in line
             elif wanted is None or key[1].decode() in wanted:
-                record = Record.model_validate_json(line)
+                record = Record.from_json(line)
                 if record.answers:
                     yield key[1].decode(), record
 
@@ -148,10 +148,11 @@ class Seeding:
 
     async def _requests(self, shard: Shard) -> AsyncIterator[tuple[int, Row, str]]:
         """(line, row, key) of the shard's rows that the teacher may be asked for."""
-        async for line in lines_of(self.storage, self.paths, self.split, shard):
-            row = self._checks.usable(line, shard)
-            if isinstance(row, Row):
-                yield line.number, row, self._keys.of(row)
+        async for lines in lines_of(self.storage, self.paths, self.split, shard):
+            for line in lines:
+                row = self._checks.usable(line, shard)
+                if isinstance(row, Row):
+                    yield line.number, row, self._keys.of(row)
 
 
 async def answered_earlier(spec: RunSpec, earlier: EarlierAnswers) -> Callable[[Row], bool]:

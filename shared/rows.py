@@ -14,6 +14,7 @@ from pydantic_core import from_json
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 JSON_LINES = "application/x-ndjson"  # content type of files of rows
 
 
@@ -161,10 +162,7 @@ def as_jsonl(records: Sequence[object]) -> bytes:
 
     Characters that some readers take for the end of a line are escaped.
     """
-    return b"".join(
-        LINE_ENDS.sub(_escaped, json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n"
-        for record in records
-    )
+    return b"".join([LINE_ENDS.sub(_escaped, ENCODER.encode(record)).encode() + b"\n" for record in records])
 
 
 def _escaped(character: re.Match[str]) -> str:

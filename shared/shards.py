@@ -1,18 +1,17 @@
 """One shard, from byte range to staged blocks: rows asked concurrently, each answer in the journal before it counts.
 
-A repeated execution reads the journal and asks only for what is missing. A fixed number of workers pulls rows from the
-shard's lines, so that the number of tasks depends on the concurrency, never on the rows.
+A repeated execution reads the journal and asks only for what is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from shared.answering import AsksTeacher, Record, answer_row, rejected
+from shared.crew import Crew
 from shared.errors import PermanentError
 from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.journal import Journal
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from shared.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
-READ_AHEAD = 64  # lines
 BUDGET_CHECK_SECONDS = 5.0
 
 
@@ -106,29 +104,16 @@ class ShardRun:
             raise
         await journal.flush(publish=False)  # its tally is, when the journal is sealed
 
-    async def _ask_all(self, lines: AsyncIterator[Line], journal: Journal, workers: int) -> None:
-        turn, ahead = asyncio.Lock(), deque[Line]()  # an async generator can be advanced by one task at a time
+    async def _ask_all(self, lines: AsyncIterator[list[Line]], journal: Journal, most: int) -> None:
+        async def ask(line: Line) -> None:
+            record = await self._answer(line)
+            journal.add(record)
+            if record.was_asked_in_vain:
+                self._count_unusable(record)
 
-        async def read_ahead() -> None:
-            async with turn:
-                wanted = 0 if ahead else READ_AHEAD  # else another worker has read meanwhile
-                while len(ahead) < wanted and (line := await anext(lines, None)) is not None:
-                    ahead.append(line)
-
-        async def work() -> None:
-            while True:
-                if not ahead:
-                    await read_ahead()
-                if not ahead:
-                    return
-                record = await self._answer(ahead.popleft())
-                journal.add(record)
-                if record.was_asked_in_vain:
-                    self._count_unusable(record)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(work())
+        crew = Crew(lines, ask, most)
+        self.teacher.when_none_waits(crew.hire)
+        await crew.work()
 
     def _count_unusable(self, record: Record) -> None:
         self.unusable[self.index] += 1
@@ -145,7 +130,8 @@ class ShardRun:
             record = await answer_row(line.number, row, self.spec, self.teacher)
             self._rows[line.number] = row
             record.key = self._keys.of(row)
-        return record.model_copy(update={"round": self.round}) if self.round else record
+        record.round = self.round
+        return record
 
     async def _watch_stop(self) -> None:
         while True:
@@ -164,10 +150,9 @@ class ShardRun:
             if problems := over_budget(used, self.spec.budget, estimated=False):
                 raise OverBudget("the run's budget is used up", details=problems)
 
-    async def _missing(self, journal: Journal) -> AsyncIterator[Line]:
-        async for line in lines_of(self.storage, self.paths, self.split, self.shard):
-            if journal.lacks(line.number, self.round):
-                yield line
+    async def _missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
+        async for lines in lines_of(self.storage, self.paths, self.split, self.shard):
+            yield [line for line in lines if journal.lacks(line.number, self.round)]
 
 
 def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:

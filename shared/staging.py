@@ -59,9 +59,8 @@ async def stage_shard(
     unknown = {line for line, record in records.items() if record.status == "accepted" and line not in rows}
     read: dict[int, Row] = {}
     if unknown:
-        async for line in lines_of(storage, paths, split, shard):
-            if line.number in unknown:
-                read[line.number] = examples.parse(line)
+        async for lines in lines_of(storage, paths, split, shard):
+            read.update({line.number: examples.parse(line) for line in lines if line.number in unknown})
     for number in sorted(records):
         record = records[number]
         if record.status == "rejected":
@@ -125,10 +124,9 @@ async def sealed_tallies(storage: Storage, paths: RunPaths, split: Split) -> dic
     return found
 
 
-async def lines_of(storage: Storage, paths: RunPaths, split: Split, shard: Shard) -> AsyncIterator[Line]:
-    """The rows of a shard's byte range, as lines."""
-    async for line in shard_lines(storage.stream(paths.input(split), shard.start, shard.end), shard):
-        yield line
+def lines_of(storage: Storage, paths: RunPaths, split: Split, shard: Shard) -> AsyncIterator[list[Line]]:
+    """The rows of a shard's byte range, as lines: those of one chunk at a time."""
+    return shard_lines(storage.stream(paths.input(split), shard.start, shard.end), shard)
 
 
 def block_id(split: Split, shard: int) -> str:

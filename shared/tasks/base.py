@@ -135,10 +135,10 @@ def _system(text: str) -> list[Message]:
 
 def _dialogue(row: Row, answers: Sequence[Answer], *, reasoning: bool = False) -> list[Message]:
     """User turns of the row with the given answers between them, as far as the answers reach and one question on."""
-    users = [message for message in row.turns if message["role"] == "user"]
+    users = row.turns[::2]
     messages: list[Message] = []
     for position, user in enumerate(users[: len(answers) + 1]):
-        messages.append({"role": "user", "content": user["content"]})
+        messages.append(user)
         if position < len(answers):
             messages.append({"role": "assistant", "content": _assistant_text(answers[position], reasoning)})
     return messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,10 @@ class Teacher:
         self._jitter = random.Random()
         given = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
         self._parameters = {name: value for name, value in given.items() if value is not None}
+
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        """Call this each time that the last request which waited for its turn is sent: so there are always some that wait."""
+        self._lane.call_when_none_waits = call
 
     async def complete(
         self,

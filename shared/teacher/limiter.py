@@ -10,7 +10,7 @@ import asyncio
 import time
 import weakref
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,6 +34,7 @@ class Lane:
     run: _Run
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
     again: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
+    call_when_none_waits: Callable[[], None] = lambda: None  # more could be sent, or would at least wait for its turn
 
 
 class Limiter:
@@ -107,6 +108,8 @@ class Limiter:
             queue.popleft().set_result(self.pace.started(now))
             if queue is lane.waiting:
                 self._lanes.rotate(-1 - self._lanes.index(lane))
+            if not lane.waiting and not lane.again:
+                lane.call_when_none_waits()
 
     def _turn(self) -> tuple[Lane, deque[asyncio.Future[int]]] | None:
         """Whose turn it is; of a run that has as many in flight as it may, nobody's."""

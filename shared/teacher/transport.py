@@ -41,6 +41,8 @@ class _Connection(asyncio.Protocol):
         self.reusable = True
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Reply] | None = None
+        self._deadline = 0.0  # of the request in flight, by the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -54,15 +56,37 @@ class _Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing() and self.reusable
 
-    def request(self, data: bytes) -> asyncio.Future[Reply]:
-        """Send one request; the future is its reply."""
+    def request(self, data: bytes, deadline: float) -> asyncio.Future[Reply]:
+        """Send one request; the future is its reply, or TimeoutError at the deadline (by the loop's clock)."""
         assert self._transport is not None
-        self._waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        self._deadline = deadline
+        # one timer serves many requests, as most are answered long before their deadline: it looks again at the next one's
+        if self._timer is None or self._timer.when() > deadline:
+            self._look_at(loop, deadline)
         self._transport.write(data)
         return self._waiting
 
+    def _look_at(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(moment, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if loop.time() < self._deadline:
+            self._look_at(loop, self._deadline)
+        else:
+            self._fail(TimeoutError())
+
     def abort(self) -> None:
         self.reusable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -77,14 +101,14 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"the reply is no HTTP: {error}")
+            self._fail(NoReply(f"the reply is no HTTP: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         ends_with_connection = "content-length" not in self._headers and "transfer-encoding" not in self._headers
         if self._waiting is not None and exc is None and self._whole_head and ends_with_connection:
             self.on_message_complete()
-        self._fail(f"the connection was lost: {exc or 'closed by the server'}")
+        self._fail(NoReply(f"the connection was lost: {exc or 'closed by the server'}"))
 
     def on_message_begin(self) -> None:
         if self._waiting is None:  # a second reply to one request
@@ -99,7 +123,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > MAX_REPLY_BYTES:
-            self._fail(f"the reply is larger than {MAX_REPLY_BYTES} bytes")
+            self._fail(NoReply(f"the reply is larger than {MAX_REPLY_BYTES} bytes"))
         else:
             self._body.append(body)
 
@@ -115,11 +139,11 @@ class _Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             waiting.set_result(reply)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: Exception) -> None:
         waiting, self._waiting = self._waiting, None
         self.abort()
         if waiting is not None and not waiting.done():
-            waiting.set_exception(NoReply(why))
+            waiting.set_exception(why)
 
 
 class Connections:
@@ -152,13 +176,16 @@ class Connections:
     async def post(self, headers: bytes, body: bytes, timeout: float) -> Reply:
         """The reply to one request. `headers`: further ones, each line with its end. Raises NoReply, TimeoutError."""
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._start, headers, len(body), body)
-        async with asyncio.timeout(timeout):
-            connection = self._kept() or await self._connect()
-            try:
-                reply = await connection.request(request)
-            except BaseException:
-                connection.abort()
-                raise
+        deadline = asyncio.get_running_loop().time() + timeout
+        connection = self._kept()
+        if connection is None:
+            async with asyncio.timeout_at(deadline):
+                connection = await self._connect()
+        try:
+            reply = await connection.request(request, deadline)
+        except BaseException:
+            connection.abort()
+            raise
         if connection.is_open:
             connection.used = time.monotonic()
             self._idle.append(connection)

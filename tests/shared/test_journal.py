@@ -79,9 +79,9 @@ async def test_a_writer_that_is_not_alone_stops_and_doubles_nothing(folder: RunF
 
 
 async def test_of_two_records_for_one_row_the_first_counts(folder: RunFolder) -> None:
-    content = "".join(record.model_dump_json() + "\n" for record in (accepted(1, "first"), accepted(1, "second")))
+    content = b"".join(record.to_json() for record in (accepted(1, "first"), accepted(1, "second")))
     name = folder.paths.journal("train", 0)
-    await folder.storage.append(name, content.encode(), await folder.storage.journal_position(name))
+    await folder.storage.append(name, content, await folder.storage.journal_position(name))
     again = await opened(folder)
     assert (again.records[1].answers, again.tally().done) == (["first"], 1)
 

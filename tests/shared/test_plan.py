@@ -39,9 +39,8 @@ def rows_of(plan: Plan, data: bytes) -> list[tuple[int, Row | Rejection]]:
         found: list[tuple[int, Row | Rejection]] = []
         for shard in plan.shards:
             content = chunked(data[shard.start : shard.end])
-            found += [
-                (line.number, RowChecks(spec_of()).usable(line, shard)) async for line in shard_lines(content, shard)
-            ]
+            async for lines in shard_lines(content, shard):
+                found += [(line.number, RowChecks(spec_of()).usable(line, shard)) for line in lines]
         return found
 
     return asyncio.run(read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,6 +33,10 @@ class Sampled:
         self.seeds: list[int | None] = []
         self.waves: list[int] = []
         self._waiting = 0
+
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        for _ in range(100):
+            call()
 
     async def complete(self, messages: list[Message], *, seed: int | None = None, **_: Any) -> Completion:
         reply = self.replies.pop(0)

@@ -35,6 +35,10 @@ class ScriptedTeacher:
         self.wait = wait
         self.asked: Counter[str] = Counter()
 
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        for _ in range(100):
+            call()
+
     async def complete(self, messages: list[Message], **_: Any) -> Completion:
         text = messages[-1]["content"]
         self.asked[text] += 1

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import answering
 from shared.rows import Message, Row, decoded
 from shared.spec import PromptSpec
-from shared.tasks import TASKS, reading
-from shared.tokens import chat_tokens, fits
+from shared.tasks import TASKS, Answer, reading
+from shared.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 
 WORDS = st.from_regex(r"[A-Za-z0-9]{1,18}", fullmatch=True)
 
@@ -42,6 +43,23 @@ def test_a_word_alone_is_read_like_one_with_a_line_end(task: str, word: str) -> 
     alone = TASKS[task].read(row(task), PromptSpec(), json.dumps({"answer": word}))
     longer = TASKS[task].read(row(task), PromptSpec(), json.dumps({"answer": f"`{word}`"}))
     assert alone == longer
+
+
+@given(
+    answer=st.builds(Answer, st.text(max_size=30), st.none() | st.text(max_size=30)),
+    learns=st.sampled_from(["answer", "reasoning"]),
+    system=st.text(max_size=10),
+)
+@pytest.mark.parametrize("task", list(TASKS))
+def test_no_example_is_longer_than_its_length_says_without_building_it(
+    task: str, answer: Answer, learns: Any, system: str
+) -> None:
+    given_row = Row((*([Message(role="system", content=system)] if system else []), *row(task).turns))
+    prompt = PromptSpec(chain_of_thought=True, student_learns=learns)
+    for system_role in (True, False):
+        example = TASKS[task].student_messages(given_row, prompt, [answer], system_role=system_role)
+        characters = TOKENS_PER_REQUEST + sum(TOKENS_PER_MESSAGE + len(message["content"]) for message in example)
+        assert characters <= answering._longest(given_row, [answer])  # pyright: ignore[reportPrivateUsage]
 
 
 @given(text=TEXTS | objects(VALUES).map(json.dumps) | objects(TEXTS).map(lambda value: json.dumps(value, indent=1)))

@@ -17,8 +17,10 @@ async def answered(folder: RunFolder, index: int, *, seal: bool = True, reject: 
     shard = folder.plans["train"].shards[index]
     journal = await Journal.open(folder.storage, folder.paths.journal("train", index), shard.rows)
     for line in range(shard.first_line, shard.first_line + shard.rows):
-        status = {"status": "rejected", "reason": "empty"} if line in reject else {"status": "accepted"}
-        journal.add(Record.model_validate({"line": line, "answers": [str(line)], **status}))
+        record = Record(line, status="accepted", answers=[str(line)])
+        if line in reject:
+            record.status, record.reason = "rejected", "empty"
+        journal.add(record)
     await journal.flush()
     await stage_shard(folder.storage, folder.spec, folder.paths, "train", index, shard, journal.records, {})
     if seal:
