@@ -1,0 +1,135 @@
+"""This app's activities in processes of their own, as a function app has them: one plans a run, others work at its shards.
+
+Only blob storage passes from one to the next. `python -m benchmarks.worker plan …` prints the run's id; `work` executes every
+shard that is not complete, several at a time, and prints what it took; `finish` assembles the dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob.aio import BlobServiceClient
+
+from local.bootstrap import ROOT
+from shared.paths import DATASETS, RUNS, RunPaths
+from shared.plan import read_plan
+from shared.staging import sealed_tallies
+from shared.storage import Storage
+from tests.activities.runs import AppRun
+
+PARALLEL_SHARDS = 8
+
+
+def start(command: str, storage: str, teacher: str, *arguments: str) -> subprocess.Popen[str]:
+    """One such process. Its environment is all that it knows of storage and teacher."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DISTILLATION_STORAGE": storage,
+        "TEACHER_BASE_URL": teacher,
+        "TEACHER_API_KEY": "none",
+        "TEACHER_MODEL": "local-teacher",
+        "STUDENT_MODEL": "azureml://registries/r/models/m/versions/1",
+        **{f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")},
+    }
+    arguments = (sys.executable, "-m", "benchmarks.worker", command, *arguments)
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process itself has had: `ru_maxrss` may be that of the process it was forked from."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@asynccontextmanager
+async def _storage() -> AsyncGenerator[Storage]:
+    async with BlobServiceClient.from_connection_string(os.environ["DISTILLATION_STORAGE"]) as client:
+        for container in (DATASETS, RUNS):
+            with contextlib.suppress(ResourceExistsError):
+                await cast(Any, client).create_container(container)
+        yield Storage(client)
+
+
+async def plan(given: argparse.Namespace) -> dict[str, Any]:
+    """Upload the rows, and do all that comes before the teacher."""
+    async with _storage() as storage:
+        run = AppRun(storage, rows_per_shard=given.rows_per_shard, teacher=json.loads(given.teacher))
+        scanned = await run.begin(given.input.read_bytes())
+        return {"run": run.paths.run_id, **scanned["splits"]["train"]}
+
+
+async def work(given: argparse.Namespace) -> dict[str, Any]:
+    """Every shard that is not complete, a few at a time."""
+    async with _storage() as storage:
+        run = await _opened(storage, given.run)
+        complete = await sealed_tallies(storage, run.paths, "train")
+        waiting = iter([index for index in range(run.shards["train"]) if index not in complete])
+
+        async def take() -> None:
+            for index in waiting:
+                generated = await run.generate(index)
+                if generated["status"] != "ok":
+                    raise SystemExit(f"shard {index}: {generated}")
+
+        began = time.perf_counter()
+        await asyncio.gather(*[take() for _ in range(PARALLEL_SHARDS)])
+        return {"seconds": time.perf_counter() - began, "peak_mb": peak_megabytes()}
+
+
+async def finish(given: argparse.Namespace) -> dict[str, Any]:
+    """Assemble; the ids of the delivered rows' questions, in order, go to a file."""
+    async with _storage() as storage:
+        run = await _opened(storage, given.run)
+        assembled = await run.assemble()
+        rows = await storage.read_lines(run.paths.dataset("train"))
+        given.output.write_text("".join(f"{row['messages'][-2]['content']}\n" for row in rows), encoding="utf-8")
+        return {"rows": len(rows), "tally": assembled["tally"]}
+
+
+async def _opened(storage: Storage, run_id: str) -> AppRun:
+    """A run that another process has planned."""
+    run = AppRun(storage)
+    run.paths = RunPaths(run_id)
+    run.splits.append("train")
+    run.shards = {"train": len((await read_plan(storage, run.paths, "train")).shards)}
+    return run
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(prog="python -m benchmarks.worker")
+    commands = flags.add_subparsers(required=True)
+    planning = commands.add_parser("plan")
+    planning.set_defaults(do=plan)
+    planning.add_argument("--input", type=Path, required=True)
+    planning.add_argument("--rows-per-shard", type=int, default=256)
+    planning.add_argument("--teacher", default="{}", help="JSON: that section of the run's specification")
+    working = commands.add_parser("work")
+    working.set_defaults(do=work)
+    finishing = commands.add_parser("finish")
+    finishing.set_defaults(do=finish)
+    finishing.add_argument("--output", type=Path, required=True)
+    for command in (working, finishing):
+        command.add_argument("--run", required=True)
+    given = flags.parse_args()
+    print(json.dumps(asyncio.run(given.do(given))))
+
+
+if __name__ == "__main__":
+    main()
