@@ -113,7 +113,12 @@ class ShardRun:
 
         crew = Crew(lines, ask, most)
         self.teacher.when_none_waits(crew.hire)
-        await crew.work()
+        try:
+            await crew.work()
+        finally:
+            self.teacher.when_none_waits(
+                _nothing
+            )  # no circle of references, which would keep the shard's rows for long
 
     def _count_unusable(self, record: Record) -> None:
         self.unusable[self.index] += 1
@@ -153,6 +158,10 @@ class ShardRun:
     async def _missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
         async for lines in lines_of(self.storage, self.paths, self.split, self.shard):
             yield [line for line in lines if journal.lacks(line.number, self.round)]
+
+
+def _nothing() -> None:
+    pass
 
 
 def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -28,7 +28,8 @@ SHORTEST_SECONDS = 0.1  # of such a wait
 SLOWEST = 1 / 60  # requests a second
 # Refusals that come one upon the other whatever the rate may be stray. Then one request a pause tries: if it is admitted
 # each time, they are. Mostly refusals among the next requests say that they are not, after all.
-QUICK_SECONDS, QUICK_CUTS, TRIES = 2.0, 5, 4
+QUICK_SECONDS, QUICK_REQUESTS, QUICK_CUTS, TRIES = 2.0, 20, 3, 3
+TRIES_AT_ONCE = 8  # some may get no reply for long
 NEXT_REQUESTS, MOSTLY = 32, 20
 MIN_HOLD_SECONDS, MAX_HOLD_SECONDS = 3.0, 50.0  # see `tell`
 
@@ -60,7 +61,7 @@ class Pace:
     _cuts: int = 0  # one quickly after the other
     _refusals: int = 0  # among the next requests, while refusals are stray
     _trying: bool = False
-    _try: int = 0  # number of the request that tries
+    _tried: set[int] = field(default_factory=set[int])  # numbers of the requests that try
     _tries: int = 0  # admitted
     _cut_sequence: int = 0
     _sequence: int = 0
@@ -81,7 +82,8 @@ class Pace:
             self._since = self._started = self._began = now
         self._sequence += 1
         if self._trying:
-            self._trying, self._try = False, self._sequence
+            self._trying = False
+            self._tried.add(self._sequence)
         if self.stray and self._sequence % NEXT_REQUESTS == 0:
             self._refusals = 0
         self._admitted += 1
@@ -95,17 +97,18 @@ class Pace:
 
     def admitted(self, sequence: int) -> None:
         """A request was not refused, whatever else became of it."""
-        if sequence == self._try:
-            self._try, self._tries = 0, self._tries + 1
+        if sequence in self._tried:
+            self._tried.discard(sequence)
+            self._tries += 1
             if self._tries == TRIES:
                 self.stray, self._cuts, self._tries = True, 0, 0
+                self._tried.clear()
                 self.rate = self._top = self._low = math.inf
                 self._paused = self._next = 0.0
 
     def ended(self, sequence: int) -> None:
         """A request has ended. If none of the others was told, nobody knows whether it was admitted: no reply came."""
-        if sequence == self._try:
-            self._try = 0
+        self._tried.discard(sequence)
 
     def refuse(self, now: float, sequence: int, wait: float) -> None:
         """A request was refused, and the teacher asks for `wait` seconds of peace."""
@@ -117,8 +120,9 @@ class Pace:
             self.stray = False
         jitter = self.jitter.uniform(0, 1 / self.rate) if self._top != math.inf else 0.0
         self._paused = max(self._paused, now + wait + jitter)
-        if sequence == self._try:
-            self._try = self._tries = 0
+        if sequence in self._tried:
+            self._tried.discard(sequence)
+            self._tries = self._cuts = 0
         elif sequence > self._cut_sequence:  # else it started before the last cut, and tells nothing new
             self._cut(now, wait)
         self._next = max(self._next, self._paused)  # or what was due in the pause would start together with the next
@@ -137,6 +141,12 @@ class Pace:
     def _cut(self, now: float, wait: float) -> None:
         first = self._top == math.inf
         elapsed = max(now - self._since, 1e-3)
+        quick = elapsed < QUICK_SECONDS or self._admitted < QUICK_REQUESTS
+        self._cuts = self._cuts + 1 if quick else 1
+        if self._cuts > QUICK_CUTS:  # perhaps stray: the rate stays as it is until those that try tell
+            self._trying = len(self._tried) < TRIES_AT_ONCE
+            self._since, self._admitted, self._cut_sequence = now + wait, 0, self._sequence
+            return
         late = self._late * math.exp((self._started - now) / LATE_SECONDS)
         of_late = late / (LATE_SECONDS * (1 - math.exp((self._began - now - 1e-3) / LATE_SECONDS)) + first * wait)
         period = wait > LATE_SECONDS  # that was used up before its end: what was admitted in it is the whole of it
@@ -150,8 +160,6 @@ class Pace:
         self._top = max(self._top, self.rate)
         longer = max(PROBE_REQUESTS / self.rate, PROBE_WAITS * wait, MIN_PROBE_SECONDS)
         self._probe_seconds = SEARCH_SECONDS if first and not period else min(longer, MAX_PROBE_SECONDS)
-        self._cuts = self._cuts + 1 if elapsed < QUICK_SECONDS else 1
-        self._trying = self._cuts >= QUICK_CUTS and not self._try
         self._since, self._admitted, self._cut_sequence = now + wait, 0, self._sequence
 
     def _curve(self, now: float) -> float:

@@ -30,7 +30,8 @@ class Teacher:
     tpm: int | None = None
     latency: tuple[float, float] = (0.5, 1.0)
     stray: float = 0.0  # share of requests that it refuses for no reason
-    silent: float = 0.0  # share of requests whose connection ends without a reply
+    silent: float = 0.0  # share of requests that get no reply
+    silence: float = 0.0  # seconds until that is noticed
     tells_limits: bool = True
     whole_seconds: bool = False  # in Retry-After, and no milliseconds
     doubles_at: float | None = None  # second from which the quota is twice as much
@@ -112,7 +113,7 @@ class _Worker:
     def _arrive(self, number: int, sent: float) -> None:
         traffic, teacher = self._traffic, self._traffic.teacher
         if teacher.silent and traffic.random.random() < teacher.silent:
-            traffic.at(traffic.now + WAY_SECONDS, lambda: self._lost(number))
+            traffic.at(traffic.now + WAY_SECONDS + teacher.silence, lambda: self._lost(number))
             return
         try:
             if traffic.random.random() < teacher.stray:
@@ -138,6 +139,7 @@ class _Worker:
     def _lost(self, number: int) -> None:
         self._in_flight -= 1
         self._traffic.left += 1
+        self._window.failed(self._traffic.now)
         self._pace.ended(number)
         self.serve()
 

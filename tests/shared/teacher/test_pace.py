@@ -46,6 +46,15 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_lower_it() -> None:
     assert traffic.now <= 2 * 20_000 / (64 / 0.05)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("stray", [0.02, 0.05, 0.2])
+def test_stray_refusals_are_recognised_also_while_other_requests_hang(stray: float, seed: int) -> None:
+    teacher = Teacher(latency=(0.05, 0.05), stray=stray, silent=0.05, silence=2.0)
+    traffic = Traffic(teacher, 1, 2000, seed=seed).run()
+    assert len(traffic.accepted) == 2000
+    assert traffic.now <= 4 * 2000 * (0.05 + 0.05 * 2.0) / 64  # half of that is what the window's growth takes
+
+
 def test_requests_that_bring_no_reply_do_not_hide_that_refusals_are_stray() -> None:
     traffic = Traffic(Teacher(latency=(0.05, 0.05), stray=0.2, silent=0.05), 1, 20_000).run()
     assert len(traffic.accepted) == 20_000
