@@ -1,100 +1,240 @@
-"""How well a quota is used: a teacher that enforces requests and tokens a minute as Azure OpenAI does, asked by one worker
-process and by three that share it unaware of each other.
+"""How well a quota is used: a teacher that enforces requests or tokens a minute as Azure OpenAI does, asked by one worker process
+and by three that share it unaware of each other.
 
-`python -m benchmarks.quota`. From the teacher's own log: accepted requests by what the quota allows from the tenth second until
-the first worker has no row left, refused by accepted requests from the tenth second on, and the whole time by the quota's bound.
+`python -m benchmarks.quota`. Everything is counted from the teacher's own log, from the first request's arrival on:
+
+- used: what the quota admitted from the tenth second on, by what it still allowed then, up to the end of the last whole period
+  in which every worker had rows left. A period is what the teacher counts in: what it allows may be used at once, so a period
+  that was used up before the tenth second has nothing left to use.
+- refused: refused by accepted requests, from the tenth second on.
+- time / bound: until the last answer, by the least that the quota allows: the last request can be admitted no sooner than the
+  periods before it are used up. The rows fill whole periods and a little of the next one: nearly the same as rows by rate, which
+  tests/shared/teacher/quota_simulation.py takes, but no burst can be faster.
+
+Ends with exit code 1 when a row is lost or asked for twice, or when a share or the time is not what BOUNDS say.
+
+With `--peers`, curator and distilabel ask for fewer rows under one of the quotas, with as many requests at a time. They aren't
+told the quota either, and one that is not done in four minutes has given up. Theirs is no reason for exit code 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environment import PEERS, peer_python
 from benchmarks.harness import measured, serving, start_contender, table, write_results, write_rows
 from local.azurite import Azurite
 
-WARM_SECONDS = 10
 MODEL = "local-teacher"
-# name: the teacher's options, rows, rows a second that the quota allows
-SCENARIOS: dict[str, tuple[list[str], int, float]] = {
-    "3,000 requests a minute": (["--rpm", "3000"], 4500, 50.0),
-    "300 requests a minute": (["--rpm", "300"], 450, 5.0),
+OURS = "ours"
+CONCURRENCY, LATENCY_MS, JITTER_MS = 64, 500, 500
+WARM_SECONDS = 10
+LAST_ANSWERS_SECONDS = (LATENCY_MS + JITTER_MS) / 1000  # before a worker's end: it has no row left to ask for
+OWN_SECONDS, PEER_SECONDS, GRACE_SECONDS = 480, 240, 30
+LEAST_USED, MOST_REFUSED, MOST_TIME = 0.95, 0.02, 1.1
+BOUNDS = f"at least {LEAST_USED:.0%} used, at most {MOST_REFUSED:.0%} refused, time / bound at most {MOST_TIME}"
+HEAD = ["quota", "who", "workers", "rows", "used", "refused", "time / bound", "rows lost", "asked twice", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a teacher allows a minute, and the seconds of the periods that it shares that out over."""
+
+    unit: str  # requests or tokens
+    minute: int
+    period: int
+
+    @property
+    def allowed(self) -> float:
+        """In one period."""
+        return self.minute * self.period / 60
+
+    @property
+    def options(self) -> list[str]:
+        """The local teacher's."""
+        return ["--tpm" if self.unit == "tokens" else "--rpm", str(self.minute)]
+
+    def spent(self, record: dict[str, Any]) -> int:
+        """What an admitted request takes of it."""
+        return record["charged"] if self.unit == "tokens" else 1
+
+
+# name: the quota (periods: see local/teacher/limits.py), and rows for some whole periods and a little more
+SCENARIOS: dict[str, tuple[Quota, int]] = {
+    "3,000 requests a minute": (Quota("requests", 3000, 1), 4510),
+    "300 requests a minute": (Quota("requests", 300, 10), 460),
+    "300,000 tokens a minute": (Quota("tokens", 300_000, 60), 2690),
 }
+PEERS_SCENARIO = "3,000 requests a minute"
 
 
-def main() -> None:
+def main() -> int:
     flags = argparse.ArgumentParser(prog="python -m benchmarks.quota")
     flags.add_argument("--workers", type=int, nargs="+", default=[1, 3])
     flags.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    flags.add_argument("--peers", action="store_true", help=f"also run {' and '.join(PEERS)}: {PEERS_SCENARIO}")
+    flags.add_argument("--peer-rows", type=int, default=2000)
     given = flags.parse_args()
-    results: list[dict[str, Any]] = []
+    own = [(OURS, name, workers, SCENARIOS[name][1]) for name in given.scenarios for workers in given.workers]
+    peers = [(peer, PEERS_SCENARIO, 1, given.peer_rows) for peer in PEERS] if given.peers else []
     with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
-        for name in given.scenarios:
-            for workers in given.workers:
-                result = compete(name, workers, Path(folder), storage.connection_string)
-                results.append({"scenario": name, "workers": workers, **result})
-    rows = [
-        [
-            result["scenario"],
-            result["workers"],
-            f"{result['used']:.1%}",
-            f"{result['refused']:.2%}",
-            f"{result['time_by_bound']:.3f}",
-            result["rows"] - result["answered"],
-            result["asked_twice"],
-        ]
-        for result in results
-    ]
-    print(table(["quota", "workers", "used", "refused", "time / bound", "rows lost", "asked twice"], rows))
-    write_results("quota", {"latency_ms": [500, 1000], "concurrency": 64}, results)
+        results = [compete(*each, Path(folder), storage.connection_string) for each in (*own, *peers)]
+    write_results("quota", {"latency_ms": [LATENCY_MS, LATENCY_MS + JITTER_MS], "concurrency": CONCURRENCY}, results)
+    print(summary(results))
+    problems = [problem for result in results for problem in broken(result)]
+    for problem in problems:
+        print(f"broken: {problem}", file=sys.stderr)
+    if problems:
+        print(f"wanted: every row once, {BOUNDS}", file=sys.stderr)
+    return 1 if problems else 0
 
 
-def compete(name: str, workers: int, folder: Path, storage: str) -> dict[str, Any]:
-    """One scenario."""
-    options, count, rate = SCENARIOS[name]
-    log = folder / f"{name}-{workers}.log"
-    with serving("local.teacher", "--latency-ms", "500", "--latency-jitter", "500", "--log", str(log), *options) as url:
+def compete(who: str, name: str, workers: int, count: int, folder: Path, storage: str) -> dict[str, Any]:
+    """One scenario, against a teacher of its own."""
+    quota = SCENARIOS[name][0]
+    place = folder / f"{who}-{name}-{workers}"
+    place.mkdir()
+    log = place / "teacher.log"
+    latency = ["--latency-ms", str(LATENCY_MS), "--latency-jitter", str(JITTER_MS)]
+    with serving("local.teacher", *latency, "--log", str(log), *quota.options) as url:
         processes = [
-            start_contender_of(url, folder, storage, range(n * count // workers, (n + 1) * count // workers), n)
+            start_one(who, url, place, storage, range(n * count // workers, (n + 1) * count // workers), n)
             for n in range(workers)
         ]
-        finished = [measured(process) for process in processes]
-    requests = [json.loads(line) for line in log.read_text().splitlines()]
-    answered = sum(result["answered"] for result in finished)
-    shared_until = min(result["seconds"] for result in finished)
-    return {"rows": count, "answered": answered, **analysed(requests, rate, shared_until)}
+        finished = [measured_in_time(process, OWN_SECONDS if who == OURS else PEER_SECONDS) for process in processes]
+    requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    result = {"who": who, "scenario": name, "workers": workers, "rows": count, "delivered": delivered(place)}
+    result |= {"failure": ", ".join(each["failure"] for each in finished if each.get("failure"))}
+    seconds = [each["seconds"] for each in finished]
+    result |= {"seconds": seconds, **analysed(requests, quota, min(seconds))}
+    print(f"{who}, {name}, {workers}: {result}", file=sys.stderr, flush=True)
+    return result
 
 
-def start_contender_of(url: str, folder: Path, storage: str, numbers: range, number: int) -> subprocess.Popen[str]:
-    """One worker process with rows of its own."""
-    rows = folder / f"rows-{number}.jsonl"
+def start_one(who: str, url: str, place: Path, storage: str, numbers: range, number: int) -> subprocess.Popen[str]:
+    """One process with rows of its own."""
+    rows = place / f"rows-{number}.jsonl"
     write_rows(rows, numbers)
-    arguments = ["--base-url", url, "--model", MODEL, "--input", str(rows), "--concurrency", "64"]
-    arguments += ["--output", str(folder / f"answers-{number}.jsonl"), "--storage", storage, "--rows-per-shard", "64"]
-    return start_contender(sys.executable, "ours.py", arguments)
+    arguments = ["--base-url", url, "--model", MODEL, "--input", str(rows), "--concurrency", str(CONCURRENCY)]
+    arguments += ["--output", str(place / f"answers-{number}.jsonl")]
+    if who == OURS:
+        return start_contender(sys.executable, "ours.py", [*arguments, "--storage", storage, "--rows-per-shard", "64"])
+    return start_contender(peer_python(who), f"{who}.py", [*arguments, "--timeout", str(PEER_SECONDS)])
 
 
-def analysed(requests: Sequence[dict[str, Any]], rate: float, shared_until: float) -> dict[str, Any]:
-    """Shares of a quota of `rate` requests a second, from the log's records (`time`, `status`, `request`)."""
-    begin = min(record["time"] for record in requests)
-    accepted = [(record["time"] - begin, record["request"]) for record in requests if record["status"] == 200]
-    refused = [record["time"] - begin for record in requests if record["status"] == 429]
-    until = max(shared_until - 1, WARM_SECONDS + 1)
-    within = sum(WARM_SECONDS <= moment < until for moment, _ in accepted)
-    warm = sum(moment >= WARM_SECONDS for moment, _ in accepted)
+def measured_in_time(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+    """What a contender measured. One that takes too long is killed, and one that fails has no time: neither ends the benchmark.
+
+    The grace is for a peer that reports at its time limit what it has.
+    """
+    try:
+        process.wait(seconds + GRACE_SECONDS)
+        return measured(process)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return {"seconds": seconds + GRACE_SECONDS, "failure": f"killed after {seconds + GRACE_SECONDS:g} s"}
+    except RuntimeError as error:
+        return {"seconds": 0.0, "failure": str(error)}
+
+
+def delivered(place: Path) -> int:
+    """Answers that differ: a row delivered twice must not stand for one that is lost."""
+    files = place.glob("answers-*.jsonl")
+    return len({line for file in files for line in file.read_text(encoding="utf-8").splitlines()})
+
+
+def analysed(requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float) -> dict[str, Any]:
+    """Shares of the quota and of its bound, from the log's records (`time`, `arrived`, `charged`, `status`, `request`).
+
+    `shared_seconds`: how long every worker was at work. A share is None where the run is too short to tell.
+    """
+    begin = min((record["arrived"] for record in requests), default=0.0)
+    admitted = [record for record in requests if record["charged"]]
+    warm = begin + WARM_SECONDS
+    refused = sum(record["status"] == 429 and record["arrived"] >= warm for record in requests)
+    accepted = sum(record["arrived"] >= warm for record in admitted)
+    bound = bound_seconds(admitted, quota, begin)
     return {
-        "used": within / (until - WARM_SECONDS) / rate,
-        "refused": sum(moment >= WARM_SECONDS for moment in refused) / max(1, warm),
-        "time_by_bound": max(moment for moment, _ in accepted) * rate / len(accepted),
-        "asked_twice": len(accepted) - len({request for _, request in accepted}),
+        "used": _used(admitted, quota, warm, begin + shared_seconds - LAST_ANSWERS_SECONDS),
+        "refused": refused / accepted if accepted else None,
+        "time_by_bound": _seconds(requests, begin) / bound if bound else None,
+        "asked_twice": len(admitted) - len({record["request"] for record in admitted}),
     }
 
 
+def bound_seconds(admitted: Sequence[dict[str, Any]], quota: Quota, begin: float) -> float:
+    """The least time from the first request, which arrived at `begin`, to the last one: 0 when one period has room for all."""
+    spent = [quota.spent(record) for record in admitted]
+    # the last request of a period is admitted however much it takes of the next one
+    most = quota.allowed + max(spent, default=1) - 1
+    first = math.floor(begin / quota.period)
+    last = first + max(0, math.ceil(sum(spent) / most) - 1)
+    return max(0.0, last * quota.period - begin)
+
+
+def _used(admitted: Sequence[dict[str, Any]], quota: Quota, warm: float, rows_until: float) -> float | None:
+    rows_until = min(rows_until, max((record["arrived"] for record in admitted), default=0.0))
+    first, end = math.floor(warm / quota.period), math.floor(rows_until / quota.period)
+    before = sum(quota.spent(record) for record in admitted if first * quota.period <= record["arrived"] < warm)
+    within = sum(quota.spent(record) for record in admitted if warm <= record["arrived"] < end * quota.period)
+    allowed = (end - first) * quota.allowed - before
+    return within / allowed if allowed > 0 else None
+
+
+def _seconds(requests: Sequence[dict[str, Any]], begin: float) -> float:
+    """From the first arrival to the last answer.
+
+    Answers are logged by another clock; the record that was decided soonest, such as a refusal, tells how far apart the two are.
+    """
+    started = min(record["time"] - record["arrived"] for record in requests)
+    answered = [record["time"] for record in requests if record["status"] == 200]
+    return max(answered, default=started) - started - begin
+
+
+def broken(result: dict[str, Any]) -> list[str]:
+    """What a run of ours did not keep, each in words. Peers have promised nothing."""
+    if result["who"] != OURS:
+        return []
+    problems: list[str] = [result["failure"]] if result["failure"] else []
+    if result["delivered"] != result["rows"]:
+        problems.append(f"{result['delivered']} of {result['rows']} rows were delivered")
+    if result["asked_twice"]:
+        problems.append(f"{result['asked_twice']} requests asked for what had been asked for")
+    # written so that a share that could not be told is broken, too
+    if not (result["used"] is not None and result["used"] >= LEAST_USED):
+        problems.append(f"{_cell(result['used'], '.1%')} of the quota used")
+    if not (result["refused"] is not None and result["refused"] <= MOST_REFUSED):
+        problems.append(f"{_cell(result['refused'], '.2%')} refused")
+    if not (result["time_by_bound"] is not None and result["time_by_bound"] <= MOST_TIME):
+        problems.append(f"{_cell(result['time_by_bound'], '.3f')} times as long as the quota's bound")
+    return [f"{result['scenario']}, {result['workers']} workers: {problem}" for problem in problems]
+
+
+def summary(results: Sequence[dict[str, Any]]) -> str:
+    """One line a run."""
+    return table(HEAD, [_cells(result) for result in results])
+
+
+def _cells(result: dict[str, Any]) -> list[object]:
+    shares = [_cell(result["used"], ".1%"), _cell(result["refused"], ".2%"), _cell(result["time_by_bound"], ".3f")]
+    counts = [result["rows"] - result["delivered"], result["asked_twice"]]
+    who = [result["scenario"], result["who"], result["workers"], result["rows"]]
+    return [*who, *shares, *counts, result["failure"] or "done"]
+
+
+def _cell(share: float | None, form: str) -> str:
+    return "unknown" if share is None else format(share, form)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

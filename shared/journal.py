@@ -20,7 +20,8 @@ from shared.tally import Tally
 if TYPE_CHECKING:
     from shared.storage import Storage
 
-FLUSH_SECONDS = PUBLISH_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
+PUBLISH_SECONDS = 2.0  # as often as progress is looked at, at most
 FLUSH_ROWS = 64
 MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024  # an append block is at most 4 MiB in every service version
 
@@ -45,7 +46,7 @@ class Journal:
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._published = 0.0  # when the tally was, last
+        self._published = time.monotonic()  # when the tally was, last
         self._unpublished = False  # whether it has changed since
         self.records: dict[int, Record] = {}
 

@@ -162,7 +162,11 @@ def as_jsonl(records: Sequence[object]) -> bytes:
 
     Characters that some readers take for the end of a line are escaped.
     """
-    return b"".join([LINE_ENDS.sub(_escaped, ENCODER.encode(record)).encode() + b"\n" for record in records])
+    return b"".join([_without_line_ends(ENCODER.encode(record)).encode() + b"\n" for record in records])
+
+
+def _without_line_ends(text: str) -> str:
+    return text if text.isascii() and "\x7f" not in text else LINE_ENDS.sub(_escaped, text)
 
 
 def _escaped(character: re.Match[str]) -> str:

@@ -79,4 +79,5 @@ def error_of(body: bytes) -> tuple[str, str]:
 
 def _text(value: object) -> str:
     """The value as text that a file can hold: JSON may have escapes of half a surrogate pair."""
-    return str(value or "").encode("utf-8", "replace").decode()
+    text = str(value or "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -113,14 +113,15 @@ class Limiter:
 
     def _turn(self) -> tuple[Lane, deque[asyncio.Future[int]]] | None:
         """Whose turn it is; of a run that has as many in flight as it may, nobody's."""
-        for queue_of in (_again, _waiting):
-            for lane in self._lanes:
-                queue = queue_of(lane)
-                while queue and queue[0].done():
-                    queue.popleft()  # cancelled
-                if queue and lane.run.in_flight < lane.run.ceiling:
-                    return lane, queue
-        return None
+        first: tuple[Lane, deque[asyncio.Future[int]]] | None = None
+        for lane in self._lanes:
+            if not (lane.again or lane.waiting) or lane.run.in_flight >= lane.run.ceiling:
+                continue
+            if _next_of(lane.again):
+                return lane, lane.again
+            if first is None and _next_of(lane.waiting):
+                first = lane, lane.waiting
+        return first
 
     def _look_again(self, wait: float) -> None:
         if self._timer is not None:
@@ -128,12 +129,11 @@ class Limiter:
         self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
 
 
-def _again(lane: Lane) -> deque[asyncio.Future[int]]:
-    return lane.again
-
-
-def _waiting(lane: Lane) -> deque[asyncio.Future[int]]:
-    return lane.waiting
+def _next_of(queue: deque[asyncio.Future[int]]) -> bool:
+    """Whether anyone waits; those who were cancelled do not."""
+    while queue and queue[0].done():
+        queue.popleft()
+    return bool(queue)
 
 
 _limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Limiter]] = (

@@ -15,6 +15,10 @@ MAX_BACKOFF_SECONDS = 30.0
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+")
+LIMIT_HEADERS = [
+    (name, f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}", f"x-rate-limit-reset-{name}")
+    for name in ("requests", "tokens")
+]
 MAX_RETRY_AFTER_SECONDS = 300.0  # a server that names more is asked again then all the same
 
 
@@ -57,9 +61,9 @@ def remaining(headers: Mapping[str, str]) -> dict[str, Remaining]:
     Times are seconds (Azure) or durations such as `1m2.5s` and `6ms` (OpenAI); some refusals of Azure spell `x-rate-limit-…`.
     """
     told: dict[str, Remaining] = {}
-    for name in ("requests", "tokens"):
-        left = _number(headers.get(f"x-ratelimit-remaining-{name}"))
-        text = headers.get(f"x-ratelimit-reset-{name}") or headers.get(f"x-rate-limit-reset-{name}")
+    for name, left_name, reset_name, other_reset_name in LIMIT_HEADERS:
+        left = _number(headers.get(left_name))
+        text = headers.get(reset_name) or headers.get(other_reset_name)
         if (left is not None and left >= 0) or text:
             told[name] = Remaining(left, _seconds(text))
     return told
