@@ -55,7 +55,7 @@ class Limiter:
         known.ceiling, known.lanes = ceiling, known.lanes + 1
         lane = Lane(known)
         self._lanes.append(lane)
-        self._limit_window()
+        self.window.ceiling = max(each.ceiling for each in self._runs.values())
         try:
             yield lane
         finally:
@@ -63,10 +63,6 @@ class Limiter:
             known.lanes -= 1
             if not known.lanes:
                 self._runs.pop(run, None)
-                self._limit_window()
-
-    def _limit_window(self) -> None:
-        self.window.ceiling = sum(each.ceiling for each in self._runs.values())
 
     async def begin(self, lane: Lane, *, again: bool = False) -> int:
         """Wait for a place and the time to start. Returns the request's number for the pace."""

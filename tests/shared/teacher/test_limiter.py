@@ -80,7 +80,7 @@ async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
     ):
         lanes = [("small", one), ("small", two), ("large", other)]
         await asyncio.gather(*(request(name, lane) for name, lane in lanes for _ in range(20)))
-    assert most == {"small": 2, "large": 5, "all": 7}
+    assert most == {"small": 2, "large": 3, "all": 5}  # together, runs have as many as the largest of them may
 
 
 async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_back() -> None:
