@@ -169,6 +169,7 @@ def analysed(requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: f
         "refused": refused / accepted if accepted else None,
         "time_by_bound": _seconds(requests, begin) / bound if bound else None,
         "asked_twice": len(admitted) - len({record["request"] for record in admitted}),
+        "other_errors": sum(record["status"] not in (200, 429) for record in requests),
     }
 
 
@@ -229,7 +230,13 @@ def _cells(result: dict[str, Any]) -> list[object]:
     shares = [_cell(result["used"], ".1%"), _cell(result["refused"], ".2%"), _cell(result["time_by_bound"], ".3f")]
     counts = [result["rows"] - result["delivered"], result["asked_twice"]]
     who = [result["scenario"], result["who"], result["workers"], result["rows"]]
-    return [*who, *shares, *counts, result["failure"] or "done"]
+    return [*who, *shares, *counts, _end(result)]
+
+
+def _end(result: dict[str, Any]) -> str:
+    """A request that failed otherwise, for instance as malformed, is none of the quota's doing: such a run proves nothing."""
+    others = f", {result['other_errors']} requests failed otherwise" if result["other_errors"] else ""
+    return (result["failure"] or "done") + others
 
 
 def _cell(share: float | None, form: str) -> str:

@@ -25,6 +25,7 @@ KEPT: dict[str, Any] = {
     "refused": 0.02,
     "time_by_bound": 1.1,
     "asked_twice": 0,
+    "other_errors": 0,
 }
 
 
@@ -194,3 +195,11 @@ def test_the_table_shows_who_lost_what() -> None:
     assert ours == "| 600 requests a minute | ours | 3 | 100 | 95.0% | 2.00% | 1.100 | 0 | 0 | done |"
     expected = "| curator | 3 | 100 | unknown | 300.00% | 1.100 | 60 | 0 | not done within 240 s |"
     assert peer == "| 600 requests a minute " + expected
+
+
+def test_requests_that_failed_for_another_reason_than_the_quota_are_shown() -> None:
+    """Or a peer whose requests the teacher takes for malformed would look like one that the quota defeats."""
+    malformed = [record | {"status": 400} for record in refused([1.0, 2.0])]
+    found = analysed([*admitted(evenly(10, 0, 60)), *refused([3.0]), *malformed], EVERY_SECOND, 61)
+    assert found["refused"] == 0
+    assert summary([KEPT | found]).endswith("| done, 2 requests failed otherwise |")
