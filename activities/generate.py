@@ -18,7 +18,7 @@ from shared.account import open_storage
 from shared.paths import RunPaths, Split
 from shared.plan import Plan, read_plan
 from shared.runids import generation_id
-from shared.shards import ShardRun, Stopped
+from shared.shards import ShardRun, Stopped, Unfinished
 from shared.sharing import shared
 from shared.spec import RunSpec
 from shared.teacher import open_teacher
@@ -47,7 +47,8 @@ async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGe
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, split, index, max_rejected, round}` → ok, `stopped`, or failed when no further shard should be tried."""
+    """`{run_id, split, index, max_rejected, round}` → ok, `stopped`, `unfinished` when its time was up, or failed when no further
+    shard should be tried."""
     run_id, split = shard["run_id"], shard["split"]
     index: int = shard["index"]
     orchestrations = (run_id, generation_id(run_id, split))
@@ -75,5 +76,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 tally = await work.run()
             except Stopped:
                 return Payload(status="stopped")
+            except Unfinished:
+                return Payload(status="unfinished")
     failed = tally.failed.get(shard.get("round", 0), 0)
     return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed)

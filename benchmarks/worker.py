@@ -118,7 +118,7 @@ def main() -> None:
     planning = commands.add_parser("plan")
     planning.set_defaults(do=plan)
     planning.add_argument("--input", type=Path, required=True)
-    planning.add_argument("--rows-per-shard", type=int, default=256)
+    planning.add_argument("--rows-per-shard", type=int, default=512)
     planning.add_argument("--teacher", default="{}", help="JSON: that section of the run's specification")
     working = commands.add_parser("work")
     working.set_defaults(do=work)

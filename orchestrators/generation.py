@@ -1,6 +1,6 @@
 """generate_split: fan-out over the shards of one split through a sliding window of running activities.
 
-At most 256 shards an execution, then continue_as_new: history stays small whatever the dataset's size.
+At most 256 activities an execution, then continue_as_new: history stays small whatever the dataset's size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
 
 GENERATE_SPLIT = "generate_split"
-SHARDS_PER_EXECUTION = 256
+ACTIVITIES_PER_EXECUTION = 256
 
 bp = df.Blueprint()
 
@@ -32,24 +32,25 @@ def generate_split(context: Context) -> Generator[Any, Any, dict[str, Any] | Non
     and are awaited, so that nothing works on unseen.
     """
     work: dict[str, Any] = context.get_input()
-    until = min(work["first"] + SHARDS_PER_EXECUTION, work["shards"])
-    window = _Window(context, work, waiting=list(range(work["first"], until)), failed=work.get("failed", 0))
+    window = _Window(context, work, next_shard=work["first"], failed=work.get("failed", 0))
     while window.is_open:
         window.launch()
         window.take(*(yield from window.next()))
-    if window.ending is None and until < work["shards"]:
-        context.continue_as_new({**work, "first": until, "failed": window.failed})
+    if window.ending is None and window.next_shard < work["shards"]:
+        context.continue_as_new({**work, "first": window.next_shard, "failed": window.failed})
         return None
     return window.ending or {"status": "ok"}
 
 
 @dataclass
 class _Window:
-    """The shards of one execution: those that wait, that run, and that are tried again later."""
+    """The shards of one execution: the next new one, those that run, those to be gone on with, and those tried again later."""
 
     context: Context
     work: dict[str, Any]
-    waiting: list[int]
+    next_shard: int
+    launched: int = 0
+    unfinished: list[int] = field(default_factory=list[int])
     running: list[tuple[int, Task]] = field(default_factory=list[tuple[int, Task]])
     retries: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     attempts: dict[int, int] = field(default_factory=dict[int, int])
@@ -58,15 +59,20 @@ class _Window:
 
     @property
     def is_open(self) -> bool:
-        return bool(self.running) or (self.ending is None and bool(self.waiting or self.retries))
+        waiting = bool(self.unfinished or self.retries or self._has_new)
+        return bool(self.running) or (self.ending is None and waiting)
+
+    @property
+    def _has_new(self) -> bool:
+        return self.launched < ACTIVITIES_PER_EXECUTION and self.next_shard < self.work["shards"]
 
     def launch(self) -> None:
-        """Start shards until the window is full: those whose time has come again first."""
+        """Start shards until the window is full: begun ones before new ones."""
         while self.ending is None and len(self.running) < self.work["parallel"]:
-            index = self._due() if self._due() is not None else (self.waiting.pop(0) if self.waiting else None)
+            index = self._pick()
             if index is None:
                 return
-            self.retries = [(due, retried) for due, retried in self.retries if retried != index]
+            self.launched += 1
             payload = {key: self.work[key] for key in ("run_id", "split", "max_rejected")}
             payload |= {"round": self.work.get("round", 0), "index": index}  # histories of before have no round
             self.running.append((index, self.context.call_activity(GENERATE_SHARD, payload)))
@@ -83,6 +89,10 @@ class _Window:
     def take(self, index: int | None, result: Any) -> None:
         """Note how a shard ended. The result of an activity that raised is its exception: it is tried again, later."""
         if index is None:
+            return
+        if not isinstance(result, Exception) and result["status"] == "unfinished":
+            self.attempts[index] = 0  # it has got on
+            self.unfinished.append(index)
             return
         if not isinstance(result, Exception):
             self._end(self._failure(result) if result["status"] == "ok" else result)
@@ -107,9 +117,19 @@ class _Window:
             self.ending = ending
             self.context.set_custom_status({"stopping": True})
 
-    def _due(self) -> int | None:
+    def _pick(self) -> int | None:
+        """The shard to start now: one whose time has come again, one whose time was up, or a new one."""
         now = self.context.current_utc_datetime
-        return next((index for due, index in sorted(self.retries) if due <= now), None)
+        for due, index in sorted(self.retries):
+            if due <= now:
+                self.retries.remove((due, index))
+                return index
+        if self.unfinished:
+            return self.unfinished.pop(0)
+        if not self._has_new:
+            return None
+        self.next_shard += 1
+        return self.next_shard - 1
 
     def _patience(self) -> float:
         """Seconds until a shard is to be tried again, if it will be and there is room for it then."""

@@ -7,6 +7,10 @@ LOOK_SHARE = 0.1  # of the time that has passed: about 140 looks in ten days
 FIRST_POLL_SECONDS = 2.0
 POLL_GROWTH = 1.3
 MAX_POLL_SECONDS = 120.0
+WORK_SECONDS = 600.0  # for which an execution of a shard begins new rows; what is left is another execution's
+ABANDON_SECONDS = (
+    1680.0  # after which it waits for no row any more: the host would end it, and its process, at 30 minutes
+)
 MAX_SHARD_ATTEMPTS = 6  # executions of one shard that raise; what was answered is in its journal each time
 FIRST_RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 60.0

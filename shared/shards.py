@@ -6,16 +6,18 @@ A repeated execution reads the journal and asks only for what is missing.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from shared.answering import AsksTeacher, Record, answer_row, rejected
 from shared.crew import Crew
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.journal import Journal
 from shared.lines import Line
+from shared.pacing import ABANDON_SECONDS, WORK_SECONDS
 from shared.paths import SPLITS, RunPaths, Split
 from shared.plan import RowChecks, Shard
 from shared.request_keys import RequestKeys
@@ -44,6 +46,14 @@ class Stopped(Exception):
     """The run was cancelled or ended; what was answered is in the journal."""
 
 
+class Unfinished(Exception):
+    """The execution's time was up before all rows were answered; what was is in the journal, and another goes on from there."""
+
+
+class NothingAnswered(TransientError):
+    """Not a single row was answered in an execution's whole time. Transient: it is tried again, a few times."""
+
+
 @dataclass
 class ShardRun:
     """One execution of one shard."""
@@ -62,6 +72,9 @@ class ShardRun:
     _checks: RowChecks = field(init=False)
     _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # asked now, by line
     _keys: RequestKeys = field(init=False)
+    _began: float = field(default=0.0, init=False)
+    _answered: int = field(default=0, init=False)  # rows, by this execution
+    _late: bool = field(default=False, init=False)  # whether a row was left to another execution
 
     def __post_init__(self) -> None:
         self._checks, self._keys = RowChecks(self.spec), RequestKeys(self.spec)
@@ -69,8 +82,9 @@ class ShardRun:
     async def run(self) -> Tally:
         """Answer what is missing, seal the journal, stage the blocks. Returns the shard's tally.
 
-        Raises Stopped, TooManyRejected, TeacherDown (permanent) and ShardContended (transient).
+        Raises Stopped, Unfinished, TooManyRejected, TeacherDown (permanent), ShardContended and NothingAnswered (transient).
         """
+        self._began = time.monotonic()
         name = self.paths.journal(self.split, self.index)
         journal = await Journal.open(self.storage, name, self.shard.rows, holdout(self.spec, self.split))
         known = journal.records.values()
@@ -90,7 +104,8 @@ class ShardRun:
         workers = min(self.spec.teacher.concurrency, missing)
         try:
             async with asyncio.TaskGroup() as group:
-                keepers = [group.create_task(journal.keep_flushing()), group.create_task(self._watch_stop())]
+                watched = (journal.keep_flushing(), self._watch_stop(), self._watch_time())
+                keepers = [group.create_task(watching) for watching in watched]
                 if self.spec.budget.is_set:
                     keepers.append(group.create_task(self._watch_budget()))
                 await self._ask_all(self._missing(journal), journal, workers)
@@ -102,12 +117,18 @@ class ShardRun:
         except BaseException:
             await journal.flush()
             raise
-        await journal.flush(publish=False)  # its tally is, when the journal is sealed
+        await journal.flush(publish=self._late)  # or its tally is published when the journal is sealed
+        if self._late:
+            raise Unfinished
 
     async def _ask_all(self, lines: AsyncIterator[list[Line]], journal: Journal, most: int) -> None:
         async def ask(line: Line) -> None:
+            if time.monotonic() - self._began > WORK_SECONDS:
+                self._late = True
+                return
             record = await self._answer(line)
             journal.add(record)
+            self._answered += 1
             if record.was_asked_in_vain:
                 self._count_unusable(record)
 
@@ -144,6 +165,12 @@ class ShardRun:
             if await self.is_stopped():
                 raise Stopped
 
+    async def _watch_time(self) -> None:
+        await asyncio.sleep(ABANDON_SECONDS)
+        if self._answered:
+            raise Unfinished
+        raise NothingAnswered(f"no row of the shard was answered in {ABANDON_SECONDS / 60:g} minutes")
+
     async def _watch_budget(self) -> None:
         """Look now and then what all shards of the run have used, as their journals say."""
         while True:
@@ -167,7 +194,7 @@ def _nothing() -> None:
 def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one failure that says how the shard ended: a permanent one before a stop, a stop before the rest."""
     leaves = list(_leaves(failures))
-    for kind in (PermanentError, Stopped):
+    for kind in (PermanentError, Stopped, Unfinished):
         for leaf in leaves:
             if isinstance(leaf, kind):
                 return leaf

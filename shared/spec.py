@@ -77,7 +77,7 @@ class QualitySpec(_Section):
 
 
 class GenerationSpec(_Section):
-    rows_per_shard: int = Field(default=256, ge=1, le=5000, description="rows one activity answers")
+    rows_per_shard: int = Field(default=512, ge=1, le=5000, description="rows one activity answers")
     parallel_shards: int = Field(default=8, ge=1, le=64, description="shards in work at the same time, each split")
 
 

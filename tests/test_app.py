@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from shared.pacing import ABANDON_SECONDS, WORK_SECONDS
+from shared.spec import TeacherSpec
 
 ROOT = Path(__file__).parents[1]
 INDEX = (
@@ -41,6 +45,13 @@ def test_functions_are_indexed_without_a_single_setting() -> None:
         "generate_shard",
     ):
         assert f'"{name}"' in indexed
+
+
+def test_a_shard_hands_its_rest_back_before_the_host_would_end_it() -> None:
+    minutes = int(json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":")[1])
+    room_to_flush_and_stage = 60
+    assert WORK_SECONDS < ABANDON_SECONDS <= minutes * 60 - room_to_flush_and_stage
+    assert WORK_SECONDS + TeacherSpec().row_deadline_seconds < ABANDON_SECONDS  # by default no row is ever abandoned
 
 
 def test_importing_the_app_imports_nothing_heavy() -> None:

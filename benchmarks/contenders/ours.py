@@ -71,7 +71,7 @@ def main() -> None:
     flags.add_argument("--output", type=Path, required=True)
     flags.add_argument("--options", default="{}", help="JSON: sections of the run's specification")
     flags.add_argument("--storage", required=True, help="connection string")
-    flags.add_argument("--rows-per-shard", type=int, default=256)
+    flags.add_argument("--rows-per-shard", type=int, default=512)
     flags.add_argument("--parallel", type=int, default=8, help="shards at a time")
     given = flags.parse_args()
     settings = {"DISTILLATION_STORAGE": given.storage, "TEACHER_BASE_URL": given.base_url, "TEACHER_API_KEY": "none"}

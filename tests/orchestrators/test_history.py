@@ -7,7 +7,7 @@ import json
 import pytest
 
 from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
-from orchestrators.generation import SHARDS_PER_EXECUTION
+from orchestrators.generation import ACTIVITIES_PER_EXECUTION
 from tests.orchestrators.scripted import Distillation, ok
 from tests.orchestrators.simulation import After
 
@@ -59,7 +59,9 @@ def test_activities_are_given_references_alone() -> None:
             assert len(json.dumps(call.input)) < 500, call.name
 
 
-@pytest.mark.parametrize("shards", [SHARDS_PER_EXECUTION - 1, SHARDS_PER_EXECUTION, SHARDS_PER_EXECUTION + 1])
+@pytest.mark.parametrize(
+    "shards", [ACTIVITIES_PER_EXECUTION - 1, ACTIVITIES_PER_EXECUTION, ACTIVITIES_PER_EXECUTION + 1]
+)
 def test_runs_of_about_one_executions_shards_lose_none(shards: int) -> None:
     run = Distillation({"train": shards}, spec={"generation": {"parallel_shards": 64}})
     assert run.run().output["status"] == "completed"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from activities.names import GENERATE_SHARD
 from local.host.durable.events import Status
-from orchestrators.generation import GENERATE_SPLIT, SHARDS_PER_EXECUTION
+from orchestrators.generation import ACTIVITIES_PER_EXECUTION, GENERATE_SPLIT
 from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
 from tests.orchestrators.scripted import failed, ok
 from tests.orchestrators.simulation import After, Hub, Instance
@@ -90,9 +90,9 @@ def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_t
 
 
 def test_rows_lost_by_earlier_executions_count_too() -> None:
-    losing = {0: 4, SHARDS_PER_EXECUTION + 2: 4}
+    losing = {0: 4, ACTIVITIES_PER_EXECUTION + 2: 4}
     hub, instance = split(lambda work: ok(failed=losing.get(work["index"], 0)), shards=300, parallel=10)
-    assert SHARDS_PER_EXECUTION < len(hub.calls) < 300
+    assert ACTIVITIES_PER_EXECUTION < len(hub.calls) < 300
     assert instance.output["error"]["code"] == "success_ratio"
 
 
@@ -147,6 +147,30 @@ def test_a_shard_whose_time_has_come_again_goes_before_new_ones() -> None:
     assert tried == [0, 1, 0, 2, 3]
 
 
+def test_a_shard_whose_time_was_up_goes_on_before_new_ones_and_as_often_as_it_takes() -> None:
+    tried: list[int] = []
+
+    def answer(work: dict[str, Any]) -> Any:
+        tried.append(work["index"])
+        return {"status": "unfinished"} if work["index"] == 1 and tried.count(1) < 12 else ok()
+
+    _, instance = split(answer, shards=3, parallel=1)
+    assert instance.output == {"status": "ok"}
+    assert tried == [0, *[1] * 12, 2]
+
+
+def test_an_execution_whose_shards_take_long_leaves_more_of_them_to_the_next_one() -> None:
+    left = dict.fromkeys(range(200), 1)
+
+    def answer(work: dict[str, Any]) -> Any:
+        left[work["index"]] -= 1
+        return ok() if left[work["index"]] < 0 else {"status": "unfinished"}
+
+    hub, instance = split(answer, shards=200, parallel=8)
+    assert [given["first"] for given in instance.inputs] == [0, ACTIVITIES_PER_EXECUTION // 2]
+    assert len(hub.calls) == 400
+
+
 def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
     def answer(work: dict[str, Any]) -> Any:
         return After(5, failed("revoked key")) if work["index"] == 1 else After(8, ok())
@@ -183,16 +207,18 @@ def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> Non
 
 
 def test_more_shards_than_one_execution_takes_are_continued_as_new_with_a_bounded_history() -> None:
-    shards = 2 * SHARDS_PER_EXECUTION + 9
+    shards = 2 * ACTIVITIES_PER_EXECUTION + 9
     hub, instance = split(lambda _: ok(), shards=shards, parallel=64)
-    assert [given["first"] for given in instance.inputs] == [0, SHARDS_PER_EXECUTION, 2 * SHARDS_PER_EXECUTION]
+    assert [given["first"] for given in instance.inputs] == [0, ACTIVITIES_PER_EXECUTION, 2 * ACTIVITIES_PER_EXECUTION]
     assert sorted(call.input["index"] for call in hub.calls) == list(range(shards))
-    assert instance.longest_history < 5 * SHARDS_PER_EXECUTION
+    assert instance.longest_history < 5 * ACTIVITIES_PER_EXECUTION
 
 
 def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> None:
     _, instance = split(
-        lambda work: failed("revoked key") if work["index"] == 9 else ok(), shards=2 * SHARDS_PER_EXECUTION, parallel=8
+        lambda work: failed("revoked key") if work["index"] == 9 else ok(),
+        shards=2 * ACTIVITIES_PER_EXECUTION,
+        parallel=8,
     )
     assert (len(instance.inputs), instance.output["status"]) == (1, "failed")
 

@@ -14,7 +14,7 @@ from shared.errors import ShardContended
 from shared.journal import Journal
 from shared.paths import Split
 from shared.rows import Message, as_jsonl
-from shared.shards import ShardRun, Stopped, TooManyRejected
+from shared.shards import NothingAnswered, ShardRun, Stopped, TooManyRejected, Unfinished
 from shared.staging import commit_dataset, commit_rejected, sealed_tallies
 from shared.tally import Tally, total
 from shared.teacher import Completion, RowFailure, TeacherDown
@@ -173,6 +173,50 @@ async def test_a_killed_execution_is_continued_from_its_journal(folder: RunFolde
     rest = ScriptedTeacher()
     assert (await run_all(folder, rest)).accepted == 5
     assert sum(rest.asked.values()) == 5 - len(journal.records)
+
+
+async def test_an_execution_whose_time_is_up_leaves_the_rest_to_another(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.shards.WORK_SECONDS", 0.2)
+    await folder.add(questions(5))
+    teacher = ScriptedTeacher(wait=0.15)
+    for _ in range(2):
+        with pytest.raises(Unfinished):
+            await shard_run(folder, teacher).run()
+    [(_, metadata)] = [pair async for pair in folder.storage.metadata_under(folder.paths.journals("train"))]
+    assert 0 < Tally.from_metadata(metadata).done < 5
+    assert (await shard_run(folder, teacher).run()).accepted == 5
+    assert set(teacher.asked.values()) == {1}
+
+
+async def test_rows_that_take_too_long_for_the_host_are_left_to_another_execution(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.shards.ABANDON_SECONDS", 0.3)
+    await folder.add(questions(5))
+    teacher = ScriptedTeacher()
+    waits = iter([0, 0, 0, 60])
+
+    async def complete(messages: list[Message], **given: Any) -> Completion:
+        await asyncio.sleep(next(waits, 0))
+        return await ScriptedTeacher.complete(teacher, messages, **given)
+
+    monkeypatch.setattr(teacher, "complete", complete)
+    with pytest.raises(Unfinished):
+        await shard_run(folder, teacher).run()
+    assert sum(teacher.asked.values()) == 3
+    assert (await shard_run(folder, teacher).run()).accepted == 5
+    assert set(teacher.asked.values()) == {1}
+
+
+async def test_an_execution_in_which_no_row_is_answered_is_no_progress(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.shards.ABANDON_SECONDS", 0.1)
+    await folder.add(questions(5))
+    with pytest.raises(NothingAnswered, match="no row of the shard was answered"):
+        await shard_run(folder, ScriptedTeacher(wait=60)).run()
 
 
 async def test_two_executions_of_one_shard_cannot_double_a_row(folder: RunFolder) -> None:
