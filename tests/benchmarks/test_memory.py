@@ -8,7 +8,7 @@ from benchmarks.memory import broken, summary
 
 
 def run(rows: int, peak: float, lost: int = 0) -> dict[str, Any]:
-    return {"rows": rows, "shards": rows // 512, "delivered": rows - lost, "peak_mb": peak, "seconds": 2.0}
+    return {"rows": rows, "shards": rows // 256, "delivered": rows - lost, "peak_mb": peak, "seconds": 2.0}
 
 
 def test_memory_may_grow_by_a_tenth_and_no_more() -> None:
