@@ -1,5 +1,5 @@
 """How well a quota is used: a teacher that enforces requests or tokens a minute as Azure OpenAI does, asked by one worker process
-and by three that share it unaware of each other.
+and by three that share it unaware of each other: each takes the next shard when it has room, as from a hub's queue.
 
 `python -m benchmarks.quota`. Everything is counted from the teacher's own log, from the first request's arrival on:
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,12 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import worker
 from benchmarks.environment import PEERS, peer_python
 from benchmarks.harness import measured, serving, start_contender, table, write_results, write_rows
 from local.azurite import Azurite
 
 MODEL = "local-teacher"
-OURS = "ours"
+OURS, ANSWERS = "ours", "answers.jsonl"
+ROWS_PER_SHARD = 16  # about as many seconds of a run of minutes as a real shard has of a run of hours
 CONCURRENCY, LATENCY_MS, JITTER_MS = 64, 500, 500
 WARM_SECONDS = 10
 LAST_ANSWERS_SECONDS = (LATENCY_MS + JITTER_MS) / 1000  # before a worker's end: it has no row left to ask for
@@ -106,11 +109,8 @@ def compete(who: str, name: str, workers: int, count: int, folder: Path, storage
     log = place / "teacher.log"
     latency = ["--latency-ms", str(LATENCY_MS), "--latency-jitter", str(JITTER_MS)]
     with serving("local.teacher", *latency, "--log", str(log), *quota.options) as url:
-        processes = [
-            start_one(who, url, place, storage, range(n * count // workers, (n + 1) * count // workers), n)
-            for n in range(workers)
-        ]
-        finished = [measured_in_time(process, OWN_SECONDS if who == OURS else PEER_SECONDS) for process in processes]
+        write_rows(place / "rows.jsonl", range(count))
+        finished = ours(url, place, storage, workers) if who == OURS else [peer(who, url, place)]
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     result = {"who": who, "scenario": name, "workers": workers, "rows": count, "delivered": delivered(place)}
     result |= {"failure": ", ".join(each["failure"] for each in finished if each.get("failure"))}
@@ -120,15 +120,34 @@ def compete(who: str, name: str, workers: int, count: int, folder: Path, storage
     return result
 
 
-def start_one(who: str, url: str, place: Path, storage: str, numbers: range, number: int) -> subprocess.Popen[str]:
-    """One process with rows of its own."""
-    rows = place / f"rows-{number}.jsonl"
-    write_rows(rows, numbers)
-    arguments = ["--base-url", url, "--model", MODEL, "--input", str(rows), "--concurrency", str(CONCURRENCY)]
-    arguments += ["--output", str(place / f"answers-{number}.jsonl")]
-    if who == OURS:
-        return start_contender(sys.executable, "ours.py", [*arguments, "--storage", storage, "--rows-per-shard", "64"])
-    return start_contender(peer_python(who), f"{who}.py", [*arguments, "--timeout", str(PEER_SECONDS)])
+def ours(url: str, place: Path, storage: str, workers: int) -> list[dict[str, Any]]:
+    """One run, at which so many processes work: what each of them measured."""
+    rows = ["--input", str(place / "rows.jsonl"), "--rows-per-shard", str(ROWS_PER_SHARD)]
+    teacher = json.dumps({"concurrency": CONCURRENCY, "max_tokens": 256})
+    planned = measured(worker.start("plan", storage, url, *rows, "--teacher", teacher))
+    queue = worker.queue_of(planned["shards"])
+    run = ("--run", planned["run"])
+    processes = [worker.start("work", storage, url, *run, "--queue", queue=queue) for _ in range(workers)]
+    os.close(queue)
+    finished = [measured_in_time(process, OWN_SECONDS) for process in processes]
+    measured(worker.start("finish", storage, url, *run, "--output", str(place / ANSWERS)))
+    return finished
+
+
+def peer(who: str, url: str, place: Path) -> dict[str, Any]:
+    """The same rows, by one of the peers."""
+    arguments = [
+        "--base-url",
+        url,
+        "--model",
+        MODEL,
+        "--input",
+        str(place / "rows.jsonl"),
+        "--timeout",
+        str(PEER_SECONDS),
+    ]
+    arguments += ["--concurrency", str(CONCURRENCY), "--output", str(place / ANSWERS)]
+    return measured_in_time(start_contender(peer_python(who), f"{who}.py", arguments), PEER_SECONDS)
 
 
 def measured_in_time(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
@@ -149,8 +168,8 @@ def measured_in_time(process: subprocess.Popen[str], seconds: float) -> dict[str
 
 def delivered(place: Path) -> int:
     """Answers that differ: a row delivered twice must not stand for one that is lost."""
-    files = place.glob("answers-*.jsonl")
-    return len({line for file in files for line in file.read_text(encoding="utf-8").splitlines()})
+    answers = place / ANSWERS
+    return len(set(answers.read_text(encoding="utf-8").splitlines())) if answers.exists() else 0
 
 
 def analysed(requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float) -> dict[str, Any]:

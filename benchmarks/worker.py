@@ -1,7 +1,8 @@
 """This app's activities in processes of their own, as a function app has them: one plans a run, others work at its shards.
 
 Only blob storage passes from one to the next. `python -m benchmarks.worker plan …` prints the run's id; `work` executes every
-shard that is not complete, several at a time, and prints what it took; `finish` assembles the dataset.
+shard that is not complete, several at a time, and prints what it took (with `--queue`: those whose numbers it gets from standard
+input, a pipe that several workers share as function apps share the hub's queue); `finish` assembles the dataset.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -31,9 +32,10 @@ from shared.storage import Storage
 from tests.activities.runs import AppRun
 
 PARALLEL_SHARDS = 8
+QUEUED_BYTES = 8  # of one shard's number: a pipe holds thousands, and each read takes a whole one
 
 
-def start(command: str, storage: str, teacher: str, *arguments: str) -> subprocess.Popen[str]:
+def start(command: str, storage: str, teacher: str, *arguments: str, queue: int | None = None) -> subprocess.Popen[str]:
     """One such process. Its environment is all that it knows of storage and teacher."""
     environment = {
         **os.environ,
@@ -46,7 +48,20 @@ def start(command: str, storage: str, teacher: str, *arguments: str) -> subproce
         **{f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")},
     }
     arguments = (sys.executable, "-m", "benchmarks.worker", command, *arguments)
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdin=queue, stdout=subprocess.PIPE, text=True)
+
+
+def queue_of(shards: int) -> int:
+    """A pipe from which each worker takes the next shard's number; its end to read from."""
+    reading, writing = os.pipe()
+    os.write(writing, b"".join(b"%*d" % (QUEUED_BYTES, index) for index in range(shards)))
+    os.close(writing)
+    return reading
+
+
+def _queued() -> Iterator[int]:
+    while taken := os.read(sys.stdin.fileno(), QUEUED_BYTES):
+        yield int(taken)
 
 
 def peak_megabytes() -> float:
@@ -80,10 +95,12 @@ async def work(given: argparse.Namespace) -> dict[str, Any]:
     async with _storage() as storage:
         run = await _opened(storage, given.run)
         complete = await sealed_tallies(storage, run.paths, "train")
-        waiting = iter([index for index in range(run.shards["train"]) if index not in complete])
+        waiting = _queued() if given.queue else iter(range(run.shards["train"]))
 
         async def take() -> None:
             for index in waiting:
+                if index in complete:
+                    continue
                 generated = await run.generate(index)
                 if generated["status"] != "ok":
                     raise SystemExit(f"shard {index}: {generated}")
@@ -122,6 +139,7 @@ def main() -> None:
     planning.add_argument("--teacher", default="{}", help="JSON: that section of the run's specification")
     working = commands.add_parser("work")
     working.set_defaults(do=work)
+    working.add_argument("--queue", action="store_true")
     finishing = commands.add_parser("finish")
     finishing.set_defaults(do=finish)
     finishing.add_argument("--output", type=Path, required=True)
