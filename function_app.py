@@ -15,7 +15,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
-from orchestrators import finetuning, generation, run
+from orchestrators import finetuning, generation, run, scanning
 from orchestrators.run import CANCEL, DISTILLATION_RUN
 from shared import settings
 from shared.account import open_storage
@@ -32,7 +32,7 @@ from shared.starting import RunRequest, claim, request_of_body, request_of_uploa
 from shared.status import TERMINAL, initial_view, run_view
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-orchestrations = (run, generation, finetuning)
+orchestrations = (run, scanning, generation, finetuning)
 for part in (*orchestrations, prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report):
     app.register_functions(part.bp)
 

@@ -18,7 +18,7 @@ from activities.stopping import is_stopped
 from shared import settings
 from shared.account import open_storage
 from shared.paths import RunPaths, Split
-from shared.plan import Plan, read_plan
+from shared.plan import PlanReader
 from shared.runids import generation_id
 from shared.shards import ShardRun, Stopped, Unfinished
 from shared.sharing import shared
@@ -40,13 +40,13 @@ class _Work:
     """What shards of one split that are in work at the same time share: each reads nothing that another has read."""
 
     spec: RunSpec
-    plan: Plan
+    plan: PlanReader
     unusable: dict[int, int] = field(default_factory=dict[int, int])  # rows by shard: the success ratio is the split's
 
 
 @asynccontextmanager
 async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGenerator[_Work]:
-    yield _Work(await read_spec(storage, paths), await read_plan(storage, paths, split))
+    yield _Work(await read_spec(storage, paths), PlanReader(storage, paths, split))
 
 
 @cache
@@ -81,7 +81,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 paths=paths,
                 split=split,
                 index=index,
-                shard=common.plan.shards[index],
+                shard=await common.plan.shard(index),
                 max_rejected=shard["max_rejected"],
                 unusable=common.unusable,
                 round=shard.get("round", 0),

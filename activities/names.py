@@ -2,6 +2,10 @@
 
 PREPARE_RUN = "prepare_run"
 SCAN_DATASET = "scan_dataset"
+SCAN_RANGE = "scan_range"
+FIND_DOUBLES = "find_doubles"
+PLAN_RANGE = "plan_range"
+FINISH_SCAN = "finish_scan"
 REUSE_ANSWERS = "reuse_answers"
 PREFLIGHT = "preflight"
 GENERATE_SHARD = "generate_shard"

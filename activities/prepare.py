@@ -12,8 +12,9 @@ from activities.outcome import Payload, ok, returns_permanent_failures
 from shared import settings
 from shared.account import open_storage
 from shared.errors import InvalidInput, NotFound
-from shared.paths import RunPaths
+from shared.paths import SPLITS, RunPaths, Split
 from shared.resuming import changed, check_student
+from shared.scan_steps import ranges_of
 from shared.settings import Settings
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest, reuse_refusal, specification
@@ -28,7 +29,7 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="request", activity=PREPARE_RUN)
 @returns_permanent_failures
 async def prepare_run(request: Payload) -> Payload:
-    """RunRequest → `{spec, etags, warnings}`. A second execution finds the first one's `run.json` and copies."""
+    """RunRequest → `{spec, etags, ranges, warnings}`. A second execution finds the first one's `run.json` and copies."""
     given = RunRequest.model_validate(request)
     own = settings.current()
     paths = RunPaths(given.run_id)
@@ -37,7 +38,7 @@ async def prepare_run(request: Payload) -> Payload:
         spec = resolve(changed(first, given.changes), own, given.run_id)
         if given.round:  # again: only now is known which student no model at all stands for
             check_student(first, spec, given.run_id)
-        etags = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
+        etags: dict[Split, str] = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
         if spec.validation:
             etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
         if given.round:
@@ -46,8 +47,10 @@ async def prepare_run(request: Payload) -> Payload:
         else:
             await storage.create(paths.specification, _document(spec))
             spec = await read_spec(storage, paths)
+        ranges = await ranges_of(storage, paths, [split for split in SPLITS if split in etags])
     warnings = find_student(spec.student.model or "").warnings
-    return ok(spec=spec.model_dump(mode="json", exclude_none=True), etags=etags, warnings=list(warnings))
+    resolved = spec.model_dump(mode="json", exclude_none=True)
+    return ok(spec=resolved, etags=etags, ranges=ranges, warnings=list(warnings))
 
 
 async def _first_specification(storage: Storage, given: RunRequest) -> RunSpec:

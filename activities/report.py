@@ -17,7 +17,7 @@ from shared.account import open_storage
 from shared.description import Describer, Description
 from shared.errors import NotFound, PermanentError
 from shared.paths import RUNS, SPLITS, RunPaths, Split
-from shared.plan import read_plan
+from shared.plan import PlanReader
 from shared.remedies import reason_lines
 from shared.report import FileFacts, Report, card, file_facts
 from shared.rows import JSON_LINES
@@ -75,7 +75,7 @@ async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, spli
     tallies: dict[Split, Tally] = {split: await split_tally(storage, paths, split) for split in splits}
     try:
         rejected = await commit_rejected(storage, spec, paths, splits)
-        rows = {split: (await read_plan(storage, paths, split)).rows for split in splits}
+        rows = {split: (await PlanReader(storage, paths, split).plan()).rows for split in splits}
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
         return tallies

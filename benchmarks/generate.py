@@ -28,7 +28,7 @@ OWN = ("ours", "bare")
 def main() -> None:
     flags = argparse.ArgumentParser(prog="python -m benchmarks.generate")
     flags.add_argument("--rounds", type=int, default=5)
-    flags.add_argument("--rows", type=int, default=10_000, help="for ours and bare")
+    flags.add_argument("--rows", type=int, default=20_000, help="for ours and bare")
     flags.add_argument("--peer-rows", type=int, default=2000)
     flags.add_argument("--concurrency", type=int, nargs="+", default=[64, 256])
     flags.add_argument("--latency-ms", type=float, default=50)

@@ -26,7 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from local.bootstrap import ROOT
 from shared.paths import DATASETS, RUNS, RunPaths
-from shared.plan import read_plan
+from shared.plan import PlanReader
 from shared.staging import sealed_tallies
 from shared.storage import Storage
 from tests.activities.runs import AppRun
@@ -125,7 +125,7 @@ async def _opened(storage: Storage, run_id: str) -> AppRun:
     run = AppRun(storage)
     run.paths = RunPaths(run_id)
     run.splits.append("train")
-    run.shards = {"train": len((await read_plan(storage, run.paths, "train")).shards)}
+    run.shards = {"train": (await PlanReader(storage, run.paths, "train").plan()).shards}
     return run
 
 

@@ -22,11 +22,12 @@ from activities.names import (
 from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
+from orchestrators.scanning import SCAN_RANGES
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
 from shared.gate import after_generation, after_scan, during_generation, expected_usage, max_rejected
 from shared.pacing import progress_interval
 from shared.reusing import nothing_reused
-from shared.runids import finetuning_id, generation_id
+from shared.runids import finetuning_id, generation_id, scanning_id
 from shared.spec import RunSpec, parse_spec
 from shared.status import RunStatus, Stage
 from shared.tally import Tally
@@ -35,6 +36,7 @@ from shared.usage import Usage
 DISTILLATION_RUN = "distillation_run"
 CANCEL = "cancel"
 JOB_CHANGED = "finetune"
+RANGES_AT_ONCE = 4  # scanned by one activity: a minute or two
 JOB_LOOK_SECONDS = 6 * 3600.0  # a job of two weeks is 56 looks; whatever happens to it comes as an event
 
 bp = df.Blueprint()
@@ -71,6 +73,7 @@ class _Run:
         self.round: int = self.request.get("round", 0)
         self.status = RunStatus(task=self.request["task"], name=self.request["name"])
         self.splits: list[str] = []
+        self.ranges: dict[str, int] = {}
         self.scans: dict[str, Any] = {}
         self.has_validation = False
         self.failure: RunFailed | None = None
@@ -93,11 +96,15 @@ class _Run:
     def prepare(self) -> Generator[Any, Any, RunSpec]:
         prepared = yield from self.call(PREPARE_RUN, "prepare", self.request)
         self.splits = sorted(prepared["etags"])
+        self.ranges = prepared.get("ranges", {})  # histories of before have none
         self.status.warnings = prepared["warnings"]
         return parse_spec(prepared["spec"])
 
     def scan(self, spec: RunSpec) -> Generator[Any, Any, None]:
-        scanned = yield from self.call(SCAN_DATASET, "scan", {"splits": self.splits})
+        if sum(self.ranges.values()) > RANGES_AT_ONCE:
+            scanned = yield from self.scan_ranges()
+        else:
+            scanned = yield from self.call(SCAN_DATASET, "scan", {"splits": self.splits, "round": self.round})
         self.scans = scanned["splits"]
         for split, found in self.scans.items():
             self.status.plan(split, found["rows"], found["shards"])
@@ -107,6 +114,18 @@ class _Run:
         problem = after_scan(spec, self.scans)
         if problem:
             raise RunFailed(problem)
+
+    def scan_ranges(self) -> Steps:
+        """Large inputs, by several activities. A cancellation meanwhile is minded afterwards: a scan takes minutes."""
+        self.enter("scan")
+        self.check_cancelled()
+        work = {"run_id": self.run_id, "ranges": self.ranges, "round": self.round, "step": 0, "first": 0}
+        scanning = self.context.call_sub_orchestrator(SCAN_RANGES, work, scanning_id(self.run_id))
+        while not scanning.is_completed:
+            yield from first_of(self.context, [scanning])
+        if isinstance(scanning.result, Exception):
+            raise RunFailed(activity_error(SCAN_RANGES, scanning.result))
+        return succeeded(scanning.result)
 
     def reuse(self, spec: RunSpec, earlier: str) -> Generator[Any, Any, None]:
         """Answers of an earlier run into the journals, many shards at a time; the estimate is of what they leave to ask for."""

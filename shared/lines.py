@@ -1,15 +1,18 @@
 """Lines of a byte stream with their offsets, read incrementally: memory is one chunk and one line, whatever the file's size.
 
-Used twice, to plan shards and to read one shard's range, so that both agree on what a line is.
+Used to scan a range of a file, to plan shards and to read one shard's range, so that all agree on what a line is.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
 MAX_LINE_BYTES = 1024 * 1024  # far above any chat row that a student's context could hold
 BOM = b"\xef\xbb\xbf"
+BEYOND_BYTES = 256 * 1024  # read at a time past a range's end, for the rest of its last line
+
+ReadBytes = Callable[[int, int], AsyncIterator[bytes]]  # bytes [start, end) of a file, in chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,34 @@ async def line_batches(
             yield batch
     if position > start:
         yield [_line(number, start, position, pending, too_long)]
+
+
+async def range_lines(read: ReadBytes, start: int, end: int, size: int) -> AsyncIterator[Line]:
+    """The lines that begin in bytes [start, end) of a file of `size` bytes, numbered from 1 within the range.
+
+    So each line belongs to exactly one of the ranges that a file is cut into, wherever the cuts are.
+    """
+    begin = max(0, start - 1)  # whether a line begins at `start` is told by the byte before
+    async for line in iter_lines(_whole_lines(read, begin, start, end, size), offset=begin, number=0 if start else 1):
+        if line.start >= start:
+            yield line
+
+
+async def _whole_lines(read: ReadBytes, begin: int, start: int, end: int, size: int) -> AsyncIterator[bytes]:
+    """Bytes from `begin` to the end of the last line that begins before `end`; of a range in which none begins, a part."""
+    ends_with_line, line_begins, position = False, start == 0, begin
+    async for chunk in read(begin, min(end, size)):
+        yield chunk
+        ends_with_line = chunk.endswith(b"\n")
+        line_begins = line_begins or b"\n" in chunk[: end - 1 - position]
+        position += len(chunk)
+    while line_begins and not ends_with_line and position < size:
+        async for chunk in read(position, min(size, position + BEYOND_BYTES)):
+            newline = chunk.find(b"\n")
+            yield chunk if newline < 0 else chunk[: newline + 1]
+            if newline >= 0:
+                return
+        position += BEYOND_BYTES
 
 
 def _line(number: int, start: int, end: int, content: bytearray, too_long: bool) -> Line:

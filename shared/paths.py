@@ -45,10 +45,30 @@ class RunPaths:
     def plan(self, split: Split) -> str:
         return f"{self.run_id}/plan/{split}.json"
 
-    @property
-    def scan_rejected(self) -> str:
-        """What the scan rejected, until generation writes the whole list."""
-        return f"{self.run_id}/plan/rejected.jsonl"
+    def planned(self, split: Split, number: int) -> str:
+        """Shards of one range of an input."""
+        return f"{self.run_id}/plan/{split}/{number:06d}.json"
+
+    def planned_rejected(self, split: Split, number: int) -> str:
+        """What the scan rejected of a range, until generation writes the whole list."""
+        return f"{self.run_id}/plan/{split}/{number:06d}.rejected.jsonl"
+
+    def scan(self, round_: int) -> str:
+        """What the steps of a scan hand to each other; deleted when the plan stands."""
+        return f"{self.run_id}/plan/scan-{round_}/"
+
+    def scanned(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.json"
+
+    def scanned_rejected(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.rejected.jsonl"
+
+    def hashes(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.hashes"
+
+    def doubles(self, round_: int, split: Split, number: int) -> str:
+        """Folder of the doubles found in one range, a file for each group of hashes."""
+        return f"{self.scan(round_)}doubles/{split}/{number:06d}/"
 
     def journals(self, split: Split) -> str:
         return f"{self.run_id}/shards/{split}/"

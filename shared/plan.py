@@ -1,29 +1,27 @@
 """Plans: which byte range of an input each shard answers, and which rows no shard may ask the teacher about.
 
-Made by one pass over the input, before the teacher is paid. Memory: 16 bytes and a line number a row, for duplicates.
+A plan is cut as its input was cut for the scan: one small document of the whole, and one for each range with its shards. Whoever
+needs some shards reads their ranges alone. How plans are made: shared/scanning.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from shared.lines import Line, iter_lines, line_batches
+from shared.lines import Line, line_batches
 from shared.paths import RunPaths, Split
-from shared.rows import Rejection, Row, parse_row
-from shared.spec import RunSpec
-from shared.students import find_student
-from shared.tasks import TASKS, Unreadable
-from shared.tokens import chat_tokens, fits
-from shared.usage import Usage, row_estimate
+from shared.usage import Usage
 
 if TYPE_CHECKING:
     from shared.storage import Storage
 
 MAX_SAMPLES = 5  # rejected rows shown in messages
+RANGES_KEPT = 2  # by a reader: shards that are in work side by side may belong to two
 
 
 class Exclusion(BaseModel):
@@ -45,152 +43,104 @@ class Shard(BaseModel):
     excluded: list[Exclusion] = Field(default_factory=list[Exclusion])
 
 
-class Plan(BaseModel):
-    """The shards of one split, in input order, and what the scan found."""
+class ScanCounts(BaseModel):
+    """What a scan found. Counts of ranges add up to those of their split."""
 
-    split: str
     rows: int = 0
     valid: int = 0
     reused: int = 0  # of the valid rows, those that an earlier run has answered; found by a dry run alone
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
     estimate: Usage = Field(default_factory=Usage)
+
+    def add(self, later: ScanCounts) -> None:
+        """Add the counts of what comes after."""
+        self.rows += later.rows
+        self.valid += later.valid
+        self.reused += later.reused
+        for reason, count in later.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+        self.samples = [*self.samples, *later.samples][:MAX_SAMPLES]
+        self.estimate.add(later.estimate)
+
+
+class RangePlan(ScanCounts):
+    """The shards of one range, in input order. Of a plan, not a scan: with lines as they are numbered in the split."""
+
+    first_line: int = 1
     shards: list[Shard] = Field(default_factory=list[Shard])
 
+
+class PlannedRange(BaseModel):
+    """Where a range's shards and lines stand among those of the split."""
+
+    first_shard: int
+    first_line: int  # 1-based
+
+
+class Plan(ScanCounts):
+    """The plan of one split."""
+
+    shards: int = 0  # how many
+    ranges: list[PlannedRange] = Field(default_factory=list[PlannedRange])
+
+    def append(self, planned: RangePlan) -> None:
+        """The next range's plan, as counts and where it stands."""
+        self.add(planned)
+        self.ranges.append(PlannedRange(first_shard=self.shards, first_line=planned.first_line))
+        self.shards += len(planned.shards)
+
     def summary(self) -> dict[str, Any]:
-        """What the scan found, without the shards themselves: small, whatever the size of the dataset."""
-        return {**self.model_dump(exclude={"split", "reused", "shards"}), "shards": len(self.shards)}
+        """What the scan found: small, whatever the size of the dataset."""
+        return self.model_dump(exclude={"reused", "ranges"})
 
 
-async def read_plan(storage: Storage, paths: RunPaths, split: Split) -> Plan:
-    """The plan that the scan wrote. Raises NotFound."""
-    return Plan.model_validate(await storage.read_json(paths.plan(split)))
+class PlanReader:
+    """Reads the plan of one split as far as it is asked for. Its methods raise NotFound where there is none."""
 
+    def __init__(self, storage: Storage, paths: RunPaths, split: Split) -> None:
+        self._storage, self._paths = storage, paths
+        self._split: Split = split
+        self._plan: Plan | None = None
+        self._ranges: dict[int, RangePlan] = {}
+        self._reading = asyncio.Lock()
 
-SeenRows = dict[bytes, tuple[str, int]]  # question hash: (split, line)
+    async def plan(self) -> Plan:
+        """The whole, without the shards."""
+        if self._plan is None:
+            self._plan = Plan.model_validate(await self._storage.read_json(self._paths.plan(self._split)))
+        return self._plan
 
+    async def range_of(self, shard: int) -> int:
+        """The number of the range that a shard belongs to."""
+        ranges = (await self.plan()).ranges
+        return bisect_right(ranges, shard, key=lambda one: one.first_shard) - 1
 
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """One entry of `rejected.jsonl`."""
+    async def shard(self, index: int) -> Shard:
+        number = await self.range_of(index)
+        planned = await self._range(number)
+        return planned.shards[index - (await self.plan()).ranges[number].first_shard]
 
-    split: str
-    line: int
-    id: str | None
-    reason: str
-    detail: str
+    async def shards(self, first: int = 0) -> AsyncIterator[tuple[int, Shard]]:
+        """(index, shard) of all from `first` on, in order; a range's at a time are in memory."""
+        for index in range(first, (await self.plan()).shards):
+            yield index, await self.shard(index)
 
+    async def rejected(self, number: int) -> list[dict[str, Any]]:
+        """What the scan rejected of a range."""
+        return await self._storage.read_lines(self._paths.planned_rejected(self._split, number))
 
-def nothing_answered(row: Row) -> bool:
-    return False
-
-
-async def make_plan(
-    split: str,
-    chunks: AsyncIterable[bytes],
-    spec: RunSpec,
-    seen: SeenRows,
-    rejections: list[RejectedRow],
-    is_answered: Callable[[Row], bool] = nothing_answered,
-) -> Plan:
-    """Scan one split. `seen` holds the rows of the splits scanned before; it and `rejections` are added to.
-
-    `is_answered` says which rows the teacher need not be asked for: they are counted, and no part of the estimate.
-    """
-    plan, checks = Plan(split=split), RowChecks(spec)
-    async for line in iter_lines(chunks):
-        if line.is_blank:
-            continue
-        plan.rows += 1
-        shard = _shard_of(plan, line, spec.generation.rows_per_shard)
-        checked = checks.row(line.content)
-        if isinstance(checked, Row):
-            excluded = _find_double(checked, split, line.number, seen)
-            if excluded is None:
-                plan.valid += 1
-                if is_answered(checked):
-                    plan.reused += 1
-                else:
-                    plan.estimate.add(row_estimate(checked, spec))
-                continue
-            shard.excluded.append(excluded)
-            checked = Rejection(excluded.reason, excluded.detail, checked.id)
-        _count_rejection(plan, line.number, checked)
-        rejections.append(RejectedRow(split, line.number, checked.id, checked.reason, checked.detail))
-    return plan
+    async def _range(self, number: int) -> RangePlan:
+        async with self._reading:
+            if number not in self._ranges:
+                while len(self._ranges) >= RANGES_KEPT:
+                    self._ranges.pop(next(iter(self._ranges)))
+                document = await self._storage.read_json(self._paths.planned(self._split, number))
+                self._ranges[number] = RangePlan.model_validate(document)
+            return self._ranges[number]
 
 
 async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterator[list[Line]]:
     """The shard's lines that are rows, from the bytes of its range, those of one chunk at a time."""
     async for batch in line_batches(chunks, offset=shard.start, number=shard.first_line):
         yield [line for line in batch if not line.is_blank]
-
-
-class RowChecks:
-    """What a run demands of a row before the teacher is asked: its shape, its task's, and what settings and student want."""
-
-    def __init__(self, spec: RunSpec) -> None:
-        self._spec, self._task = spec, TASKS[spec.task]
-        self._student = find_student(spec.student.model or "")
-
-    def row(self, content: bytes | None) -> Row | Rejection:
-        """A line's bytes to a row that the run can use. `content` None: the line is longer than the limit."""
-        checked = self.shape(content)
-        if isinstance(checked, Rejection):
-            return checked
-        return self._reference_problem(checked) or self._length_problem(checked) or checked
-
-    def shape(self, content: bytes | None) -> Row | Rejection:
-        """A line's bytes to a row of the task, whatever the settings demand of it besides: those may change."""
-        parsed = parse_row(content)
-        return self._task.check(parsed) if isinstance(parsed, Row) else parsed
-
-    def usable(self, line: Line, shard: Shard) -> Row | Rejection:
-        """The row of a line, unless it is wrong or the scan excluded it."""
-        row = self.row(line.content)
-        if isinstance(row, Row):
-            for excluded in shard.excluded:
-                if excluded.line == line.number:
-                    return Rejection(excluded.reason, excluded.detail, row.id)
-        return row
-
-    def _reference_problem(self, row: Row) -> Rejection | None:
-        if self._spec.quality.select != "reference":
-            return None
-        reference = self._task.reference_value(row)
-        if reference is None:
-            return Rejection("no_reference", "there is no reference answer, and quality.select is reference", row.id)
-        if isinstance(reference, Unreadable):
-            return Rejection("invalid_reference", f"the reference answer cannot be read: {reference.detail}", row.id)
-        return None
-
-    def _length_problem(self, row: Row) -> Rejection | None:
-        """A row whose questions alone are more than the student can take in."""
-        asked = [message for message in row.messages if message["role"] != "assistant"]
-        context = self._student.context_tokens
-        if fits(asked, context):
-            return None
-        return Rejection("too_long", f"about {chat_tokens(asked):,} tokens, the student takes {context:,}", row.id)
-
-
-def _shard_of(plan: Plan, line: Line, rows_per_shard: int) -> Shard:
-    if not plan.shards or plan.shards[-1].rows == rows_per_shard:
-        plan.shards.append(Shard(start=line.start, end=line.end, first_line=line.number))
-    shard = plan.shards[-1]
-    shard.end, shard.last_line = line.end, line.number
-    shard.rows += 1
-    return shard
-
-
-def _find_double(row: Row, split: str, line: int, seen: SeenRows) -> Exclusion | None:
-    first_split, first_line = seen.setdefault(row.question_hash(), (split, line))
-    if (first_split, first_line) == (split, line):
-        return None
-    reason = "duplicate" if first_split == split else "overlap"
-    return Exclusion(line=line, reason=reason, detail=f"the same as line {first_line} of {first_split}")
-
-
-def _count_rejection(plan: Plan, line: int, rejection: Rejection) -> None:
-    plan.rejected[rejection.reason] = plan.rejected.get(rejection.reason, 0) + 1
-    if len(plan.samples) < MAX_SAMPLES:
-        plan.samples.append(f"line {line}: {rejection.reason}: {rejection.detail}")

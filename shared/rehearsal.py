@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import InvalidInput, PermanentError, Problem
+from shared.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.gate import after_scan, expected_usage
+from shared.lines import ReadBytes
 from shared.paths import Split
-from shared.plan import Plan, RejectedRow, SeenRows, make_plan, nothing_answered
 from shared.reusing import EarlierAnswers, answered_earlier, nothing_reused
+from shared.scanning import nothing_answered, plan_in_memory
 from shared.spec import RunSpec
 from shared.students import find_student
 from shared.usage import cost
@@ -40,19 +42,18 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     """
     inputs: dict[Split, str] = {"train": spec.train, **({"validation": spec.validation} if spec.validation else {})}
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
-    size = sum([(properties.size if (properties := await storage.properties(path)) else 0) for path in inputs.values()])
-    size += await earlier.size() if earlier else 0
+    sizes = {split: await _size(storage, path) for split, path in inputs.items()}
+    size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     if size > MAX_BYTES:
         read = "the datasets and the answers to reuse" if earlier else "the datasets"
         message = f"{read} have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
         raise PermanentError(message, code="too_large")
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
-    seen: SeenRows = {}
-    rejected: list[RejectedRow] = []
-    plans: dict[str, Plan] = {}
-    for split, path in inputs.items():
-        plans[split] = await make_plan(split, storage.stream_path(path), spec, seen, rejected, is_answered)
-    scans = {split: plan.summary() for split, plan in plans.items()}
+    readable: dict[Split, tuple[ReadBytes, int]] = {
+        split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
+    }
+    plans, rejected = await plan_in_memory(readable, spec, is_answered)
+    scans = {split: plan.model_dump(exclude={"shards"}) for split, plan in plans.items()}
     usage, problem = expected_usage(scans), after_scan(spec, scans)
     warnings = list(find_student(spec.student.model or "").warnings)
     if earlier and not any(plan.reused for plan in plans.values()):
@@ -75,3 +76,11 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
         "error": problem,
         "warnings": warnings,
     }
+
+
+async def _size(storage: Storage, path: str) -> int:
+    """Bytes of a dataset. Raises NotFound."""
+    properties = await storage.properties(path)
+    if properties is None:
+        raise NotFound(f"dataset {path} does not exist")
+    return properties.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,9 @@ from shared.answering import Record, answers_of, length_problem
 from shared.errors import NotFound
 from shared.journal import Journal
 from shared.paths import SPLITS, RunPaths, Split
-from shared.plan import RowChecks, Shard, read_plan
+from shared.plan import PlanReader, Shard
 from shared.request_keys import RequestKeys
+from shared.row_checks import RowChecks
 from shared.rows import Row
 from shared.spec import RunSpec
 from shared.staging import holdout, lines_of
@@ -99,7 +100,7 @@ class Seeding:
 
     async def run(self, first: int) -> Seeded:
         """Shards from `first` on, as many as have MAX_ROWS rows together. Raises ShardContended (transient)."""
-        group = _group((await read_plan(self.storage, self.paths, self.split)).shards, first)
+        group = await _group(PlanReader(self.storage, self.paths, self.split), first)
         seeded = Seeded(next=first + len(group))
         wanted = {key for shard in group for key in [key async for _, _, key in self._requests(shard)]}
         earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
@@ -170,10 +171,10 @@ def nothing_reused(run_id: str, keyless: int) -> str:
     return f"nothing of run {run_id} could be reused: {why}"
 
 
-def _group(shards: Sequence[Shard], first: int) -> list[Shard]:
+async def _group(plan: PlanReader, first: int) -> list[Shard]:
     """Shards that are looked at together: at least one."""
     group, rows = list[Shard](), 0
-    for shard in shards[first:]:
+    async for _, shard in plan.shards(first):
         rows += shard.rows
         if group and rows > MAX_ROWS:
             break

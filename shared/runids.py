@@ -43,6 +43,11 @@ def generation_id(run_id: str, split: str) -> str:
     return f"{run_id}:generate:{split}"
 
 
+def scanning_id(run_id: str) -> str:
+    """Instance id of the sub-orchestration that scans large inputs."""
+    return f"{run_id}:scan"
+
+
 def finetuning_id(run_id: str) -> str:
     """Instance id of the sub-orchestration that follows the fine-tuning job."""
     return f"{run_id}:finetune"
@@ -50,7 +55,7 @@ def finetuning_id(run_id: str) -> str:
 
 def parts_of(run_id: str) -> list[str]:
     """Instance ids of all sub-orchestrations that a run may have."""
-    return [*(generation_id(run_id, split) for split in SPLITS), finetuning_id(run_id)]
+    return [scanning_id(run_id), *(generation_id(run_id, split) for split in SPLITS), finetuning_id(run_id)]
 
 
 def slug(name: str) -> str:

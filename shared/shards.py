@@ -19,8 +19,9 @@ from shared.journal import Journal
 from shared.lines import Line
 from shared.pacing import ABANDON_SECONDS, WORK_SECONDS
 from shared.paths import SPLITS, RunPaths, Split
-from shared.plan import RowChecks, Shard
+from shared.plan import Shard
 from shared.request_keys import RequestKeys
+from shared.row_checks import RowChecks
 from shared.rows import Rejection, Row
 from shared.spec import RunSpec
 from shared.staging import holdout, lines_of, stage_shard

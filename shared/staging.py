@@ -16,7 +16,8 @@ from shared.answering import Record, answers_of
 from shared.journal import Holdout, Journal, nothing_held_out
 from shared.lines import Line
 from shared.paths import RunPaths, Split
-from shared.plan import RowChecks, Shard, read_plan, shard_lines
+from shared.plan import PlanReader, Shard, shard_lines
+from shared.row_checks import RowChecks
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
 from shared.students import find_student
@@ -97,16 +98,18 @@ async def commit_rejected(
     for split in splits:
         counts[split] = Counter()
         sealed = await sealed_tallies(storage, paths, split)
-        plan = await read_plan(storage, paths, split)
-        scanned: list[dict[str, Any]] | None = None
-        for index, shard in enumerate(plan.shards):
+        plan = PlanReader(storage, paths, split)
+        scanned: tuple[int, list[dict[str, Any]]] = (-1, [])  # what the scan rejected, of the range looked at last
+        async for index, shard in plan.shards():
             if index in sealed:
                 found = Counter(sealed[index].rejected)
                 if found and block_id(split, index) not in present:
                     await _stage_again(storage, spec, paths, split, index, shard)
             else:
-                scanned = await _scanned(storage, paths, split) if scanned is None else scanned
-                found = await _stage_incomplete(storage, paths, split, index, shard, scanned)
+                number = await plan.range_of(index)
+                if scanned[0] != number:
+                    scanned = number, await plan.rejected(number)
+                found = await _stage_incomplete(storage, paths, split, index, shard, scanned[1])
             if found:
                 blocks.append(block_id(split, index))
                 counts[split] += found
@@ -159,9 +162,9 @@ async def _commit(
 ) -> None:
     present = await storage.staged(name)
     missing = [index for index in indices if block_id(split, index) not in present]
-    shards = (await read_plan(storage, paths, split)).shards if missing else []
+    plan = PlanReader(storage, paths, split)
     for index in missing:
-        await _stage_again(storage, spec, paths, split, index, shards[index])
+        await _stage_again(storage, spec, paths, split, index, await plan.shard(index))
     await storage.commit(name, [block_id(split, index) for index in indices])
 
 
@@ -185,12 +188,6 @@ async def _stage_incomplete(
         block = as_jsonl([entries[line] for line in sorted(entries)])
         await storage.stage(paths.rejected, block_id(split, index), block)
     return Counter(str(entry["reason"]) for entry in entries.values())
-
-
-async def _scanned(storage: Storage, paths: RunPaths, split: Split) -> list[dict[str, Any]]:
-    """What the scan rejected of a split."""
-    found = await storage.read_lines(paths.scan_rejected)
-    return [entry for entry in found if entry["split"] == split]
 
 
 def _entry(split: Split, record: Record) -> dict[str, Any]:

@@ -68,9 +68,11 @@ class Storage:
         data = b"".join([chunk async for chunk in self.stream(name)])
         return [json.loads(line) for line in data.split(b"\n") if line]
 
-    async def write(self, name: str, data: bytes, *, content_type: str = JSON) -> None:
+    async def write(
+        self, name: str, data: bytes, *, content_type: str = JSON, metadata: dict[str, str] | None = None
+    ) -> None:
         settings = ContentSettings(content_type=content_type)
-        await self.blob(name).upload_blob(data, overwrite=True, content_settings=settings)
+        await self.blob(name).upload_blob(data, overwrite=True, content_settings=settings, metadata=metadata)
 
     async def create(self, name: str, data: bytes) -> bool:
         """Write only where nothing stands yet. Returns whether this call wrote it."""
@@ -95,10 +97,13 @@ class Storage:
         async for chunk in _stream(self.blob(name), f"{RUNS}/{name}", span):
             yield chunk
 
-    async def stream_path(self, path: str) -> AsyncIterator[bytes]:
-        """Bytes of a blob by path in chunks. Raises NotFound."""
+    async def stream_path(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes [start, end) of a blob by path in chunks. Raises NotFound."""
+        if end <= start:
+            return
         container, name = split_path(path)
-        async for chunk in _stream(self._client.get_blob_client(container, name), path, {}):
+        span = {"offset": start, "length": end - start}
+        async for chunk in _stream(self._client.get_blob_client(container, name), path, span):
             yield chunk
 
     async def properties(self, path: str) -> BlobProperties | None:

@@ -222,7 +222,8 @@ async def test_validation_does_not_stop_at_the_first_bad_row(folder: RunFolder) 
     good = questions(4).splitlines()
     plan = await folder.add(b"\n".join([bad[0], good[0], bad[1], *good[1:], bad[2]]))
     assert (plan.rows, plan.valid) == (7, 4)
-    assert [(row.line, row.reason) for row in folder.rejections] == [
+    rejected = await folder.storage.read_lines(folder.paths.planned_rejected("train", 0))
+    assert [(row["line"], row["reason"]) for row in rejected] == [
         (1, "invalid_json"),
         (3, "missing_messages"),
         (7, "empty_content"),

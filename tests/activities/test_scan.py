@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from shared.paths import SPLITS
 from shared.rows import as_jsonl
 from tests.activities.conftest import NewRun
 from tests.activities.runs import sum_row, sums
@@ -18,7 +19,7 @@ async def test_rows_are_counted_and_cut_into_shards(new_run: NewRun) -> None:
     assert (train["rows"], train["valid"], train["rejected"], train["shards"]) == (12, 12, {}, 3)
     assert (validation["rows"], validation["valid"], validation["shards"]) == (3, 3, 1)
     assert train["estimate"]["prompt_tokens"] > 0
-    shards = (await run.storage.read_json(run.paths.plan("train")))["shards"]
+    shards = (await run.storage.read_json(run.paths.planned("train", 0)))["shards"]
     assert [shard["rows"] for shard in shards] == [5, 5, 2]
     assert (shards[0]["start"], shards[-1]["end"]) == (0, len(sums(12)))
 
@@ -30,7 +31,8 @@ async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(ne
     )
     assert scanned["splits"]["train"]["rejected"] == {"duplicate": 1, "invalid_json": 1, "missing_messages": 1}
     assert scanned["splits"]["validation"]["rejected"] == {"overlap": 1}
-    found = [(row["split"], row["line"], row["id"], row["reason"]) for row in await run.rows(run.paths.scan_rejected)]
+    names = [run.paths.planned_rejected(split, 0) for split in SPLITS]
+    found = [(row["split"], row["line"], row["id"], row["reason"]) for name in names for row in await run.rows(name)]
     assert found == [
         ("train", 1, None, "invalid_json"),
         ("train", 6, "sum-1", "duplicate"),

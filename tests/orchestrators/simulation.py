@@ -17,7 +17,7 @@ from typing import Any
 from local.host.durable.episodes import Decision, context_json, decide, read_answer
 from local.host.durable.events import Event, Kind, Status, event, time_text
 from local.host.durable.replay import Command
-from orchestrators import finetuning, generation, run
+from orchestrators import finetuning, generation, run, scanning
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ACTIVITY_SECONDS = 1.0  # of an activity that says nothing else
@@ -64,7 +64,7 @@ class Instance:
 
 def _handles() -> dict[str, Callable[[str], str]]:
     """The functions that the worker calls for each orchestrator, as the decorators registered them."""
-    blueprints: list[Any] = [run.bp, generation.bp, finetuning.bp]
+    blueprints: list[Any] = [run.bp, scanning.bp, generation.bp, finetuning.bp]
     functions = [builder._function for blueprint in blueprints for builder in blueprint._function_builders]
     return {function.get_trigger().orchestration: function.get_user_function() for function in functions}
 

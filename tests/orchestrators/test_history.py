@@ -7,7 +7,7 @@ import json
 import pytest
 
 from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
-from orchestrators.generation import ACTIVITIES_PER_EXECUTION
+from orchestrators.window import ACTIVITIES_PER_EXECUTION
 from tests.orchestrators.scripted import Distillation, ok
 from tests.orchestrators.simulation import After
 

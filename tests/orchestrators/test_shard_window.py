@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from activities.names import GENERATE_SHARD
 from local.host.durable.events import Status
-from orchestrators.generation import ACTIVITIES_PER_EXECUTION, GENERATE_SPLIT
+from orchestrators.generation import GENERATE_SPLIT
+from orchestrators.window import ACTIVITIES_PER_EXECUTION
 from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
 from tests.orchestrators.scripted import failed, ok
 from tests.orchestrators.simulation import After, Hub, Instance

@@ -11,9 +11,10 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
-from shared.paths import DATASETS, RUNS, RunPaths, Split
-from shared.plan import Plan, RejectedRow, SeenRows, make_plan
+from shared.paths import DATASETS, RUNS, SPLITS, RunPaths, Split
+from shared.plan import RangePlan
 from shared.rows import as_jsonl
+from shared.scan_steps import ScanSteps
 from shared.spec import RunSpec, parse_spec
 from shared.storage import Storage
 
@@ -25,17 +26,18 @@ class RunFolder:
         self.storage = storage
         self.spec = spec
         self.paths = RunPaths(f"test-{uuid4().hex[:12]}")
-        self.plans: dict[Split, Plan] = {}
-        self.seen: SeenRows = {}
-        self.rejections: list[RejectedRow] = []
+        self.plans: dict[Split, RangePlan] = {}
 
-    async def add(self, content: bytes, split: Split = "train") -> Plan:
+    async def add(self, content: bytes, split: Split = "train") -> RangePlan:
+        """Write an input and scan all that there are. The plan of the input's one range."""
         await self.storage.write(self.paths.input(split), content)
-        chunks = self.storage.stream(self.paths.input(split))
-        plan = await make_plan(split, chunks, self.spec, self.seen, self.rejections)
-        await self.storage.write(self.paths.plan(split), plan.model_dump_json().encode())
-        self.plans[split] = plan
-        return plan
+        ranges: dict[Split, int] = {**dict.fromkeys(self.plans, 1), split: int(bool(content))}
+        await ScanSteps(self.storage, self.spec, self.paths, 0, ranges).all()
+        for known in SPLITS:
+            if ranges.get(known):
+                planned = await self.storage.read_json(self.paths.planned(known, 0))
+                self.plans[known] = RangePlan.model_validate(planned)
+        return self.plans.get(split, RangePlan())
 
     async def text(self, name: str) -> str:
         return (await self.storage.read(name)).decode()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lines import Line, iter_lines
+from shared.lines import BEYOND_BYTES, Line, iter_lines, range_lines
 
 
 async def chunked(data: bytes, size: int) -> AsyncIterator[bytes]:
@@ -57,3 +58,43 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
 def test_a_line_over_the_limit_has_no_content_and_leaves_the_others_alone() -> None:
     lines = lines_of(b"ab\n" + b"x" * 50 + b"\ncd", max_bytes=10)
     assert [line.content for line in lines] == [b"ab", None, b"cd"]
+
+
+def lines_by_range(data: bytes, width: int, chunk: int = 7) -> tuple[list[Line], int]:
+    """Lines of all ranges of this width, numbered through; and the bytes that were read for them."""
+    bytes_read = 0
+
+    async def read(start: int, end: int) -> AsyncIterator[bytes]:
+        nonlocal bytes_read
+        async for piece in chunked(data[start:end], chunk):
+            bytes_read += len(piece)
+            yield piece
+
+    async def collect() -> list[Line]:
+        found: list[Line] = []
+        for start in range(0, len(data), width):
+            first = len(found)
+            async for line in range_lines(read, start, start + width, len(data)):
+                assert line.number == len(found) - first + 1
+                found.append(replace(line, number=len(found) + 1))
+        return found
+
+    return asyncio.run(collect()), bytes_read
+
+
+@given(data=contents, width=st.integers(1, 50), chunk=st.integers(1, 40))
+def test_each_line_belongs_to_exactly_one_range_wherever_the_file_is_cut(data: bytes, width: int, chunk: int) -> None:
+    assert lines_by_range(data, width, chunk)[0] == lines_of(data)
+
+
+def test_a_range_reads_no_more_of_the_next_than_its_last_line_takes() -> None:
+    data = (b"x" * 99 + b"\n") * 100
+    found, bytes_read = lines_by_range(data, width=250, chunk=len(data))
+    assert len(found) == 100
+    assert bytes_read <= 40 * (251 + BEYOND_BYTES)
+
+
+def test_ranges_within_one_long_line_read_only_themselves() -> None:
+    data = b"x" * 5000 + b"\ny\n"
+    _, bytes_read = lines_by_range(data, width=100)
+    assert bytes_read <= len(data) + 50 + len(data)  # each range once, the byte before it, and the line's own rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +10,11 @@ import pytest
 
 from shared.errors import InvalidInput, NotFound, PermanentError
 from shared.paths import DATASETS, RunPaths, split_path
-from shared.plan import RowChecks, make_plan
 from shared.rehearsal import MAX_REJECTED, parse_dry_run, rehearse
 from shared.request_keys import RequestKeys
+from shared.row_checks import RowChecks
 from shared.rows import Row, as_jsonl
+from shared.scanning import plan_in_memory
 from shared.spec import RunSpec, parse_spec
 from shared.storage import Storage
 from shared.students import DEFAULT_STUDENT
@@ -49,9 +51,9 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
         ("validation", 2, None, "overlap"),
     ]
     assert (found["dry_run"], found["task"], found["error"], found["warnings"]) == (True, "math", None, [])
-    plan = await make_plan("train", storage.stream_path(paths["train"]), spec, {}, [])
+    plans, _ = await plan_in_memory({"train": (partial(storage.stream_path, paths["train"]), len(train))}, spec)
     assert found["estimate"]["requests"] == 61
-    assert found["estimate"]["prompt_tokens"] > plan.estimate.prompt_tokens
+    assert found["estimate"]["prompt_tokens"] > plans["train"].estimate.prompt_tokens
     assert found["estimate"]["cost"] == pytest.approx(
         (found["estimate"]["prompt_tokens"] + found["estimate"]["completion_tokens"]) / 100_000
     )

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import request_keys as module
-from shared.plan import RowChecks
 from shared.request_keys import KEY_CHARACTERS, RequestKeys
+from shared.row_checks import RowChecks
 from shared.rows import Row, as_jsonl
 from shared.spec import PromptSpec, QualitySpec, RunSpec, TeacherSpec, parse_spec
 

@@ -116,7 +116,7 @@ async def test_a_double_that_was_used_in_place_of_the_first_stays_when_the_first
     first = await run_round(folder, ScriptedTeacher(plus_one), 0)
     assert (first.accepted, first.rejected) == (1, {"no_reference": 1})
     before = await folder.text(folder.paths.dataset("train"))
-    folder.spec, folder.seen = changed(folder.spec, {"quality": {"select": "first"}}), {}
+    folder.spec = changed(folder.spec, {"quality": {"select": "first"}})
     await folder.add(rows)
     await run_round(folder, ScriptedTeacher(plus_one), 1)
     assert await folder.text(folder.paths.dataset("train")) == before

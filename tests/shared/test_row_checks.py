@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.lines import Line
-from shared.plan import Exclusion, RowChecks, Shard
+from shared.plan import Exclusion, Shard
+from shared.row_checks import RowChecks
 from shared.rows import Rejection, Row
 from shared.spec import RunSpec, parse_spec
 

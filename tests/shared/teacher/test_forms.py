@@ -9,7 +9,7 @@ import pytest
 
 from local.bootstrap import ROOT
 from local.teacher import TeacherOptions, serve
-from shared.plan import RowChecks
+from shared.row_checks import RowChecks
 from shared.rows import Row
 from shared.spec import TaskName, TeacherSpec, parse_spec
 from shared.tasks import TASKS, Answer

@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.plan import MAX_SAMPLES, Plan, RejectedRow, RowChecks, SeenRows, make_plan, shard_lines
+from shared.lines import ReadBytes
+from shared.paths import Split
+from shared.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
+from shared.row_checks import RowChecks
 from shared.rows import Rejection, Row, as_jsonl
+from shared.scanning import RejectedRow, plan_in_memory
 from shared.spec import RunSpec, parse_spec
 from tests.shared.conftest import question, questions
 
@@ -24,15 +28,19 @@ async def chunked(data: bytes, size: int = 11) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def plan_of(
-    data: bytes, per_shard: int = 3, split: str = "train", seen: SeenRows | None = None
-) -> tuple[Plan, list[RejectedRow]]:
-    rejections: list[RejectedRow] = []
-    known = {} if seen is None else seen
-    return asyncio.run(make_plan(split, chunked(data), spec_of(per_shard), known, rejections)), rejections
+def reading(data: bytes) -> ReadBytes:
+    def read(start: int, end: int) -> AsyncIterator[bytes]:
+        return chunked(data[start:end])
+
+    return read
 
 
-def rows_of(plan: Plan, data: bytes) -> list[tuple[int, Row | Rejection]]:
+def plan_of(data: bytes, per_shard: int = 3) -> tuple[RangePlan, list[RejectedRow]]:
+    plans, rejections = asyncio.run(plan_in_memory({"train": (reading(data), len(data))}, spec_of(per_shard)))
+    return plans["train"], rejections
+
+
+def rows_of(plan: RangePlan, data: bytes) -> list[tuple[int, Row | Rejection]]:
     """(line, row) of every shard, each read from its own byte range."""
 
     async def read() -> list[tuple[int, Row | Rejection]]:
@@ -72,9 +80,12 @@ def test_a_row_is_the_same_as_another_whatever_its_id_and_answer() -> None:
 
 
 def test_validation_rows_that_stand_in_the_training_set_are_excluded_from_validation() -> None:
-    seen: SeenRows = {}
-    train, _ = plan_of(questions(3), seen=seen)
-    validation, rejections = plan_of(questions(5), split="validation", seen=seen)
+    inputs: dict[Split, tuple[ReadBytes, int]] = {
+        "train": (reading(questions(3)), len(questions(3))),
+        "validation": (reading(questions(5)), len(questions(5))),
+    }
+    plans, rejections = asyncio.run(plan_in_memory(inputs, spec_of()))
+    train, validation = plans["train"], plans["validation"]
     assert (train.valid, validation.valid, validation.rejected) == (3, 2, {"overlap": 3})
     assert rejections[0].detail == "the same as line 1 of train"
 
@@ -93,4 +104,13 @@ def test_the_estimate_grows_with_the_rows_that_will_be_asked() -> None:
 
 def test_a_plan_is_read_back_as_it_was_written() -> None:
     plan, _ = plan_of(b"{\n" + questions(5) + questions(2))
-    assert Plan.model_validate_json(plan.model_dump_json(exclude_defaults=True)) == plan
+    assert RangePlan.model_validate_json(plan.model_dump_json(exclude_defaults=True)) == plan
+
+
+def test_the_plan_of_a_split_is_small_and_knows_where_each_range_stands() -> None:
+    whole, ranges = Plan(), [plan_of(questions(count))[0] for count in (7, 0, 4)]
+    for first_line, one in zip((1, 8, 8), ranges, strict=True):
+        whole.append(one.model_copy(update={"first_line": first_line}))
+    assert (whole.rows, whole.valid, whole.shards) == (11, 11, 5)
+    assert [(one.first_shard, one.first_line) for one in whole.ranges] == [(0, 1), (3, 8), (3, 8)]
+    assert "ranges" not in whole.summary()

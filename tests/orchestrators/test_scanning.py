@@ -1,0 +1,97 @@
+"""scan_ranges: every step sees every range, no step begins before the one before is done, and history stays small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, PREPARE_RUN, SCAN_DATASET, SCAN_RANGE
+from local.host.durable.events import Status
+from orchestrators.run import RANGES_AT_ONCE
+from orchestrators.scanning import PARALLEL_RANGES, SCAN_RANGES, STEPS
+from shared.runids import scanning_id
+from tests.orchestrators.scripted import RUN_ID, SPEC, Distillation, failed, ok
+from tests.orchestrators.simulation import Activity, Hub, Instance
+
+FOUND = {split: Distillation.scanned(count) for split, count in (("train", 3), ("validation", 2))}
+
+
+def scan(ranges: dict[str, int], **instead: Activity) -> tuple[Hub, Instance]:
+    usual: dict[str, Activity] = {step: lambda _: ok() for step in STEPS}
+    hub = Hub({**usual, FINISH_SCAN: lambda _: ok(splits=FOUND), **instead})
+    work: dict[str, Any] = {"run_id": RUN_ID, "ranges": ranges, "round": 0, "step": 0, "first": 0}
+    instance = hub.start(SCAN_RANGES, scanning_id(RUN_ID), work)
+    hub.run()
+    assert instance.status is Status.COMPLETED, instance.output
+    return hub, instance
+
+
+@pytest.mark.parametrize("ranges", [{"train": 6}, {"train": 300, "validation": 7}])
+def test_every_step_is_made_for_every_range_after_the_one_before(ranges: dict[str, int]) -> None:
+    hub, instance = scan(ranges)
+    places = [(split, number) for split, count in ranges.items() for number in range(count)]
+    for step in (SCAN_RANGE, PLAN_RANGE):
+        assert [(call.input["split"], call.input["number"]) for call in hub.called(step)] == places
+    assert [call.input["number"] for call in hub.called(FIND_DOUBLES)] == list(range(len(places)))
+    for before, after in zip(STEPS, (*STEPS[1:], FINISH_SCAN), strict=True):
+        assert max(call.ended or 0 for call in hub.called(before)) <= min(call.started for call in hub.called(after))
+    assert instance.output == {"status": "ok", "splits": FOUND}
+    assert instance.longest_history < 1500
+
+
+def test_no_more_ranges_are_scanned_at_once_than_planned() -> None:
+    hub, _ = scan({"train": 100})
+    assert sum(call.started == 0 for call in hub.calls) == PARALLEL_RANGES
+
+
+def test_a_range_that_cannot_be_scanned_ends_the_scan_with_its_reason() -> None:
+    def answer(work: dict[str, Any]) -> Any:
+        return failed("gone") if work["number"] == 3 else ok()
+
+    hub, instance = scan({"train": 40}, **{SCAN_RANGE: answer})
+    assert instance.output["error"]["message"] == "gone"
+    assert not hub.called(FIND_DOUBLES)
+
+
+def test_a_range_that_fails_now_and_then_is_scanned_again() -> None:
+    left = {5: 2}
+
+    def answer(work: dict[str, Any]) -> Any:
+        if left.get(work["number"], 0):
+            left[work["number"]] -= 1
+            raise ConnectionError("throttled")
+        return ok()
+
+    hub, instance = scan({"train": 8}, **{SCAN_RANGE: answer})
+    assert instance.output["status"] == "ok"
+    assert [call.input["number"] for call in hub.called(SCAN_RANGE)].count(5) == 3
+
+
+@pytest.mark.parametrize("count", [RANGES_AT_ONCE, RANGES_AT_ONCE + 1])
+def test_a_run_scans_large_inputs_by_several_activities_and_small_ones_by_one(count: int) -> None:
+    instead: dict[str, Activity] = {
+        **{step: lambda _: ok() for step in STEPS},
+        FINISH_SCAN: lambda _: ok(splits=FOUND),
+        PREPARE_RUN: lambda _: ok(
+            spec=SPEC,
+            etags={"train": "1", "validation": "2"},
+            ranges={"train": count - 1, "validation": 1},
+            warnings=[],
+        ),
+    }
+    run = Distillation(instead=instead)
+    assert run.run().output["status"] == "completed"
+    assert len(run.hub.called(SCAN_RANGE)) == (count if count > RANGES_AT_ONCE else 0)
+    assert len(run.hub.called(SCAN_DATASET)) == (0 if count > RANGES_AT_ONCE else 1)
+    assert run.shown["splits"]["train"]["shards"] == 3
+
+
+def test_a_scan_that_fails_ends_the_run_with_its_reason() -> None:
+    instead: dict[str, Activity] = {
+        SCAN_RANGE: lambda _: failed("the input is gone"),
+        PREPARE_RUN: lambda _: ok(spec=SPEC, etags={"train": "1"}, ranges={"train": 9}, warnings=[]),
+    }
+    run = Distillation({"train": 3}, instead=instead)
+    assert run.run().status is Status.FAILED
+    assert run.shown["error"]["message"] == "the input is gone"
