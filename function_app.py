@@ -16,7 +16,7 @@ import azure.functions as func
 
 from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
 from orchestrators import finetuning, generation, run, scanning
-from orchestrators.run import CANCEL, DISTILLATION_RUN
+from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
 from shared import settings
 from shared.account import open_storage
 from shared.answers import error_body, parse_body, status_of
@@ -27,9 +27,9 @@ from shared.rehearsal import parse_dry_run, rehearse
 from shared.report import report_of
 from shared.resuming import check_changes, next_round
 from shared.runids import finetuning_id, parts_of
-from shared.spec import parse_spec
+from shared.spec import parse_parallel_shards, parse_spec
 from shared.starting import RunRequest, claim, request_of_body, request_of_upload
-from shared.status import TERMINAL, initial_view, run_view
+from shared.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 orchestrations = (run, scanning, generation, finetuning)
@@ -131,6 +131,8 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         if view["status"] in TERMINAL:
             raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
         await client.raise_event(run_id, CANCEL, "user")
+        if view["status"] == SUSPENDED:  # or it would not hear of it
+            await client.resume(run_id, "cancelled")
         if _is_running(await _status(client, finetuning_id(run_id))):
             await client.raise_event(finetuning_id(run_id), CANCEL, "user")
         return _json(view, 202, {"Location": links["self"]})
@@ -141,11 +143,15 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
 @app.route(route="runs/{id}/resume", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """202: a run that has ended goes on with what it has, with changed settings where the body gives them. 409 while it runs."""
+    """202: a run that has ended goes on with what it has, with changed settings where the body gives them; one that was paused
+    goes on as it is. 409 while it runs."""
 
     async def resume() -> func.HttpResponse:
         run_id = req.route_params["id"]
         changes = check_changes(parse_body(_content_type(req), req.get_body()) if req.get_body() else {})
+        if not changes and await _status_of(client, run_id) == SUSPENDED:
+            await client.resume(run_id, "user")
+            return _json(run_view(await _existing(client, run_id), _links(req, client, run_id)), 202)
         for instance_id in (run_id, *parts_of(run_id)):
             if _is_running(await _status(client, instance_id)):
                 raise PermanentError(f"run {run_id} is active ({instance_id}): cancel it first", code="run_active")
@@ -155,6 +161,49 @@ async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         return _accepted(req, client, request)
 
     return await _answered(resume)
+
+
+@app.route(route="runs/{id}/pause", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def pause_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """202: the teacher is asked for nothing more until the run is resumed; answers on their way are kept. 409 when it has ended."""
+
+    async def pause() -> func.HttpResponse:
+        run_id = req.route_params["id"]
+        links = _links(req, client, run_id)
+        view = run_view(await _existing(client, run_id), links)
+        if view["status"] in TERMINAL:
+            raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
+        await client.suspend(run_id, "user")
+        return _json(view, 202, {"Location": links["self"]})
+
+    return await _answered(pause)
+
+
+@app.route(route="runs/{id}/concurrency", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def steer_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """202: `{"parallel_shards": n}` shards of each split at a time from now on. 409 when no shard is to be answered any more."""
+
+    async def steer() -> func.HttpResponse:
+        run_id = req.route_params["id"]
+        wanted = parse_parallel_shards(parse_body(_content_type(req), req.get_body()))
+        links = _links(req, client, run_id)
+        view = run_view(await _existing(client, run_id), links)
+        if view["status"] in TERMINAL or view["stage"] not in STAGES_WITH_SHARDS:
+            raise PermanentError(
+                f"run {run_id} answers no shards any more ({view['stage']})", code="run_past_generation"
+            )
+        await client.raise_event(run_id, CONCURRENCY, wanted)
+        return _json(view, 202, {"Location": links["self"]})
+
+    return await _answered(steer)
+
+
+async def _status_of(client: Client, run_id: str) -> str | None:
+    """The run's status, None where there is no such run."""
+    durable = await _status(client, run_id)
+    return None if durable is None else run_view(durable, {})["status"]
 
 
 async def _status(client: Client, instance_id: str) -> dict[str, Any] | None:
@@ -203,7 +252,8 @@ def _accepted(req: func.HttpRequest, client: Client, request: RunRequest) -> fun
 def _links(req: func.HttpRequest, client: Client, run_id: str) -> dict[str, str]:
     own = _self_link(req, run_id)
     durable = {key: url for key, url in client.get_client_response_links(req, run_id).items() if key != "id"}
-    return {"self": own, "cancel": f"{own}/cancel", "resume": f"{own}/resume", **durable}
+    actions = {action: f"{own}/{action}" for action in ("cancel", "pause", "resume", "concurrency")}
+    return {"self": own, **actions, **durable}
 
 
 def _content_type(req: func.HttpRequest) -> str:

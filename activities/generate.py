@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from activities.names import GENERATE_SHARD
+from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from activities.stopping import is_stopped
+from activities.stopping import Watch
 from shared import settings
 from shared.account import open_storage
+from shared.giving_up import give_up
 from shared.paths import RunPaths, Split
 from shared.plan import PlanReader
 from shared.runids import generation_id
@@ -61,13 +62,13 @@ def _spare_collector() -> None:
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, split, index, max_rejected, round}` → ok, `stopped`, `unfinished` when its time was up, or failed when no further
-    shard should be tried."""
+    """`{run_id, split, index, max_rejected, round}` → ok, `unfinished` when its time was up, `paused`, `stopped`, or failed when no
+    further shard should be tried. `parallel`: how many shards at a time the user wants by now, if that was changed."""
     run_id, split = shard["run_id"], shard["split"]
     index: int = shard["index"]
-    orchestrations = (run_id, generation_id(run_id, split))
-    if await is_stopped(client, *orchestrations):
-        return Payload(status="stopped")
+    watch = Watch(client, run_id, [generation_id(run_id, split)])
+    if await watch.must_end():
+        return _ended_early(watch)
     paths, own = RunPaths(run_id), settings.current()
     async with open_storage(own) as storage:
         key = ("work", run_id, split, shard.get("round", 0))
@@ -85,13 +86,33 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 max_rejected=shard["max_rejected"],
                 unusable=common.unusable,
                 round=shard.get("round", 0),
-                is_stopped=lambda: is_stopped(client, *orchestrations),
+                is_stopped=watch.must_end,
             )
             try:
                 tally = await work.run()
             except Stopped:
-                return Payload(status="stopped")
+                return _ended_early(watch)
             except Unfinished:
-                return Payload(status="unfinished")
+                return Payload(status="unfinished", **_wanted(watch))
     failed = tally.failed.get(shard.get("round", 0), 0)
-    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed)
+    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed, **_wanted(watch))
+
+
+def _wanted(watch: Watch) -> dict[str, int]:
+    return {"parallel": watch.parallel} if watch.parallel else {}
+
+
+def _ended_early(watch: Watch) -> Payload:
+    return Payload(status="paused" if watch.is_paused else "stopped")
+
+
+@bp.activity_trigger(input_name="shard", activity=GIVE_UP_SHARD)
+@returns_permanent_failures
+async def give_up_shard(shard: Payload) -> Payload:
+    """`{run_id, split, index, round, reason}` → as generate_shard; rows without an answer are rejected for that reason."""
+    paths, split, index = RunPaths(shard["run_id"]), shard["split"], shard["index"]
+    async with open_storage(settings.current()) as storage:
+        spec = await read_spec(storage, paths)
+        planned = await PlanReader(storage, paths, split).shard(index)
+        tally = await give_up(storage, spec, paths, split, index, planned, shard["reason"], shard["round"])
+    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=tally.failed.get(shard["round"], 0))

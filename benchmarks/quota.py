@@ -38,7 +38,7 @@ from local.azurite import Azurite
 
 MODEL = "local-teacher"
 OURS, ANSWERS = "ours", "answers.jsonl"
-ROWS_PER_SHARD = 16  # about as many seconds of a run of minutes as a real shard has of a run of hours
+SHARDS = 280  # of a run of minutes: each is as small a part of it as a real one is of a run of hours
 CONCURRENCY, LATENCY_MS, JITTER_MS = 64, 500, 500
 WARM_SECONDS = 10
 LAST_ANSWERS_SECONDS = (LATENCY_MS + JITTER_MS) / 1000  # before a worker's end: it has no row left to ask for
@@ -110,7 +110,7 @@ def compete(who: str, name: str, workers: int, count: int, folder: Path, storage
     latency = ["--latency-ms", str(LATENCY_MS), "--latency-jitter", str(JITTER_MS)]
     with serving("local.teacher", *latency, "--log", str(log), *quota.options) as url:
         write_rows(place / "rows.jsonl", range(count))
-        finished = ours(url, place, storage, workers) if who == OURS else [peer(who, url, place)]
+        finished = ours(url, place, storage, workers, count) if who == OURS else [peer(who, url, place)]
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     result = {"who": who, "scenario": name, "workers": workers, "rows": count, "delivered": delivered(place)}
     result |= {"failure": ", ".join(each["failure"] for each in finished if each.get("failure"))}
@@ -120,9 +120,9 @@ def compete(who: str, name: str, workers: int, count: int, folder: Path, storage
     return result
 
 
-def ours(url: str, place: Path, storage: str, workers: int) -> list[dict[str, Any]]:
+def ours(url: str, place: Path, storage: str, workers: int, count: int) -> list[dict[str, Any]]:
     """One run, at which so many processes work: what each of them measured."""
-    rows = ["--input", str(place / "rows.jsonl"), "--rows-per-shard", str(ROWS_PER_SHARD)]
+    rows = ["--input", str(place / "rows.jsonl"), "--rows-per-shard", str(max(1, count // SHARDS))]
     teacher = json.dumps({"concurrency": CONCURRENCY, "max_tokens": 256})
     planned = measured(worker.start("plan", storage, url, *rows, "--teacher", teacher))
     queue = worker.queue_of(planned["shards"])

@@ -24,6 +24,7 @@ from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.scanning import SCAN_RANGES
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
+from shared.answering import LOST
 from shared.gate import after_generation, after_scan, during_generation, expected_usage, max_rejected
 from shared.pacing import progress_interval
 from shared.reusing import nothing_reused
@@ -35,6 +36,7 @@ from shared.usage import Usage
 
 DISTILLATION_RUN = "distillation_run"
 CANCEL = "cancel"
+CONCURRENCY = "concurrency"
 JOB_CHANGED = "finetune"
 RANGES_AT_ONCE = 4  # scanned by one activity: a minute or two
 JOB_LOOK_SECONDS = 6 * 3600.0  # a job of two weeks is 56 looks; whatever happens to it comes as an event
@@ -78,9 +80,12 @@ class _Run:
         self.has_validation = False
         self.failure: RunFailed | None = None
         self.cancelled = context.wait_for_external_event(CANCEL)
+        self.steered = context.wait_for_external_event(CONCURRENCY)
 
     def stages(self) -> Generator[Any, Any, None]:
-        yield from first_of(self.context, [self.cancelled], seconds=0)  # from now on a cancellation is heard at once
+        yield from first_of(
+            self.context, [self.cancelled, self.steered], seconds=0
+        )  # from now on both are heard at once
         spec = yield from self.prepare()
         yield from self.scan(spec)
         yield from self.call(PREFLIGHT, "preflight", {})
@@ -146,11 +151,14 @@ class _Run:
         """Train and validation side by side. Progress is looked up ever more seldom, so that history stays bounded."""
         self.enter("generate")
         self.check_cancelled()
+        self.steer()
         began = self.context.current_utc_datetime
-        running = {split: self.generate_split(spec, split) for split in self.splits}
+        every = running = {split: self.generate_split(spec, split) for split in self.splits}
         while running:
             elapsed = (self.context.current_utc_datetime - began).total_seconds()
-            yield from first_of(self.context, [*running.values(), *self.listening()], progress_interval(elapsed))
+            awaited = [*running.values(), *self.listening(), self.steered]
+            yield from first_of(self.context, awaited, progress_interval(elapsed))
+            self.steer()
             self.note_stopping(running)
             running = {split: task for split, task in running.items() if not task.is_completed}
             tallies = yield from self.read_progress(spec)
@@ -158,9 +166,20 @@ class _Run:
             if error and self.failure is None:
                 self.failure = RunFailed(error)
                 self.note_stopping(running)
+        self.status.warnings += [
+            warning for split, task in every.items() for warning in lost_shards(split, task.result)
+        ]
         self.check_cancelled()
         if self.failure:
             raise self.failure
+
+    def steer(self) -> None:
+        """The user wants other numbers of shards at a time: running shards tell those that launch them."""
+        if self.steered.is_completed:
+            wanted = event_data(self.steered)
+            self.status.parallel_shards = wanted if isinstance(wanted, int) else self.status.parallel_shards
+            self.steered = self.context.wait_for_external_event(CONCURRENCY)
+            self.publish()
 
     def note_stopping(self, running: dict[str, Task]) -> None:
         """Tell running activities, through the custom status, when one split has failed or the user has cancelled."""
@@ -177,7 +196,7 @@ class _Run:
             "split": split,
             "first": 0,
             "shards": self.scans[split]["shards"],
-            "parallel": spec.generation.parallel_shards,
+            "parallel": self.status.parallel_shards or spec.generation.parallel_shards,
             "max_rejected": max_rejected(spec, self.asked[split]),
             "round": self.round,
         }
@@ -281,6 +300,12 @@ class _Run:
 
     def publish(self) -> None:
         self.context.set_custom_status(self.status.custom_status())
+
+
+def lost_shards(split: str, result: Any) -> list[str]:
+    """What the user is told of shards that failed for good, of a sub-orchestration's result."""
+    lost: dict[str, str] = {} if isinstance(result, Exception) else result.get("lost", {})
+    return [f"shard {number} of {split} failed, its rows are rejected as {LOST}: {why}" for number, why in lost.items()]
 
 
 def _failure(result: Any) -> RunFailed | None:

@@ -27,10 +27,10 @@ def scan_ranges(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
     """
     work: dict[str, Any] = context.get_input()
     handed: dict[str, Any] = {key: work[key] for key in ("run_id", "ranges", "round")}
-    places: list[tuple[str, int]] = [
-        (split, number) for split, count in work["ranges"].items() for number in range(count)
-    ]
-    step, first = work["step"], work["first"]
+    ranges: dict[str, int] = work["ranges"]
+    places = [(split, number) for split, count in ranges.items() for number in range(count)]
+    step: int = work["step"]
+    first: int = work["first"]
 
     def launch(number: int) -> tuple[str, dict[str, Any]]:
         split, place = places[number]
@@ -39,14 +39,15 @@ def scan_ranges(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
         return STEPS[step], {**handed, "split": split, "number": place}
 
     window = Window(context, launch, len(places), first, PARALLEL_RANGES)
+    window.carry(work)
     yield from window.work()
     if window.ending is not None:
         return window.ending
     if not window.is_complete:
-        context.continue_as_new({**work, "first": window.next_number})
+        context.continue_as_new({**work, **window.carried()})
         return None
     if step + 1 < len(STEPS):
-        context.continue_as_new({**work, "step": step + 1, "first": 0})
+        context.continue_as_new({**handed, "step": step + 1, "first": 0})
         return None
     try:
         finished: dict[str, Any] = yield from call(context, FINISH_SCAN, handed)

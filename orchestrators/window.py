@@ -1,7 +1,6 @@
 """A sliding window of running activities over numbered work: never too many at once, never one waiting for another without need.
 
-What a piece of work costs in history is bounded: after so many activities an execution begins nothing new, and the orchestrator
-goes on as new with `next_number`.
+History is bounded: after so many activities an execution begins none, and the orchestrator goes on as new with what is `carried`.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from typing import Any
 from orchestrators.context import Context, Task
 from orchestrators.steps import LOOK_SECONDS, activity_error, first_of
 from shared.errors import ErrorData
-from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
+from shared.pacing import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS, retry_interval
 
 ACTIVITIES_PER_EXECUTION = 256
+PAUSES_PER_EXECUTION = 32  # each has timers of its own in history
 
 Launch = Callable[[int], tuple[str, dict[str, Any]]]  # activity and input for a piece of work
 
@@ -35,12 +35,34 @@ class Window:
     retries: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     launched: int = 0
+    pauses: int = 0  # so far
+    paused: bool = False  # one activity at a time asks whether to go on
+    wait_until: datetime | None = None  # before which nothing is launched
     ending: dict[str, Any] | None = None  # why nothing further is launched
 
     @property
     def is_complete(self) -> bool:
         """Whether no other execution is needed."""
-        return self.ending is not None or self.next_number >= self.count
+        return self.ending is not None or not (self.next_number < self.count or self.unfinished or self.retries)
+
+    def carried(self) -> dict[str, Any]:
+        """What the next execution has to know, for `carry`."""
+        begun = sorted({*self.unfinished, *(number for _, number in self.retries)})
+        tried = {str(number): count for number, count in self.attempts.items() if number in begun and count}
+        return {"first": self.next_number, "begun": begun, "tried": tried, "paused": self.paused}
+
+    def carry(self, given: dict[str, Any]) -> None:
+        """Take over what the execution before has carried; inputs of before have less."""
+        self.unfinished = list(given.get("begun", []))
+        self.attempts = {int(number): count for number, count in given.get("tried", {}).items()}
+        if given.get("paused"):
+            self.pause()
+
+    def pause(self) -> None:
+        """Launch nothing for a while, and then one activity at a time until one is not told to pause."""
+        self.paused = True
+        self.pauses += 1
+        self.wait_until = self.context.current_utc_datetime + timedelta(seconds=PAUSED_LOOK_SECONDS)
 
     def work(self) -> Generator[Any, Any, None]:
         """Until all that this execution takes on is done."""
@@ -71,16 +93,21 @@ class Window:
 
     @property
     def _is_open(self) -> bool:
-        waiting = bool(self.unfinished or self.retries or self._has_new)
-        return bool(self.running) or (self.ending is None and waiting)
+        waiting = self.unfinished or self.retries or self.next_number < self.count
+        return bool(self.running) or (self.ending is None and self._may_launch and bool(waiting))
 
     @property
-    def _has_new(self) -> bool:
-        return self.launched < ACTIVITIES_PER_EXECUTION and self.next_number < self.count
+    def _may_launch(self) -> bool:
+        return self.launched < ACTIVITIES_PER_EXECUTION and self.pauses < PAUSES_PER_EXECUTION
+
+    @property
+    def _room(self) -> int:
+        """How many more activities there may be at a time."""
+        return (1 if self.paused else self.parallel) - len(self.running)
 
     def _launch(self) -> None:
         """Start activities until the window is full: begun work before new work."""
-        while self.ending is None and len(self.running) < self.parallel:
+        while self.ending is None and self._may_launch and self._room > 0 and self._waited() == 0:
             number = self._pick()
             if number is None:
                 return
@@ -118,13 +145,22 @@ class Window:
                 return number
         if self.unfinished:
             return self.unfinished.pop(0)
-        if not self._has_new:
+        if self.next_number == self.count:
             return None
         self.next_number += 1
         return self.next_number - 1
 
     def _patience(self) -> float:
-        """Seconds until something is to be tried again, if it will be and there is room for it then."""
-        if self.ending is not None or not self.retries or len(self.running) >= self.parallel:
+        """Seconds until something is to be launched, if it will be and there is room for it then."""
+        if self.ending is not None or not self._may_launch or self._room <= 0:
+            return LOOK_SECONDS
+        if wait := self._waited():
+            return wait
+        if not self.retries:
             return LOOK_SECONDS
         return max(0.0, (min(self.retries)[0] - self.context.current_utc_datetime).total_seconds())
+
+    def _waited(self) -> float:
+        """Seconds of a pause that are left."""
+        left = (self.wait_until - self.context.current_utc_datetime).total_seconds() if self.wait_until else 0.0
+        return max(0.0, left)

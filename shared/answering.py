@@ -18,6 +18,7 @@ from shared.teacher.completion import Completion, RowFailure
 from shared.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 
 MAX_DETAIL_CHARACTERS = 300
+LOST = "shard_failed"  # reason of rows whose shard failed for good
 ANSWER_FORM_CHARACTERS = 40  # that a task adds to an answer at most, such as "Answer: "
 MAX_REPLIES = 3  # for one turn: the first, and two more when a reply cannot be read
 
@@ -67,7 +68,7 @@ class Record:
     @property
     def was_asked_in_vain(self) -> bool:
         """In this run or the one it reuses. Such rows count against the success ratio; rows bad from the start do not."""
-        return self.status == "rejected" and (self.requests > 0 or self.reused)
+        return self.status == "rejected" and (self.requests > 0 or self.reused or self.reason == LOST)
 
     def to_json(self) -> bytes:
         """The record as one line, without what has its default."""

@@ -25,6 +25,7 @@ def status_of(error: DistillationError) -> int:
 STATUS_OF_CODE = {
     "run_exists": 409,
     "run_ended": 409,
+    "run_past_generation": 409,
     "run_active": 409,
     "too_large": 413,
     "media_type": 415,

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.answering import Record
+from shared.answering import LOST, Record
 from shared.errors import NotFound
 from shared.tally import Tally
 
@@ -78,7 +78,7 @@ class Journal:
         record = self.records.get(line)
         if record is None:
             return True
-        return record.status == "rejected" and record.requests > 0 and record.round < round_
+        return record.status == "rejected" and (record.requests > 0 or record.reason == LOST) and record.round < round_
 
     def add(self, record: Record) -> None:
         """Take a record; it counts once it is flushed."""

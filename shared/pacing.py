@@ -12,6 +12,7 @@ ABANDON_SECONDS = (
     1680.0  # after which it waits for no row any more: the host would end it, and its process, at 30 minutes
 )
 MAX_SHARD_ATTEMPTS = 6  # executions of one shard that raise; what was answered is in its journal each time
+PAUSED_LOOK_SECONDS = 15.0  # until somebody looks whether a run that was paused goes on
 FIRST_RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 60.0
 

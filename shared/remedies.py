@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from shared.answering import LOST
 from shared.spec import RunSpec
 from shared.tally import Tally
 from shared.tasks import TASKS
@@ -54,6 +55,7 @@ WITH_THE_TEACHER = {
     "teacher_error": _Asked("see whether the teacher is well, and resume"),
     "teacher_rejected": _Asked("see what the teacher says in rejected.jsonl, change the setting it names, and resume"),
     "bad_response": _Asked("see whether TEACHER_BASE_URL is a chat-completions API, and resume"),
+    LOST: _Asked("see in rejected.jsonl what their shard failed of, and resume"),
     "disagrees": _Asked("raise quality.samples to {samples} and resume, or look whether the references are right", 2),
     "too_many_words": _Asked("resume to ask again, or start a new run with a higher prompt.max_summary_words"),
 }

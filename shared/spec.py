@@ -16,6 +16,7 @@ from shared.tasks import TASKS, Task
 
 TaskName = Literal["nli", "conversation", "nlu_qa", "math", "summarization"]
 Hyperparameter = str | int | float | bool
+MAX_PARALLEL_SHARDS = 64
 
 
 class _Section(BaseModel):
@@ -78,7 +79,9 @@ class QualitySpec(_Section):
 
 class GenerationSpec(_Section):
     rows_per_shard: int = Field(default=512, ge=1, le=5000, description="rows one activity answers")
-    parallel_shards: int = Field(default=8, ge=1, le=64, description="shards in work at the same time, each split")
+    parallel_shards: int = Field(
+        default=8, ge=1, le=MAX_PARALLEL_SHARDS, description="shards in work at the same time, each split"
+    )
 
 
 class BudgetSpec(_Section):
@@ -155,6 +158,19 @@ def parse_spec(data: object) -> RunSpec:
     if problems or spec is None:
         raise InvalidInput(f"the run specification has {len(problems)} problem(s)", details=problems)
     return spec
+
+
+class _Steering(_Section):
+    parallel_shards: int = Field(ge=1, le=MAX_PARALLEL_SHARDS)
+
+
+def parse_parallel_shards(body: object) -> int:
+    """The number in `{"parallel_shards": n}`. Raises InvalidInput."""
+    try:
+        return _Steering.model_validate(body).parallel_shards
+    except ValidationError as error:
+        problems = [_problem(entry["loc"], entry["msg"]) for entry in error.errors(include_url=False)]
+        raise InvalidInput(f"the body has {len(problems)} problem(s)", details=problems) from None
 
 
 def spec_schema() -> dict[str, JsonValue]:

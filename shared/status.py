@@ -31,6 +31,8 @@ RUNTIME_STATUS = {
     "Terminated": "terminated",
     "Canceled": "cancelled",
 }
+SUSPENDED = "suspended"
+STAGES_WITH_SHARDS: tuple[Stage, ...] = ("prepare", "scan", "reuse", "preflight", "generate")  # yet to be answered
 TERMINAL = frozenset({"completed", "failed", "cancelled", "terminated"})
 
 
@@ -43,6 +45,7 @@ class RunStatus(BaseModel):
     outcome: Literal["completed", "failed", "cancelled"] | None = None
     stopping: bool = False
     splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
+    parallel_shards: int | None = None  # of each split at a time, where the user has changed it
     reasons: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])  # of rejected rows, by split
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
     requests: int = 0
@@ -160,6 +163,7 @@ def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any
         "created": created,
         "updated": updated,
         "splits": state.splits,
+        "parallel_shards": state.parallel_shards,
         "reasons": state.reasons,
         "tokens": state.tokens,
         "requests": state.requests,

@@ -129,6 +129,34 @@ async def test_a_stopped_shard_goes_on_later_without_asking_again(
     assert len(second.records) == 100 - kept
 
 
+async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
+    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.1)
+    run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
+    await run.begin(sums(100))
+    async with teach(plus_one, latency_ms=50) as teacher:
+        work = asyncio.create_task(run.generate())
+        async with asyncio.timeout(10):
+            while len(teacher.records) < 2:
+                await asyncio.sleep(0.01)
+        run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Suspended"}
+        assert await work == {"status": "paused"}
+        asked = len(teacher.records)
+        assert await run.generate() == {"status": "paused"}
+        assert len(teacher.records) == asked
+        run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
+        assert (await run.generate())["accepted"] == 100
+
+
+async def test_a_shard_tells_how_many_at_a_time_the_user_wants(new_run: NewRun, teach: Teach) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running", "customStatus": {"parallel_shards": 3}}
+    async with teach(plus_one):
+        assert (await run.generate())["parallel"] == 3
+
+
 async def test_a_hub_that_cannot_be_reached_does_not_end_the_work(new_run: NewRun, teach: Teach) -> None:
     run = new_run()
     await run.begin(sums(5))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+import pytest
 
 from tests.end_to_end.driving import App, jsonl, sums, wait_for
 
@@ -12,6 +15,13 @@ def slow_run(app: App, name: str, first: int) -> str:
     spec = app.write(f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 50}}')
     train = app.write(f"{name}.jsonl", sums(300, first))
     return app.upload("math", name, {"train.jsonl": train, "run.json": spec})
+
+
+def journals(app: App, run_id: str) -> dict[str, int]:
+    """Bytes of each journal of a run."""
+    with app.storage() as storage:
+        listed = storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/shards/")
+        return {blob.name: blob.size for blob in listed}
 
 
 def is_generating(view: dict[str, Any]) -> bool:
@@ -42,6 +52,44 @@ def test_durables_terminate_stops_the_teacher_too(app: App) -> None:
         lambda: "shards are still being answered",
     )
     assert app.ask("GET", child, **system)[1]["output"] == {"status": "stopped"}
+
+
+def test_a_paused_run_asks_nothing_until_it_is_resumed(app: App) -> None:
+    run_id = slow_run(app, "paused", 50_000)
+    app.wait(run_id, is_generating)
+    assert app.ask("POST", f"/api/runs/{run_id}/pause")[0] == 202
+    app.wait(run_id, lambda view: view["status"] == "suspended")
+    time.sleep(5)  # shards look every two seconds
+    before = journals(app, run_id)
+    time.sleep(3)
+    assert journals(app, run_id) == before
+    assert app.ask("POST", f"/api/runs/{run_id}/concurrency", {"parallel_shards": 4})[0] == 202
+    assert app.ask("POST", f"/api/runs/{run_id}/resume")[0] == 202
+    view = app.ended(run_id)
+    assert (view["status"], view["parallel_shards"]) == ("completed", 4)
+    assert view["splits"]["train"]["accepted"] == 300
+    assert (
+        view["requests"] == 2 * 300
+    )  # the local teacher answers such rows when it is asked again: none was more often
+    assert app.ask("POST", f"/api/runs/{run_id}/concurrency", {"parallel_shards": 4})[0] == 409
+    assert app.ask("POST", f"/api/runs/{run_id}/pause")[0] == 409
+
+
+def test_a_paused_run_can_be_cancelled(app: App) -> None:
+    run_id = slow_run(app, "paused-then-cancelled", 60_000)
+    app.wait(run_id, is_generating)
+    assert app.ask("POST", f"/api/runs/{run_id}/pause")[0] == 202
+    app.wait(run_id, lambda view: view["status"] == "suspended")
+    assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
+    assert app.ended(run_id)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"parallel_shards": 0}, {"parallel_shards": "many"}, {"parallel_shards": 3, "x": 1}]
+)
+def test_a_number_of_shards_that_cannot_be_is_refused_with_its_place(app: App, body: dict[str, Any]) -> None:
+    status, answer, _ = app.ask("POST", "/api/runs/math-any-000000000000/concurrency", body)
+    assert (status, answer["error"]["details"][0]["where"]) == (422, "x" if "x" in body else "parallel_shards")
 
 
 def test_suspend_and_resume_hold_a_run_and_let_it_go_on(app: App) -> None:

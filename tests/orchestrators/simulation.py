@@ -21,7 +21,7 @@ from orchestrators import finetuning, generation, run, scanning
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ACTIVITY_SECONDS = 1.0  # of an activity that says nothing else
-MAX_EPISODES, MAX_HISTORY = 800, 1000  # more than any test needs, so that a loop without end is a failure
+MAX_EPISODES, MAX_HISTORY = 2000, 1500  # more than any test needs, so that a loop without end is a failure
 Activity = Callable[[dict[str, Any]], Any]
 
 

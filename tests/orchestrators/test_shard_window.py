@@ -46,7 +46,7 @@ def most_at_once(hub: Hub) -> int:
 
 def attempts(hub: Hub, index: int) -> list[float]:
     """When a shard was started."""
-    return [call.started for call in hub.calls if call.input["index"] == index]
+    return [call.started for call in hub.called(GENERATE_SHARD) if call.input["index"] == index]
 
 
 @settings(max_examples=15, deadline=None)
