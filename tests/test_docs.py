@@ -16,6 +16,7 @@ from shared.settings import SETTINGS
 from shared.spec import RunSpec
 from shared.status import RUNTIME_STATUS
 from shared.tasks import TASKS
+from tests.orchestrators.simulation import ORCHESTRATION_VERSION
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,7 +79,9 @@ def test_host_json_is_what_the_app_relies_on() -> None:
     host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     assert host["extensionBundle"]["version"] == "[4.*, 5.0.0)"
     assert host["telemetryMode"] == "OpenTelemetry"
-    assert host["extensions"]["durableTask"]["overridableExistingInstanceStates"] == "NonRunningStates"
+    durable = host["extensions"]["durableTask"]
+    assert durable["overridableExistingInstanceStates"] == "NonRunningStates"
+    assert (durable["defaultVersion"], durable["versionMatchStrategy"]) == (ORCHESTRATION_VERSION, "CurrentOrOlder")
 
 
 def test_the_deployed_app_holds_no_file_that_only_a_machine_needs() -> None:

@@ -79,6 +79,7 @@ async def _serve(
     links: list[Links] = []  # known once the port is
     invoker = Invoker(settings.function_timeout, lambda: links[0].client_data())
     functions = _durable_functions(app, invoker)
+    store.default_version = str(settings.durable_task.get("defaultVersion", ""))
     engine = Engine(store, functions, _limits(settings.durable_task))
     replace_running = settings.durable_task.get("overridableExistingInstanceStates") == "AnyState"
     client = DurableClient(store, functions.orchestrators, engine.wake, replace_running=replace_running)

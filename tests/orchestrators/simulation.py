@@ -20,6 +20,7 @@ from local.host.durable.replay import Command
 from orchestrators import finetuning, generation, run, scanning
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+ORCHESTRATION_VERSION = "1"  # host.json's defaultVersion
 ACTIVITY_SECONDS = 1.0  # of an activity that says nothing else
 MAX_EPISODES, MAX_HISTORY = 2000, 1500  # more than any test needs, so that a loop without end is a failure
 Activity = Callable[[dict[str, Any]], Any]
@@ -60,6 +61,16 @@ class Instance:
     custom_statuses: list[tuple[float, Any]] = field(default_factory=list[tuple[float, Any]])
     inputs: list[Any] = field(default_factory=list[Any])  # of each execution: continue_as_new begins another
     longest_history: int = 0
+    finished: list[Finished] = field(default_factory=list["Finished"])  # executions, each with its whole history
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One execution from its start to its end, as it would be replayed."""
+
+    input: str  # JSON within JSON
+    history: list[Event]
+    outcome: dict[str, Any]
 
 
 def _handles() -> dict[str, Callable[[str], str]]:
@@ -156,7 +167,7 @@ class Hub:
             self.moment,
             OrchestrationInstance=identity,
             Name=instance.name,
-            Version="",
+            Version=ORCHESTRATION_VERSION,
             Input=instance.input,
         )
         self._send(instance, instance.execution, began)
@@ -184,6 +195,8 @@ class Hub:
         history.append(event(Kind.ORCHESTRATOR_COMPLETED, self.moment))
         instance.longest_history = max(instance.longest_history, len(history))
         instance.history = [{**one, "IsPlayed": True} for one in history]
+        if decision.continue_with is not None or decision.error is not None or decision.is_done:
+            instance.finished.append(Finished(instance.input, instance.history, outcome_of(decision)))
         if decision.continue_with is not None:
             instance.execution, instance.history = instance.execution + 1, []
             instance.input = json.dumps(decision.continue_with)
@@ -219,12 +232,28 @@ class Hub:
         self._send(self.instances[parent], execution, told)
 
 
+def outcome_of(decision: Decision) -> dict[str, Any]:
+    """How an execution ended, as plain data."""
+    if decision.error is not None:
+        return {"error": decision.error}
+    if decision.continue_with is not None:
+        return {"continue_with": decision.continue_with}
+    return {"output": decision.output}
+
+
 def _decide(instance: Instance, history: list[Event]) -> Decision:
-    context = context_json(instance.id, instance.input, instance.parent[0] if instance.parent else None, history)
+    return decide_by(
+        instance.name, instance.id, instance.input, instance.parent[0] if instance.parent else None, history
+    )
+
+
+def decide_by(name: str, instance_id: str, input_: str, parent: str | None, history: list[Event]) -> Decision:
+    """One episode through the SDK's executor, with this whole history."""
+    context = context_json(instance_id, input_, parent, history)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the executor's, of an event that nobody waits for any more
         try:
-            answer = json.loads(HANDLES[instance.name](context))
+            answer = json.loads(HANDLES[name](context))
         except Exception as error:  # how the executor says that an orchestrator raised
             answer = read_answer(error)
             if answer is None:

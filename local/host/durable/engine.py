@@ -283,7 +283,7 @@ class _Recording:
         )
         self._store.forget_execution(instance.instance_id, instance.execution_id)
         self._store.put_instance(fresh)
-        self._store.send([start_message(fresh, self._moment)])
+        self._store.send([start_message(fresh, self._moment, self._store.default_version)])
 
     def _schedule(self, command: Command) -> Event:
         """Do what a command says and return its event for history."""
@@ -347,11 +347,11 @@ def create_instance(
         parent=parent,
     )
     store.put_instance(instance)
-    store.send([start_message(instance, moment)])
+    store.send([start_message(instance, moment, store.default_version)])
     return instance
 
 
-def start_message(instance: Instance, moment: datetime) -> Message:
+def start_message(instance: Instance, moment: datetime, version: str = "") -> Message:
     """The message that begins an execution."""
     identity = {"InstanceId": instance.instance_id, "ExecutionId": instance.execution_id}
     parent = None
@@ -369,7 +369,7 @@ def start_message(instance: Instance, moment: datetime) -> Message:
         OrchestrationInstance=identity,
         ParentInstance=parent,
         Name=instance.name,
-        Version="",
+        Version=version,
         Tags=None,
         Input=instance.input,
     )

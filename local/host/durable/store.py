@@ -125,6 +125,7 @@ class Store:
         """Raises StoreError for a file that another version wrote."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self.default_version = ""  # that new orchestrations get: host.json's defaultVersion
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(

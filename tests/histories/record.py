@@ -1,0 +1,146 @@
+"""Records histories of this version's orchestrators: `python -m tests.histories.record`, once for each version of host.json.
+
+What is recorded already is never written over: it stands for runs that began with the code of that day. After a change that the
+replay test refuses, CONTRIBUTING.md says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from activities.names import (
+    FIND_DOUBLES,
+    FINISH_SCAN,
+    GENERATE_SHARD,
+    PLAN_RANGE,
+    PREPARE_RUN,
+    REUSE_ANSWERS,
+    SCAN_RANGE,
+)
+from orchestrators.run import CONCURRENCY
+from tests.orchestrators.scripted import RUN_ID, SPEC, Distillation, failed, ok
+from tests.orchestrators.simulation import ORCHESTRATION_VERSION, Activity, After
+
+FOLDER = Path(__file__).parent
+
+
+def completed() -> Distillation:
+    return Distillation(statuses=["queued", "running", "running", "completed"])
+
+
+def failed_job() -> Distillation:
+    return Distillation(statuses=["running", "failed"])
+
+
+def cancelled_while_generating() -> Distillation:
+    run = Distillation({"train": 30}, instead={GENERATE_SHARD: lambda _: After(20, ok())})
+    run.cancel_at(25)
+    return run
+
+
+def cancelled_while_training() -> Distillation:
+    run = Distillation(statuses=["running"])
+    run.cancel_at(300)
+    return run
+
+
+def revoked_key() -> Distillation:
+    def answer(work: dict[str, Any]) -> Any:
+        return failed("the key was revoked") if work["index"] == 5 else After(3, ok())
+
+    return Distillation({"train": 20, "validation": 3}, instead={GENERATE_SHARD: answer})
+
+
+def shard_given_up() -> Distillation:
+    def answer(work: dict[str, Any]) -> Any:
+        if work["index"] == 2:
+            raise ConnectionError("the lease is broken")
+        return After(4, ok())
+
+    return Distillation({"train": 12}, instead={GENERATE_SHARD: answer})
+
+
+def paused_and_steered() -> Distillation:
+    def answer(_: dict[str, Any]) -> Any:
+        return {"status": "paused"} if 20 < run.hub.now < 90 else After(9, ok(parallel=4))
+
+    run = Distillation({"train": 16}, instead={GENERATE_SHARD: answer})
+    run.hub.at(15, lambda: run.hub.raise_event(RUN_ID, CONCURRENCY, 4))
+    return run
+
+
+def slow_shards() -> Distillation:
+    left = {0: 2, 3: 1}
+
+    def answer(work: dict[str, Any]) -> Any:
+        left[work["index"]] = left.get(work["index"], 0) - 1
+        return After(600, {"status": "unfinished"} if left[work["index"]] >= 0 else ok())
+
+    return Distillation({"train": 6}, instead={GENERATE_SHARD: answer})
+
+
+def many_shards() -> Distillation:
+    return Distillation({"train": 260}, spec={"generation": {"parallel_shards": 64}})
+
+
+def large_inputs() -> Distillation:
+    found = {"train": Distillation.scanned(3)}
+    instead: dict[str, Activity] = {
+        PREPARE_RUN: lambda _: ok(spec=SPEC, etags={"train": "1"}, ranges={"train": 7}, warnings=[]),
+        **{step: lambda _: ok() for step in (SCAN_RANGE, FIND_DOUBLES, PLAN_RANGE)},
+        FINISH_SCAN: lambda _: ok(splits=found),
+    }
+    return Distillation({"train": 3}, instead=instead)
+
+
+def resumed_with_reuse() -> Distillation:
+    seeded = ok(next=3, reused=4, keyless=0, estimate={})
+    return Distillation({"train": 3}, spec={"reuse": RUN_ID[::-1]}, instead={REUSE_ANSWERS: lambda _: seeded}, round=2)
+
+
+SCENARIOS: tuple[Callable[[], Distillation], ...] = (
+    completed,
+    failed_job,
+    cancelled_while_generating,
+    cancelled_while_training,
+    revoked_key,
+    shard_given_up,
+    paused_and_steered,
+    slow_shards,
+    many_shards,
+    large_inputs,
+    resumed_with_reuse,
+)
+
+
+def main() -> None:
+    folder = FOLDER / ORCHESTRATION_VERSION
+    folder.mkdir(exist_ok=True)
+    for scenario in SCENARIOS:
+        path = folder / f"{scenario.__name__}.json"
+        if path.exists():
+            sys.stdout.write(f"{path.name} is kept\n")
+            continue
+        run = scenario()
+        run.run()
+        recorded = [
+            {
+                "name": instance.name,
+                "id": instance.id,
+                "parent": instance.parent[0] if instance.parent else None,
+                "input": finished.input,
+                "outcome": finished.outcome,
+                "history": finished.history,
+            }
+            for instance in run.hub.instances.values()
+            for finished in instance.finished
+        ]
+        path.write_text(json.dumps(recorded, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
