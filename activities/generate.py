@@ -17,11 +17,12 @@ from activities.prepare import read_spec
 from activities.stopping import Watch
 from shared import settings
 from shared.account import open_storage
+from shared.errors import Unfinished
 from shared.giving_up import give_up
 from shared.paths import RunPaths, Split
 from shared.plan import PlanReader
 from shared.runids import generation_id
-from shared.shards import ShardRun, Stopped, Unfinished
+from shared.shards import ShardRun, Stopped
 from shared.sharing import shared
 from shared.spec import RunSpec
 from shared.teacher import open_teacher
@@ -83,6 +84,7 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 split=split,
                 index=index,
                 shard=await common.plan.shard(index),
+                shards=(await common.plan.plan()).shards,
                 max_rejected=shard["max_rejected"],
                 unusable=common.unusable,
                 round=shard.get("round", 0),
@@ -113,6 +115,7 @@ async def give_up_shard(shard: Payload) -> Payload:
     paths, split, index = RunPaths(shard["run_id"]), shard["split"], shard["index"]
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        planned = await PlanReader(storage, paths, split).shard(index)
-        tally = await give_up(storage, spec, paths, split, index, planned, shard["reason"], shard["round"])
+        plan = PlanReader(storage, paths, split)
+        planned, shards = await plan.shard(index), (await plan.plan()).shards
+        tally = await give_up(storage, spec, paths, split, index, planned, shards, shard["reason"], shard["round"])
     return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=tally.failed.get(shard["round"], 0))

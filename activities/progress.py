@@ -31,5 +31,7 @@ async def read_progress(run: Payload) -> Payload:
 
 async def split_tally(storage: Storage, paths: RunPaths, split: Split) -> Tally:
     """Sum of the tallies of a split's journals, finished or not."""
-    listed = storage.metadata_under(paths.journals(split))
-    return total([Tally.from_metadata(metadata) async for _, metadata in listed])
+    tally = Tally()
+    async for _, metadata in storage.metadata_under(paths.journals(split)):
+        tally = total([tally, Tally.from_metadata(metadata)])
+    return tally

@@ -27,7 +27,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from local.bootstrap import ROOT
 from shared.paths import DATASETS, RUNS, RunPaths
 from shared.plan import PlanReader
-from shared.staging import sealed_tallies
+from shared.staging import sealed
 from shared.storage import Storage
 from tests.activities.runs import AppRun
 
@@ -94,7 +94,7 @@ async def work(given: argparse.Namespace) -> dict[str, Any]:
     """Every shard that is not complete, a few at a time."""
     async with _storage() as storage:
         run = await _opened(storage, given.run)
-        complete = await sealed_tallies(storage, run.paths, "train")
+        complete = {index async for index, _ in sealed(storage, run.paths, "train")}
         waiting = _queued() if given.queue else iter(range(run.shards["train"]))
 
         async def take() -> None:

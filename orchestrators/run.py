@@ -218,6 +218,8 @@ class _Run:
         for split in self.splits:
             work = {"split": split, "shards": self.scans[split]["shards"]}
             assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
+            while assembled["status"] == "unfinished":
+                assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
             tallies[split] = Tally.model_validate(assembled["tally"])
         self.status.count(tallies, spec.budget)
         self.has_validation = "validation" in self.splits or tallies["train"].held_out > 0

@@ -69,5 +69,9 @@ class TransientError(DistillationError):
         self.retry_after = retry_after
 
 
+class Unfinished(Exception):
+    """An execution's time was up before all was done. What was done is kept, and another execution goes on from there."""
+
+
 class ShardContended(TransientError):
     """The journal moved under this execution: somebody else runs the same shard."""

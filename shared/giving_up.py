@@ -12,7 +12,7 @@ from shared.plan import Shard
 from shared.row_checks import RowChecks
 from shared.rows import Rejection
 from shared.spec import RunSpec
-from shared.staging import holdout, lines_of, stage_shard
+from shared.staging import Staging, holdout, lines_of
 from shared.tally import Tally
 
 if TYPE_CHECKING:
@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 
 
 async def give_up(
-    storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int, shard: Shard, reason: str, round_: int
+    storage: Storage,
+    spec: RunSpec,
+    paths: RunPaths,
+    split: Split,
+    index: int,
+    shard: Shard,
+    shards: int,
+    reason: str,
+    round_: int,
 ) -> Tally:
-    """Complete a shard without asking for anything: what was answered stays. Raises ShardContended (transient).
+    """Complete a shard, one of so many, without asking for anything: what was answered stays. Raises ShardContended (transient).
 
     Its journal and blocks are as those of any other shard, so that everything that comes after counts them, and a resumption
     asks for the rest.
@@ -34,7 +42,7 @@ async def give_up(
             if line.number not in journal.records:
                 journal.add(_record(checks, line, shard, detail, round_))
     await journal.flush()
-    await stage_shard(storage, spec, paths, split, index, shard, journal.records, {})
+    await Staging(storage, spec, paths, split, shards).stage(index, shard, journal.records, {})
     await journal.seal()
     return journal.tally()
 

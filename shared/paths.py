@@ -74,11 +74,15 @@ class RunPaths:
         return f"{self.run_id}/shards/{split}/"
 
     def journal(self, split: Split, shard: int) -> str:
-        return f"{self.journals(split)}{shard:06d}.jsonl"
+        return f"{self.journals(split)}{shard:08d}.jsonl"
 
     def dataset(self, split: Split) -> str:
         """The student's dataset."""
         return f"{self.run_id}/{split}.jsonl"
+
+    def part(self, name: str, split: Split, number: int) -> str:
+        """A part of an output that has more blocks than a blob may have."""
+        return f"{self.run_id}/parts/{name.removeprefix(self.run_id + '/')}/{split}-{number:04d}.jsonl"
 
     @property
     def rejected(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from shared.answering import AsksTeacher, Record, answer_row, rejected
 from shared.crew import Crew
-from shared.errors import PermanentError, TransientError
+from shared.errors import PermanentError, TransientError, Unfinished
 from shared.gate import SUCCESS_RATIO, out_of_reach
 from shared.journal import Journal
 from shared.lines import Line
@@ -24,7 +24,7 @@ from shared.request_keys import RequestKeys
 from shared.row_checks import RowChecks
 from shared.rows import Rejection, Row
 from shared.spec import RunSpec
-from shared.staging import holdout, lines_of, stage_shard
+from shared.staging import Staging, holdout, lines_of
 from shared.tally import Tally
 from shared.usage import Usage, over_budget
 
@@ -47,10 +47,6 @@ class Stopped(Exception):
     """The run was cancelled or ended; what was answered is in the journal."""
 
 
-class Unfinished(Exception):
-    """The execution's time was up before all rows were answered; what was is in the journal, and another goes on from there."""
-
-
 class NothingAnswered(TransientError):
     """Not a single row was answered in an execution's whole time. Transient: it is tried again, a few times."""
 
@@ -66,6 +62,7 @@ class ShardRun:
     split: Split
     index: int
     shard: Shard
+    shards: int  # of the split
     max_rejected: int  # of the split's rows; more can never meet the success ratio
     is_stopped: Callable[[], Awaitable[bool]]
     unusable: dict[int, int] = field(default_factory=dict[int, int])  # rows by shard, of those this process works at
@@ -95,9 +92,8 @@ class ShardRun:
         )
         if missing:
             await self._answer_missing(journal, missing)
-        await stage_shard(
-            self.storage, self.spec, self.paths, self.split, self.index, self.shard, journal.records, self._rows
-        )
+        staging = Staging(self.storage, self.spec, self.paths, self.split, self.shards)
+        await staging.stage(self.index, self.shard, journal.records, self._rows)
         await journal.seal()
         return journal.tally()
 

@@ -6,26 +6,29 @@ by the commit itself when the service has dropped blocks that waited longer than
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.answering import Record, answers_of
 from shared.journal import Holdout, Journal, nothing_held_out
 from shared.lines import Line
+from shared.outputs import block_id, commit_output, home
 from shared.paths import RunPaths, Split
 from shared.plan import PlanReader, Shard, shard_lines
 from shared.row_checks import RowChecks
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
 from shared.students import find_student
-from shared.tally import Tally, is_sealed
+from shared.tally import Tally, is_sealed, total
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
     from shared.storage import Storage
+
+MAX_MISSING = 10  # shards named that are not complete
 
 
 def holdout(spec: RunSpec, split: Split) -> Holdout:
@@ -41,49 +44,90 @@ def holdout(spec: RunSpec, split: Split) -> Holdout:
     return is_held_out
 
 
-async def stage_shard(
-    storage: Storage,
-    spec: RunSpec,
-    paths: RunPaths,
-    split: Split,
-    index: int,
-    shard: Shard,
-    records: Mapping[int, Record],
-    rows: Mapping[int, Row],
-) -> None:
-    """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order.
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Stages and commits blocks of one split, which has so many shards."""
 
-    `rows` are those whose rows are known by line; the others are read from the input.
+    storage: Storage
+    spec: RunSpec
+    paths: RunPaths
+    split: Split
+    shards: int
+
+    async def stage(self, index: int, shard: Shard, records: Mapping[int, Record], rows: Mapping[int, Row]) -> None:
+        """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order.
+
+        `rows` are those whose rows are known by line; the others are read from the input.
+        """
+        examples, is_held_out = Examples(self.spec), holdout(self.spec, self.split)
+        blocks: dict[str, bytearray] = defaultdict(bytearray)
+        unknown = {line for line, record in records.items() if record.status == "accepted" and line not in rows}
+        read: dict[int, Row] = {}
+        if unknown:
+            async for lines in lines_of(self.storage, self.paths, self.split, shard):
+                read.update({line.number: examples.parse(line) for line in lines if line.number in unknown})
+        for number in sorted(records):
+            record = records[number]
+            if record.status == "rejected":
+                blocks[self.paths.rejected] += _rejected_row(self.split, record)
+            else:
+                row = rows.get(number) or read[number]
+                dataset = self.paths.dataset("validation" if is_held_out(number) else self.split)
+                blocks[dataset] += examples.row(row, record)
+        for name, block in blocks.items():
+            await self._stage(name, index, bytes(block))
+
+    async def stage_again(self, index: int) -> None:
+        """The blocks of a complete shard, rebuilt from its journal."""
+        shard = await PlanReader(self.storage, self.paths, self.split).shard(index)
+        journal = await Journal.open(self.storage, self.paths.journal(self.split, index), shard.rows)
+        await self.stage(index, shard, journal.records, {})
+
+    async def stage_incomplete(self, index: int, shard: Shard, scanned: list[dict[str, Any]]) -> Counter[str]:
+        """Stage what is known to be rejected of a shard that was not completed; how many rows that is, by reason."""
+        records = await Journal.peek(self.storage, self.paths.journal(self.split, index))
+        rejected = [record for record in records.values() if record.status == "rejected"]
+        entries = {record.line: _entry(self.split, record) for record in rejected}
+        for entry in scanned:
+            if shard.first_line <= entry["line"] <= shard.last_line and entry["line"] not in records:
+                entries[entry["line"]] = entry
+        if entries:
+            await self._stage(self.paths.rejected, index, as_jsonl([entries[line] for line in sorted(entries)]))
+        return Counter(str(entry["reason"]) for entry in entries.values())
+
+    async def _stage(self, name: str, index: int, block: bytes) -> None:
+        blob = home(self.paths, name, self.split, index, self.shards)
+        await self.storage.stage(blob, block_id(self.split, index), block)
+
+
+async def commit_datasets(
+    storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, shards: int
+) -> tuple[Tally, list[int]]:
+    """Commit the student's dataset of one split, and the validation set if one was set aside from it.
+
+    Returns the split's tally and the first few shards that are not complete; while there are any, nothing is committed. The same
+    again changes nothing. Raises Unfinished, see shared/outputs.py.
     """
-    examples, is_held_out = Examples(spec), holdout(spec, split)
-    blocks: dict[str, bytearray] = defaultdict(bytearray)
-    unknown = {line for line, record in records.items() if record.status == "accepted" and line not in rows}
-    read: dict[int, Row] = {}
-    if unknown:
-        async for lines in lines_of(storage, paths, split, shard):
-            read.update({line.number: examples.parse(line) for line in lines if line.number in unknown})
-    for number in sorted(records):
-        record = records[number]
-        if record.status == "rejected":
-            blocks[paths.rejected] += _rejected_row(split, record)
-        else:
-            row = rows.get(number) or read[number]
-            blocks[paths.dataset("validation" if is_held_out(number) else split)] += examples.row(row, record)
-    for name, block in blocks.items():
-        await storage.stage(name, block_id(split, index), bytes(block))
+    tally, own, held_out = Tally(), list[int](), list[int]()
+    missing, due = list[int](), 0
+    async for index, one in sealed(storage, paths, split):
+        missing += range(due, index)[: MAX_MISSING - len(missing)]
+        due = index + 1
+        tally = total([tally, one])
+        own += [index] if one.in_own_dataset else []
+        held_out += [index] if one.held_out else []
+    missing += range(due, shards)[: MAX_MISSING - len(missing)]
+    if missing:
+        return tally, missing
+    staging = Staging(storage, spec, paths, split, shards)
 
+    async def restage(_: Split, index: int) -> None:
+        await staging.stage_again(index)
 
-async def commit_dataset(storage: Storage, spec: RunSpec, paths: RunPaths, split: Split) -> None:
-    """Commit the student's dataset of one split. The same again changes nothing."""
-    indices = [index for index, tally in (await sealed_tallies(storage, paths, split)).items() if tally.in_own_dataset]
-    await _commit(storage, spec, paths, paths.dataset(split), split, sorted(indices))
-
-
-async def commit_holdout(storage: Storage, spec: RunSpec, paths: RunPaths) -> None:
-    """Commit the validation set that was set aside from training rows, if there is any row in it."""
-    indices = [index for index, tally in (await sealed_tallies(storage, paths, "train")).items() if tally.held_out]
-    if indices:
-        await _commit(storage, spec, paths, paths.dataset("validation"), "train", sorted(indices))
+    await commit_output(storage, paths, paths.dataset(split), {split: (own, shards)}, restage)
+    if held_out:
+        await commit_output(storage, paths, paths.dataset("validation"), {split: (held_out, shards)}, restage)
+    return tally, []
 
 
 async def commit_rejected(
@@ -93,48 +137,53 @@ async def commit_rejected(
 
     Of shards that were not completed, those are listed that the scan or the teacher had rejected by then.
     """
-    present, blocks = await storage.staged(paths.rejected), list[str]()
     counts: dict[Split, Counter[str]] = {}
+    indices: dict[Split, tuple[list[int], int]] = {}
+    stagings: dict[Split, Staging] = {}
     for split in splits:
-        counts[split] = Counter()
-        sealed = await sealed_tallies(storage, paths, split)
         plan = PlanReader(storage, paths, split)
-        scanned: tuple[int, list[dict[str, Any]]] = (-1, [])  # what the scan rejected, of the range looked at last
-        async for index, shard in plan.shards():
-            if index in sealed:
-                found = Counter(sealed[index].rejected)
-                if found and block_id(split, index) not in present:
-                    await _stage_again(storage, spec, paths, split, index, shard)
-            else:
-                number = await plan.range_of(index)
-                if scanned[0] != number:
-                    scanned = number, await plan.rejected(number)
-                found = await _stage_incomplete(storage, paths, split, index, shard, scanned[1])
-            if found:
-                blocks.append(block_id(split, index))
-                counts[split] += found
-    await storage.commit(paths.rejected, blocks)
+        shards = (await plan.plan()).shards
+        stagings[split] = Staging(storage, spec, paths, split, shards)
+        counts[split], own = await _rejected_shards(stagings[split], plan)
+        indices[split] = own, shards
+
+    async def restage(split: Split, index: int) -> None:
+        await stagings[split].stage_again(index)
+
+    await commit_output(storage, paths, paths.rejected, indices, restage)
     return counts
 
 
-async def sealed_tallies(storage: Storage, paths: RunPaths, split: Split) -> dict[int, Tally]:
-    """Tallies of the complete shards of a split, by index."""
-    found: dict[int, Tally] = {}
+async def _rejected_shards(staging: Staging, plan: PlanReader) -> tuple[Counter[str], list[int]]:
+    """How many rows of a split are rejected, by reason, and the shards that have any: those of incomplete ones are staged."""
+    counts, own = Counter[str](), list[int]()
+    scanned: tuple[int, list[dict[str, Any]]] = (-1, [])  # what the scan rejected, of the range looked at last
+    complete = {index: tally.rejected async for index, tally in sealed(staging.storage, staging.paths, staging.split)}
+    async for index, shard in plan.shards():
+        if index in complete:
+            found = Counter(complete[index])
+        else:
+            number = await plan.range_of(index)
+            if scanned[0] != number:
+                scanned = number, await plan.rejected(number)
+            found = await staging.stage_incomplete(index, shard, scanned[1])
+        if found:
+            own.append(index)
+            counts += found
+    return counts, own
+
+
+async def sealed(storage: Storage, paths: RunPaths, split: Split) -> AsyncIterator[tuple[int, Tally]]:
+    """(index, tally) of the complete shards of a split, in order."""
     async for name, metadata in storage.metadata_under(paths.journals(split)):
         if is_sealed(metadata):
             index = int(name.rpartition("/")[2].removesuffix(".jsonl"))
-            found[index] = Tally.from_metadata(metadata)
-    return found
+            yield index, Tally.from_metadata(metadata)
 
 
 def lines_of(storage: Storage, paths: RunPaths, split: Split, shard: Shard) -> AsyncIterator[list[Line]]:
     """The rows of a shard's byte range, as lines: those of one chunk at a time."""
     return shard_lines(storage.stream(paths.input(split), shard.start, shard.end), shard)
-
-
-def block_id(split: Split, shard: int) -> str:
-    """Id of a shard's block: deterministic, and of equal length within a blob as the service demands."""
-    return base64.b64encode(f"{split[:5]}-{shard:08d}".encode()).decode()
 
 
 class Examples:
@@ -155,39 +204,6 @@ class Examples:
         task, answers = TASKS[self._spec.task], answers_of(record)
         messages = task.student_messages(row, self._spec.prompt, answers, system_role=self._student.system_role)
         return as_jsonl([{"messages": messages}])
-
-
-async def _commit(
-    storage: Storage, spec: RunSpec, paths: RunPaths, name: str, split: Split, indices: list[int]
-) -> None:
-    present = await storage.staged(name)
-    missing = [index for index in indices if block_id(split, index) not in present]
-    plan = PlanReader(storage, paths, split)
-    for index in missing:
-        await _stage_again(storage, spec, paths, split, index, await plan.shard(index))
-    await storage.commit(name, [block_id(split, index) for index in indices])
-
-
-async def _stage_again(
-    storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, index: int, shard: Shard
-) -> None:
-    journal = await Journal.open(storage, paths.journal(split, index), shard.rows)
-    await stage_shard(storage, spec, paths, split, index, shard, journal.records, {})
-
-
-async def _stage_incomplete(
-    storage: Storage, paths: RunPaths, split: Split, index: int, shard: Shard, scanned: list[dict[str, Any]]
-) -> Counter[str]:
-    """Stage what is known to be rejected of a shard that was not completed; how many rows that is, by reason."""
-    records = await Journal.peek(storage, paths.journal(split, index))
-    entries = {line: _entry(split, record) for line, record in records.items() if record.status == "rejected"}
-    for entry in scanned:
-        if shard.first_line <= entry["line"] <= shard.last_line and entry["line"] not in records:
-            entries[entry["line"]] = entry
-    if entries:
-        block = as_jsonl([entries[line] for line in sorted(entries)])
-        await storage.stage(paths.rejected, block_id(split, index), block)
-    return Counter(str(entry["reason"]) for entry in entries.values())
 
 
 def _entry(split: Split, record: Record) -> dict[str, Any]:

@@ -141,13 +141,13 @@ class Storage:
         """Stage one block; staging the same id again replaces it."""
         await self.blob(name).stage_block(block_id, data)
 
-    async def staged(self, name: str) -> set[str]:
-        """Ids of the blocks that a commit may name."""
+    async def blocks(self, name: str) -> tuple[list[str], set[str]]:
+        """Ids of the blocks that a commit may name: those committed, in order, and those staged since."""
         try:
             committed, uncommitted = await self.blob(name).get_block_list("all")
         except ResourceNotFoundError:
-            return set()
-        return {block.id for block in [*committed, *uncommitted]}
+            return [], set()
+        return [block.id for block in committed], {block.id for block in uncommitted}
 
     async def commit(self, name: str, block_ids: list[str]) -> None:
         settings = ContentSettings(content_type=JSON_LINES)

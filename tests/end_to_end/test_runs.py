@@ -65,7 +65,7 @@ def test_too_few_rows_fail_before_the_teacher_is_asked(app: App) -> None:
     view = app.ended(run_id)
     assert (view["status"], view["error"]["code"], view["tokens"]["prompt"]) == ("failed", "dataset", 0)
     assert "at least 40" in view["error"]["details"][0]["problem"]
-    assert not app.exists(run_id, "shards/train/000000.jsonl")
+    assert not app.exists(run_id, "shards/train/00000000.jsonl")
 
 
 def test_a_wrong_run_json_fails_the_run_with_every_problem(app: App) -> None:

@@ -77,7 +77,7 @@ def test_results_are_downloaded_and_working_files_are_not(
 ) -> None:
     with storage:
         runs = storage.get_container_client(RUNS)
-        for blob in ("report.json", "train.jsonl", "input/train.jsonl", "shards/train/000000.jsonl"):
+        for blob in ("report.json", "train.jsonl", "input/train.jsonl", "shards/train/00000000.jsonl"):
             runs.upload_blob(f"{name}/{blob}", blob.encode())
         runs.upload_blob(f"{name}er/README.md", b"of another run")
         (tmp_path / "report.json").write_text("what was there before, and is longer than what comes")

@@ -16,7 +16,9 @@ from shared.plan import RangePlan
 from shared.rows import as_jsonl
 from shared.scan_steps import ScanSteps
 from shared.spec import RunSpec, parse_spec
+from shared.staging import commit_datasets
 from shared.storage import Storage
+from shared.tally import Tally
 
 
 class RunFolder:
@@ -41,6 +43,12 @@ class RunFolder:
 
     async def text(self, name: str) -> str:
         return (await self.storage.read(name)).decode()
+
+
+async def commit_split(folder: RunFolder, split: Split = "train") -> tuple[Tally, list[int]]:
+    """Commit a split's datasets. Its tally, and the shards that are not complete."""
+    shards = len(folder.plans[split].shards)
+    return await commit_datasets(folder.storage, folder.spec, folder.paths, split, shards)
 
 
 def question(text: str, **fields: Any) -> dict[str, Any]:

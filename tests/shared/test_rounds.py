@@ -10,10 +10,10 @@ from shared.journal import Journal
 from shared.resuming import changed
 from shared.rows import as_jsonl
 from shared.shards import ShardRun
-from shared.staging import commit_dataset, commit_rejected, sealed_tallies
+from shared.staging import commit_rejected, sealed
 from shared.tally import Tally, total
 from shared.teacher import RowFailure
-from tests.shared.conftest import RunFolder, question, questions
+from tests.shared.conftest import RunFolder, commit_split, question, questions
 from tests.shared.test_shards import Answer, ScriptedTeacher, plus_one, shard_run, user_texts
 
 BAD = b"{\n" + as_jsonl([question("What is 0 + 1?")])  # no JSON, and a duplicate
@@ -34,9 +34,9 @@ async def run_round(folder: RunFolder, scripted: ScriptedTeacher, number: int, *
     for index in range(len(folder.plans["train"].shards)):
         work: ShardRun = replace(shard_run(folder, scripted, index), round=number)
         await work.run()
-    await commit_dataset(folder.storage, folder.spec, folder.paths, "train")
+    await commit_split(folder, "train")
     await commit_rejected(folder.storage, folder.spec, folder.paths, ["train"])
-    return total((await sealed_tallies(folder.storage, folder.paths, "train")).values())
+    return total([tally async for _, tally in sealed(folder.storage, folder.paths, "train")])
 
 
 async def test_a_second_round_asks_for_what_failed_and_for_nothing_else(folder: RunFolder) -> None:

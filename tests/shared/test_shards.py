@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from shared.errors import ShardContended
+from shared.errors import ShardContended, Unfinished
 from shared.journal import Journal
 from shared.paths import Split
 from shared.rows import Message, as_jsonl
-from shared.shards import NothingAnswered, ShardRun, Stopped, TooManyRejected, Unfinished
-from shared.staging import commit_dataset, commit_rejected, sealed_tallies
+from shared.shards import NothingAnswered, ShardRun, Stopped, TooManyRejected
+from shared.staging import commit_rejected, sealed
 from shared.tally import Tally, total
 from shared.teacher import Completion, RowFailure, TeacherDown
-from tests.shared.conftest import RunFolder, question, questions
+from tests.shared.conftest import RunFolder, commit_split, question, questions
 
 Answer = Callable[[str], str | Exception]
 
@@ -71,6 +71,7 @@ def shard_run(
         split=split,
         index=index,
         shard=folder.plans[split].shards[index],
+        shards=len(folder.plans[split].shards),
         max_rejected=max_rejected,
         is_stopped=is_stopped,
     )
@@ -79,7 +80,7 @@ def shard_run(
 async def run_all(folder: RunFolder, teacher: ScriptedTeacher, split: Split = "train") -> Tally:
     shards = range(len(folder.plans[split].shards))
     tallies = [await shard_run(folder, teacher, index, split).run() for index in shards]
-    await commit_dataset(folder.storage, folder.spec, folder.paths, split)
+    await commit_split(folder, split)
     await commit_rejected(folder.storage, folder.spec, folder.paths, [split])
     return total(tallies)
 
@@ -267,7 +268,7 @@ async def test_a_stopped_run_stops_asking(folder: RunFolder, monkeypatch: pytest
 async def test_progress_is_read_from_the_journals_while_shards_run(folder: RunFolder) -> None:
     await folder.add(questions(7))
     await shard_run(folder, ScriptedTeacher(), 0).run()
-    tallies = await sealed_tallies(folder.storage, folder.paths, "train")
+    tallies = dict([one async for one in sealed(folder.storage, folder.paths, "train")])
     assert (list(tallies), tallies[0].done, tallies[0].shards_done) == ([0], 5, 1)
 
 
@@ -276,7 +277,7 @@ async def test_blocks_that_the_service_dropped_are_staged_again_from_the_journal
     await run_all(folder, ScriptedTeacher())
     before = await folder.text(folder.paths.dataset("train"))
     await folder.storage.blob(folder.paths.dataset("train")).delete_blob()
-    await commit_dataset(folder.storage, folder.spec, folder.paths, "train")
+    await commit_split(folder, "train")
     assert await folder.text(folder.paths.dataset("train")) == before
 
 

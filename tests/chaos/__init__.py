@@ -1,0 +1,1 @@
+"""Whole runs while everything around them fails: see storm.py."""

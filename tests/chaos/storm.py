@@ -1,0 +1,343 @@
+"""A run of the whole app while its host, its storage and its teacher are killed and unwell, and what must hold afterwards.
+
+`python -m tests.chaos --seeds 0:50`. Each seed draws its own storm: kills of the host, of Azurite and of the teacher, shards
+executed by a second worker at the same time, the dataset's event delivered again, storage that answers 503 or 412 or breaks
+connections before and after it has done its work. A storm has an end, so that a run can have one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import worker
+from local import services
+from local.azurite import Azurite
+from local.bootstrap import ROOT
+from local.children import Child
+from local.client import download_outputs, make_containers, storage_client, upload_dataset
+from local.cloud import read_keys
+from local.options import CloudOptions
+from local.ports import LOOPBACK, PortBook
+from local.services import Addresses, Service
+from local.supervisor import READY_SECONDS, answers
+from local.verification import check_run
+from shared.rows import as_jsonl
+from tests.local.azureml.running import ask
+
+ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 240, 20, 16, 0.25
+STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
+FAULT_RATE = 0.04
+TERMINAL = ("completed", "failed", "cancelled", "terminated")
+FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
+BAD_LINES = (b"{", b"[]", b'{"messages": []}')
+
+
+@dataclass
+class Outcome:
+    """What became of one storm. `problems`: invariants that do not hold."""
+
+    seed: int
+    acts: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+    asked_again: int = 0
+    seconds: float = 0.0
+
+
+class Storm:
+    """The processes of one local cloud, with the proxy between the app and its storage, and the means to harm them."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.lottery = folder, random.Random(seed)
+        self.teacher_log = folder / "teacher.jsonl"
+        self.secrets = {"teacher": f"sk-{secrets.token_hex(16)}", "identity": secrets.token_hex(16)}
+        self._options = CloudOptions(
+            data_dir=folder / "cloud",
+            teacher_options=(
+                f"--latency-ms={LATENCY_SECONDS * 1000}",
+                f"--log={self.teacher_log}",
+                "--error-rate=0.03",
+                "--reset-rate=0.02",
+                f"--seed={seed}",
+            ),
+            azureml_options=("--pace=1",),
+        )
+        self._book = PortBook(folder / "ports.json")
+        self._azurite = Azurite(folder / "azurite", log=folder / "azurite.log", ports=self._book)
+        self._ports = self._book.claim(["teacher", "azureml", "proxy", "host"])
+        self._children: dict[str, Child] = {}
+        self._proxy_flags = ["--fault-rate", str(FAULT_RATE), "--seed", str(seed)]
+        self.kills = 0
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        try:
+            self._azurite.start()
+            make_containers(self._azurite.connection_string)
+            for name in ("proxy", "teacher", "azureml", "host"):
+                self._start(name)
+            self.secrets |= {
+                name: key for name, key in read_keys(self._options.data_dir).items() if name != "encryption"
+            }
+            yield
+        finally:
+            for child in [*reversed(self._children.values()), self._azurite.child]:
+                child.stop()
+
+    def kill(self, name: str) -> None:
+        """`kill -9`, and after a moment a new start."""
+        child = self._azurite.child if name == "azurite" else self._children[name]
+        if child.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        child.stop()
+        time.sleep(self.lottery.uniform(0, 2))
+        if name == "azurite":
+            self._azurite.start()
+        else:
+            self._start(name)
+        self.kills += name != "azurite"
+
+    def calm(self) -> None:
+        """The storage is well again."""
+        self._proxy_flags = []
+        self._children["proxy"].stop()
+        self._start("proxy")
+
+    def deliver_again(self, path: str) -> None:
+        headers = {"x-functions-key": self.secrets["master_key"]}
+        self.ask("POST", "/admin/functions/dataset_uploaded", {"input": path}, headers)
+
+    def second_worker(self, run_id: str) -> None:
+        """Shards executed by another process at the same time, as an activity that was delivered twice."""
+        teacher = f"http://{LOOPBACK}:{self._ports['teacher']}/v1"
+        process = worker.start("work", self._storage, teacher, "--run", run_id)
+        time.sleep(self.lottery.uniform(1, 4))
+        process.kill()
+        process.communicate()
+        self.kills += 1
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """Status and body; (0, None) while nobody answers."""
+        key = {"x-functions-key": self.secrets.get("function_key", "")}
+        given = {"Content-Type": "application/json", **key, **(headers or {})}
+        with contextlib.suppress(OSError, ValueError):
+            status, answer, _ = ask(f"http://{LOOPBACK}:{self._ports['host']}{path}", method, body, **given)
+            return status, answer
+        return 0, None
+
+    @property
+    def storage(self) -> str:
+        """Connection string of the storage itself."""
+        return self._azurite.connection_string
+
+    @property
+    def _storage(self) -> str:
+        """That of the app: blobs through the proxy."""
+        blob = re.escape(self._azurite.url("blob"))
+        return re.sub(
+            blob, f"http://{LOOPBACK}:{self._ports['proxy']}/devstoreaccount1", self._azurite.connection_string
+        )
+
+    def _start(self, name: str) -> None:
+        service = self._service(name)
+        child = Child(name, service.command, self.folder / f"{name}.log", environment=service.environment, folder=ROOT)
+        self._children[name] = child
+        child.start()
+        child.wait_until(service.ready, READY_SECONDS)
+
+    def _service(self, name: str) -> Service:
+        ports, addresses = self._ports, self._addresses()
+        if name == "teacher":
+            return services.teacher(self._options, ports["teacher"], services.child_environment(addresses))
+        if name == "azureml":
+            direct = Addresses(**{**_fields(addresses), "storage": self._azurite.connection_string})
+            return services.azureml(self._options, ports["azureml"], services.child_environment(direct))
+        if name == "host":
+            settings = {
+                **services.host_settings(self._options, addresses, os.environ),
+                "TEACHER_API_KEY": self.secrets["teacher"],
+            }
+            return services.host(self._options, ports["host"], settings)
+        target = self._azurite.url("blob").rpartition("/")[0]
+        command = [*_python("local.storage_proxy"), "--port", str(ports["proxy"]), "--target", target, "--lifeline"]
+        return Service(
+            name="proxy",
+            command=[*command, *self._proxy_flags],
+            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+            ready=lambda: "storage proxy at" in self._children["proxy"].output(),
+        )
+
+    def _addresses(self) -> Addresses:
+        return Addresses(
+            storage=self._storage,
+            teacher_url=f"http://{LOOPBACK}:{self._ports['teacher']}/v1",
+            azureml_url=f"http://{LOOPBACK}:{self._ports['azureml']}",
+            identity_header=self.secrets["identity"],
+        )
+
+
+def weather(folder: Path, seed: int) -> Outcome:
+    """One storm over one run, and what does not hold after it."""
+    storm, outcome, began = Storm(folder, seed), Outcome(seed), time.monotonic()
+    data = dataset(storm.lottery)
+    train = folder / "train.jsonl"
+    train.parent.mkdir(parents=True, exist_ok=True)
+    train.write_bytes(data)
+    spec = folder / "run.json"
+    spec.write_text(json.dumps(SPEC), encoding="utf-8")
+    with storm.running():
+        with storage_client(storm.storage) as storage:
+            run_id = upload_dataset(storage, "math", "storm", {"train.jsonl": train, "run.json": spec})
+        view = _blow(storm, run_id, outcome)
+        with storage_client(storm.storage) as storage:
+            files = folder / "outputs"
+            with contextlib.suppress(Exception):  # what is missing is told below
+                download_outputs(storage, run_id, files)
+            outcome.problems += _check(storm, storage, run_id, view, train, files)
+    outcome.asked_again, allowed = _asked_again(storm.teacher_log), _allowed(storm.kills)
+    if outcome.asked_again > allowed:
+        outcome.problems.append(f"{outcome.asked_again} answers were bought twice, {allowed} is what kills explain")
+    outcome.problems += _leaks(storm)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+SPEC: dict[str, Any] = {
+    "teacher": {"concurrency": CONCURRENCY, "timeout_seconds": 20},
+    "generation": {"rows_per_shard": ROWS_PER_SHARD, "parallel_shards": 4},
+}
+
+
+def dataset(lottery: random.Random) -> bytes:
+    """Word problems that the local teacher can solve, some of them broken, some twice."""
+    numbers = [lottery.randrange(1000) for _ in range(ROWS)]
+    system = {"role": "system", "content": "Solve the problem. Give the final number."}
+    rows = [
+        as_jsonl([{"messages": [system, {"role": "user", "content": f"What is {number} + {place}?"}]}]).strip()
+        for place, number in enumerate(numbers)
+    ]
+    for _ in range(6):
+        rows[lottery.randrange(ROWS)] = lottery.choice([*BAD_LINES, rows[0]])
+    return b"\n".join(rows) + b"\n"
+
+
+def _blow(storm: Storm, run_id: str, outcome: Outcome) -> dict[str, Any] | None:
+    """Harm this and that, then wait for the run's end. Its last view."""
+    path = "datasets/math/storm/train.jsonl"
+    acts: dict[str, Callable[[], None]] = {
+        "kill host": lambda: storm.kill("host"),
+        "kill storage": lambda: storm.kill("azurite"),
+        "kill teacher": lambda: storm.kill("teacher"),
+        "kill proxy": lambda: storm.kill("proxy"),
+        "deliver again": lambda: storm.deliver_again(path),
+        "second worker": lambda: storm.second_worker(run_id),
+    }
+    end = time.monotonic() + STORM_SECONDS
+    while time.monotonic() < end:
+        time.sleep(storm.lottery.uniform(0.3, 3))
+        name = storm.lottery.choice([*acts, "kill host"])
+        outcome.acts.append(name)
+        acts[name]()
+    storm.calm()
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        status, view = storm.ask("GET", f"/api/runs/{run_id}")
+        if status == 200 and view["status"] in TERMINAL:
+            storm.deliver_again(path)  # late
+            time.sleep(1)
+            return view
+        time.sleep(0.5)
+    return None
+
+
+def _check(storm: Storm, storage: Any, run_id: str, view: dict[str, Any] | None, train: Path, files: Path) -> list[str]:
+    if view is None:
+        return [f"the run has not ended after {PATIENCE_SECONDS:g} s"]
+    problems = check_run(view, {"train": train}, files)
+    _, page = storm.ask("GET", "/api/runs?prefix=math-storm-&limit=10")
+    found = [run["id"] for run in page["runs"]] if page else []
+    if found != [run_id]:
+        problems.append(f"runs of one version: {found}")
+    container = storage.get_container_client("runs")
+    for blob in container.list_blobs(name_starts_with=f"{run_id}/shards/"):
+        records = [json.loads(line) for line in container.download_blob(blob.name).readall().splitlines()]
+        twice = [line for line, count in Counter(record["line"] for record in records).items() if count > 1]
+        if twice:
+            problems.append(f"{blob.name} has lines twice: {twice[:5]}")
+    return problems + _order(train, files)
+
+
+def _order(train: Path, files: Path) -> list[str]:
+    """The output's questions are the input's, in its order, and each answer is that of its question."""
+    if not (files / "train.jsonl").is_file():
+        return []
+    given = [line for line in train.read_text(encoding="utf-8").splitlines() if '"user"' in line]
+    asked = [json.loads(line)["messages"][-1]["content"] for line in given]
+    problems: list[str] = []
+    place = -1
+    for line in (files / "train.jsonl").read_text(encoding="utf-8").splitlines():
+        messages = json.loads(line)["messages"]
+        question, answer = messages[-2]["content"], messages[-1]["content"]
+        try:
+            place = asked.index(question, place + 1)
+        except ValueError:
+            problems.append(f"{question!r} is out of order")
+        first, second = map(int, re.findall(r"\d+", question))
+        if str(first + second) not in answer:
+            problems.append(f"{question!r} was answered {answer!r}")
+    return problems[:5]
+
+
+def _asked_again(log: Path) -> int:
+    """Requests that were answered in full and sent once more. The preflight asks the same each time."""
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    answered = Counter(record["request"] for record in records if record["status"] == 200)
+    counts = sorted((count - 1 for count in answered.values()), reverse=True)
+    return sum(counts) - (counts[0] if counts and counts[0] > 3 else 0)
+
+
+def _allowed(kills: int) -> int:
+    """Each kill may cost what was in flight and what was answered in the last second, of two workers at most."""
+    return 2 * (kills + 1) * round(CONCURRENCY + FLUSHED_SECONDS * CONCURRENCY / LATENCY_SECONDS)
+
+
+def _leaks(storm: Storm) -> list[str]:
+    """Files in which a secret stands that should not: whatever the app, its hub or its storage has written."""
+    own = storm.folder / "cloud" / "keys.json"
+    found: list[str] = []
+    for path in storm.folder.rglob("*"):
+        if not path.is_file() or path == own or path.suffix in (".lock",):
+            continue
+        content = path.read_bytes()
+        found += [
+            f"{path.name} holds the secret {name}"
+            for name, secret in storm.secrets.items()
+            if secret.encode() in content
+        ]
+    return found
+
+
+def _fields(addresses: Addresses) -> dict[str, str]:
+    return {name: getattr(addresses, name) for name in ("storage", "teacher_url", "azureml_url", "identity_header")}
+
+
+def _python(module: str) -> list[str]:
+    import sys
+
+    return [sys.executable, "-m", module]
+
+
+__all__ = ["Outcome", "Storm", "answers", "weather"]
