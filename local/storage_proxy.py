@@ -25,6 +25,7 @@ FAULTS = ("throttled", "leased", "lost_request", "lost_response")
 MAX_BYTES = 1024**3
 OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length"})
 THROTTLED = "<?xml version='1.0' encoding='utf-8'?><Error><Code>ServerBusy</Code><Message>busy</Message></Error>"
+AUTO = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")  # signed, or not: none is added
 LEASED = "<?xml version='1.0' encoding='utf-8'?><Error><Code>LeaseIdMissing</Code><Message>leased</Message></Error>"
 
 
@@ -70,7 +71,12 @@ class Proxy:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() != "transfer-encoding"]
         url = self._target + request.raw_path
         async with self._session.request(
-            request.method, URL(url, encoded=True), headers=dict(headers), data=body, allow_redirects=False
+            request.method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=AUTO,
+            allow_redirects=False,
         ) as answer:
             return answer, await answer.read()
 

@@ -14,6 +14,7 @@ import random
 import re
 import secrets
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -37,9 +38,9 @@ from local.verification import check_run
 from shared.rows import as_jsonl
 from tests.local.azureml.running import ask
 
-ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 240, 20, 16, 0.25
+ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
 STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
-FAULT_RATE = 0.04
+FAULT_RATE = 0.06
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
@@ -335,8 +336,6 @@ def _fields(addresses: Addresses) -> dict[str, str]:
 
 
 def _python(module: str) -> list[str]:
-    import sys
-
     return [sys.executable, "-m", module]
 
 

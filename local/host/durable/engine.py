@@ -24,6 +24,7 @@ from local.host.durable.store import Activity, Instance, Message, Parent, Store,
 from local.host.errors import FunctionTimeout
 
 MAX_PAUSE_SECONDS = 3600.0  # of the dispatcher; a timer that is due later is looked at again then
+MAX_REST_SECONDS = 1.0
 BROKEN_SECONDS = 1.0  # until an episode that broke (a full disk, say) is tried again
 _log = logging.getLogger("host.durable")
 
@@ -60,6 +61,7 @@ class Engine:
         self._working: set[asyncio.Task[None]] = set()  # activities under way
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = 0  # number of the activity that was started last
+        self._rested: dict[str, float] = {}  # by instance, until when it rests after its last episode
 
     def wake(self) -> None:
         self._wake.set()
@@ -99,9 +101,17 @@ class Engine:
         for instance_id in self._store.ready(now):
             if len(self._busy) >= self._limits.orchestrators:
                 return
-            if instance_id not in self._busy:
+            if instance_id not in self._busy and not self._rests(instance_id):
                 self._busy.add(instance_id)
                 self._start(self._episode(instance_id), f"episode of {instance_id}")
+
+    def _rests(self, instance_id: str) -> bool:
+        """An episode replays the whole history: while more results are on their way, it waits for as long as the last one took."""
+        until = self._rested.get(instance_id, 0.0)
+        if until <= time.monotonic():
+            self._rested.pop(instance_id, None)
+            return False
+        return self._store.has_activities(instance_id)
 
     def _start_activities(self) -> None:
         free = self._limits.activities - len(self._working)
@@ -151,6 +161,7 @@ class Engine:
     # episodes
 
     async def _episode(self, instance_id: str) -> None:
+        began = time.monotonic()
         try:
             taken = self._store.take(instance_id, time.time())
             if taken is not None:
@@ -160,6 +171,9 @@ class Engine:
             await asyncio.sleep(BROKEN_SECONDS)
         finally:
             self._busy.discard(instance_id)
+            rest = min(time.monotonic() - began, MAX_REST_SECONDS)
+            self._rested[instance_id] = time.monotonic() + rest
+            asyncio.get_running_loop().call_later(rest, self.wake)
 
     async def _take_in(self, taken: Taken) -> None:
         control = _control(taken)

@@ -265,6 +265,11 @@ class Store:
         sql = "INSERT INTO activities (instance_id, execution_id, task_id, name, input) VALUES (?, ?, ?, ?, ?)"
         self._db.execute(sql, (instance_id, execution_id, task_id, name, json.dumps(input_)))
 
+    def has_activities(self, instance_id: str) -> bool:
+        """Whether an instance has activities that have not ended."""
+        found = self._db.execute("SELECT 1 FROM activities WHERE instance_id = ? LIMIT 1", (instance_id,)).fetchone()
+        return found is not None
+
     def waiting(self, after: int, limit: int) -> list[Activity]:
         """Activities with a number above `after`, oldest first."""
         sql = """SELECT id, instance_id, execution_id, task_id, name, input FROM activities

@@ -1,0 +1,171 @@
+"""How a run grows with its dataset: the whole app on the local host, from the upload to the report, with an instant teacher.
+
+`python -m benchmarks.scale`; `--rows 1000 10000 100000 1000000` for a million. For each size: seconds by stage, history of the
+root and of all its parts, storage by row, the host's peak memory; and, by a run of its own through a proxy that counts them,
+storage operations by shard. docs/scale.md turns these counts into costs. Ends with exit code 1 when something that must not grow
+has grown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import serving, table, write_results, write_rows
+from benchmarks.stub_teacher import MODEL
+from local.client import storage_client, upload_dataset
+from local.cloud import LocalCloud
+from local.options import CloudOptions
+from local.ports import free_port
+from shared.runids import parts_of
+from tests.local.azureml.running import ask
+
+TERMINAL = ("completed", "failed", "cancelled", "terminated")
+POLL_SECONDS = 0.1
+OF_THE_DATA = ("scan", "generate", "assemble", "report")  # the other stages wait for services
+MOST_GROWTH = {"microseconds_a_row": 1.15, "bytes_a_row": 1.15, "peak_mb": 1.10, "root_history": 1.05}
+
+
+def main() -> int:
+    flags = argparse.ArgumentParser(prog="python -m benchmarks.scale")
+    flags.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    flags.add_argument("--concurrency", type=int, default=64)
+    given = flags.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [measure(count, given.concurrency, Path(folder) / str(count)) for count in sorted(given.rows)]
+    sys.stdout.write(summary(runs) + "\n")
+    write_results("scale", {"concurrency": given.concurrency}, runs)
+    problems = broken(runs)
+    for problem in problems:
+        sys.stderr.write(f"broken: {problem}\n")
+    return 1 if problems else 0
+
+
+def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
+    """One run of so many rows, on a cloud of its own."""
+    folder.mkdir(parents=True)
+    rows, spec = folder / "train.jsonl", folder / "run.json"
+    write_rows(rows, range(count))
+    spec.write_text(json.dumps({"teacher": {"concurrency": concurrency}}), encoding="utf-8")
+    with serving("benchmarks.stub_teacher", "--latency-ms", "1") as teacher:
+        options = CloudOptions(
+            data_dir=folder / "cloud",
+            teacher_url=teacher,
+            teacher_model=MODEL,
+            teacher_key="none",
+            azureml_options=("--pace=1",),
+        )
+        with LocalCloud(options, free_port()) as cloud:
+            with storage_client(cloud.endpoints.storage_connection_string) as storage:
+                run_id = upload_dataset(storage, "math", "scale", {"train.jsonl": rows, "run.json": spec})
+            view, stages = follow(cloud, run_id)
+            if view["status"] != "completed":
+                raise SystemExit(f"{count} rows: {view['status']}: {view['error']}")
+            with storage_client(cloud.endpoints.storage_connection_string) as storage:
+                blobs = list(storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/"))
+            history = {part: len(json.dumps(_history(cloud, part))) for part in (run_id, *parts_of(run_id))}
+            hub = sum(path.stat().st_size for path in options.data_dir.glob("*.sqlite*"))
+            peak = max(_peak_megabytes(path) for path in [_host(options.data_dir)])
+    seconds = sum(stages.get(stage, 0.0) for stage in OF_THE_DATA)
+    return {
+        "rows": count,
+        "accepted": view["splits"]["train"]["accepted"],
+        "shards": view["splits"]["train"]["shards"],
+        "stages": stages,
+        "microseconds_a_row": seconds / count * 1e6,
+        "bytes_a_row": sum(blob.size for blob in blobs) / count,
+        "root_history": history[run_id],
+        "parts_history": sum(history.values()) - history[run_id],
+        "hub_bytes": hub,
+        "peak_mb": peak,
+    }
+
+
+def follow(cloud: LocalCloud, run_id: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """The run's last view, and the seconds of each stage."""
+    stages: dict[str, float] = {}
+    last = time.monotonic()
+    while True:
+        status, view, _ = ask(
+            f"{cloud.endpoints.host_url}/api/runs/{run_id}",
+            "GET",
+            None,
+            **{"x-functions-key": cloud.endpoints.function_key},
+        )
+        now = time.monotonic()
+        if status == 200:
+            stages[view["stage"]] = stages.get(view["stage"], 0.0) + now - last
+            if view["status"] in TERMINAL:
+                return view, stages
+        last = now
+        time.sleep(POLL_SECONDS)
+
+
+def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """What has grown that must not, from the second size to the last; and the root's history from the first."""
+    problems = [f"{run['accepted']} of {run['rows']} rows accepted" for run in runs if run["accepted"] < run["rows"]]
+    for name, most in MOST_GROWTH.items():
+        first = runs[0] if name == "root_history" or len(runs) == 1 else runs[-2] if len(runs) == 2 else runs[1]
+        growth = runs[-1][name] / first[name]
+        if growth > most:
+            problems.append(
+                f"{name}: {growth:.2f} times from {first['rows']:,} to {runs[-1]['rows']:,} rows, {most} at most"
+            )
+    return problems
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> str:
+    """The runs as a table."""
+    head = ["rows", "shards", "scan s", "generate s", "assemble s", "report s", "µs a row", "bytes a row"]
+    head += ["root history", "its parts'", "hub file", "peak MB"]
+    lines = [
+        [
+            f"{run['rows']:,}",
+            run["shards"],
+            *(f"{run['stages'].get(stage, 0):.1f}" for stage in OF_THE_DATA),
+            f"{run['microseconds_a_row']:,.0f}",
+            f"{run['bytes_a_row']:,.0f}",
+            f"{run['root_history']:,} B",
+            f"{run['parts_history']:,} B",
+            f"{run['hub_bytes'] / 1024:,.0f} KiB",
+            f"{run['peak_mb']:.0f}",
+        ]
+        for run in runs
+    ]
+    return table(head, lines)
+
+
+def _history(cloud: LocalCloud, instance_id: str) -> list[Any]:
+    url = f"{cloud.endpoints.host_url}/runtime/webhooks/durabletask/instances/{instance_id}"
+    query = f"?showHistory=true&showHistoryOutput=true&code={cloud.endpoints.system_key}"
+    status, body, _ = ask(url + query, "GET")
+    return body.get("historyEvents") or [] if status == 200 else []
+
+
+def _host(data_dir: Path) -> Path:
+    """The `/proc` folder of the process that holds the host's lock."""
+    lock = (data_dir / "host.lock").resolve()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(link.resolve() == lock for link in (process / "fd").iterdir()):
+                return process
+        except OSError:
+            continue
+    raise LookupError(f"no process holds {lock}")
+
+
+def _peak_megabytes(process: Path) -> float:
+    for line in (process / "status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError("no VmHWM")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
