@@ -1,9 +1,11 @@
-"""How a run grows with its dataset: the whole app on the local host, from the upload to the report, with an instant teacher.
+"""How a run grows with its dataset: the whole app on the local host, from the request to the report, with an instant teacher.
 
 `python -m benchmarks.scale`; `--rows 1000 10000 100000 1000000` for a million. For each size: seconds by stage, history of the
-root and of all its parts, storage by row, the host's peak memory; and, by a run of its own through a proxy that counts them,
-storage operations by shard. docs/scale.md turns these counts into costs. Ends with exit code 1 when something that must not grow
-has grown.
+root and of all its parts, storage by row, the host's peak memory. The root's history is told without its looks at progress, whose
+number grows with the logarithm of a run's time, and their number beside it. docs/scale.md turns
+the counts into costs. Ends with exit code 1 when something that must not grow has grown.
+
+Runs are started by HTTP: a blob trigger hands the whole dataset through the process, whatever the app does with it.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from activities.names import READ_PROGRESS
 from benchmarks.harness import serving, table, write_results, write_rows
 from benchmarks.stub_teacher import MODEL
-from local.client import storage_client, upload_dataset
+from local.client import storage_client
 from local.cloud import LocalCloud
 from local.options import CloudOptions
 from local.ports import free_port
 from shared.runids import parts_of
 from tests.local.azureml.running import ask
 
+NAME = "math/scale/rows.jsonl"
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 POLL_SECONDS = 0.1
 OF_THE_DATA = ("scan", "generate", "assemble", "report")  # the other stages wait for services
@@ -50,9 +54,9 @@ def main() -> int:
 def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
     """One run of so many rows, on a cloud of its own."""
     folder.mkdir(parents=True)
-    rows, spec = folder / "train.jsonl", folder / "run.json"
+    rows = folder / "rows.jsonl"
     write_rows(rows, range(count))
-    spec.write_text(json.dumps({"teacher": {"concurrency": concurrency}}), encoding="utf-8")
+    request = {"task": "math", "train": f"datasets/{NAME}", "teacher": {"concurrency": concurrency}}
     with serving("benchmarks.stub_teacher", "--latency-ms", "1") as teacher:
         options = CloudOptions(
             data_dir=folder / "cloud",
@@ -63,13 +67,20 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
         )
         with LocalCloud(options, free_port()) as cloud:
             with storage_client(cloud.endpoints.storage_connection_string) as storage:
-                run_id = upload_dataset(storage, "math", "scale", {"train.jsonl": rows, "run.json": spec})
+                storage.get_blob_client("datasets", NAME).upload_blob(rows.read_bytes(), max_concurrency=1)
+            key = {"Content-Type": "application/json", "x-functions-key": cloud.endpoints.function_key}
+            status, started, _ = ask(f"{cloud.endpoints.host_url}/api/runs", "POST", request, **key)
+            assert status == 202, started
+            run_id = started["id"]
             view, stages = follow(cloud, run_id)
             if view["status"] != "completed":
                 raise SystemExit(f"{count} rows: {view['status']}: {view['error']}")
             with storage_client(cloud.endpoints.storage_connection_string) as storage:
                 blobs = list(storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/"))
-            history = {part: len(json.dumps(_history(cloud, part))) for part in (run_id, *parts_of(run_id))}
+            root = _history(cloud, run_id)
+            looks = [event for event in root if event.get("FunctionName") == READ_PROGRESS]
+            besides = [event for event in root if event not in looks and not event["EventType"].startswith("Timer")]
+            parts = sum(len(json.dumps(_history(cloud, part))) for part in parts_of(run_id))
             hub = sum(path.stat().st_size for path in options.data_dir.glob("*.sqlite*"))
             peak = max(_peak_megabytes(path) for path in [_host(options.data_dir)])
     seconds = sum(stages.get(stage, 0.0) for stage in OF_THE_DATA)
@@ -80,8 +91,9 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
         "stages": stages,
         "microseconds_a_row": seconds / count * 1e6,
         "bytes_a_row": sum(blob.size for blob in blobs) / count,
-        "root_history": history[run_id],
-        "parts_history": sum(history.values()) - history[run_id],
+        "root_history": len(json.dumps(besides)),
+        "looks": len(looks),
+        "parts_history": parts,
         "hub_bytes": hub,
         "peak_mb": peak,
     }
@@ -123,7 +135,7 @@ def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
 def summary(runs: Sequence[dict[str, Any]]) -> str:
     """The runs as a table."""
     head = ["rows", "shards", "scan s", "generate s", "assemble s", "report s", "µs a row", "bytes a row"]
-    head += ["root history", "its parts'", "hub file", "peak MB"]
+    head += ["root history", "looks", "its parts'", "hub file", "peak MB"]
     lines = [
         [
             f"{run['rows']:,}",
@@ -132,6 +144,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> str:
             f"{run['microseconds_a_row']:,.0f}",
             f"{run['bytes_a_row']:,.0f}",
             f"{run['root_history']:,} B",
+            run["looks"],
             f"{run['parts_history']:,} B",
             f"{run['hub_bytes'] / 1024:,.0f} KiB",
             f"{run['peak_mb']:.0f}",

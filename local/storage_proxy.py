@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import sys
 from collections import Counter
@@ -37,8 +38,10 @@ class Proxy:
         self._lottery = random.Random(seed)
         self._session: aiohttp.ClientSession | None = None
         self.faults: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.operations[_operation(request)] += 1
         fault = self._draw(request)
         if fault == "throttled":
             return _error(503, "ServerBusy", THROTTLED)
@@ -94,6 +97,11 @@ class Proxy:
             await self._session.close()
 
 
+def _operation(request: web.Request) -> str:
+    """`PUT block`, `GET`, …: the method, and what it is asked for beside a blob itself."""
+    return " ".join(filter(None, (request.method, request.query.get("comp"))))
+
+
 def _error(status: int, code: str, body: str) -> web.Response:
     return web.Response(status=status, text=body, content_type="application/xml", headers={"x-ms-error-code": code})
 
@@ -116,7 +124,7 @@ async def run(proxy: Proxy, port: int) -> None:
     try:
         await stop.wait()
     finally:
-        print(f"faults: {dict(proxy.faults)}", flush=True)
+        print(json.dumps({"faults": proxy.faults, "operations": proxy.operations}), flush=True)
         await runner.cleanup()
         await proxy.close()
 
