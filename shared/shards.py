@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from shared.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
-BUDGET_CHECK_SECONDS = 5.0
+BUDGET_CHECK_SECONDS = 5.0  # and as much again for each page of the list of journals
+PAGE_SHARDS = 5000
 
 
 class TooManyRejected(PermanentError):
@@ -170,8 +171,9 @@ class ShardRun:
 
     async def _watch_budget(self) -> None:
         """Look now and then what all shards of the run have used, as their journals say."""
+        pages = 1 + self.shards // PAGE_SHARDS
         while True:
-            await asyncio.sleep(BUDGET_CHECK_SECONDS)
+            await asyncio.sleep(BUDGET_CHECK_SECONDS * pages)
             used = Usage()
             for split in SPLITS:
                 async for _, metadata in self.storage.metadata_under(self.paths.journals(split)):
