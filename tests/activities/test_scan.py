@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
 from shared.paths import SPLITS
 from shared.rows import as_jsonl
 from tests.activities.conftest import NewRun
@@ -65,3 +68,26 @@ async def test_a_second_execution_finds_the_same_and_changes_nothing(new_run: Ne
 async def test_the_answer_is_as_small_for_many_rows_as_for_few(new_run: NewRun) -> None:
     few, many = [await new_run(rows_per_shard=1).begin(sums(count)) for count in (1, 2000)]
     assert len(json.dumps(many)) < len(json.dumps(few)) + 50
+
+
+async def test_large_inputs_that_are_scanned_by_several_activities_have_the_same_plan(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.scanning.MIN_RANGE_BYTES", 400)
+    monkeypatch.setattr("shared.scanning.USUAL_RANGES", 1000)
+    run = new_run(rows_per_shard=3)
+    expected = await run.begin(sums(30) + b"{\n" + sums(2, first=7), sums(9, first=25))
+    before = await run.contents()
+    prepared = await run.prepare()
+    ranges: dict[str, int] = prepared["ranges"]
+    assert min(ranges.values()) > 1
+    work = {"ranges": ranges, "round": 0}
+    places = [(split, number) for split, count in ranges.items() for number in range(count)]
+    for split, number in places:
+        assert (await run.call(SCAN_RANGE, **work, split=split, number=number))["status"] == "ok"
+    for number in range(len(places)):
+        assert (await run.call(FIND_DOUBLES, **work, number=number))["status"] == "ok"
+    for split, number in places:
+        assert (await run.call(PLAN_RANGE, **work, split=split, number=number))["status"] == "ok"
+    assert await run.call(FINISH_SCAN, **work) == expected
+    assert await run.contents() == before
