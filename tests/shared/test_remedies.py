@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.answering import LOST
 from shared.errors import InvalidInput
 from shared.remedies import IN_THE_DATASET, UNREADABLE, WITH_THE_TEACHER, ReasonLine, reason_lines
 from shared.spec import RunSpec, parse_spec
@@ -22,11 +23,13 @@ WITHIN_THE_CLIENT = {"throttled"}  # waited for, never the end of a row
 
 
 def reasons_in(path: Path) -> Iterator[str]:
-    """Every reason that a module can give: first arguments of what rejects, and values of variables called `reason`."""
+    """Every reason that a module can give: first arguments of what rejects, and what is given to a name `reason`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         found: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REJECTING:
             found = node.args[:1]
+        if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Name):
+            found = [ast.Constant(LOST)] if node.value.id == "LOST" else []
         if isinstance(node, ast.Assign) and any(
             isinstance(one, ast.Name) and one.id == "reason" for one in node.targets
         ):
