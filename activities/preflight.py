@@ -53,5 +53,9 @@ async def _teacher_problems(own: Settings, spec: RunSpec) -> list[Problem]:
 
 
 def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
-    backend = get_backend(spec.student.backend, own)
-    return [{"where": "student", "problem": problem} for problem in backend.preflight(spec.student.model or "")]
+    problems: list[Problem] = []
+    for number, student in enumerate(spec.students):
+        where = f"student.{number}" if isinstance(spec.student, list) else "student"
+        backend = get_backend(student.backend, own)
+        problems += [{"where": where, "problem": problem} for problem in backend.preflight(student)]
+    return problems

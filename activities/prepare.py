@@ -11,12 +11,12 @@ from activities.names import PREPARE_RUN
 from activities.outcome import Payload, ok, returns_permanent_failures
 from shared import settings
 from shared.account import open_storage
-from shared.errors import InvalidInput, NotFound
+from shared.errors import NotFound
 from shared.paths import SPLITS, RunPaths, Split
 from shared.resuming import changed, check_student
 from shared.scan_steps import ranges_of
 from shared.settings import Settings
-from shared.spec import RunSpec, parse_spec
+from shared.spec import RunSpec, StudentSpec, parse_spec
 from shared.starting import RunRequest, reuse_refusal, specification
 from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
 
@@ -48,9 +48,8 @@ async def prepare_run(request: Payload) -> Payload:
             await storage.create(paths.specification, _document(spec))
             spec = await read_spec(storage, paths)
         ranges = await ranges_of(storage, paths, [split for split in SPLITS if split in etags])
-    warnings = find_student(spec.student.model or "").warnings
     resolved = spec.model_dump(mode="json", exclude_none=True)
-    return ok(spec=resolved, etags=etags, ranges=ranges, warnings=list(warnings))
+    return ok(spec=resolved, etags=etags, ranges=ranges, warnings=spec.student_warnings)
 
 
 async def _first_specification(storage: Storage, given: RunRequest) -> RunSpec:
@@ -68,20 +67,25 @@ async def _first_specification(storage: Storage, given: RunRequest) -> RunSpec:
 
 def resolve(spec: RunSpec, own: Settings, run_id: str) -> RunSpec:
     """The specification with every default that comes from the settings filled in."""
-    model = spec.student.model or own.student_model or DEFAULT_STUDENT
-    hyperparameters, problems = check_hyperparameters(find_student(model), dict(spec.student.hyperparameters))
-    if problems:
-        details = [{"where": "student.hyperparameters", "problem": problem} for problem in problems]
-        raise InvalidInput("the student's hyperparameters cannot be used", details=details)  # pyright: ignore
-    student = spec.student.model_copy(
-        update={
-            "model": model,
-            "hyperparameters": hyperparameters,
-            "registered_model_name": spec.student.registered_model_name or run_id,
-        }
-    )
+    students = [_resolve_student(student, own) for student in spec.students]
+    for number, student in enumerate(students):
+        if student.registered_model_name is None:
+            name = f"{run_id}-s{number + 1}" if number else run_id
+            students[number] = student.model_copy(update={"registered_model_name": name})
     teacher = spec.teacher.model_copy(update={"model": spec.teacher.model or own.teacher_model})
-    return spec.model_copy(update={"student": student, "teacher": teacher})
+    student = students if isinstance(spec.student, list) else students[0]
+    filled = spec.model_copy(update={"student": student, "teacher": teacher})
+    return parse_spec(filled.model_dump(mode="json", exclude_none=True))  # settings may not fit the default student
+
+
+def _resolve_student(student: StudentSpec, own: Settings) -> StudentSpec:
+    """A student with its model, its backend, and hyperparameters by the backend's names, which `parse_spec` checks."""
+    model = student.model or own.student_model or DEFAULT_STUDENT
+    known = find_student(model)
+    backend = student.backend or known.backend
+    hyperparameters, problems = check_hyperparameters(known, dict(student.hyperparameters), backend)
+    update = {"model": model, "backend": backend} | ({} if problems else {"hyperparameters": hyperparameters})
+    return student.model_copy(update=update)
 
 
 async def read_spec(storage: Storage, paths: RunPaths) -> RunSpec:

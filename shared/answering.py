@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from shared.choosing import chosen, next_wave
 from shared.rows import Message, Rejection, Row
 from shared.spec import RunSpec
-from shared.students import find_student
 from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
 from shared.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
@@ -114,7 +113,7 @@ async def answer_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -
 
 def length_problem(row: Row, spec: RunSpec, answers: list[Answer]) -> str | None:
     """Why an example is more than the student can take in, if it is: it is never cut."""
-    student = find_student(spec.student.model or "")
+    student = spec.taught
     if _longest(row, answers) <= student.context_tokens:
         return None
     example = TASKS[spec.task].student_messages(row, spec.prompt, answers, system_role=student.system_role)

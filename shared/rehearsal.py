@@ -14,7 +14,6 @@ from shared.paths import Split
 from shared.reusing import EarlierAnswers, answered_earlier, nothing_reused
 from shared.scanning import nothing_answered, plan_in_memory
 from shared.spec import RunSpec
-from shared.students import find_student
 from shared.usage import cost
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
     scans = {split: plan.model_dump(exclude={"shards"}) for split, plan in plans.items()}
     usage, problem = expected_usage(scans), after_scan(spec, scans)
-    warnings = list(find_student(spec.student.model or "").warnings)
+    warnings = spec.student_warnings
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
     return {

@@ -13,7 +13,6 @@ from shared.errors import InvalidInput, NotFound, Problem
 from shared.paths import RunPaths
 from shared.spec import RunSpec, parse_spec
 from shared.starting import RunRequest
-from shared.students import find_student
 
 if TYPE_CHECKING:
     from shared.storage import Storage
@@ -36,6 +35,8 @@ def check_changes(body: object) -> dict[str, Any]:
                 f"answers; what can change is {listed}"
             )
             problems.append({"where": key, "problem": problem})
+        elif key == "student" and isinstance(value, list):
+            continue
         elif not isinstance(value, Mapping):
             problems.append({"where": key, "problem": "is not an object"})
         elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
@@ -53,17 +54,27 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
         return spec
     data = spec.model_dump(mode="json", exclude_none=True)
     for section, settings in changes.items():
-        data[section] = {**data.get(section, {}), **settings}
+        data[section] = _merged(data.get(section, {}), settings)
     return parse_spec(data)
 
 
+def _merged(before: Any, settings: Any) -> Any:
+    """A section with some settings replaced; a list of students replaces whatever there was."""
+    if not isinstance(before, Mapping) or not isinstance(settings, Mapping):
+        return settings
+    kept = dict(cast(Mapping[str, Any], before))
+    if "model" in settings and "backend" not in settings:
+        kept.pop("backend", None)  # another model may be trained elsewhere
+    return {**kept, **cast(Mapping[str, Any], settings)}
+
+
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
-    """Raises InvalidInput for a student that may not take in what was accepted for the one before."""
-    before, model = find_student(spec.student.model or ""), after.student.model
-    if model is None or find_student(model).context_tokens >= before.context_tokens:
+    """Raises InvalidInput for a student that may not take in what was accepted for the ones before."""
+    before, unnamed = spec.taught.context_tokens, any(student.model is None for student in after.students)
+    if unnamed or after.taught.context_tokens >= before:
         return
     problem = (
-        f"takes {find_student(model).context_tokens:,} tokens, the run's rows were accepted for {before.context_tokens:,}: "
+        f"takes {after.taught.context_tokens:,} tokens, the run's rows were accepted for {before:,}: "
         f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
@@ -80,7 +91,7 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) 
     with contextlib.suppress(NotFound):  # it may have ended before its specification was resolved: prepare will check
         spec = parse_spec(await storage.read_json(paths.specification))
         check_student(spec, changed(spec, changes), run_id)
-    merged = {section: {**before.changes.get(section, {}), **settings} for section, settings in changes.items()}
+    merged = {section: _merged(before.changes.get(section, {}), settings) for section, settings in changes.items()}
     request = before.model_copy(update={"round": before.round + 1, "changes": {**before.changes, **merged}})
     await storage.write(paths.request, request.model_dump_json(indent=1).encode())
     return request

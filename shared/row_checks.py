@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from shared.rows import Rejection, Row, parse_row
 from shared.spec import RunSpec
-from shared.students import find_student
 from shared.tasks import TASKS, Unreadable
 from shared.tokens import chat_tokens, fits
 
@@ -20,7 +19,7 @@ class RowChecks:
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec, self._task = spec, TASKS[spec.task]
-        self._student = find_student(spec.student.model or "")
+        self._student = spec.taught
 
     def row(self, content: bytes | None) -> Row | Rejection:
         """A line's bytes to a row that the run can use. `content` None: the line is longer than the limit."""

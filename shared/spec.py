@@ -5,18 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
 
 from shared.choosing import Select
 from shared.errors import InvalidInput, Problem
 from shared.paths import DATASETS
 from shared.runids import RUN_ID
-from shared.students import check_hyperparameters, find_student
+from shared.students import (
+    AZURE_OPENAI,
+    AZUREML,
+    AZUREML_COMMAND,
+    Student,
+    check_hyperparameters,
+    common,
+    find_student,
+)
 from shared.tasks import TASKS, Task
 
 TaskName = Literal["nli", "conversation", "nlu_qa", "math", "summarization"]
 Hyperparameter = str | int | float | bool
+BackendName = Literal["azureml", "azure_openai", "azureml_command"]
 MAX_PARALLEL_SHARDS = 64
+MAX_STUDENTS = 8
+COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
+SETTINGS_OF_BACKENDS = {  # those that not every backend has
+    "compute": (AZUREML, AZUREML_COMMAND),
+    "instance_type": (AZUREML, AZUREML_COMMAND),
+    "environment": (AZUREML_COMMAND,),
+    "seed": (AZURE_OPENAI, AZUREML_COMMAND),
+    "suffix": (AZURE_OPENAI,),
+    "delete_files": (AZURE_OPENAI,),
+}
 
 
 class _Section(BaseModel):
@@ -108,14 +127,47 @@ class HoldoutSpec(_Section):
 
 
 class StudentSpec(_Section):
-    backend: Literal["azureml"] = "azureml"
-    model: str | None = Field(default=None, min_length=1, description="asset id; default: setting STUDENT_MODEL")
+    """One student, and the fine-tuning job that trains it."""
+
+    backend: BackendName | None = Field(
+        default=None,
+        description="`azureml`: hosted fine-tuning; `azure_openai`: that of Azure OpenAI and Foundry; "
+        "`azureml_command`: training/train.py on compute of your own; default: by model",
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="asset id, model name (azure_openai), or Hugging Face id (azureml_command); default: setting STUDENT_MODEL",
+    )
     hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict[str, Hyperparameter])
+    compute: str | None = Field(
+        default=None, pattern=COMPUTE_NAME, description="AzureML compute target; default: serverless compute"
+    )
+    instance_type: str | None = Field(
+        default=None,
+        min_length=1,
+        description="AzureML: VM size of serverless compute, such as Standard_NC24ads_A100_v4",
+    )
+    environment: str | None = Field(
+        default=None,
+        min_length=1,
+        description="azureml_command: AzureML environment; default: a curated one with PyTorch",
+    )
+    seed: int | None = Field(default=None, ge=0, lt=2**31, description="azure_openai, azureml_command: of the training")
+    suffix: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_-]{1,18}$", description="azure_openai: part of the new model's name"
+    )
+    delete_files: bool = Field(
+        default=False, description="azure_openai: the uploaded datasets are deleted when the job has ended"
+    )
     registered_model_name: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$", description="default: the run id"
     )
     max_hours: float = Field(
         default=48, gt=0, le=336, description="the fine-tuning job is cancelled when it takes longer"
+    )
+    max_silent_minutes: float = Field(
+        default=60, gt=0, le=1440, description="a job that does not respond for so long is cancelled"
     )
 
 
@@ -137,12 +189,36 @@ class RunSpec(_Section):
     budget: BudgetSpec = BudgetSpec()
     holdout: HoldoutSpec = HoldoutSpec()
     generation: GenerationSpec = GenerationSpec()
-    student: StudentSpec = StudentSpec()
+    student: Annotated[
+        Annotated[StudentSpec, Tag("one")]
+        | Annotated[list[StudentSpec], Field(min_length=1, max_length=MAX_STUDENTS), Tag("several")],
+        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+    ] = Field(default=StudentSpec(), description="one student, or a list: each is trained by a job of its own")
+
+    @property
+    def students(self) -> list[StudentSpec]:
+        return self.student if isinstance(self.student, list) else [self.student]
+
+    @property
+    def taught(self) -> Student:
+        """What all students can be taught with, as they learn from the same datasets."""
+        return common(tuple(student.model or "" for student in self.students))
+
+    @property
+    def student_warnings(self) -> list[str]:
+        """What is to be known of the students before they are trained."""
+        found = [warning for student in self.students for warning in find_student(student.model or "").warnings]
+        systems = {find_student(student.model or "").system_role for student in self.students}
+        if len(systems) > 1:
+            found.append(
+                "not every student knows a system role, so all learn system messages as part of the first turn"
+            )
+        return list(dict.fromkeys(found))
 
     @property
     def min_rows(self) -> int:
         """Training rows that must be accepted."""
-        return self.quality.min_rows or TASKS[self.task].min_rows
+        return max(self.quality.min_rows or TASKS[self.task].min_rows, self.taught.min_rows)
 
 
 def parse_spec(data: object) -> RunSpec:
@@ -181,6 +257,8 @@ def spec_schema() -> dict[str, JsonValue]:
 def _problem(location: tuple[int | str, ...], message: str) -> Problem:
     if message == "Extra inputs are not permitted":
         message = "is not a known setting"
+    if location[:2] in (("student", "one"), ("student", "several")):
+        location = (location[0], *location[2:])
     return {"where": ".".join(map(str, location)) or "body", "problem": message}
 
 
@@ -204,7 +282,11 @@ def _cross_problems(data: Mapping[str, Any]) -> list[Problem]:
             {"where": "holdout.fraction", "problem": "the run has a validation set of its own: remove one of the two"}
         )
     if isinstance(student, Mapping):
-        problems += _student_problems(cast(Mapping[str, Any], student))
+        problems += _student_problems(cast(Mapping[str, Any], student), "student")
+    if isinstance(student, list):
+        for number, one in enumerate(cast(list[object], student)):
+            if isinstance(one, Mapping):
+                problems += _student_problems(cast(Mapping[str, Any], one), f"student.{number}")
     return cast(list[Problem], problems)
 
 
@@ -252,12 +334,22 @@ def _budget_problems(budget: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"where": "budget.max_cost", "problem": f"needs {named}, or the cost cannot be known"}]
 
 
-def _student_problems(student: Mapping[str, Any]) -> list[dict[str, str]]:
+def _student_problems(student: Mapping[str, Any], where: str) -> list[dict[str, str]]:
     model, given = student.get("model"), student.get("hyperparameters")
-    if not isinstance(model, str) or not isinstance(given, dict):
-        return []
-    _, problems = check_hyperparameters(find_student(model), cast(dict[str, Any], given))
-    return [{"where": "student.hyperparameters", "problem": problem} for problem in problems]
+    known = find_student(model) if isinstance(model, str) else None
+    backend = student.get("backend") or (known.backend if known else None)
+    problems = [
+        {"where": f"{where}.{name}", "problem": f"is for {' and '.join(backends)}, not for {backend}: remove it"}
+        for name, backends in SETTINGS_OF_BACKENDS.items()
+        if backend and student.get(name) and backend not in backends
+    ]
+    if student.get("compute") and student.get("instance_type"):
+        why = "is of serverless compute, and compute names a target: remove one"
+        problems.append({"where": f"{where}.instance_type", "problem": why})
+    if known and isinstance(given, dict):
+        _, wrong = check_hyperparameters(known, cast(dict[str, Any], given), backend)
+        problems += [{"where": f"{where}.hyperparameters", "problem": problem} for problem in wrong]
+    return problems
 
 
 def path_problem(path: str) -> str | None:

@@ -21,7 +21,6 @@ from shared.plan import PlanReader, Shard, shard_lines
 from shared.row_checks import RowChecks
 from shared.rows import Row, as_jsonl
 from shared.spec import RunSpec
-from shared.students import find_student
 from shared.tally import Tally, is_sealed, total
 from shared.tasks import TASKS
 
@@ -191,7 +190,7 @@ class Examples:
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec, self._checks = spec, RowChecks(spec)
-        self._student = find_student(spec.student.model or "")
+        self._student = spec.taught
 
     def parse(self, line: Line) -> Row:
         """The row of a line that has an accepted record."""

@@ -40,6 +40,28 @@ COMMON = (
     Hyperparameter("per_device_train_batch_size", int, 1, 256, ("batch_size",)),
     Hyperparameter("learning_rate", float, 1e-8, 1e-2),
 )
+OPENAI = (
+    Hyperparameter("n_epochs", int, 1, 50, ("num_train_epochs", "epochs")),
+    Hyperparameter("batch_size", int, 1, 256, ("per_device_train_batch_size",)),
+    Hyperparameter("learning_rate_multiplier", float, 1e-4, 10),
+)
+# Those of training/train.py, which runs as a command job on the user's own compute.
+OWN_SCRIPT = (
+    *COMMON,
+    Hyperparameter("gradient_accumulation_steps", int, 1, 1024),
+    Hyperparameter("max_length", int, 64, 1_048_576),
+    Hyperparameter("warmup_ratio", float, 0, 0.5),
+    Hyperparameter("weight_decay", float, 0, 1),
+    Hyperparameter("lora_r", int, 1, 1024),
+    Hyperparameter("lora_alpha", int, 1, 4096),
+    Hyperparameter("lora_dropout", float, 0, 0.9),
+)
+
+AZUREML, AZURE_OPENAI, AZUREML_COMMAND = "azureml", "azure_openai", "azureml_command"
+OTHER_NAMES = {  # of what another backend calls something like it; the numbers mean different things
+    "learning_rate_multiplier": "learning_rate, for example 2e-5",
+    "learning_rate": "learning_rate_multiplier, for example 0.5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +73,9 @@ class Student:
     context_tokens: int
     system_role: bool = True  # False: the chat template drops system messages, so they go into the first user turn
     asset: str | None = None  # its asset id in AzureML, newest version known to us; None: not in an AzureML registry
-    hyperparameters: tuple[Hyperparameter, ...] = COMMON
+    backend: str = AZUREML  # where it is fine-tuned when a run does not say
     any_hyperparameter: bool = False
+    min_rows: int = 10  # of a training set, as the service demands
     warnings: tuple[str, ...] = ()
     notes: str = ""
 
@@ -187,9 +210,31 @@ def find_student(model: str) -> Student:
     )
 
 
-def check_hyperparameters(student: Student, given: Mapping[str, Any]) -> tuple[dict[str, Value], list[str]]:
-    """Hyperparameters under AzureML's names and as numbers, and every problem with them. Checking twice changes nothing."""
-    named = {alias: entry for entry in student.hyperparameters for alias in (entry.name, *entry.aliases)}
+@lru_cache(maxsize=64)  # asked for every row
+def common(models: tuple[str, ...]) -> Student:
+    """What every one of these students can be taught with: the shortest context, a system role only if all know one."""
+    students = [find_student(model) for model in models]
+    return Student(
+        name=" and ".join(student.name for student in students),
+        pattern="",
+        context_tokens=min(student.context_tokens for student in students),
+        system_role=all(student.system_role for student in students),
+        min_rows=max(student.min_rows for student in students),
+    )
+
+
+def hyperparameters_of(backend: str) -> tuple[Hyperparameter, ...]:
+    """What can be set of a student that is fine-tuned there."""
+    return {AZURE_OPENAI: OPENAI, AZUREML_COMMAND: OWN_SCRIPT}.get(backend, COMMON)
+
+
+def check_hyperparameters(
+    student: Student, given: Mapping[str, Any], backend: str | None = None
+) -> tuple[dict[str, Value], list[str]]:
+    """Hyperparameters under the backend's names and as numbers, and every problem with them. Checking twice changes nothing."""
+    entries = hyperparameters_of(backend or student.backend)
+    named = {alias: entry for entry in entries for alias in (entry.name, *entry.aliases)}
+    strict = entries is OWN_SCRIPT or not student.any_hyperparameter
     normalised: dict[str, Value] = {}
     problems: list[str] = []
     for key, value in given.items():
@@ -197,7 +242,7 @@ def check_hyperparameters(student: Student, given: Mapping[str, Any]) -> tuple[d
         if name in normalised:
             problems.append(f"{key} says the same as {name}, which is given too: remove one")
             continue
-        checked, problem = _check(student, named.get(key), key, value)
+        checked, problem = _check(student.name, entries, strict, named.get(key), key, value)
         if problem:
             problems.append(problem)
         elif checked is not None:
@@ -205,17 +250,24 @@ def check_hyperparameters(student: Student, given: Mapping[str, Any]) -> tuple[d
     return normalised, problems
 
 
-def _check(student: Student, known: Hyperparameter | None, key: str, value: object) -> tuple[Value | None, str | None]:
+def _check(
+    student: str,
+    entries: tuple[Hyperparameter, ...],
+    strict: bool,
+    known: Hyperparameter | None,
+    key: str,
+    value: object,
+) -> tuple[Value | None, str | None]:
     if not isinstance(value, str | int | float):
         return None, f"{key} must be a number or a text, not {type(value).__name__}"
     if known:
         return _number(known, key, value)
-    if key == "learning_rate_multiplier":
-        return None, f"{key} belongs to Azure OpenAI students: {student.name} takes learning_rate, for example 2e-5"
-    if student.any_hyperparameter:
+    if key in OTHER_NAMES:
+        return None, f"{key} belongs to students of another backend: {student} takes {OTHER_NAMES[key]}"
+    if not strict:
         return value, None
-    names = ", ".join(entry.name for entry in student.hyperparameters)
-    return None, f"{key} is not a hyperparameter of {student.name}: it takes {names}"
+    names = ", ".join(entry.name for entry in entries)
+    return None, f"{key} is not a hyperparameter of {student}: it takes {names}"
 
 
 def _number(known: Hyperparameter, key: str, value: Value) -> tuple[Value | None, str | None]:

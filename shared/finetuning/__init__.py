@@ -9,12 +9,13 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import InvalidInput
 from shared.settings import Settings
+from shared.spec import StudentSpec
 
-Hyperparameter = str | int | float | bool
+MAX_CURVE_POINTS = 500  # of a job's metrics that are kept
 
 
 class JobStatus(StrEnum):
@@ -36,6 +37,18 @@ class JobStatus(StrEnum):
         return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
+class Dataset(BaseModel):
+    """A student's dataset: chat rows, one JSON object `{"messages": […]}` a line."""
+
+    model_config = ConfigDict(frozen=True)
+
+    blob: str  # its name in container `runs`
+    uri: str  # azureml://datastores/… or https://…: where AzureML reads it
+    bytes: int
+    lines: int
+    sha256: str
+
+
 class FineTuneRequest(BaseModel):
     """One job to submit. `job_name` is deterministic: the same request twice is one job."""
 
@@ -43,11 +56,10 @@ class FineTuneRequest(BaseModel):
 
     run_id: str
     job_name: str
-    model: str  # asset id of the student
-    training_uri: str  # azureml://datastores/… or https://…: where the data lies, never uploaded again
-    validation_uri: str | None
-    hyperparameters: dict[str, Hyperparameter]
+    student: StudentSpec  # with everything filled in: model, hyperparameters by the names of its backend
     registered_model_name: str
+    training: Dataset
+    validation: Dataset | None
     experiment: str
     display_name: str
     tags: dict[str, str]
@@ -55,7 +67,7 @@ class FineTuneRequest(BaseModel):
 
 
 class JobState(BaseModel):
-    """A job as the service sees it. `message` is the service's own."""
+    """A job as the service sees it. `name` is what `poll` and `cancel` are given; `message` is the service's own."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,24 +76,47 @@ class JobState(BaseModel):
     service_status: str
     message: str | None = None
     url: str | None = None
-    registered_model: str | None = None  # "<name>:<version>" once there is one
+    registered_model: str | None = None  # "<name>:<version>", or a name alone, once there is one
+    metrics: dict[str, float] = Field(default_factory=dict[str, float])  # the latest: step, loss, validation_loss, …
+    submitted: bool = True  # False: the service is still taking in the data; call `submit` again
+
+
+class Checkpoint(BaseModel):
+    """A state of the student that the service has kept."""
+
+    name: str
+    step: int
+    metrics: dict[str, float] = Field(default_factory=dict[str, float])
+
+
+class JobRecord(BaseModel):
+    """What is kept of a job that has ended, for the report."""
+
+    curve: list[dict[str, float]] = Field(default_factory=list[dict[str, float]])  # metrics by step, in order
+    checkpoints: list[Checkpoint] = Field(default_factory=list[Checkpoint])
+    events: list[str] = Field(default_factory=list[str])  # what the service said, oldest first
+    warnings: list[str] = Field(default_factory=list[str])  # what could not be had, or not be tidied up
 
 
 class FineTuningBackend(Protocol):
     """A fine-tuning service. Methods block; they raise PermanentError or TransientError."""
 
-    def preflight(self, model: str) -> list[str]:
+    def preflight(self, student: StudentSpec) -> list[str]:
         """What stands in the way of a job with this student, each with its remedy; empty when nothing does."""
         ...
 
     def submit(self, request: FineTuneRequest) -> JobState:
-        """Submit the job, or find the one of this name that exists already."""
+        """Submit the job, or find the one of this name that exists already. To be called again until it is `submitted`."""
         ...
 
     def poll(self, job_name: str) -> JobState: ...
 
     def cancel(self, job_name: str) -> JobState:
         """Ask for cancellation; a job that has ended stays as it is."""
+        ...
+
+    def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
+        """What is to be kept of a job that has ended; and tidy up after it, where the student's settings ask for that."""
         ...
 
 
@@ -99,11 +134,30 @@ def _azureml(settings: Settings) -> FineTuningBackend:
 BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {"azureml": _azureml}
 
 
-def get_backend(name: str, settings: Settings) -> FineTuningBackend:
+def get_backend(name: str | None, settings: Settings) -> FineTuningBackend:
     """The backend of this name. Raises InvalidInput for a name that is none."""
-    if name not in BACKENDS:
+    if name is None or name not in BACKENDS:
         raise InvalidInput(f"{name!r} is not a fine-tuning backend: use one of {', '.join(BACKENDS)}")
     return BACKENDS[name](settings)
 
 
-__all__ = ["BACKENDS", "FineTuneRequest", "FineTuningBackend", "JobState", "JobStatus", "get_backend"]
+def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    """At most MAX_CURVE_POINTS of a curve, evenly spaced, with its first and last point."""
+    if len(curve) <= MAX_CURVE_POINTS:
+        return curve
+    last = MAX_CURVE_POINTS - 1
+    return [curve[round(number * (len(curve) - 1) / last)] for number in range(MAX_CURVE_POINTS)]
+
+
+__all__ = [
+    "BACKENDS",
+    "Checkpoint",
+    "Dataset",
+    "FineTuneRequest",
+    "FineTuningBackend",
+    "JobRecord",
+    "JobState",
+    "JobStatus",
+    "get_backend",
+    "thinned",
+]

@@ -10,10 +10,11 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.errors import NotFound, PermanentError
-from shared.finetuning import FineTuneRequest, Hyperparameter, JobState, JobStatus
+from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus
 from shared.finetuning.azureml_client import registry_client, workspace_client
 from shared.finetuning.azureml_errors import service_errors
 from shared.finetuning.statuses import azureml_status
+from shared.spec import Hyperparameter, StudentSpec
 from shared.students import ASSET_ID
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class AzureMLBackend:
         self._workspace = (subscription_id, resource_group, workspace)
         self._datastore = datastore
 
-    def preflight(self, model: str) -> list[str]:
+    def preflight(self, student: StudentSpec) -> list[str]:
         """What stands in the way, each with its remedy. Raises TransientError when the service cannot say."""
         problems = _problem(self._check_workspace)
         if not problems and self._datastore:
             problems += _problem(self._check_datastore)
-        return problems + _problem(_check_student, model)
+        return problems + _problem(_check_student, student.model or "")
 
     def submit(self, request: FineTuneRequest) -> JobState:
         """Submit the job, or find the one of this name that exists already."""
@@ -74,6 +75,10 @@ class AzureMLBackend:
                 return state
             raise
         return self.poll(job_name)
+
+    def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
+        """What is to be kept of a job that has ended. Nothing was uploaded, so that nothing is left to tidy up."""
+        return JobRecord()
 
     def _client(self) -> MLClient:
         return workspace_client(*self._workspace)
@@ -143,7 +148,7 @@ def _job(request: FineTuneRequest) -> Any:
     from azure.ai.ml import Input, Output
     from azure.ai.ml.entities import CustomModelFineTuningJob
 
-    validation = Input(type="uri_file", path=request.validation_uri) if request.validation_uri else None
+    validation = Input(type="uri_file", path=request.validation.uri) if request.validation else None
     job: Any = CustomModelFineTuningJob(
         name=request.job_name,
         display_name=request.display_name,
@@ -151,10 +156,10 @@ def _job(request: FineTuneRequest) -> Any:
         description=request.description,
         tags=dict(request.tags),
         task=TASK,
-        model=Input(type="mlflow_model", path=request.model),
-        training_data=Input(type="uri_file", path=request.training_uri),
+        model=Input(type="mlflow_model", path=request.student.model),
+        training_data=Input(type="uri_file", path=request.training.uri),
         validation_data=validation,
-        hyperparameters={name: _as_text(value) for name, value in request.hyperparameters.items()},
+        hyperparameters={name: _as_text(value) for name, value in request.student.hyperparameters.items()},
         outputs={MODEL_OUTPUT: Output(type="mlflow_model", name=request.registered_model_name)},
     )
     return job
