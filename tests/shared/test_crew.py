@@ -90,7 +90,9 @@ async def test_a_crew_that_is_cancelled_hires_nobody_while_it_goes() -> None:
 
     crew = Crew(batches(100), do, most=50)
     working = asyncio.create_task(crew.work())
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        while len(begun) < 50:
+            await asyncio.sleep(0.001)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
