@@ -27,7 +27,7 @@ from shared.rehearsal import parse_dry_run, rehearse
 from shared.report import report_of
 from shared.resuming import check_changes, next_round
 from shared.runids import finetuning_id, parts_of
-from shared.spec import parse_parallel_shards, parse_spec
+from shared.spec import MAX_STUDENTS, parse_parallel_shards, parse_spec
 from shared.starting import RunRequest, claim, request_of_body, request_of_upload
 from shared.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
 
@@ -133,8 +133,10 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         await client.raise_event(run_id, CANCEL, "user")
         if view["status"] == SUSPENDED:  # or it would not hear of it
             await client.resume(run_id, "cancelled")
-        if _is_running(await _status(client, finetuning_id(run_id))):
-            await client.raise_event(finetuning_id(run_id), CANCEL, "user")
+        for student in range(max(1, len(view["students"]))):
+            follower = finetuning_id(run_id, student)
+            if _is_running(await _status(client, follower)):
+                await client.raise_event(follower, CANCEL, "user")
         return _json(view, 202, {"Location": links["self"]})
 
     return await _answered(cancel)
@@ -152,7 +154,7 @@ async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         if not changes and await _status_of(client, run_id) == SUSPENDED:
             await client.resume(run_id, "user")
             return _json(run_view(await _existing(client, run_id), _links(req, client, run_id)), 202)
-        for instance_id in (run_id, *parts_of(run_id)):
+        for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
             if _is_running(await _status(client, instance_id)):
                 raise PermanentError(f"run {run_id} is active ({instance_id}): cancel it first", code="run_active")
         async with open_storage(settings.current()) as storage:

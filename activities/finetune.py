@@ -1,44 +1,46 @@
-"""submit, poll and cancel of the student's fine-tuning job. The SDK is synchronous: it runs in a thread."""
+"""submit, poll, cancel and conclude the fine-tuning job of a student. The SDKs are synchronous: they run in threads."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import azure.durable_functions as df
 
-from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.stopping import is_stopped
+from activities.training import Training
 from shared import settings
 from shared.account import open_storage
-from shared.errors import TransientError
-from shared.finetuning import FineTuneRequest, FineTuningBackend, get_backend
-from shared.finetuning.outcome import job_view
-from shared.paths import RunPaths, Split
-from shared.settings import Settings
-from shared.spec import RunSpec
-
-if TYPE_CHECKING:
-    from shared.storage import Storage
+from shared.errors import DistillationError, PermanentError, TransientError
+from shared.finetuning import FineTuningBackend, JobState, JobStatus, get_backend
+from shared.finetuning.outcome import has_changed, job_view
+from shared.paths import RunPaths
 
 bp = df.Blueprint()
 JOB_CHANGED = "finetune"  # the event that tells the root orchestration
+ACCESS = frozenset({"azureml_access", "openai_access"})  # a token that has expired, or a role that is being changed
 
 
 @bp.activity_trigger(input_name="run", activity=SUBMIT_FINETUNING)
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, splits, round}` → `{job}`. The job's name is the run's: a second execution finds the first one's job."""
-    own, paths = settings.current(), RunPaths(run["run_id"])
+    """`{run_id, splits, round, student}` → `{job}`. A second execution finds the first one's job.
+
+    A resumed run finds the job of the round before, too, unless that has failed or is to be trained with something else.
+    """
+    own, number, round_ = settings.current(), run.get("student", 0), run.get("round", 0)
     async with open_storage(own) as storage:
-        spec = await read_spec(storage, paths)
-        request = _request(own, storage, spec, paths, run["splits"], run.get("round", 0))
-    backend = get_backend(spec.student.backend, own)
-    job = job_view(await asyncio.to_thread(backend.submit, request))
-    await _tell_root(client, paths.run_id, job)
+        training = await Training.read(storage, own, run["run_id"], number)
+        await training.measure(run["splits"])
+        state = await training.submit(round_)
+        job = job_view(state)
+        training.record.job = job
+        await training.write()
+    await _tell_root(client, run["run_id"], number, job)
     return ok(job=job)
 
 
@@ -46,75 +48,92 @@ async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient)
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, job, cancel?}` → `{job}` as the service sees it now, once more asked to cancel it where that is due.
+    """`{run_id, job, student, cancel?, tell?}` → `{job, reached}` as the service sees it now, once more asked to cancel it
+    where that is due. `tell`: whether the root is to hear of new metrics, too.
 
-    A service that cannot be reached changes nothing.
+    A service that cannot be reached, or that refuses us for now, changes nothing.
     """
     run_id, known = work["run_id"], work["job"]
-    backend = await _backend(run_id)
+    backend = await _backend(run_id, work.get("student", 0))
     cancelled = work.get("cancel") or await is_stopped(client, run_id)
     try:
         if cancelled:
             await asyncio.to_thread(backend.cancel, known["job"])
         job = job_view(await asyncio.to_thread(backend.poll, known["job"]))
-    except TransientError as error:
-        return ok(job=_unreached(known, error))
-    if job != known:
-        await _tell_root(client, run_id, job)
-    return ok(job=job)
+    except DistillationError as error:
+        if not _may_pass(error):
+            raise
+        return ok(job=_unreached(known, error), reached=False)
+    job["metrics"] = job["metrics"] or known.get("metrics", {})
+    if has_changed(job, known) or (work.get("tell") and job != known):
+        await _tell_root(client, run_id, work.get("student", 0), job)
+    return ok(job=job, reached=True)
 
 
 @bp.activity_trigger(input_name="work", activity=CANCEL_FINETUNING)
 @returns_permanent_failures
 async def cancel_finetuning(work: Payload) -> Payload:
-    """`{run_id, job}` → `{job}` after the service was asked to cancel it; where it cannot be reached, the next poll asks again."""
-    backend = await _backend(work["run_id"])
+    """`{run_id, job, student}` → `{job}` after the service was asked to cancel it; where it cannot be reached, the next poll
+    asks again."""
+    backend = await _backend(work["run_id"], work.get("student", 0))
     try:
         return ok(job=job_view(await asyncio.to_thread(backend.cancel, work["job"]["job"])))
-    except TransientError as error:
+    except DistillationError as error:
+        if not _may_pass(error):
+            raise
         return ok(job=_unreached(work["job"], error))
 
 
-def _unreached(known: dict[str, Any], error: TransientError) -> dict[str, Any]:
+@bp.activity_trigger(input_name="work", activity=CONCLUDE_FINETUNING)
+@returns_permanent_failures
+async def conclude_finetuning(work: Payload) -> Payload:
+    """`{run_id, job, student, round}` → `{job, warnings}`: the course of a job that has ended is kept in the student's record."""
+    own, job = settings.current(), dict(work["job"])
+    async with open_storage(own) as storage:
+        training = await Training.read(storage, own, work["run_id"], work.get("student", 0))
+        request = training.request()
+        record = training.record
+        if JobStatus(job["status"]).is_terminal and request is not None:
+            state = _state(job)
+            record.ended = await asyncio.to_thread(training.backend.conclude, request, state)
+            if record.ended.curve:
+                job["metrics"] = {**record.ended.curve[-1], **job.get("metrics", {})}
+        record.job = job
+        await training.write()
+    return ok(job=job, warnings=record.ended.warnings if record.ended else [])
+
+
+def _may_pass(error: DistillationError) -> bool:
+    """True for what may be gone at the next poll."""
+    return isinstance(error, TransientError) or (isinstance(error, PermanentError) and error.code in ACCESS)
+
+
+def _unreached(known: dict[str, Any], error: DistillationError) -> dict[str, Any]:
     return {**known, "message": f"the service could not be asked: {error}"}
 
 
-async def _backend(run_id: str) -> FineTuningBackend:
-    own = settings.current()
-    async with open_storage(own) as storage:
-        spec = await read_spec(storage, RunPaths(run_id))
-    return get_backend(spec.student.backend, own)
-
-
-async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, job: dict[str, Any]) -> None:
-    """The root shows the job in its status; a root that has ended meanwhile has nobody to tell."""
-    status: Any = await client.get_status(run_id)
-    if getattr(status.runtime_status, "value", None) in ("Running", "Pending", "Suspended"):
-        await client.raise_event(run_id, JOB_CHANGED, job)
-
-
-def _request(
-    own: Settings, storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split], round_: int
-) -> FineTuneRequest:
-    """The job of a round: its name is the run id, for later rounds with their number, so that each is one job."""
-    validation = "validation" if "validation" in splits else None
-    return FineTuneRequest(
-        run_id=paths.run_id,
-        job_name=f"{paths.run_id}-{round_ + 1}" if round_ else paths.run_id,
-        model=spec.student.model or "",
-        training_uri=_uri(own, storage, paths.dataset("train")),
-        validation_uri=_uri(own, storage, paths.dataset(validation)) if validation else None,
-        hyperparameters=dict(spec.student.hyperparameters),
-        registered_model_name=spec.student.registered_model_name or paths.run_id,
-        experiment=f"distillation-{spec.task}",
-        display_name=paths.run_id,
-        tags={"run_id": paths.run_id, "task": spec.task, "teacher": spec.teacher.model or "", "isDistill": "True"},
-        description=f"Student distilled from {spec.teacher.model} for task {spec.task}",
+def _state(job: dict[str, Any]) -> JobState:
+    """A job's state from its view."""
+    return JobState(
+        name=job["job"],
+        status=JobStatus(job["status"]),
+        service_status=job["service_status"],
+        message=job.get("message"),
+        url=job.get("url"),
+        registered_model=job.get("model"),
+        metrics=job.get("metrics") or {},
     )
 
 
-def _uri(own: Settings, storage: Storage, name: str) -> str:
-    """Where the service reads a dataset: through the workspace's datastore, or at its blob URI."""
-    if own.azureml_datastore:
-        return f"azureml://datastores/{own.azureml_datastore}/paths/{name}"
-    return storage.uri(name)
+async def _backend(run_id: str, number: int) -> FineTuningBackend:
+    own = settings.current()
+    async with open_storage(own) as storage:
+        spec = await read_spec(storage, RunPaths(run_id))
+    return get_backend(spec.students[number].backend, own)
+
+
+async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any]) -> None:
+    """The root shows the job in its status; a root that has ended meanwhile has nobody to tell."""
+    status: Any = await client.get_status(run_id)
+    if getattr(status.runtime_status, "value", None) in ("Running", "Pending", "Suspended"):
+        await client.raise_event(run_id, JOB_CHANGED, {**job, "student": number} if number else job)

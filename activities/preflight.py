@@ -57,5 +57,5 @@ def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
     for number, student in enumerate(spec.students):
         where = f"student.{number}" if isinstance(spec.student, list) else "student"
         backend = get_backend(student.backend, own)
-        problems += [{"where": where, "problem": problem} for problem in backend.preflight(student)]
+        problems.extend({"where": where, "problem": problem} for problem in backend.preflight(student))
     return problems

@@ -16,6 +16,7 @@ from shared import settings
 from shared.account import open_storage
 from shared.description import Describer, Description
 from shared.errors import NotFound, PermanentError
+from shared.finetuning.record import Trained, TrainingRecord
 from shared.paths import RUNS, SPLITS, RunPaths, Split
 from shared.plan import PlanReader
 from shared.remedies import reason_lines
@@ -60,6 +61,7 @@ async def write_report(run: Payload) -> Payload:
             estimate=state.estimate,
             specification=spec,
             finetune=state.finetune,
+            training=await _training(storage, spec, paths),
             error=state.error,
             warnings=state.warnings,
         )
@@ -101,6 +103,18 @@ async def _outputs(
         datasets[split] = describer.description()
     outputs["rejected"] = await file_facts(*_source(storage, paths.rejected))
     return outputs, datasets
+
+
+async def _training(storage: Storage, spec: RunSpec, paths: RunPaths) -> list[Trained]:
+    """How the students whose training began came out of it."""
+    trained: list[Trained] = []
+    for number, student in enumerate(spec.students):
+        try:
+            record = TrainingRecord.model_validate(await storage.read_json(paths.training(number)))
+        except NotFound:
+            continue
+        trained.append(record.told(student))
+    return trained
 
 
 def _source(storage: Storage, name: str) -> tuple[str, AsyncIterator[bytes]]:

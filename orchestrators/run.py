@@ -25,11 +25,12 @@ from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.scanning import SCAN_RANGES
 from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
 from shared.answering import LOST
+from shared.errors import ErrorData, Problem
 from shared.gate import after_generation, after_scan, during_generation, expected_usage, max_rejected
 from shared.pacing import progress_interval
 from shared.reusing import nothing_reused
 from shared.runids import finetuning_id, generation_id, scanning_id
-from shared.spec import RunSpec, parse_spec
+from shared.spec import RunSpec, StudentSpec, parse_spec
 from shared.status import RunStatus, Stage
 from shared.tally import Tally
 from shared.usage import Usage
@@ -228,35 +229,46 @@ class _Run:
             raise RunFailed(problem)
 
     def finetune(self, spec: RunSpec) -> Generator[Any, Any, None]:
-        """A sub-orchestration, which sends an event whenever the job's status changes. It sees `stopping` by itself."""
+        """A sub-orchestration a student, which sends an event whenever its job's status changes. It sees `stopping` by itself."""
         self.enter("finetune")
         self.check_cancelled()
-        work = {
-            "run_id": self.run_id,
-            "splits": ["train", "validation"] if self.has_validation else ["train"],
-            "max_hours": spec.student.max_hours,
-            "round": self.round,
-        }
-        job = self.context.call_sub_orchestrator(FINETUNE, work, finetuning_id(self.run_id))
+        if len(spec.students) > 1:
+            self.status.students = [{"student": student.model, "status": "queued"} for student in spec.students]
+        jobs = [self.train(student, number) for number, student in enumerate(spec.students)]
         changed = self.context.wait_for_external_event(JOB_CHANGED)
-        while not job.is_completed:
-            yield from first_of(self.context, [job, changed, *self.listening()], JOB_LOOK_SECONDS)
+        while not all(job.is_completed for job in jobs):
+            running = [job for job in jobs if not job.is_completed]
+            yield from first_of(self.context, [*running, changed, *self.listening()], JOB_LOOK_SECONDS)
             if changed.is_completed:
-                told = event_data(changed)
-                self.status.finetune = told if isinstance(told, dict) else self.status.finetune
+                self.status.train(event_data(changed))
                 changed = self.context.wait_for_external_event(JOB_CHANGED)
             self.status.stopping = self.cancelled.is_completed
             self.publish()
-        self.conclude(job.result)
+        self.conclude([job.result for job in jobs])
 
-    def conclude(self, result: Any) -> None:
-        """How the fine-tuning ended; the result of an orchestration that failed is its exception."""
-        if isinstance(result, Exception):
-            raise RunFailed(activity_error(FINETUNE, result))
-        self.status.finetune = result["job"] or self.status.finetune
-        if result["status"] == "cancelled":
+    def train(self, student: StudentSpec, number: int) -> Task:
+        work = {
+            "run_id": self.run_id,
+            "student": number,
+            "splits": ["train", "validation"] if self.has_validation else ["train"],
+            "max_hours": student.max_hours,
+            "max_silent_minutes": student.max_silent_minutes,
+            "round": self.round,
+        }
+        return self.context.call_sub_orchestrator(FINETUNE, work, finetuning_id(self.run_id, number))
+
+    def conclude(self, results: list[Any]) -> None:
+        """How the fine-tuning of all students ended: one that failed fails the run, when all have ended."""
+        outcomes = [training_outcome(result) for result in results]
+        for number, outcome in enumerate(outcomes):
+            if outcome["job"]:
+                self.status.train({**outcome["job"], "student": number})
+            self.status.warnings += outcome.get("warnings", [])
+        if any(outcome["status"] == "cancelled" for outcome in outcomes):
             raise RunCancelled
-        succeeded(result)
+        failed = [outcome["error"] for outcome in outcomes if outcome["status"] == "failed"]
+        if failed:
+            raise RunFailed(failed[0] if len(outcomes) == 1 else some_students_failed(failed, len(outcomes)))
 
     def report(self) -> Generator[Any, Any, None]:
         """Written for every run that was prepared, however it ended."""
@@ -302,6 +314,20 @@ class _Run:
 
     def publish(self) -> None:
         self.context.set_custom_status(self.status.custom_status())
+
+
+def training_outcome(result: Any) -> dict[str, Any]:
+    """What a finished fine-tuning sub-orchestration returned; the result of one that failed is its exception."""
+    if isinstance(result, Exception):
+        return {"status": "failed", "error": activity_error(FINETUNE, result), "job": None}
+    return result
+
+
+def some_students_failed(errors: list[ErrorData], students: int) -> ErrorData:
+    """One error of those of several students; the others are trained all the same."""
+    details: list[Problem] = [{"where": "student", "problem": error["message"]} for error in errors]
+    message = f"the fine-tuning of {len(errors)} of {students} students failed; resume the run to train those again"
+    return {"code": "finetuning", "message": message, "details": details}
 
 
 def lost_shards(split: str, result: Any) -> list[str]:

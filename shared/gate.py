@@ -20,7 +20,7 @@ def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | No
     problems: list[Problem] = []
     train_valid = _valid(scans["train"])
     if train_valid < spec.min_rows:
-        problem = f"{train_valid} usable rows, at least {spec.min_rows} are needed (quality.min_rows)"
+        problem = f"{train_valid} usable rows, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
         problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
     if "validation" in scans and _valid(scans["validation"]) == 0:
         problem = "has no usable row: mend it, or start the run without a validation set"
@@ -73,11 +73,18 @@ def after_generation(spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping
             problems.append({"where": split, "problem": f"no row was accepted{_reasons(tally)}"})
     accepted = tallies["train"].in_own_dataset
     if accepted < spec.min_rows:
-        problem = f"{accepted} rows accepted, at least {spec.min_rows} are needed (quality.min_rows)"
+        problem = f"{accepted} rows accepted, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
         problems.append({"where": "train", "problem": problem + _reasons(tallies["train"])})
     if not problems:
         return None
     return {"code": "too_few_accepted", "message": "too few rows were accepted", "details": problems}
+
+
+def _min_rows_of(spec: RunSpec) -> str:
+    """What demands so many rows."""
+    return (
+        "quality.min_rows" if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows else "by the service"
+    )
 
 
 def minimum_accepted(spec: RunSpec, asked: int) -> int:

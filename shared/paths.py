@@ -84,6 +84,10 @@ class RunPaths:
         """A part of an output that has more blocks than a blob may have."""
         return f"{self.run_id}/parts/{name.removeprefix(self.run_id + '/')}/{split}-{number:04d}.jsonl"
 
+    def training(self, student: int) -> str:
+        """What is known of the fine-tuning jobs of one student."""
+        return f"{self.run_id}/finetune/{student}.json"
+
     @property
     def rejected(self) -> str:
         return f"{self.run_id}/rejected.jsonl"

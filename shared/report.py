@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from shared.description import Description
 from shared.errors import ErrorData, NotFound
+from shared.finetuning.record import Trained
 from shared.lines import MAX_LINE_BYTES, Line, iter_lines
 from shared.paths import RunPaths
 from shared.remedies import ReasonLine
@@ -24,7 +25,7 @@ from shared.tasks import PROMPT_VERSION
 if TYPE_CHECKING:
     from shared.storage import Storage
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 MAX_EXAMPLE_BYTES = 16 * 1024 * 1024  # of a line of our own: an input line and its answers, far below
 MAX_EXAMPLE_CHARACTERS = 600  # of a message on the card
 
@@ -58,7 +59,8 @@ class Report(BaseModel):
     estimate: dict[str, float | int | None] | None = Field(default=None, description="what the scan expected")
     prompt_version: str = Field(default=PROMPT_VERSION, description="of the instructions that were added")
     specification: RunSpec
-    finetune: dict[str, Any] | None = None
+    finetune: dict[str, Any] | None = Field(default=None, description="job of the student, or of the first of several")
+    training: list[Trained] = Field(default_factory=list[Trained], description="each student whose training began")
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
 
@@ -87,8 +89,8 @@ async def report_of(storage: Storage, run_id: str) -> dict[str, Any] | None:
         data: dict[str, Any] = await storage.read_json(RunPaths(run_id).report)
     except NotFound:
         return None
-    told = ("round", "finished", "reasons", "datasets", "inputs", "outputs", "prompt_version")
-    return {key: data[key] for key in told if key in data}  # those of version 1 have fewer
+    told = ("round", "finished", "reasons", "datasets", "inputs", "outputs", "prompt_version", "training")
+    return {key: data[key] for key in told if key in data}  # those of earlier versions have fewer
 
 
 def card(report: Report) -> str:
@@ -189,12 +191,21 @@ def _usage(report: Report) -> str:
 
 
 def _student(report: Report) -> str:
-    job = report.finetune
+    jobs = {trained.student: trained.job for trained in report.training}
+    students = report.specification.students
+    if len(students) == 1:
+        return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))
+    return "\n".join(f"- {_job(student.model, jobs.get(student.model or ''))}" for student in students)
+
+
+def _job(student: str | None, job: Mapping[str, Any] | None) -> str:
     if job is None:
-        return f"`{report.specification.student.model}`; no fine-tuning job was submitted."
+        return f"`{student}`; no fine-tuning job was submitted."
     link = f" ([job]({job['url']}))" if job.get("url") else ""
     registered = f", registered as `{job['model']}`" if job.get("model") else ""
-    return f"`{report.specification.student.model}`; job `{job['job']}` {job['status']}{link}{registered}."
+    metrics: Mapping[str, float] = job.get("metrics") or {}
+    told = "".join(f", {name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items() if name != "step")
+    return f"`{student}`; job `{job['job']}` {job['status']}{link}{registered}{told}."
 
 
 def _file_rows(report: Report) -> list[tuple[object, ...]]:

@@ -48,14 +48,15 @@ def scanning_id(run_id: str) -> str:
     return f"{run_id}:scan"
 
 
-def finetuning_id(run_id: str) -> str:
-    """Instance id of the sub-orchestration that follows the fine-tuning job."""
-    return f"{run_id}:finetune"
+def finetuning_id(run_id: str, student: int = 0) -> str:
+    """Instance id of the sub-orchestration that follows the fine-tuning job of a student."""
+    return f"{run_id}:finetune:{student + 1}" if student else f"{run_id}:finetune"
 
 
-def parts_of(run_id: str) -> list[str]:
-    """Instance ids of all sub-orchestrations that a run may have."""
-    return [scanning_id(run_id), *(generation_id(run_id, split) for split in SPLITS), finetuning_id(run_id)]
+def parts_of(run_id: str, students: int = 1) -> list[str]:
+    """Instance ids of all sub-orchestrations that a run with so many students may have."""
+    finetuning = (finetuning_id(run_id, student) for student in range(students))
+    return [scanning_id(run_id), *(generation_id(run_id, split) for split in SPLITS), *finetuning]
 
 
 def slug(name: str) -> str:

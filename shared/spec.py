@@ -19,6 +19,7 @@ from shared.students import (
     check_hyperparameters,
     common,
     find_student,
+    min_rows_of,
 )
 from shared.tasks import TASKS, Task
 
@@ -218,7 +219,8 @@ class RunSpec(_Section):
     @property
     def min_rows(self) -> int:
         """Training rows that must be accepted."""
-        return max(self.quality.min_rows or TASKS[self.task].min_rows, self.taught.min_rows)
+        demanded = max(min_rows_of(student.backend or AZUREML) for student in self.students)
+        return max(self.quality.min_rows or TASKS[self.task].min_rows, demanded)
 
 
 def parse_spec(data: object) -> RunSpec:

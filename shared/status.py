@@ -51,10 +51,24 @@ class RunStatus(BaseModel):
     requests: int = 0
     cost: float | None = None  # in the currency of the prices, where the specification gives them
     estimate: dict[str, float | int | None] | None = None  # made by the scan, before the teacher is asked
-    finetune: dict[str, Any] | None = None
+    finetune: dict[str, Any] | None = None  # the job of the student; of the first one where there are several
+    students: list[dict[str, Any]] = Field(
+        default_factory=list[dict[str, Any]]
+    )  # where there are several: each one's job
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
+
+    def train(self, told: Any) -> None:
+        """Take over what is told of a student's job; what is no such thing changes nothing."""
+        if not isinstance(told, dict):
+            return
+        job = dict(cast(dict[str, Any], told))
+        number = job.pop("student", 0)
+        if number == 0:
+            self.finetune = job
+        if number < len(self.students):
+            self.students[number] = {"student": self.students[number].get("student"), **job}
 
     def count(self, tallies: Mapping[str, Tally], budget: BudgetSpec = NO_BUDGET) -> None:
         """Take over the counts; rows and shards of a split stay as planned."""
@@ -113,7 +127,8 @@ class RunStatus(BaseModel):
         shorter: dict[str, Any] = {
             "name": _cut(self.name, characters),
             "error": _cut_error(self.error, characters) if self.error else None,
-            "finetune": {**job, "message": _cut(job["message"], characters)} if job and job.get("message") else job,
+            "finetune": _cut_job(job, characters) if job else job,
+            "students": [_cut_job(one, characters) for one in self.students],
             "warnings": [_cut(warning, characters) for warning in self.warnings],
         }
         return self.model_copy(update=shorter)
@@ -170,10 +185,15 @@ def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any
         "cost": state.cost,
         "estimate": state.estimate,
         "finetune": state.finetune,
+        "students": state.students,
         "error": state.error,
         "warnings": state.warnings,
         "outputs": state.outputs,
     }
+
+
+def _cut_job(job: dict[str, Any], characters: int) -> dict[str, Any]:
+    return {**job, "message": _cut(job["message"], characters)} if job.get("message") else job
 
 
 def _cut_error(error: ErrorData, characters: int) -> ErrorData:

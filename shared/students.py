@@ -21,6 +21,7 @@ ASSET_ID = re.compile(
     r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
 )
 CAUTIOUS_CONTEXT_TOKENS = 4096
+HOSTED_MIN_ROWS = 10  # of a training set: both hosted services refuse smaller ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,6 @@ class Student:
     asset: str | None = None  # its asset id in AzureML, newest version known to us; None: not in an AzureML registry
     backend: str = AZUREML  # where it is fine-tuned when a run does not say
     any_hyperparameter: bool = False
-    min_rows: int = 10  # of a training set, as the service demands
     warnings: tuple[str, ...] = ()
     notes: str = ""
 
@@ -219,13 +219,17 @@ def common(models: tuple[str, ...]) -> Student:
         pattern="",
         context_tokens=min(student.context_tokens for student in students),
         system_role=all(student.system_role for student in students),
-        min_rows=max(student.min_rows for student in students),
     )
 
 
 def hyperparameters_of(backend: str) -> tuple[Hyperparameter, ...]:
     """What can be set of a student that is fine-tuned there."""
     return {AZURE_OPENAI: OPENAI, AZUREML_COMMAND: OWN_SCRIPT}.get(backend, COMMON)
+
+
+def min_rows_of(backend: str) -> int:
+    """Rows that a training set must have there."""
+    return 1 if backend == AZUREML_COMMAND else HOSTED_MIN_ROWS
 
 
 def check_hyperparameters(

@@ -68,7 +68,7 @@ def app_functions() -> list[Any]:
 
 def test_annotations_of_activities_are_classes_as_the_worker_demands() -> None:
     functions = app_functions()
-    assert len(functions) == 16
+    assert len(functions) == 17
     for function in functions:
         hints = typing.get_type_hints(function.get_user_function())
         assert [name for name, hint in hints.items() if not inspect.isclass(hint)] == [], function

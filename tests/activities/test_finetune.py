@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from shared.rows import as_jsonl
+from shared.students import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
 from tests.activities.runs import AppRun, sums
 from tests.local.azureml.running import PATIENCE, Workspace
 
 CHAT = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
 RUNNING = {"runtimeStatus": "Running"}
+PHI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
 UNKNOWN_STUDENT = "azureml://registries/azureml-mistral/models/Typo/versions/1"
 
 
@@ -224,3 +227,106 @@ async def test_a_service_that_cannot_be_reached_changes_nothing_and_is_asked_lat
     assert run.client.events == []
     environment(workspace.base_url)
     assert (await poll(run, polled))["message"] is None
+
+
+async def training_record(run: AppRun, student: int = 0) -> dict[str, Any]:
+    return await run.storage.read_json(run.paths.training(student))
+
+
+async def conclude(run: AppRun, job: dict[str, Any], student: int = 0) -> dict[str, Any]:
+    return await run.call(CONCLUDE_FINETUNING, job=job, student=student)
+
+
+async def test_the_job_carries_the_hashes_of_its_datasets(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run(), validation=2)
+    await submit(run, "train", "validation")
+    tags = details(workspace, run)["tags"]
+    for split in ("train", "validation"):
+        content = await run.storage.read(run.paths.dataset(split))
+        assert tags[f"{split}_sha256"] == hashlib.sha256(content).hexdigest()
+    assert tags["isDistill"] == "True"
+
+
+async def test_a_resumed_run_finds_the_job_that_still_runs_and_the_one_that_has_succeeded(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(pace=1)
+    run = await ready(new_run())
+    first = await submit(run)
+    again = await run.call(SUBMIT_FINETUNING, splits=("train",), round=1)
+    assert again["job"]["job"] == first["job"]
+    await follow(run, first)
+    done = await run.call(SUBMIT_FINETUNING, splits=("train",), round=2)
+    assert (done["job"]["status"], done["job"]["model"]) == ("completed", f"{run.paths.run_id}:1")
+    assert len(workspace.ask("jobs")[1]["value"]) == 1
+
+
+@pytest.mark.parametrize("final_status", ["Failed", "Canceled"])
+async def test_a_resumed_run_whose_job_did_not_succeed_submits_a_new_attempt(
+    new_run: NewRun, open_workspace: OpenWorkspace, final_status: str
+) -> None:
+    open_workspace(pace=0.2, final_status=final_status)
+    run = await ready(new_run())
+    names: list[str] = []
+    for round_ in range(3):
+        for _ in range(2):  # executed twice
+            job = (await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_))["job"]
+        names.append(job["job"])
+        await follow(run, job)
+    assert names == [run.paths.run_id, f"{run.paths.run_id}-2", f"{run.paths.run_id}-3"]
+    assert [attempt["job_name"] for attempt in (await training_record(run))["attempts"]] == names
+
+
+async def test_a_job_that_trains_with_what_has_changed_since_is_cancelled_and_replaced(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    await submit(run)
+    await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * 20))
+    second = (await run.call(SUBMIT_FINETUNING, splits=("train",), round=1))["job"]
+    assert second["job"] == f"{run.paths.run_id}-2"
+    assert details(workspace, run)["status"] in ("CancelRequested", "Canceled")
+
+
+async def test_a_dataset_that_is_written_again_with_the_same_content_is_no_reason_to_train_again(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace(pace=600)
+    run = await ready(new_run())
+    first = await submit(run)
+    await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * 10))
+    assert (await run.call(SUBMIT_FINETUNING, splits=("train",), round=1))["job"]["job"] == first["job"]
+
+
+async def test_each_of_several_students_has_a_job_and_a_model_of_its_own(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace()
+    run = await ready(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": PHI, "hyperparameters": {"epochs": 2}}]))
+    for number, name in enumerate((run.paths.run_id, f"{run.paths.run_id}-s2")):
+        submitted = await run.call(SUBMIT_FINETUNING, splits=("train",), student=number)
+        assert submitted["job"]["job"] == name
+        done = await follow(run, submitted["job"])
+        assert done["model"] == f"{name}:1"
+        assert (await conclude(run, done, number))["job"]["status"] == "completed"
+    second = workspace.ask(f"jobs/{run.paths.run_id}-s2")[1]["properties"]["fineTuningDetails"]
+    assert (second["model"]["uri"], second["hyperParameters"]) == (PHI, {"num_train_epochs": "2"})
+    written = await run.report(outcome="failed")
+    assert written["status"] == "ok", written
+    trained = (await run.storage.read_json(run.paths.report))["training"]
+    assert [(one["student"], one["job"]["status"]) for one in trained] == [
+        (DEFAULT_STUDENT, "completed"),
+        (PHI, "completed"),
+    ]
+
+
+async def test_a_dataset_that_is_gone_is_a_failure_that_names_it(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    open_workspace()
+    run = await ready(new_run())
+    await run.storage.delete(run.paths.dataset("train"))
+    submitted = await run.call(SUBMIT_FINETUNING, splits=("train",))
+    assert "train.jsonl is gone: resume the run" in submitted["error"]["message"]

@@ -111,7 +111,7 @@ async def test_a_run_that_never_came_to_a_specification_gets_it_with_the_changes
     assert (teacher["model"], teacher["max_tokens"], teacher["seed"]) == ("m", 50, 5)
 
 
-async def test_a_resumed_run_is_fine_tuned_as_a_job_of_its_own(
+async def test_a_run_that_is_resumed_with_other_settings_is_fine_tuned_as_a_job_of_its_own(
     new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
 ) -> None:
     workspace = open_workspace()
@@ -121,10 +121,12 @@ async def test_a_resumed_run_is_fine_tuned_as_a_job_of_its_own(
         await run.finish()
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
     names: list[str] = []
-    for number in (0, 1):
+    for number in (0, 1, 2):
+        if number == 2:
+            await run.resume(student={"hyperparameters": {"n_epochs": 2}})
         submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48, round=number)
         names.append(submitted["job"]["job"])
-    assert names == [run.paths.run_id, f"{run.paths.run_id}-2"]
+    assert names == [run.paths.run_id, run.paths.run_id, f"{run.paths.run_id}-2"]
     assert all(workspace.ask(f"jobs/{name}")[0] == 200 for name in names)
 
 

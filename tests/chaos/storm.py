@@ -41,6 +41,7 @@ from tests.local.azureml.running import ask
 ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
 STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
 FAULT_RATE = 0.06
+INDEX_SECONDS = 6.0  # after which Azurite has written down what it has confirmed
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
@@ -99,17 +100,22 @@ class Storm:
 
     def kill(self, name: str) -> None:
         """`kill -9`, and after a moment a new start."""
-        child = self._azurite.child if name == "azurite" else self._children[name]
-        if child.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
-        child.stop()
+        _kill(self._children[name])
         time.sleep(self.lottery.uniform(0, 2))
-        if name == "azurite":
-            self._azurite.start()
-        else:
-            self._start(name)
-        self.kills += name != "azurite"
+        self._start(name)
+        self.kills += 1
+
+    def kill_storage(self) -> None:
+        """Connections break wherever they are, and for some seconds there is no storage; then Azurite is killed.
+
+        It writes its index down only every 5 s, and a write that it has confirmed and then forgets is what no storage account
+        does: so it is left alone for so long first.
+        """
+        _kill(self._children["proxy"])
+        time.sleep(INDEX_SECONDS)
+        _kill(self._azurite.child)
+        self._azurite.start()
+        self._start("proxy")
 
     def calm(self) -> None:
         """The storage is well again."""
@@ -240,7 +246,7 @@ def _blow(storm: Storm, run_id: str, outcome: Outcome) -> dict[str, Any] | None:
     path = "datasets/math/storm/train.jsonl"
     acts: dict[str, Callable[[], None]] = {
         "kill host": lambda: storm.kill("host"),
-        "kill storage": lambda: storm.kill("azurite"),
+        "kill storage": storm.kill_storage,
         "kill teacher": lambda: storm.kill("teacher"),
         "kill proxy": lambda: storm.kill("proxy"),
         "deliver again": lambda: storm.deliver_again(path),
@@ -329,6 +335,13 @@ def _leaks(storm: Storm) -> list[str]:
             if secret.encode() in content
         ]
     return found
+
+
+def _kill(child: Child) -> None:
+    if child.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+    child.stop()
 
 
 def _fields(addresses: Addresses) -> dict[str, str]:

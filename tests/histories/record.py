@@ -24,6 +24,7 @@ from activities.names import (
 from orchestrators.run import CONCURRENCY
 from tests.orchestrators.scripted import RUN_ID, SPEC, Distillation, failed, ok
 from tests.orchestrators.simulation import ORCHESTRATION_VERSION, Activity, After
+from tests.orchestrators.test_several_students import SEVERAL, training
 
 FOLDER = Path(__file__).parent
 
@@ -102,6 +103,15 @@ def resumed_with_reuse() -> Distillation:
     return Distillation({"train": 3}, spec={"reuse": RUN_ID[::-1]}, instead={REUSE_ANSWERS: lambda _: seeded}, round=2)
 
 
+def trained() -> Distillation:
+    """With what is kept of a job in the end."""
+    return Distillation({"train": 2}, statuses=["running", "not_responding", "running", "completed"])
+
+
+def several_students() -> Distillation:
+    return Distillation({"train": 2}, spec=SEVERAL, instead=training(["completed", "failed", "completed"]))
+
+
 SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     completed,
     failed_job,
@@ -114,6 +124,8 @@ SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     many_shards,
     large_inputs,
     resumed_with_reuse,
+    trained,
+    several_students,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from activities.names import (
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
     GENERATE_SHARD,
     GIVE_UP_SHARD,
     POLL_FINETUNING,
@@ -78,7 +79,12 @@ class Service:
         return ok(job=job("cancelling"))
 
     def activities(self) -> dict[str, Activity]:
-        return {SUBMIT_FINETUNING: self.submit, POLL_FINETUNING: self.poll, CANCEL_FINETUNING: self.cancel}
+        return {
+            SUBMIT_FINETUNING: self.submit,
+            POLL_FINETUNING: self.poll,
+            CANCEL_FINETUNING: self.cancel,
+            CONCLUDE_FINETUNING: lambda work: ok(job=work["job"], warnings=[]),
+        }
 
 
 class Distillation:

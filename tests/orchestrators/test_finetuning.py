@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from local.host.durable.events import Status
 from orchestrators.finetuning import CANCEL, FINETUNE, POLLS_PER_EXECUTION
 from shared.pacing import MAX_POLL_SECONDS
@@ -18,10 +18,15 @@ FOLLOWER = f"{RUN_ID}:finetune"
 
 
 def follow(
-    service: Service, instead: dict[str, Activity] | None = None, *, max_hours: float = 48
+    service: Service,
+    instead: dict[str, Activity] | None = None,
+    *,
+    max_hours: float = 48,
+    max_silent_minutes: float = 600,
 ) -> tuple[Hub, Instance]:
     hub = Hub({**service.activities(), **(instead or {})})
-    work = {"run_id": RUN_ID, "splits": ["train"], "max_hours": max_hours}
+    limits = {"max_hours": max_hours, "max_silent_minutes": max_silent_minutes}
+    work = {"run_id": RUN_ID, "splits": ["train"], "student": 0, **limits}
     return hub, hub.start(FINETUNE, FOLLOWER, work)
 
 
@@ -36,7 +41,7 @@ def test_a_job_is_submitted_once_and_followed_to_its_end() -> None:
     hub, follower = follow(Service("queued", "running", "finalizing", "completed"))
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["job"]["model"]) == ("ok", "student:1")
-    assert hub.names() == [SUBMIT_FINETUNING, *[POLL_FINETUNING] * 4]
+    assert hub.names() == [SUBMIT_FINETUNING, *[POLL_FINETUNING] * 4, CONCLUDE_FINETUNING]
 
 
 @pytest.mark.parametrize("status", ["not_responding", "paused", "queued", "cancelling"])
@@ -156,4 +161,100 @@ def test_a_job_that_had_ended_before_the_run_was_resumed_is_not_polled() -> None
     hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: ok(job=job("completed", model="student:7"))})
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["job"]["model"]) == ("ok", "student:7")
-    assert hub.names() == [SUBMIT_FINETUNING]
+    assert hub.names() == [SUBMIT_FINETUNING, CONCLUDE_FINETUNING]
+
+
+def test_a_job_that_does_not_respond_for_too_long_is_cancelled_and_fails_with_the_reason() -> None:
+    service = Service("running", "not_responding")
+    hub, follower = follow(service, max_silent_minutes=30)
+    outcome = ended(hub, follower)
+    assert service.cancelled
+    assert outcome["status"] == "failed"
+    assert "did not respond for longer than student.max_silent_minutes" in outcome["error"]["message"]
+    (cancel,) = hub.called(CANCEL_FINETUNING)
+    assert 1800 <= cancel.started <= 1800 + 2 * MAX_POLL_SECONDS + 60
+
+
+def test_a_job_that_comes_back_in_time_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 3)
+    spell = ["not_responding"] * 4
+    hub, follower = follow(Service("running", *spell, "running", *spell, "completed"), max_silent_minutes=20)
+    assert ended(hub, follower)["status"] == "ok"
+
+
+@pytest.mark.parametrize("hours", [10, 30])
+def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poll(_: dict[str, Any]) -> Any:
+        if hub.now < hours * 3600:
+            return ok(job=job("running", message="the service could not be asked: 503"), reached=False)
+        return ok(job=job("completed", model="student:1"), reached=True)
+
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    hub, follower = follow(Service(), {POLL_FINETUNING: poll}, max_hours=100)
+    outcome = ended(hub, follower)
+    if hours < 24:
+        assert outcome["status"] == "ok"
+    else:
+        assert outcome["error"]["code"] == "finetuning_unreachable"
+        assert "resume the run to follow it again" in outcome["error"]["message"]
+
+
+def test_a_cancellation_that_is_never_confirmed_ends_the_run_and_says_where_to_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    service = Service("running")
+    stuck: dict[str, Activity] = {CANCEL_FINETUNING: lambda _: ok(job=job("cancelling"))}
+    hub, follower = follow(service, {**stuck, POLL_FINETUNING: lambda _: ok(job=job("cancelling"))})
+    hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    outcome = ended(hub, follower)
+    assert outcome["status"] == "failed"
+    assert "has not confirmed the cancellation" in outcome["error"]["message"]
+    assert "https://studio/job" in outcome["error"]["message"]
+
+
+def test_what_the_service_is_still_taking_in_is_submitted_again_until_there_is_a_job() -> None:
+    taking_in = ok(job=job("preparing", job="", submitted=False, service_status="files pending"))
+    answers = [taking_in, taking_in, ok(job=job("queued"))]
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: answers.pop(0)})
+    assert ended(hub, follower)["status"] == "ok"
+    assert hub.names()[:4] == [*[SUBMIT_FINETUNING] * 3, POLL_FINETUNING]
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadline(by_user: bool) -> None:
+    pending = ok(job=job("preparing", job="", submitted=False, service_status="files pending"))
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: pending}, max_hours=0.5)
+    if by_user:
+        hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    outcome = ended(hub, follower)
+    assert outcome["status"] == ("cancelled" if by_user else "failed")
+    assert by_user or "files pending" in outcome["error"]["message"]
+    assert CANCEL_FINETUNING not in hub.names()
+
+
+def test_what_the_service_knows_is_kept_when_a_job_has_ended_however_it_ended() -> None:
+    for status in ("completed", "failed", "cancelled"):
+        kept = job(status, metrics={"loss": 0.5})
+        hub, follower = follow(Service(status), {CONCLUDE_FINETUNING: lambda _, k=kept: ok(job=k, warnings=["w"])})
+        outcome = ended(hub, follower)
+        assert (outcome["job"]["metrics"], outcome["warnings"]) == ({"loss": 0.5}, ["w"])
+        assert hub.names()[-1] == CONCLUDE_FINETUNING
+
+
+def test_a_course_that_cannot_be_kept_changes_nothing_about_the_outcome() -> None:
+    hub, follower = follow(Service("completed"), {CONCLUDE_FINETUNING: lambda _: failed("no such job")})
+    outcome = ended(hub, follower)
+    assert outcome["status"] == "ok"
+    assert "no such job" in outcome["warnings"][0]
+
+
+def test_new_metrics_are_told_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    hub, _ = follow(Service("running"))
+    hub.run(until=6 * 3600)
+    polls = hub.called(POLL_FINETUNING)
+    told = [call for call in polls if call.input["tell"]]
+    assert 10 < len(told) < 60 < len(polls)

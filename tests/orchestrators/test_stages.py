@@ -7,6 +7,7 @@ from typing import Any
 from activities.names import (
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
     GENERATE_SHARD,
     GIVE_UP_SHARD,
     POLL_FINETUNING,
@@ -37,6 +38,7 @@ def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made
         ASSEMBLE_SPLIT,
         SUBMIT_FINETUNING,
         POLL_FINETUNING,
+        CONCLUDE_FINETUNING,
         WRITE_REPORT,
     ]
 

@@ -32,7 +32,13 @@ def test_enough_rows_pass() -> None:
 
 
 def test_minimum_rows_can_be_set() -> None:
-    assert after_scan(spec(quality={"min_rows": 3}), {"train": scan(3)}) is None
+    assert after_scan(spec(quality={"min_rows": 12}), {"train": scan(12)}) is None
+
+
+def test_fewer_rows_than_the_service_trains_with_are_too_few_whatever_the_minimum() -> None:
+    error = after_scan(spec(quality={"min_rows": 3}), {"train": scan(9)})
+    assert error is not None
+    assert "9 usable rows, at least 10 are needed (by the service)" in error["details"][0]["problem"]
 
 
 def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> None:

@@ -307,7 +307,7 @@ async def test_conversations_are_asked_turn_by_turn_with_the_teachers_own_histor
 
 async def test_a_student_without_system_role_gets_it_in_the_first_user_turn(folder: RunFolder) -> None:
     model = "azureml://registries/azureml/models/Phi-3-medium-4k-instruct/versions/1"
-    student = folder.spec.student.model_copy(update={"model": model})
+    student = folder.spec.students[0].model_copy(update={"model": model})
     folder.spec = folder.spec.model_copy(update={"student": student})
     row = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 1 + 1?"}]}
     await folder.add(as_jsonl([row]))

@@ -29,7 +29,12 @@ def places(data: object) -> set[str]:
 
 def test_defaults_make_a_whole_specification() -> None:
     assert parse().min_rows == 65
-    assert parse(quality={"min_rows": 3}).min_rows == 3
+    assert parse(quality={"min_rows": 30}).min_rows == 30
+
+
+def test_no_fewer_rows_are_enough_than_the_service_that_trains_demands() -> None:
+    assert parse(quality={"min_rows": 3}).min_rows == 10
+    assert parse(quality={"min_rows": 3}, student={"backend": "azureml_command", "model": "a/b"}).min_rows == 3
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from local.azureml import app_settings
 from local.azureml.environment import DATASTORE, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
-from shared.finetuning import FineTuneRequest
+from shared.finetuning import Dataset, FineTuneRequest
 from shared.finetuning.azureml import AzureMLBackend
 from shared.finetuning.azureml_client import forget_clients
+from shared.spec import StudentSpec
 from shared.students import DEFAULT_STUDENT
 from tests.local.azureml.running import HEADER, datastore_uri, emulator
 
@@ -74,15 +75,29 @@ def start(azurite: str, environment: Callable[[str], None]) -> Generator[Start]:
         block.__exit__(None, None, None)
 
 
+STUDENT = StudentSpec(backend="azureml", model=DEFAULT_STUDENT)
+
+
+def student_of(model: str) -> StudentSpec:
+    return StudentSpec(backend="azureml", model=model)
+
+
+def dataset_of(uri: str) -> Dataset:
+    """A dataset that is not read, but where AzureML looks for it."""
+    return Dataset(blob=uri.rpartition("/paths/")[2], uri=uri, bytes=1, lines=1, sha256="0" * 64)
+
+
 def request_of(training_uri: str = datastore_uri("nowhere"), **changes: Any) -> FineTuneRequest:
     name = f"nli-sample-{uuid4().hex[:12]}"
+    student = {"model": DEFAULT_STUDENT, "hyperparameters": {"num_train_epochs": 2, "learning_rate": 2e-5}}
+    student |= changes.pop("student", {})
+    validation_uri = changes.pop("validation_uri", None)
     settings: dict[str, Any] = {
         "run_id": name,
         "job_name": name,
-        "model": DEFAULT_STUDENT,
-        "training_uri": training_uri,
-        "validation_uri": None,
-        "hyperparameters": {"num_train_epochs": 2, "learning_rate": 2e-5},
+        "student": StudentSpec(**student),
+        "training": dataset_of(training_uri),
+        "validation": dataset_of(validation_uri) if validation_uri else None,
         "registered_model_name": name,
         "experiment": "distillation-nli",
         "display_name": "nli sample",

@@ -14,7 +14,7 @@ from shared.finetuning.azureml import AzureMLBackend
 from shared.finetuning.azureml_client import workspace_client
 from shared.students import DEFAULT_STUDENT
 from tests.local.azureml.running import PATIENCE, chat_rows, datastore_uri, put_lines
-from tests.shared.finetuning.conftest import Start, backend, request_of
+from tests.shared.finetuning.conftest import STUDENT, Start, backend, request_of, student_of
 
 
 def wait(own: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
@@ -29,11 +29,11 @@ def wait(own: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
 
 
 def test_a_good_workspace_stands_in_nobodys_way(start: Start) -> None:
-    assert start().preflight(DEFAULT_STUDENT) == []
+    assert start().preflight(STUDENT) == []
 
 
 def test_preflight_accepts_the_latest_version_by_label(start: Start) -> None:
-    assert start().preflight(DEFAULT_STUDENT.replace("versions/1", "labels/latest")) == []
+    assert start().preflight(student_of(DEFAULT_STUDENT.replace("versions/1", "labels/latest"))) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_preflight_accepts_the_latest_version_by_label(start: Start) -> None:
 )
 def test_preflight_names_what_is_wrong_and_the_setting(start: Start, change: dict[str, str], remedy: str) -> None:
     start()
-    (problem,) = backend(**change).preflight(DEFAULT_STUDENT)
+    (problem,) = backend(**change).preflight(STUDENT)
     assert remedy in problem
     assert next(iter(change.values())) in problem
 
@@ -64,14 +64,14 @@ def test_preflight_names_what_is_wrong_and_the_setting(start: Start, change: dic
     ],
 )
 def test_preflight_refuses_a_student_that_does_not_exist(start: Start, model: str) -> None:
-    (problem,) = start().preflight(model)
+    (problem,) = start().preflight(student_of(model))
     assert model in problem
     assert "student.model" in problem
 
 
 def test_every_problem_is_told_at_once(start: Start) -> None:
     start()
-    assert len(backend(datastore="typo").preflight("typo")) == 2
+    assert len(backend(datastore="typo").preflight(student_of("typo"))) == 2
 
 
 def test_a_job_runs_to_a_registered_model_with_a_studio_link(azurite: str, start: Start) -> None:
@@ -90,7 +90,7 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(azur
     request = request_of(
         put_lines(azurite, "sdk/train.jsonl", chat_rows(10)),
         validation_uri=validation,
-        hyperparameters={"num_train_epochs": 3, "learning_rate": 1e-05},
+        student={"hyperparameters": {"num_train_epochs": 3, "learning_rate": 1e-05}},
     )
     own = start()
     own.submit(request)
@@ -100,7 +100,7 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(azur
     assert (job.tags, job.task) == (request.tags, "chatCompletion")
     assert job.hyperparameters == {"num_train_epochs": "3", "learning_rate": "1e-05"}
     uris = [data.path for data in (job.model, job.training_data, job.validation_data)]
-    assert uris == [DEFAULT_STUDENT, request.training_uri, validation]
+    assert uris == [DEFAULT_STUDENT, request.training.uri, validation]
     assert job.description.startswith(request.description)
 
 
@@ -175,10 +175,10 @@ def test_a_job_that_does_not_exist_is_not_found(start: Start) -> None:
 def test_what_the_service_refuses_is_permanent_and_in_its_own_words(start: Start) -> None:
     own = start()
     with pytest.raises(PermanentError, match="lora_rank is not a hyperparameter of Ministral 3B"):
-        own.submit(request_of(hyperparameters={"lora_rank": 8}))
+        own.submit(request_of(student={"hyperparameters": {"lora_rank": 8}}))
 
 
 def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Start) -> None:
     start()
-    assert backend(datastore=None).preflight(DEFAULT_STUDENT) == []
-    assert backend(datastore="missing").preflight(DEFAULT_STUDENT) != []
+    assert backend(datastore=None).preflight(STUDENT) == []
+    assert backend(datastore="missing").preflight(STUDENT) != []

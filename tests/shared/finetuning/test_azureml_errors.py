@@ -19,9 +19,8 @@ from local.azureml.store import JobRecord
 from shared.errors import PermanentError, TransientError
 from shared.finetuning import JobStatus
 from shared.finetuning.azureml_errors import NameTaken
-from shared.students import DEFAULT_STUDENT
 from tests.local.azureml.running import job_body
-from tests.shared.finetuning.conftest import backend, request_of
+from tests.shared.finetuning.conftest import STUDENT, backend, request_of
 
 Answer = tuple[int, Any, dict[str, str]]  # status, body, headers
 Script = Callable[[str, str], Answer]  # by method and path
@@ -87,7 +86,7 @@ def job(name: str, status: str, **properties: Any) -> dict[str, Any]:
 def test_a_service_that_is_busy_or_down_may_be_asked_again(service: Service, status: int) -> None:
     service.script = lambda method, path: fault(status)
     own = backend()
-    for call in (lambda: own.poll("job"), lambda: own.submit(request_of()), lambda: own.preflight(DEFAULT_STUDENT)):
+    for call in (lambda: own.poll("job"), lambda: own.submit(request_of()), lambda: own.preflight(STUDENT)):
         with pytest.raises(TransientError, match=f"{status}.*the service says so"):
             call()
 
@@ -109,7 +108,7 @@ def test_denied_access_names_the_role_that_is_missing(service: Service, status: 
     service.script = lambda method, path: fault(status)
     with pytest.raises(PermanentError, match=r"AzureML Data Scientist.*the service says so"):
         backend().poll("job")
-    (problem, _) = backend(datastore=None).preflight(DEFAULT_STUDENT)
+    (problem, _) = backend(datastore=None).preflight(STUDENT)
     assert "AzureML Data Scientist" in problem
 
 
