@@ -72,7 +72,8 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
             status, started, _ = ask(f"{cloud.endpoints.host_url}/api/runs", "POST", request, **key)
             assert status == 202, started
             run_id = started["id"]
-            view, stages = follow(cloud, run_id)
+            process = _host(options.data_dir)
+            view, stages, peaks = follow(cloud, run_id, process)
             if view["status"] != "completed":
                 raise SystemExit(f"{count} rows: {view['status']}: {view['error']}")
             with storage_client(cloud.endpoints.storage_connection_string) as storage:
@@ -82,7 +83,7 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
             besides = [event for event in root if event not in looks and not event["EventType"].startswith("Timer")]
             parts = sum(len(json.dumps(_history(cloud, part))) for part in parts_of(run_id))
             hub = sum(path.stat().st_size for path in options.data_dir.glob("*.sqlite*"))
-            peak = max(_peak_megabytes(path) for path in [_host(options.data_dir)])
+            peak = _peak_megabytes(process)
     seconds = sum(stages.get(stage, 0.0) for stage in OF_THE_DATA)
     return {
         "rows": count,
@@ -96,12 +97,16 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
         "parts_history": parts,
         "hub_bytes": hub,
         "peak_mb": peak,
+        "peak_mb_by_stage": peaks,
     }
 
 
-def follow(cloud: LocalCloud, run_id: str) -> tuple[dict[str, Any], dict[str, float]]:
-    """The run's last view, and the seconds of each stage."""
+def follow(
+    cloud: LocalCloud, run_id: str, process: Path
+) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
+    """The run's last view, the seconds of each stage, and the host's peak by then in MB."""
     stages: dict[str, float] = {}
+    peaks: dict[str, float] = {}
     last = time.monotonic()
     while True:
         status, view, _ = ask(
@@ -113,8 +118,9 @@ def follow(cloud: LocalCloud, run_id: str) -> tuple[dict[str, Any], dict[str, fl
         now = time.monotonic()
         if status == 200:
             stages[view["stage"]] = stages.get(view["stage"], 0.0) + now - last
+            peaks[view["stage"]] = _peak_megabytes(process)
             if view["status"] in TERMINAL:
-                return view, stages
+                return view, stages, peaks
         last = now
         time.sleep(POLL_SECONDS)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shared.storage import Storage
 
-CHUNK_BYTES = 4 * 1024 * 1024  # of a download held in memory at a time
+CHUNK_BYTES = 1024 * 1024  # of a download held in memory at a time, with some copies of it on its way
 MAX_ERROR_CHARACTERS = 300  # of what the service says
 
 
