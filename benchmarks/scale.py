@@ -101,9 +101,7 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def follow(
-    cloud: LocalCloud, run_id: str, process: Path
-) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
+def follow(cloud: LocalCloud, run_id: str, process: Path) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
     """The run's last view, the seconds of each stage, and the host's peak by then in MB."""
     stages: dict[str, float] = {}
     peaks: dict[str, float] = {}

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, EmulatorOptions
+from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, ROLES, EmulatorOptions
 from local.azureml.server import serve
 from local.lifeline import exit_with_parent, told_to_stop
 
@@ -29,6 +29,13 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--seed", type=int, default=0, help="of the failure lottery")
     flags.add_argument("--fail-rate", type=float, default=0, metavar="P", help="0 to 1: jobs that fail while running")
     flags.add_argument("--final-status", choices=FINAL_STATUSES, default="Completed", help="where jobs end up")
+    flags.add_argument(
+        "--status-path",
+        default="",
+        metavar="A,B,…",
+        help="exact course of each job, such as Running,NotResponding,Running,Completed",
+    )
+    flags.add_argument("--role", choices=ROLES, default="AzureML Data Scientist", help="of the app's identity")
     flags.add_argument("--identity-header", help="secret of the identity endpoint; else IDENTITY_HEADER; else any")
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     return flags
@@ -41,6 +48,8 @@ def options(given: argparse.Namespace) -> EmulatorOptions:
         seed=given.seed,
         fail_rate=given.fail_rate,
         final_status=given.final_status,
+        status_path=tuple(filter(None, given.status_path.split(","))),
+        role=given.role,
         identity_header=given.identity_header or os.environ.get("IDENTITY_HEADER") or None,
     )
 

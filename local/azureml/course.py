@@ -10,7 +10,7 @@ import contextlib
 import random
 
 from local.azureml.options import EmulatorOptions
-from local.azureml.store import JobRecord, Store
+from local.azureml.store import TERMINAL, JobRecord, Store
 from local.azureml.training_data import MIN_TRAINING_ROWS, BadTrainingData, TrainingData
 
 # status and the part of the pace that is spent in it
@@ -81,17 +81,29 @@ class Courses:
             raise
 
     async def _work(self, job: JobRecord) -> None:
-        reached = ORDER.index(job.status) if job.status in ORDER else ORDER.index("Running")
-        for status, share in STAGES[reached:]:
-            if status == "Finalizing" and self._options.final_status != "Completed":
-                break
+        reached = len(self._store.statuses(job.name)) - 1  # each stage has noted its status once
+        trained = False
+        for number, (status, share) in enumerate(self._stages()):
+            if number < reached:
+                continue
             self._stop_if_cancelled(job.name)
-            if status != job.status:
+            if number > reached:
                 self._store.set_status(job.name, status)
-            if status == "Running":
+            if status == "Running" and not trained:
                 await self._train(job)
+                trained = True
             await self._wait(job.name, share * self._options.pace)
         await self._end(job)
+
+    def _stages(self) -> list[tuple[str, float]]:
+        """The statuses before the last one, each with its part of the pace."""
+        path = [status for status in self._options.status_path if status not in TERMINAL]
+        if not path:
+            last = len(STAGES) if self._options.final_status == "Completed" else ORDER.index("Finalizing")
+            return list(STAGES[:last])
+        if path[0] != "NotStarted":
+            path.insert(0, "NotStarted")
+        return [(status, 1 / len(path)) for status in path]
 
     async def _train(self, job: JobRecord) -> None:
         """All that is real about training here: the data is read."""
@@ -104,12 +116,16 @@ class Courses:
 
     async def _end(self, job: JobRecord) -> None:
         self._stop_if_cancelled(job.name)
-        status = self._options.final_status
+        status = self._options.last_status
         if status == "Completed":
             self._store.complete(job.name)
             return
-        self._store.set_status(job.name, status, f"The emulator was told to end jobs as {status} (--final-status).")
-        if status in ("NotResponding", "Paused", "Unknown"):
+        if status in TERMINAL:
+            self._store.set_status(job.name, status, f"The emulator was told to end jobs as {status}.")
+            return
+        if self._store.statuses(job.name)[-1][0] != status:
+            self._store.set_status(job.name, status, f"The emulator was told to leave jobs as {status}.")
+        if status != "CancelRequested":
             await self._cancels[job.name].wait()  # such a job goes no further by itself
             raise _Cancelled
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from local.azureml.store import TERMINAL
+from shared.finetuning.statuses import AZUREML_STATUSES
+
 FINAL_STATUSES = ("Completed", "Failed", "Canceled", "NotResponding", "Paused", "Unknown")
 DEFAULT_PACE = 8.0
+JOBS = "Microsoft.MachineLearningServices/workspaces/*/"
+ROLES: dict[str, list[str]] = {  # actions of built-in roles, as far as they matter here
+    "AzureML Data Scientist": [JOBS + "read", JOBS + "action", JOBS + "delete", JOBS + "write"],
+    "Reader": ["*/read"],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +24,28 @@ class EmulatorOptions:
     seed: int = 0
     fail_rate: float = 0.0
     final_status: str = "Completed"  # of jobs whose data is good
+    status_path: tuple[str, ...] = ()  # the exact course of each job, instead of the usual one
+    role: str = "AzureML Data Scientist"  # of the app's identity in the workspace
     identity_header: str | None = field(default=None, repr=False)  # None accepts any
+
+    @property
+    def last_status(self) -> str:
+        """The status that a job with good data comes to in the end; it stays there when that is none that ends a job."""
+        return self.status_path[-1] if self.status_path else self.final_status
 
     def __post_init__(self) -> None:
         if self.pace < 0:
             raise ValueError(f"pace is {self.pace}: give seconds, 0 or more")
         if not 0.0 <= self.fail_rate <= 1.0:
             raise ValueError(f"fail_rate is {self.fail_rate}: a rate lies between 0 and 1")
+        unknown = [status for status in self.status_path if status not in AZUREML_STATUSES]
+        if unknown:
+            raise ValueError(
+                f"status path has {', '.join(unknown)}: a job's statuses are {', '.join(AZUREML_STATUSES)}"
+            )
+        if any(status in TERMINAL for status in self.status_path[:-1]):
+            raise ValueError("status path goes on after a status that ends a job")
+        if self.role not in ROLES:
+            raise ValueError(f"role is {self.role!r}: use one of {', '.join(ROLES)}")
         if self.final_status not in FINAL_STATUSES:
             raise ValueError(f"final_status is {self.final_status!r}: use one of {', '.join(FINAL_STATUSES)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared.errors import NotFound, PermanentError
 from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus
+from shared.finetuning.azureml_access import access_problems
 from shared.finetuning.azureml_client import registry_client, workspace_client
 from shared.finetuning.azureml_errors import service_errors
 from shared.finetuning.statuses import azureml_status
@@ -35,7 +36,7 @@ class AzureMLBackend:
 
     def preflight(self, student: StudentSpec) -> list[str]:
         """What stands in the way, each with its remedy. Raises TransientError when the service cannot say."""
-        problems = _problem(self._check_workspace)
+        problems = _problem(self._check_workspace) or self._access_problems()
         if not problems and self._datastore:
             problems += _problem(self._check_datastore)
         return problems + _problem(_check_student, student.model or "")
@@ -115,6 +116,10 @@ class AzureMLBackend:
         with service_errors(f"AzureML workspace {name} cannot be used (check the settings AZUREML_*)"):
             cast(Any, self._client().workspaces).get(name)
 
+    def _access_problems(self) -> list[str]:
+        with service_errors(f"permissions in AzureML workspace {self._workspace[-1]} could not be read"):
+            return access_problems(self._client(), *self._workspace)
+
     def _check_datastore(self) -> None:
         name = self._datastore or ""
         remedy = "create it over container runs, or remove the setting AZUREML_DATASTORE"
@@ -146,8 +151,9 @@ def _check_student(model: str) -> None:
 
 def _job(request: FineTuneRequest) -> Any:
     from azure.ai.ml import Input, Output
-    from azure.ai.ml.entities import CustomModelFineTuningJob
+    from azure.ai.ml.entities import CustomModelFineTuningJob, JobResources
 
+    student = request.student
     validation = Input(type="uri_file", path=request.validation.uri) if request.validation else None
     job: Any = CustomModelFineTuningJob(
         name=request.job_name,
@@ -160,6 +166,8 @@ def _job(request: FineTuneRequest) -> Any:
         training_data=Input(type="uri_file", path=request.training.uri),
         validation_data=validation,
         hyperparameters={name: _as_text(value) for name, value in request.student.hyperparameters.items()},
+        compute=student.compute,
+        resources=JobResources(instance_types=[student.instance_type]) if student.instance_type else None,
         outputs={MODEL_OUTPUT: Output(type="mlflow_model", name=request.registered_model_name)},
     )
     return job
