@@ -97,11 +97,11 @@ class Courses:
 
     def _stages(self) -> list[tuple[str, float]]:
         """The statuses before the last one, each with its part of the pace."""
-        path = [status for status in self._options.status_path if status not in TERMINAL]
-        if not path:
+        if not self._options.status_path:
             last = len(STAGES) if self._options.final_status == "Completed" else ORDER.index("Finalizing")
             return list(STAGES[:last])
-        if path[0] != "NotStarted":
+        path = [status for status in self._options.status_path if status not in TERMINAL]
+        if path[:1] != ["NotStarted"]:
             path.insert(0, "NotStarted")
         return [(status, 1 / len(path)) for status in path]
 

@@ -11,6 +11,7 @@ import pytest
 from shared.errors import NotFound, PermanentError
 from shared.finetuning import JobState, JobStatus
 from shared.finetuning.azureml import AzureMLBackend
+from shared.finetuning.azureml_access import is_allowed
 from shared.finetuning.azureml_client import workspace_client
 from shared.students import DEFAULT_STUDENT
 from tests.local.azureml.running import PATIENCE, chat_rows, datastore_uri, put_lines
@@ -182,3 +183,29 @@ def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Sta
     start()
     assert backend(datastore=None).preflight(STUDENT) == []
     assert backend(datastore="missing").preflight(STUDENT) != []
+
+
+def test_an_identity_that_may_only_read_is_told_so_before_anything_is_paid_for(start: Start) -> None:
+    own = start(role="Reader")
+    (problem,) = own.preflight(STUDENT)
+    assert "may not submit jobs or cancel jobs" in problem
+    assert "AzureML Data Scientist" in problem
+    with pytest.raises(PermanentError, match="access is denied"):
+        own.submit(request_of())
+
+
+@pytest.mark.parametrize(
+    ("permissions", "allowed"),
+    [
+        ([], False),
+        ([{"actions": ["*"]}], True),
+        ([{"actions": ["*"], "notActions": ["Microsoft.MachineLearningServices/workspaces/jobs/*"]}], False),
+        ([{"actions": ["*/read"]}, {"actions": ["microsoft.machinelearningservices/workspaces/*/WRITE"]}], True),
+        ([{"actions": ["*"], "notActions": ["*/write"]}, {"actions": ["*/jobs/write"]}], True),
+        ([{"actions": ["Microsoft.Storage/*"]}], False),
+    ],
+)
+def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptions(
+    permissions: list[dict[str, list[str]]], allowed: bool
+) -> None:
+    assert is_allowed("Microsoft.MachineLearningServices/workspaces/jobs/write", permissions) is allowed

@@ -1,0 +1,53 @@
+"""Every course that an AzureML job can take, through the real SDK: it ends in the right state, with the service's own words."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from activities.names import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from shared.finetuning.outcome import job_outcome
+from shared.finetuning.statuses import AZUREML_STATUSES
+from tests.activities.conftest import NewRun, OpenWorkspace
+from tests.activities.test_finetune import ready
+from tests.local.azureml.running import PATIENCE
+
+ENDS = {"Completed": "ok", "Failed": "failed", "Canceled": "cancelled"}
+UNDER_WAY = [status for status in AZUREML_STATUSES if status not in ENDS]
+PATHS = [
+    *[(status, end) for status in UNDER_WAY for end in ENDS],
+    *[(end,) for end in ENDS],
+    ("Running", "NotResponding", "Running", "Completed"),
+    ("NotResponding", "Queued", "NotResponding", "Running", "Failed"),
+    ("Running", "Unknown", "Finalizing", "Completed"),
+    ("Running", "Paused", "Running", "Paused", "Canceled"),
+    ("Queued", "Running", "Queued", "Running", "Completed"),  # a node was lost, and the job begun anew
+]
+
+
+def path_id(path: tuple[str, ...]) -> str:
+    return "-".join(path)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=path_id)
+async def test_a_course_of_statuses_ends_as_the_service_says(
+    new_run: NewRun, open_workspace: OpenWorkspace, path: tuple[str, ...]
+) -> None:
+    open_workspace(pace=0.06, status_path=path)
+    run = await ready(new_run())
+    job = (await run.call(SUBMIT_FINETUNING, splits=("train",)))["job"]
+    seen = [job["service_status"]]
+    async with asyncio.timeout(PATIENCE):
+        while (outcome := job_outcome(job, None)) is None:
+            job = (await run.call(POLL_FINETUNING, job=job))["job"]
+            seen.append(job["service_status"])
+            assert job["status"] == AZUREML_STATUSES[job["service_status"]].value
+    assert outcome["status"] == ENDS[path[-1]]
+    assert seen[-1] == path[-1]
+    assert set(seen) <= {"NotStarted", *path}
+    assert (await run.call(CONCLUDE_FINETUNING, job=job))["job"]["status"] == job["status"]
+    if path[-1] == "Failed":
+        assert "The emulator was told to end jobs as Failed." in outcome["error"]["message"]
+    if path[-1] == "Completed":
+        assert job["model"] == f"{run.paths.run_id}:1"
