@@ -3,6 +3,8 @@
 Catalogues change every few months, so nothing else in the app names a model. A student that is not listed is allowed, with
 safe assumptions and a warning. Sources, as of August 2026: Microsoft's retirement schedule of Foundry Models, its fine-tuning
 overview, the samples in Azure/azureml-examples (`jobs/finetuning`), and the models' own cards for context and chat template.
+Of Azure OpenAI, as of October 2026, all in MicrosoftDocs/azure-ai-docs: `includes/fine-tune-supported-models.md` (models, and
+which are trained globally alone), `includes/fine-tune-models.md` (length of a training example), the retirement schedule.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -74,6 +76,8 @@ class Student:
     context_tokens: int
     system_role: bool = True  # False: the chat template drops system messages, so they go into the first user turn
     asset: str | None = None  # its asset id in AzureML, newest version known to us; None: not in an AzureML registry
+    foundry: str | None = None  # its id in the fine-tuning API of Azure OpenAI and Foundry; None: not offered there
+    global_training: bool = False  # that API trains it in Azure's global capacity alone, in no region of its own
     backend: str = AZUREML  # where it is fine-tuned when a run does not say
     any_hyperparameter: bool = False
     warnings: tuple[str, ...] = ()
@@ -88,9 +92,30 @@ def _retired(when: str) -> tuple[str, ...]:
     return (f"is retired since {when}: new fine-tuning jobs are refused; choose another student",)
 
 
+# The first date is for customers who have not fine-tuned the model before, the second for those who have.
+def _closing(new_customers: str, everyone: str) -> tuple[str, ...]:
+    return (f"is closed to new fine-tuning: {new_customers}; to customers who fine-tuned it before, {everyone}",)
+
+
+CLOSING_4O = _closing("deprecated, so to new customers already", "no earlier than 2027-04-01")
+CLOSING_41 = _closing("to new customers on 2027-04-14, when the base model retires", "no earlier than that")
+OPENAI_EXAMPLE_TOKENS = 65_536  # of one training example; gpt-4.1-nano takes half
 MARKETPLACE = "needs a marketplace subscription in the workspace"
-FOUNDRY = ("is fine-tuned in a Foundry resource, not known in an AzureML registry: check its asset id",)
 NOT_LISTED = "is no longer in the service's list of models: check that its fine-tuning is still offered"
+
+
+def _openai(
+    name: str, model: str, version: str, warnings: tuple[str, ...], context_tokens: int = OPENAI_EXAMPLE_TOKENS
+) -> Student:
+    return Student(
+        name=name,
+        pattern=rf"{re.escape(model)}(-{version})?",
+        context_tokens=context_tokens,
+        foundry=f"{model}-{version}",
+        backend=AZURE_OPENAI,
+        warnings=warnings,
+    )
+
 
 # The first pattern that matches counts.
 STUDENTS: tuple[Student, ...] = (
@@ -99,6 +124,8 @@ STUDENTS: tuple[Student, ...] = (
         pattern=r"ministral-3b",
         context_tokens=131_072,
         asset=_asset("azureml-mistral", "Ministral-3B", 1),
+        foundry="Ministral-3B",
+        global_training=True,
         notes=f"the smallest one offered, generally available, no retirement date; {MARKETPLACE}",
     ),
     Student(
@@ -174,15 +201,31 @@ STUDENTS: tuple[Student, ...] = (
         pattern=r"(meta-)?llama-3\.3-70b-instruct",
         context_tokens=131_072,
         asset=_asset("azureml-meta", "Llama-3.3-70B-Instruct", 4),
+        foundry="Llama-3.3-70B-Instruct",
+        global_training=True,
     ),
     Student(
         name="gpt-oss 20B",
         pattern=r"gpt-oss-20b",
         context_tokens=131_072,
         asset=_asset("azureml-openai-oss", "gpt-oss-20b", 6),
+        foundry="gpt-oss-20b",
+        global_training=True,
         notes="reasoning model: its template puts system messages into its developer role",
     ),
-    Student(name="Qwen3 32B", pattern=r"qwen-?3?-32b", context_tokens=32_768, warnings=FOUNDRY),
+    Student(
+        name="Qwen 32B",
+        pattern=r"qwen-?3?-32b",
+        context_tokens=8192,  # of a training example; the model itself reads more
+        foundry="Qwen-32B",
+        global_training=True,
+        backend=AZURE_OPENAI,
+    ),
+    _openai("GPT-4.1", "gpt-4.1", "2025-04-14", CLOSING_41),
+    _openai("GPT-4.1 mini", "gpt-4.1-mini", "2025-04-14", CLOSING_41),
+    _openai("GPT-4.1 nano", "gpt-4.1-nano", "2025-04-14", CLOSING_41, context_tokens=32_768),
+    _openai("GPT-4o", "gpt-4o", "2024-08-06", CLOSING_4O),
+    _openai("GPT-4o mini", "gpt-4o-mini", "2024-07-18", CLOSING_4O),
 )
 
 # The smallest model that is generally available, has no retirement date, and is offered for serverless fine-tuning in most
@@ -192,12 +235,15 @@ DEFAULT_STUDENT = _asset("azureml-mistral", "Ministral-3B", 1)
 
 @lru_cache(maxsize=64)  # asked for every row
 def find_student(model: str) -> Student:
-    """What is known of a model, given by asset id or name. Never fails: a stranger gets safe assumptions and a warning."""
+    """What is known of a model, given by asset id or name. Never fails: a stranger gets safe assumptions and a warning.
+
+    A bare name of a model that Foundry offers is taken for Foundry's, as AzureML knows models by their asset ids alone.
+    """
     match = ASSET_ID.fullmatch(model)
     name = match["model"] if match else model.strip("/").rsplit("/", 1)[-1]
     for student in STUDENTS:
         if re.fullmatch(student.pattern, name, re.IGNORECASE):
-            return student
+            return replace(student, backend=AZURE_OPENAI) if student.foundry and "/" not in model else student
     return Student(
         name=name or "unnamed",
         pattern=re.escape(name),
