@@ -34,12 +34,20 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     "TEACHER_MODEL": (True, "model or deployment name of the teacher"),
     "TEACHER_API_KEY": (False, "key of the teacher; absent: Entra ID through DefaultAzureCredential"),
     "TEACHER_SCOPE": (False, f"Entra ID scope when there is no key (default {DEFAULT_TEACHER_SCOPE})"),
-    "AZUREML_SUBSCRIPTION_ID": (True, "subscription of the AzureML workspace"),
-    "AZUREML_RESOURCE_GROUP": (True, "resource group of the AzureML workspace"),
-    "AZUREML_WORKSPACE": (True, "name of the AzureML workspace"),
+    "AZUREML_SUBSCRIPTION_ID": (False, "subscription of the AzureML workspace"),
+    "AZUREML_RESOURCE_GROUP": (False, "resource group of the AzureML workspace"),
+    "AZUREML_WORKSPACE": (False, "name of the AzureML workspace"),
     "AZUREML_DATASTORE": (False, "datastore that points at container `runs`; absent: data is referenced by blob URI"),
-    "STUDENT_MODEL": (False, "asset id of the student when a run names none"),
+    "AZURE_OPENAI_BASE_URL": (
+        False,
+        "base URL of the Azure OpenAI resource that fine-tunes, https://<resource>.openai.azure.com/openai/v1",
+    ),
+    "AZURE_OPENAI_API_KEY": (False, "key of that resource; absent: Entra ID through DefaultAzureCredential"),
+    "STUDENT_MODEL": (False, "asset id or name of the student when a run names none"),
 }
+# A fine-tuning service is configured by these; there must be one, and all three of AzureML or none.
+AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
+AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
 
 
 class Settings(BaseModel):
@@ -53,10 +61,12 @@ class Settings(BaseModel):
     teacher_model: str
     teacher_api_key: SecretStr | None
     teacher_scope: str
-    azureml_subscription_id: str
-    azureml_resource_group: str
-    azureml_workspace: str
+    azureml_subscription_id: str | None
+    azureml_resource_group: str | None
+    azureml_workspace: str | None
     azureml_datastore: str | None
+    azure_openai_base_url: str | None
+    azure_openai_api_key: SecretStr | None
     student_model: str | None
 
 
@@ -70,7 +80,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     if problems:
         listed = "; ".join(f"{p['where']}: {p['problem']}" for p in problems)
         raise SettingsError(f"the app's settings are incomplete or wrong: {listed}", details=problems)
-    connection, key = text(STORAGE), text("TEACHER_API_KEY")
+    connection, key, openai_key = text(STORAGE), text("TEACHER_API_KEY"), text("AZURE_OPENAI_API_KEY")
+    openai_url = text(AZURE_OPENAI_BASE_URL)
     return Settings(
         storage_connection_string=SecretStr(connection) if connection else None,
         blob_service_uri=text(BLOB_SERVICE_URI),
@@ -78,10 +89,12 @@ def load(environ: Mapping[str, str]) -> Settings:
         teacher_model=environ["TEACHER_MODEL"].strip(),
         teacher_api_key=SecretStr(key) if key else None,
         teacher_scope=text("TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE,
-        azureml_subscription_id=environ["AZUREML_SUBSCRIPTION_ID"].strip(),
-        azureml_resource_group=environ["AZUREML_RESOURCE_GROUP"].strip(),
-        azureml_workspace=environ["AZUREML_WORKSPACE"].strip(),
+        azureml_subscription_id=text("AZUREML_SUBSCRIPTION_ID"),
+        azureml_resource_group=text("AZUREML_RESOURCE_GROUP"),
+        azureml_workspace=text("AZUREML_WORKSPACE"),
         azureml_datastore=text("AZUREML_DATASTORE"),
+        azure_openai_base_url=openai_url.rstrip("/") if openai_url else None,
+        azure_openai_api_key=SecretStr(openai_key) if openai_key else None,
         student_model=text("STUDENT_MODEL"),
     )
 
@@ -108,13 +121,29 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
         present = environ.get(name, "").strip() or (name == STORAGE and environ.get(BLOB_SERVICE_URI, "").strip())
         if required and not present:
             problems.append({"where": name, "problem": f"is missing: set it to the {meaning}"})
-    for name in ("TEACHER_BASE_URL", BLOB_SERVICE_URI):
+    problems += _service_problems(environ)
+    for name in ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL):
         value = environ.get(name, "").strip()
         if value and not _is_http_url(value):
             problems.append({"where": name, "problem": "is not an http(s) URL without query"})
+        elif value and name == AZURE_OPENAI_BASE_URL and not value.rstrip("/").endswith("/v1"):
+            problems.append({"where": name, "problem": "must end in /openai/v1, the API without api-version"})
     if trigger_source(environ) not in TRIGGER_SOURCES:
         problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": f"must be one of {', '.join(TRIGGER_SOURCES)}"})
     return problems
+
+
+def _service_problems(environ: Mapping[str, str]) -> list[Problem]:
+    """Where no service is configured, AzureML's settings are asked for, with the other way out."""
+    missing = [name for name in AZUREML_SETTINGS if not environ.get(name, "").strip()]
+    if not missing:
+        return []
+    otherwise = ""
+    if len(missing) == len(AZUREML_SETTINGS):
+        if environ.get(AZURE_OPENAI_BASE_URL, "").strip():
+            return []
+        otherwise = f", or set {AZURE_OPENAI_BASE_URL} to fine-tune there instead"
+    return [{"where": name, "problem": f"is missing: set it to the {SETTINGS[name][1]}{otherwise}"} for name in missing]
 
 
 def _is_http_url(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Fine-tuning services behind one small interface. A new one is one module and one line in `get_backend`.
+"""Fine-tuning services behind one small interface. A new one is one module and one line in `BACKENDS`.
 
 Heavy SDKs are imported inside the backend's methods: `azure.ai.ml` alone takes 5 s.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import InvalidInput
-from shared.settings import Settings
+from shared.errors import InvalidInput, Problem, SettingsError
+from shared.settings import AZURE_OPENAI_BASE_URL, AZUREML_SETTINGS, SETTINGS, Settings
 from shared.spec import StudentSpec
 
 MAX_CURVE_POINTS = 500  # of a job's metrics that are kept
@@ -123,22 +123,46 @@ class FineTuningBackend(Protocol):
 def _azureml(settings: Settings) -> FineTuningBackend:
     from shared.finetuning.azureml import AzureMLBackend
 
+    subscription_id, resource_group, workspace = workspace_of(settings)
     return AzureMLBackend(
-        subscription_id=settings.azureml_subscription_id,
-        resource_group=settings.azureml_resource_group,
-        workspace=settings.azureml_workspace,
+        subscription_id=subscription_id,
+        resource_group=resource_group,
+        workspace=workspace,
         datastore=settings.azureml_datastore,
     )
 
 
-BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {"azureml": _azureml}
+def _azure_openai(settings: Settings) -> FineTuningBackend:
+    from shared.finetuning.azure_openai import AzureOpenAIBackend
+
+    if not settings.azure_openai_base_url:
+        raise _not_configured("Azure OpenAI", (AZURE_OPENAI_BASE_URL,))
+    return AzureOpenAIBackend(settings.azure_openai_base_url, settings)
+
+
+BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {"azureml": _azureml, "azure_openai": _azure_openai}
+
+
+def workspace_of(settings: Settings) -> tuple[str, str, str]:
+    """Subscription, resource group and name of the AzureML workspace. Raises SettingsError where none is configured."""
+    workspace = (settings.azureml_subscription_id, settings.azureml_resource_group, settings.azureml_workspace)
+    if not all(workspace):
+        raise _not_configured("AzureML", AZUREML_SETTINGS)
+    return cast(tuple[str, str, str], workspace)
 
 
 def get_backend(name: str | None, settings: Settings) -> FineTuningBackend:
-    """The backend of this name. Raises InvalidInput for a name that is none."""
+    """The backend of this name. Raises InvalidInput for a name that is none, SettingsError where its settings are missing."""
     if name is None or name not in BACKENDS:
         raise InvalidInput(f"{name!r} is not a fine-tuning backend: use one of {', '.join(BACKENDS)}")
     return BACKENDS[name](settings)
+
+
+def _not_configured(service: str, names: tuple[str, ...]) -> SettingsError:
+    problems: list[Problem] = [
+        {"where": name, "problem": f"is missing: set it to the {SETTINGS[name][1]}"} for name in names
+    ]
+    return SettingsError(f"the student is fine-tuned by {service}, which needs {', '.join(names)}", details=problems)
 
 
 def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -160,4 +184,5 @@ __all__ = [
     "JobStatus",
     "get_backend",
     "thinned",
+    "workspace_of",
 ]
