@@ -18,7 +18,7 @@ from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient
 
-CHUNK_BYTES = 4 * 1024 * 1024  # of a read from storage
+CHUNK_BYTES = 1024 * 1024  # of a read from storage; the SDK takes ten times as much memory meanwhile
 
 
 class _BlobRanges(io.RawIOBase):

@@ -13,9 +13,12 @@ from uuid import uuid4
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
+from openai import OpenAI
+from pydantic import SecretStr
 
 from shared.finetuning import Dataset, FineTuneRequest, JobState, JobStatus, get_backend
 from shared.finetuning.azure_openai import AzureOpenAIBackend
+from shared.finetuning.azure_openai_client import openai_client
 from shared.paths import RUNS
 from shared.settings import load
 from shared.spec import StudentSpec
@@ -94,6 +97,12 @@ class Tuning:
             _, file = self.resource.upload(blob.download_blob().readall(), name)
         return self.resource.wait(f"files/{file['id']}", "processed")["id"]
 
+    def all_jobs(self) -> list[Any]:
+        return list(self._client().fine_tuning.jobs.list(limit=100))
+
+    def all_files(self) -> list[Any]:
+        return list(self._client().files.list(limit=100))
+
     def wait(self, job: str) -> JobState:
         return self._until(lambda: self.backend.poll(job), lambda state: state.status.is_terminal)
 
@@ -110,6 +119,9 @@ class Tuning:
             return state
 
         return seen, self._until(poll, lambda state: state.status.is_terminal)
+
+    def _client(self) -> OpenAI:
+        return openai_client(self.resource.base_url, SecretStr(KEY))
 
     def _until(self, ask: Callable[[], JobState], enough: Callable[[JobState], bool]) -> JobState:
         give_up = time.monotonic() + PATIENCE
