@@ -1,4 +1,4 @@
-"""The local cloud as a whole: Azurite, teacher, AzureML emulator, and the Functions host that runs the app among them.
+"""The local cloud as a whole: Azurite, teacher, emulators of AzureML and Azure OpenAI, and the Functions host with the app.
 
 Only one may use a data directory at a time; others find it through its `endpoints.json`.
 """
@@ -76,12 +76,13 @@ class LocalCloud:
         self.endpoints.write(options.data_dir)
 
     def _start_stand_ins(self) -> Addresses:
-        """Start the teacher and the AzureML emulator, unless others are to be used."""
-        options, ports = self._options, self._ports.claim(["teacher", "azureml"])
+        """Start the teacher and the emulators, unless others are to be used."""
+        options, ports = self._options, self._ports.claim(["teacher", "azureml", "azure_openai"])
         addresses = Addresses(
             storage=self._azurite.connection_string,
             teacher_url=options.teacher_url or f"http://{LOOPBACK}:{ports['teacher']}/v1",
             azureml_url=options.azureml_url or f"http://{LOOPBACK}:{ports['azureml']}",
+            openai_url=options.openai_url or f"http://{LOOPBACK}:{ports['azure_openai']}/openai/v1",
             identity_header=secrets.token_hex(16),
         )
         environment = services.child_environment(addresses)
@@ -90,6 +91,8 @@ class LocalCloud:
             wanted.append(services.teacher(options, ports["teacher"], environment))
         if options.azureml_url is None:
             wanted.append(services.azureml(options, ports["azureml"], environment))
+        if options.openai_url is None:
+            wanted.append(services.azure_openai(options, ports["azure_openai"], environment))
         self._supervisor.start(*wanted)
         return addresses
 
@@ -113,4 +116,5 @@ def _endpoints(addresses: Addresses, port: int, keys: dict[str, Any]) -> Endpoin
         storage_connection_string=addresses.storage,
         teacher_url=addresses.teacher_url,
         azureml_url=addresses.azureml_url,
+        azure_openai_url=addresses.openai_url,
     )

@@ -13,7 +13,7 @@ FILE_NAME = "endpoints.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Addresses and keys of one running cloud. `teacher_url` ends in /v1."""
+    """Addresses and keys of one running cloud. `teacher_url` and `azure_openai_url` end in /v1."""
 
     host_url: str
     function_key: str = field(repr=False)
@@ -22,6 +22,7 @@ class Endpoints:
     storage_connection_string: str = field(repr=False)
     teacher_url: str
     azureml_url: str
+    azure_openai_url: str
 
     def write(self, folder: Path) -> None:
         """Write the file, whole or not at all, readable by its owner alone: it holds keys."""

@@ -23,6 +23,9 @@ class CloudOptions:
     teacher_options: tuple[str, ...] = ()  # flags of the local teacher
     azureml_url: str | None = None
     azureml_options: tuple[str, ...] = ()  # flags of the AzureML emulator
+    openai_url: str | None = None
+    openai_key: str | None = field(default=None, repr=False)
+    openai_options: tuple[str, ...] = ()  # flags of the Azure OpenAI emulator
 
     @property
     def logs(self) -> Path:
@@ -40,6 +43,8 @@ def cloud_options(chosen: argparse.Namespace) -> CloudOptions:
         raise UsageError("--teacher-option is for the local teacher, and --teacher-url replaces it")
     if chosen.azureml_url and chosen.azureml_options:
         raise UsageError("--azureml-option is for the emulator that is started, and --azureml-url replaces it")
+    if chosen.openai_url and chosen.openai_options:
+        raise UsageError("--openai-option is for the emulator that is started, and --openai-url replaces it")
     return CloudOptions(
         data_dir=chosen.data_dir.absolute(),
         port=chosen.port,
@@ -49,6 +54,9 @@ def cloud_options(chosen: argparse.Namespace) -> CloudOptions:
         teacher_options=tuple(_flag("--teacher-option", text) for text in chosen.teacher_options),
         azureml_url=_http_url("--azureml-url", chosen.azureml_url),
         azureml_options=tuple(_flag("--azureml-option", text) for text in chosen.azureml_options),
+        openai_url=_http_url("--openai-url", chosen.openai_url),
+        openai_key=os.environ.get("AZURE_OPENAI_API_KEY") if chosen.openai_url else None,
+        openai_options=tuple(_flag("--openai-option", text) for text in chosen.openai_options),
     )
 
 

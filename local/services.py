@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from local.azure_openai.environment import LOCAL_KEY
+from local.azure_openai.environment import app_settings as openai_settings
 from local.azureml.environment import app_settings
 from local.bootstrap import ROOT
 from local.options import CloudOptions
@@ -24,11 +26,12 @@ FOREIGN = ("AZURE_", "MSI_", "IDENTITY_", "TEACHER_", "AZUREML_", f"{STORAGE}__"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where things are. `teacher_url` ends in /v1; `identity_header` is the secret of the emulator's identity endpoint."""
+    """Where things are. `teacher_url` and `openai_url` end in /v1; `identity_header` is the emulated identity endpoint's secret."""
 
     storage: str
     teacher_url: str
     azureml_url: str
+    openai_url: str
     identity_header: str = field(repr=False)
 
 
@@ -45,6 +48,7 @@ def host_settings(options: CloudOptions, addresses: Addresses, inherited: Mappin
         "TEACHER_BASE_URL": addresses.teacher_url,
         "TEACHER_MODEL": options.teacher_model or LOCAL_TEACHER,
         **app_settings(addresses.azureml_url, addresses.identity_header),
+        **openai_settings(addresses.openai_url, options.openai_key or LOCAL_KEY),
     }
     key = options.teacher_key if options.teacher_url else LOCAL_TEACHER  # the local one takes any key
     return {**settings, "TEACHER_API_KEY": key} if key else settings
@@ -78,6 +82,16 @@ def azureml(options: CloudOptions, port: int, environment: Mapping[str, str]) ->
     )
 
 
+def azure_openai(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:
+    folder = str(options.data_dir / "azure_openai")
+    return Service(
+        name="azure_openai",
+        command=_module("azure_openai", "--port", str(port), "--data-dir", folder, *options.openai_options),
+        environment=environment,
+        ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
+    )
+
+
 def child_environment(addresses: Addresses) -> dict[str, str]:
     """Environment of the stand-ins. The emulator reads training data from storage, and checks the identity header.
 
@@ -88,6 +102,7 @@ def child_environment(addresses: Addresses) -> dict[str, str]:
         STORAGE: addresses.storage,
         "IDENTITY_HEADER": addresses.identity_header,
         "LOCAL_TEACHER_KEY": "",
+        "LOCAL_AZURE_OPENAI_KEY": "",
     }
     return {**os.environ, **_loopback_without_proxy(os.environ), **own, "PYTHONUNBUFFERED": "1"}
 

@@ -45,7 +45,7 @@ def session(options: CloudOptions) -> Generator[Session]:
         print(f"Using the app that already serves {options.data_dir} at {endpoints.host_url}.", flush=True)
         yield Session(endpoints, lambda: None, own=False)
         return
-    print("Starting storage, teacher, AzureML emulator and the Functions host.", flush=True)
+    print("Starting storage, teacher, fine-tuning emulators and the Functions host.", flush=True)
     with LocalCloud(options, choose_port(options.port, free_instead=True)) as cloud:
         yield Session(cloud.endpoints, cloud.check, own=True)
 
@@ -77,6 +77,8 @@ def refuse_to_change(options: CloudOptions) -> None:
         "--teacher-option": options.teacher_options,
         "--azureml-url": options.azureml_url,
         "--azureml-option": options.azureml_options,
+        "--openai-url": options.openai_url,
+        "--openai-option": options.openai_options,
     }
     without_effect = [option for option, value in given.items() if value]
     if without_effect:

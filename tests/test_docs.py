@@ -21,7 +21,7 @@ from tests.orchestrators.simulation import ORCHESTRATION_VERSION
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = ("demo", "test", "up", "run")
-OPTIONS = ("--teacher-url", "--teacher-model", "--teacher-key", "--azureml-url", "--data-dir", "--port")
+OPTIONS = ("--teacher-url", "--teacher-model", "--teacher-key", "--azureml-url", "--openai-url", "--data-dir", "--port")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

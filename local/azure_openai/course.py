@@ -97,7 +97,7 @@ class Courses:
             return "invalid_training_file", f"The file has {job.rows} rows: at least {MIN_TRAINING_ROWS} are needed."
         current = self._store.job(job.id)
         if current and current.status == "running":
-            drawn = random.Random(f"{self._options.seed}:{job.body['training_file']}").random()
+            drawn = random.Random(f"{self._options.seed}:{job.label}").random()
             if drawn < self._options.fail_rate:
                 return "emulated_failure", "The failure lottery (--fail-rate) has drawn this job."
         return None

@@ -65,6 +65,12 @@ class JobRecord:
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
+    @property
+    def label(self) -> str:
+        """What is the same for this job in every emulator, as its id is not: the caller's name of it, or its number."""
+        metadata: dict[str, str] = self.body.get("metadata") or {}
+        return metadata.get("job") or str(self.number)
+
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:

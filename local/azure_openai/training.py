@@ -32,7 +32,7 @@ class Training:
         epochs: int = chosen["n_epochs"]
         batch: int = chosen["batch_size"]
         steps = epochs * max(1, math.ceil(job.rows / batch))
-        key = f"{seed}:{job.body.get('seed')}:{job.body['training_file']}"
+        key = f"{seed}:{job.body.get('seed')}:{job.label}"
         return cls(key, epochs, batch, steps, "validation_file" in job.body)
 
     @property
@@ -58,7 +58,7 @@ class Training:
         return found
 
     def _loss(self, step: int, which: str) -> float:
-        """Falls from FIRST_LOSS to LAST_LOSS, with a ripple of up to 1 % that depends on seed, file and step."""
+        """Falls from FIRST_LOSS to LAST_LOSS, with a ripple of up to 1 % that depends on seed, job and step."""
         digest = hashlib.blake2b(f"{self.key}:{which}:{step}".encode(), digest_size=4).digest()
         ripple = int.from_bytes(digest, "big") / 2**32 / 100
         smooth = LAST_LOSS + (FIRST_LOSS - LAST_LOSS) * math.exp(-4 * step / self.steps)

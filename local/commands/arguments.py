@@ -16,7 +16,7 @@ DEMO_MINUTES = 30
 
 DESCRIPTION = """\
 Model distillation on one machine: the Azure Functions app with local stand-ins for storage (Azurite),
-the teacher model and AzureML. Needs nothing but Python 3.11; the first command installs the rest into .venv."""
+the teacher model, AzureML and Azure OpenAI. Needs nothing but Python 3.11; the first command installs the rest into .venv."""
 
 EPILOG = """\
 examples:
@@ -151,6 +151,20 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--azureml-url", metavar="URL", help="an AzureML emulator that already runs, instead of starting one"
+    )
+    parser.add_argument(
+        "--openai-option",
+        action="append",
+        default=[],
+        dest="openai_options",
+        metavar="NAME=VALUE",
+        help="option of the Azure OpenAI emulator, repeatable: pace=60, status_path=queued,running,failed "
+        "(all of them: python -m local.azure_openai --help)",
+    )
+    parser.add_argument(
+        "--openai-url",
+        metavar="URL",
+        help="another Azure OpenAI to fine-tune at, ending in /openai/v1, with the key in AZURE_OPENAI_API_KEY",
     )
 
 

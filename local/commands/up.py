@@ -26,7 +26,7 @@ def main(chosen: argparse.Namespace) -> int:
     if is_served(options.data_dir):
         raise AlreadyRunning(f"{options.data_dir} is already served: stop that one first, or choose another --data-dir")
     port = choose_port(options.port, free_instead=False)
-    print("Starting storage, teacher, AzureML emulator and the Functions host.", flush=True)
+    print("Starting storage, teacher, fine-tuning emulators and the Functions host.", flush=True)
     with LocalCloud(options, port) as cloud:
         print(welcome(cloud.endpoints, options), flush=True)
         try:
@@ -43,6 +43,7 @@ def welcome(endpoints: Endpoints, options: CloudOptions) -> str:
   app        {endpoints.host_url}/api/runs
   teacher    {endpoints.teacher_url}
   AzureML    {endpoints.azureml_url}  (an emulator: it trains nothing)
+  OpenAI     {endpoints.azure_openai_url}  (an emulator of its fine-tuning: it trains nothing)
   key        {endpoints.function_key}  (function key; the others are in {file})
   logs       {options.logs}
 

@@ -192,6 +192,7 @@ class Storm:
             storage=self._storage,
             teacher_url=f"http://{LOOPBACK}:{self._ports['teacher']}/v1",
             azureml_url=f"http://{LOOPBACK}:{self._ports['azureml']}",
+            openai_url=f"http://{LOOPBACK}:9/openai/v1",  # no student of a storm is fine-tuned there
             identity_header=self.secrets["identity"],
         )
 
@@ -345,7 +346,10 @@ def _kill(child: Child) -> None:
 
 
 def _fields(addresses: Addresses) -> dict[str, str]:
-    return {name: getattr(addresses, name) for name in ("storage", "teacher_url", "azureml_url", "identity_header")}
+    return {
+        name: getattr(addresses, name)
+        for name in ("storage", "teacher_url", "azureml_url", "openai_url", "identity_header")
+    }
 
 
 def _python(module: str) -> list[str]:

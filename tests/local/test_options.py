@@ -15,7 +15,8 @@ OWN_TEACHER = "--teacher-url https://x.openai.azure.com/openai/v1 --teacher-mode
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TEACHER_API_KEY", raising=False)
+    for name in ("TEACHER_API_KEY", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def chosen(line: str, command: str = "up") -> CloudOptions:
@@ -29,7 +30,9 @@ def test_nothing_said_is_the_local_cloud_in_the_checkout() -> None:
 
 def test_each_option_arrives() -> None:
     options = chosen(
-        f"--data-dir d --port 8080 --azureml-url http://127.0.0.1:9/ {OWN_TEACHER} --teacher-key k", "demo"
+        f"--data-dir d --port 8080 --azureml-url http://127.0.0.1:9/ --openai-url http://o/openai/v1/ {OWN_TEACHER} "
+        "--teacher-key k",
+        "demo",
     )
     assert options == CloudOptions(
         data_dir=Path.cwd() / "d",
@@ -38,6 +41,7 @@ def test_each_option_arrives() -> None:
         teacher_model="gpt",
         teacher_key="k",
         azureml_url="http://127.0.0.1:9",
+        openai_url="http://o/openai/v1",
     )
 
 
@@ -58,6 +62,8 @@ WRONG = {
     "--teacher-option =600": "is not NAME=VALUE",
     "--azureml-option pace": "--azureml-option 'pace' is not NAME=VALUE",
     "--azureml-url http://127.0.0.1:9 --azureml-option pace=1": "--azureml-url replaces it",
+    "--openai-url o": "--openai-url 'o' is not an http(s) URL",
+    "--openai-url http://o/v1 --openai-option pace=1": "--openai-url replaces it",
 }
 
 
@@ -73,6 +79,7 @@ def test_options_of_the_stand_ins_are_taken_in_any_spelling() -> None:
     line = "--teacher-option latency_ms=500 --teacher-option=--error-rate=0.1 --teacher-option log=/tmp/a=b"
     assert chosen(line).teacher_options == ("--latency-ms=500", "--error-rate=0.1", "--log=/tmp/a=b")
     assert chosen("--azureml-option fail_rate=0.5").azureml_options == ("--fail-rate=0.5",)
+    assert chosen("--openai-option status_path=queued,failed").openai_options == ("--status-path=queued,failed",)
 
 
 def test_the_key_may_come_from_the_environment_for_a_teacher_of_ones_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from local.azure_openai.environment import LOCAL_KEY
 from local.options import CloudOptions
-from local.services import LOCAL_TEACHER, Addresses, azureml, child_environment, host, host_settings, teacher
+from local.services import (
+    LOCAL_TEACHER,
+    Addresses,
+    azure_openai,
+    azureml,
+    child_environment,
+    host,
+    host_settings,
+    teacher,
+)
 from shared.settings import BLOB_SERVICE_URI, SETTINGS, STORAGE, load, trigger_source
 from tests.local.azureml.running import emulator
 
@@ -16,6 +26,7 @@ ADDRESSES = Addresses(
     storage="UseLocal=secret",
     teacher_url="http://127.0.0.1:2/v1",
     azureml_url="http://127.0.0.1:3",
+    openai_url="http://127.0.0.1:4/openai/v1",
     identity_header="secret-identity",
 )
 FOREIGN = {
@@ -29,6 +40,8 @@ FOREIGN = {
     "TEACHER_SCOPE": "mine",
     "AZUREML_WORKSPACE": "mine",
     "AZUREML_DATASTORE": "mine",
+    "AZURE_OPENAI_BASE_URL": "mine",
+    "AZURE_OPENAI_API_KEY": "mine",
     STORAGE: "mine",
     BLOB_SERVICE_URI: "mine",
     f"{STORAGE}__credential": "mine",
@@ -62,6 +75,15 @@ def test_a_teacher_of_the_users_own_gets_its_own_key() -> None:
     assert (settings["TEACHER_MODEL"], settings["TEACHER_API_KEY"]) == ("large", "secret-key")
 
 
+def test_another_azure_openai_gets_the_users_own_key_and_the_local_one_never() -> None:
+    settings = host_settings(OPTIONS, ADDRESSES, FOREIGN)
+    assert settings["AZURE_OPENAI_BASE_URL"] == "http://127.0.0.1:4/openai/v1"
+    assert settings["AZURE_OPENAI_API_KEY"] == LOCAL_KEY
+    own = replace(OPTIONS, openai_url="https://o/openai/v1", openai_key="secret-openai")
+    assert host_settings(own, ADDRESSES, {})["AZURE_OPENAI_API_KEY"] == "secret-openai"
+    assert "secret-openai" not in repr(own)
+
+
 def test_a_teacher_without_a_key_is_asked_with_an_identity() -> None:
     assert "TEACHER_API_KEY" not in host_settings(replace(OWN_TEACHER, teacher_key=None), ADDRESSES, FOREIGN)
 
@@ -91,7 +113,7 @@ def test_loopback_is_exempt_from_the_users_proxy(
 
 
 def test_the_stand_ins_work_on_the_local_storage_and_with_the_local_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (STORAGE, "AzureWebJobsStorage", "IDENTITY_HEADER", "LOCAL_TEACHER_KEY"):
+    for name in (STORAGE, "AzureWebJobsStorage", "IDENTITY_HEADER", "LOCAL_TEACHER_KEY", "LOCAL_AZURE_OPENAI_KEY"):
         monkeypatch.setenv(name, "mine")
     environment = child_environment(ADDRESSES)
     assert (environment[STORAGE], environment["AzureWebJobsStorage"]) == (ADDRESSES.storage, ADDRESSES.storage)
@@ -100,13 +122,16 @@ def test_the_stand_ins_work_on_the_local_storage_and_with_the_local_keys(monkeyp
 
 
 def test_no_secret_is_on_a_command_line() -> None:
-    services = (host(OWN_TEACHER, 1, {}), teacher(OPTIONS, 2, {}), azureml(OPTIONS, 3, {}))
+    services = (host(OWN_TEACHER, 1, {}), *(make(OPTIONS, 2, {}) for make in (teacher, azureml, azure_openai)))
     assert not [part for service in services for part in service.command if "secret" in part]
     assert all(service.command[-1] == "--lifeline" for service in services)
 
 
 def test_flags_of_the_stand_ins_are_handed_on() -> None:
-    options = replace(OPTIONS, teacher_options=("--rpm=600",), azureml_options=("--pace=60",))
+    options = replace(
+        OPTIONS, teacher_options=("--rpm=600",), azureml_options=("--pace=60",), openai_options=("--pace=5",)
+    )
+    assert "--pace=5" in azure_openai(options, 4, {}).command
     assert "--rpm=600" in teacher(options, 2, {}).command
     assert "--pace=60" in azureml(options, 3, {}).command
 

@@ -73,6 +73,8 @@ def test_a_data_directory_is_served_while_someone_holds_its_lock(tmp_path: Path)
         {"--teacher-option": {"teacher_options": ("--rpm=1",)}},
         {"--azureml-url": {"azureml_url": "http://a"}},
         {"--azureml-option": {"azureml_options": ("--pace=1",)}},
+        {"--openai-url": {"openai_url": "http://o/v1"}},
+        {"--openai-option": {"openai_options": ("--pace=1",)}},
         {"--port": {"port": 8080}, "--azureml-url": {"azureml_url": "http://a"}},
     ],
 )

@@ -35,4 +35,5 @@ def endpoints(host_url: str = "http://127.0.0.1:1") -> Endpoints:
         storage_connection_string="AccountKey=secret-account",
         teacher_url="http://127.0.0.1:2/v1",
         azureml_url="http://127.0.0.1:3",
+        azure_openai_url="http://127.0.0.1:4/openai/v1",
     )

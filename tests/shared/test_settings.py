@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import SETTINGS, load, normalise_base_url, trigger_source
+from shared.finetuning import get_backend
+from shared.settings import AZUREML_SETTINGS, SETTINGS, load, normalise_base_url, trigger_source
 
 COMPLETE = {
     "DISTILLATION_STORAGE": "AccountKey=hush;AccountName=a",
@@ -22,13 +23,45 @@ def test_every_missing_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         load({})
     required = {name for name, (needed, _) in SETTINGS.items() if needed}
-    assert {problem["where"] for problem in error.value.details} == required
+    assert {problem["where"] for problem in error.value.details} == required | set(AZUREML_SETTINGS)
+
+
+def test_one_fine_tuning_service_is_enough() -> None:
+    neither = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
+    with pytest.raises(SettingsError, match="or set AZURE_OPENAI_BASE_URL to fine-tune there instead"):
+        load(neither)
+    openai = load({**neither, "AZURE_OPENAI_BASE_URL": "https://r.openai.azure.com/openai/v1/"})
+    assert (openai.azure_openai_base_url, openai.azureml_workspace) == ("https://r.openai.azure.com/openai/v1", None)
+    assert load(COMPLETE).azure_openai_base_url is None
+
+
+@pytest.mark.parametrize("missing", AZUREML_SETTINGS)
+def test_a_workspace_is_named_by_all_three_settings(missing: str) -> None:
+    environ = {**COMPLETE, "AZURE_OPENAI_BASE_URL": "https://r/openai/v1", missing: " "}
+    with pytest.raises(SettingsError) as error:
+        load(environ)
+    assert [problem["where"] for problem in error.value.details] == [missing]
+
+
+def test_a_backend_that_is_not_configured_is_refused_with_the_settings_it_needs() -> None:
+    with pytest.raises(SettingsError, match=r"by Azure OpenAI, which needs AZURE_OPENAI_BASE_URL"):
+        get_backend("azure_openai", load(COMPLETE))
+    openai = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
+    own = load({**openai, "AZURE_OPENAI_BASE_URL": "https://r/openai/v1"})
+    with pytest.raises(SettingsError) as error:
+        get_backend("azureml", own)
+    assert [problem["where"] for problem in error.value.details] == list(AZUREML_SETTINGS)
 
 
 def test_wrong_settings_are_named_with_what_is_allowed() -> None:
+    wrong = {
+        "TEACHER_BASE_URL": "teacher",
+        "BLOB_TRIGGER_SOURCE": "Pigeon",
+        "AZURE_OPENAI_BASE_URL": "https://r.openai.azure.com",
+    }
     with pytest.raises(SettingsError) as error:
-        load({**COMPLETE, "TEACHER_BASE_URL": "teacher", "BLOB_TRIGGER_SOURCE": "Pigeon"})
-    assert {problem["where"] for problem in error.value.details} == {"TEACHER_BASE_URL", "BLOB_TRIGGER_SOURCE"}
+        load({**COMPLETE, **wrong})
+    assert {problem["where"] for problem in error.value.details} == wrong.keys()
 
 
 def test_an_identity_needs_no_connection_string() -> None:
@@ -38,7 +71,8 @@ def test_an_identity_needs_no_connection_string() -> None:
 
 
 def test_secrets_are_masked_when_settings_are_printed() -> None:
-    printed = f"{load(COMPLETE)!r} {load(COMPLETE)} {load(COMPLETE).model_dump_json()}"
+    own = load({**COMPLETE, "AZURE_OPENAI_API_KEY": "sesame"})
+    printed = f"{own!r} {own} {own.model_dump_json()}"
     assert "hush" not in printed
     assert "sesame" not in printed
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from shared.students import ASSET_ID, DEFAULT_STUDENT, STUDENTS, Student, check_hyperparameters, find_student
+from shared.students import (
+    ASSET_ID,
+    AZURE_OPENAI,
+    AZUREML,
+    DEFAULT_STUDENT,
+    STUDENTS,
+    Student,
+    check_hyperparameters,
+    find_student,
+)
 
 MINISTRAL = find_student(DEFAULT_STUDENT)
 
@@ -21,7 +32,28 @@ def test_every_student_is_found_by_its_own_asset_id(student: Student) -> None:
 
 @pytest.mark.parametrize("model", ["Ministral-3B", "ministral-3b", DEFAULT_STUDENT, DEFAULT_STUDENT[:-1] + "9"])
 def test_a_student_is_found_by_name_in_any_case_and_by_any_version(model: str) -> None:
-    assert find_student(model) is MINISTRAL
+    assert replace(find_student(model), backend=AZUREML) == MINISTRAL
+
+
+@pytest.mark.parametrize("student", [student for student in STUDENTS if student.foundry], ids=lambda each: each.name)
+def test_a_bare_name_that_foundry_offers_means_foundry(student: Student) -> None:
+    assert find_student(student.foundry or "") == replace(student, backend=AZURE_OPENAI)
+    if student.asset:
+        assert find_student(student.asset).backend == AZUREML
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini"])
+def test_students_of_azure_openai_are_known_with_and_without_their_date(model: str) -> None:
+    student = find_student(model)
+    assert student.backend == AZURE_OPENAI
+    assert student.context_tokens == (32_768 if model == "gpt-4.1-nano" else 65_536)
+    assert find_student(student.foundry or "") == student
+    assert "closed to new fine-tuning" in student.warnings[0]
+    given = {"epochs": 3, "batch_size": 4, "learning_rate_multiplier": "0.5"}
+    assert check_hyperparameters(student, given) == (
+        {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 0.5},
+        [],
+    )
 
 
 @pytest.mark.parametrize("size", ["4k", "128k"])

@@ -130,5 +130,7 @@ def test_help_tells_every_option(command: str, capsys: pytest.CaptureFixture[str
         "test": ["--fast"],
         "run": ["TASK", "TRAIN", "--validation", "--spec", "--name", "--timeout", "--teacher-url", "--data-dir"],
     }
-    for option in options.get(command, ["--data-dir", "--port", "--teacher-url", "--teacher-option", "--azureml-url"]):
+    for option in options.get(
+        command, ["--data-dir", "--port", "--teacher-url", "--teacher-option", "--azureml-url", "--openai-url"]
+    ):
         assert option in told

@@ -25,10 +25,10 @@ from tests.local.programs import is_held
 
 DOCUMENTED = {
     *("host_url", "function_key", "master_key", "system_key"),
-    *("storage_connection_string", "teacher_url", "azureml_url"),
+    *("storage_connection_string", "teacher_url", "azureml_url", "azure_openai_url"),
 }
 DIRECT = build_opener(ProxyHandler({}))
-PROCESSES = 4  # Azurite, teacher, AzureML emulator, host
+PROCESSES = 5  # Azurite, teacher, emulators of AzureML and Azure OpenAI, host
 
 
 def children() -> set[int]:
@@ -98,15 +98,17 @@ def test_storage_answers_and_has_the_containers(cloud: Cloud) -> None:
         assert {"datasets", "runs"} <= {container.name for container in storage.list_containers()}
 
 
-def test_teacher_and_azureml_answer(cloud: Cloud) -> None:
+def test_teacher_and_emulators_answer(cloud: Cloud) -> None:
     assert cloud.endpoints.teacher_url.endswith("/v1")
     assert status_of(f"{cloud.endpoints.teacher_url}/models") == 200
     assert status_of(f"{cloud.endpoints.azureml_url}/healthz") == 200
+    assert cloud.endpoints.azure_openai_url.endswith("/openai/v1")
+    assert status_of(f"{cloud.endpoints.azure_openai_url.removesuffix('/openai/v1')}/healthz") == 200
 
 
 def test_each_process_has_a_log(cloud: Cloud) -> None:
     logs = {log.name for log in cloud.options.logs.iterdir()}
-    assert logs == {"azurite.log", "azureml.log", "host.log", "teacher.log"}
+    assert logs == {"azurite.log", "azureml.log", "azure_openai.log", "host.log", "teacher.log"}
 
 
 def test_no_key_is_in_a_log(cloud: Cloud) -> None:
@@ -141,11 +143,17 @@ def test_a_cloud_that_lost_a_process_says_which_and_still_stops_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = children()
-    options = CloudOptions(data_dir=tmp_path, teacher_url="http://127.0.0.1:1/v1", azureml_url="http://127.0.0.1:1")
+    nowhere = "http://127.0.0.1:1"
+    options = CloudOptions(
+        data_dir=tmp_path,
+        teacher_url=f"{nowhere}/v1",
+        azureml_url=nowhere,
+        openai_url=f"{nowhere}/openai/v1",
+    )
     with LocalCloud(options, free_port()) as running:
         assert running.endpoints.teacher_url == "http://127.0.0.1:1/v1"
         started = [psutil.Process(pid) for pid in children() - before]
-        assert len(started) == PROCESSES - 2
+        assert len(started) == PROCESSES - 3
         next(process for process in started if "local.host" in process.cmdline()).kill()
         with pytest.raises(ChildFailed, match=r"host was ended by signal 9.*(\n.*)*Nothing is lost"):
             wait_for(lambda: running.check() is not None, "the failure")
