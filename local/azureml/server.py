@@ -21,12 +21,14 @@ from local.azureml.job_bodies import check_body
 from local.azureml.options import ROLES, EmulatorOptions
 from local.azureml.store import JobRecord, ModelRecord, Store
 from local.azureml.training_data import TrainingData
+from local.emulator_faults import PATH as FAULTS_PATH
+from local.emulator_faults import Faults
 from shared.finetuning.azureml_access import is_allowed
 
 HOST = "127.0.0.1"
 DATABASE = "azureml.db"
 REGISTRY_PATH = "/mferp/managementfrontend" + GROUP_PATH + "/registries/{registry}"
-OPEN_PATHS = ("/healthz", METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
+OPEN_PATHS = (FAULTS_PATH, "/healthz", METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
 CHANGEABLE = ("description", "tags", "displayName", "properties", "isArchived")
 
 log = logging.getLogger(__name__)
@@ -38,11 +40,13 @@ class Emulator:
     def __init__(self, store: Store, data: TrainingData, options: EmulatorOptions) -> None:
         self._store = store
         self.courses = Courses(store, data, options)
+        self.faults = Faults()
         self._allowed = [{"actions": ROLES[options.role], "notActions": []}]
         self._identity = Identity(store.signing_key(), options.identity_header)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard])
+        app = web.Application(middlewares=[self.faults.middleware, self._guard])
+        self.faults.add_routes(app)
         routes = [
             ("/healthz", self._health),
             (METADATA_PATH, self._metadata),

@@ -270,10 +270,10 @@ async def test_a_resumed_run_whose_job_did_not_succeed_submits_a_new_attempt(
     run = await ready(new_run())
     names: list[str] = []
     for round_ in range(3):
-        for _ in range(2):  # executed twice
-            job = (await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_))["job"]
-        names.append(job["job"])
-        await follow(run, job)
+        twice = [await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_) for _ in range(2)]
+        assert twice[0]["job"]["job"] == twice[1]["job"]["job"]
+        names.append(twice[1]["job"]["job"])
+        await follow(run, twice[1]["job"])
     assert names == [run.paths.run_id, f"{run.paths.run_id}-2", f"{run.paths.run_id}-3"]
     assert [attempt["job_name"] for attempt in (await training_record(run))["attempts"]] == names
 

@@ -18,18 +18,18 @@ SEVERAL: dict[str, Any] = {"student": [{"model": model} for model in MODELS]}
 def training(ends: list[str], seconds: float = 20) -> dict[str, Activity]:
     """Jobs by student, which take so long and end as told."""
 
-    def shown(work: dict[str, Any], status: str) -> Any:
-        number: int = work["student"]
+    def shown(number: int, status: str) -> Any:
         model = f"student-{number}:1" if status == "completed" else None
         return ok(job=job(status, job=f"{RUN_ID}-s{number + 1}", model=model))
 
     def poll(work: dict[str, Any]) -> Any:
-        return After(seconds, shown(work, ends[work["student"]]))
+        number: int = work["student"]
+        return After(seconds, shown(number, ends[number]))
 
     return {
-        SUBMIT_FINETUNING: lambda work: shown(work, "queued"),
+        SUBMIT_FINETUNING: lambda work: shown(work["student"], "queued"),
         POLL_FINETUNING: poll,
-        CANCEL_FINETUNING: lambda work: shown(work, "cancelled"),
+        CANCEL_FINETUNING: lambda work: shown(work["student"], "cancelled"),
     }
 
 
