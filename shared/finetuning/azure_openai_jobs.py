@@ -53,9 +53,8 @@ def metadata_of(request: FineTuneRequest) -> dict[str, str]:
 
 def is_ours(job: FineTuningJob, request: FineTuneRequest, files: set[str]) -> bool:
     """By our name of it; where the API returns no metadata, by the training file, whose name holds job and content."""
-    if job.metadata:
-        return job.metadata.get(JOB_KEY) == request.job_name
-    return job.training_file in files
+    named = (job.metadata or {}).get(JOB_KEY)
+    return named == request.job_name if named is not None else job.training_file in files
 
 
 def oldest(jobs: Iterable[FineTuningJob]) -> FineTuningJob:
