@@ -58,6 +58,7 @@ OWN_SCRIPT = (
     Hyperparameter("lora_r", int, 1, 1024),
     Hyperparameter("lora_alpha", int, 1, 4096),
     Hyperparameter("lora_dropout", float, 0, 0.9),
+    Hyperparameter("train_embeddings", int, 0, 1),  # 1: embeddings and head too, as a student with random weights needs
 )
 
 AZUREML, AZURE_OPENAI, AZUREML_COMMAND = "azureml", "azure_openai", "azureml_command"

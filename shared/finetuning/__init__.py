@@ -140,7 +140,17 @@ def _azure_openai(settings: Settings) -> FineTuningBackend:
     return AzureOpenAIBackend(settings.azure_openai_base_url, settings)
 
 
-BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {"azureml": _azureml, "azure_openai": _azure_openai}
+def _azureml_command(settings: Settings) -> FineTuningBackend:
+    from shared.finetuning.azureml_command import AzureMLCommandBackend
+
+    return AzureMLCommandBackend(settings)
+
+
+BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {
+    "azureml": _azureml,
+    "azure_openai": _azure_openai,
+    "azureml_command": _azureml_command,
+}
 
 
 def workspace_of(settings: Settings) -> tuple[str, str, str]:

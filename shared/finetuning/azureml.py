@@ -13,6 +13,7 @@ from shared.errors import NotFound, PermanentError
 from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus
 from shared.finetuning.azureml_access import access_problems
 from shared.finetuning.azureml_client import registry_client, workspace_client
+from shared.finetuning.azureml_errors import problem_of as _problem
 from shared.finetuning.azureml_errors import service_errors
 from shared.finetuning.statuses import azureml_status
 from shared.spec import Hyperparameter, StudentSpec
@@ -30,6 +31,8 @@ TASK = "chatCompletion"
 class AzureMLBackend:
     """Jobs of one workspace. `datastore` is the one that points at container `runs`, None where data is named by blob URI."""
 
+    model_output = MODEL_OUTPUT
+
     def __init__(self, *, subscription_id: str, resource_group: str, workspace: str, datastore: str | None) -> None:
         self._workspace = (subscription_id, resource_group, workspace)
         self._datastore = datastore
@@ -39,7 +42,10 @@ class AzureMLBackend:
         problems = _problem(self._check_workspace) or self._access_problems()
         if not problems and self._datastore:
             problems += _problem(self._check_datastore)
-        return problems + _problem(_check_student, student.model or "")
+        return problems + self._student_problems(student)
+
+    def _student_problems(self, student: StudentSpec) -> list[str]:
+        return _problem(_check_student, student.model or "")
 
     def submit(self, request: FineTuneRequest) -> JobState:
         """Submit the job, or find the one of this name that exists already."""
@@ -87,7 +93,10 @@ class AzureMLBackend:
     def _create(self, request: FineTuneRequest) -> JobState:
         with service_errors(f"fine-tuning job {request.job_name} could not be submitted"):
             client = self._client()
-            return self._state(client, cast(Any, client.jobs).create_or_update(_job(request)))
+            return self._state(client, cast(Any, client.jobs).create_or_update(self._job(request)))
+
+    def _job(self, request: FineTuneRequest) -> Any:
+        return _job(request)
 
     def _state(self, client: MLClient, job: Any) -> JobState:
         status = azureml_status(job.status)
@@ -97,7 +106,9 @@ class AzureMLBackend:
             service_status=job.status or "Unknown",
             message=self._failure(client, job.name) if status is JobStatus.FAILED else None,
             url=_studio_url(job),
-            registered_model=_registered_model(client, job) if status is JobStatus.COMPLETED else None,
+            registered_model=_registered_model(client, job, self.model_output)
+            if status is JobStatus.COMPLETED
+            else None,
         )
 
     def _failure(self, client: MLClient, job_name: str) -> str | None:
@@ -125,15 +136,6 @@ class AzureMLBackend:
         remedy = "create it over container runs, or remove the setting AZUREML_DATASTORE"
         with service_errors(f"datastore {name} cannot be used ({remedy})"):
             self._client().datastores.get(name)
-
-
-def _problem(check: Any, *arguments: str) -> list[str]:
-    """The check's complaint, if any. What is transient stays an error."""
-    try:
-        check(*arguments)
-    except PermanentError as error:
-        return [str(error)]
-    return []
 
 
 def _check_student(model: str) -> None:
@@ -184,10 +186,10 @@ def _studio_url(job: Any) -> str | None:
     return studio.endpoint if studio else None
 
 
-def _registered_model(client: MLClient, job: Any) -> str | None:
+def _registered_model(client: MLClient, job: Any, output_name: str) -> str | None:
     """`<name>:<version>`; a name may gain versions from other jobs, so the one that this job made is looked for."""
     outputs: dict[str, Any] = job.outputs or {}
-    output = outputs.get(MODEL_OUTPUT)
+    output = outputs.get(output_name)
     if not output or not output.name:
         return None
     if output.version:

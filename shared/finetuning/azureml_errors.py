@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,6 +41,15 @@ def service_errors(doing: str) -> Generator[None]:
         raise TransientError(f"{doing}: the service could not be reached ({_one_line(error)})") from error
     except (MlException, AzureError) as error:
         raise PermanentError(f"{doing}: {_one_line(error)}", code="azureml") from error
+
+
+def problem_of(check: Callable[..., object], *arguments: str) -> list[str]:
+    """The check's complaint, if any. What is transient stays an error."""
+    try:
+        check(*arguments)
+    except PermanentError as error:
+        return [str(error)]
+    return []
 
 
 def _from_response(doing: str, error: HttpResponseError) -> DistillationError:
