@@ -1,14 +1,15 @@
 """Trains a student on chat rows: LoRA with transformers, peft and trl, on one GPU or, for small students, on the CPU.
 
 Writes to --output: `adapter/` (the LoRA weights), `model/` (adapter merged into the student, with tokenizer),
-`metrics.jsonl`, and `checkpoints/`, from the last of which it goes on when it is started again. Hyperparameters have the names
-that the app checks (OWN_SCRIPT in shared/students.py); this script knows nothing else of the app.
+`metrics.jsonl`, and while it goes on `checkpoints/`, from the last of which it goes on when it is started again. Hyperparameters
+have the names that the app checks (OWN_SCRIPT in shared/students.py); this script knows nothing else of the app.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,7 @@ def save(trainer: SFTTrainer, tokenizer: Any, output: Path) -> None:
     merged.config.use_cache = True
     merged.save_pretrained(output / "model")
     tokenizer.save_pretrained(output / "model")
+    shutil.rmtree(output / "checkpoints", ignore_errors=True)  # last: until here, a new start finds them
     print(f"saved adapter/ and model/ after {trainer.state.global_step} steps", flush=True)
 
 

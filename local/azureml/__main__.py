@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, ROLES, EmulatorOptions
 from local.azureml.server import serve
+from local.bootstrap.training import TRAINING_PYTHON
 from local.lifeline import exit_with_parent, told_to_stop
 
 STORAGE_VARIABLES = ("DISTILLATION_STORAGE", "AzureWebJobsStorage")
@@ -20,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """Every flag, with its unit."""
     flags = argparse.ArgumentParser(
         prog="python -m local.azureml",
-        description="AzureML emulator for fine-tuning jobs. It reads the training data, and trains nothing.",
+        description="AzureML emulator for fine-tuning jobs. It reads their training data, and trains nothing; commands it runs.",
         epilog=f"Training data is read from the storage account of {' or '.join(STORAGE_VARIABLES)}.",
     )
     flags.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one and prints it")
@@ -36,6 +37,21 @@ def parser() -> argparse.ArgumentParser:
         help="exact course of each job, such as Running,NotResponding,Running,Completed",
     )
     flags.add_argument("--role", choices=ROLES, default="AzureML Data Scientist", help="of the app's identity")
+    flags.add_argument(
+        *("--run-commands",),
+        nargs="?",
+        choices=("yes", "no"),
+        default="no",
+        const="yes",
+        help="run the commands of command jobs on this machine",
+    )
+    flags.add_argument(
+        "--training-python",
+        type=Path,
+        default=TRAINING_PYTHON if TRAINING_PYTHON.exists() else None,
+        metavar="PATH",
+        help="Python that commands find first (default: that of `demo --train`, else the emulator's own)",
+    )
     flags.add_argument("--identity-header", help="secret of the identity endpoint; else IDENTITY_HEADER; else any")
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     return flags
@@ -50,6 +66,8 @@ def options(given: argparse.Namespace) -> EmulatorOptions:
         final_status=given.final_status,
         status_path=tuple(filter(None, given.status_path.split(","))),
         role=given.role,
+        run_commands=given.run_commands == "yes",
+        training_python=given.training_python,
         identity_header=given.identity_header or os.environ.get("IDENTITY_HEADER") or None,
     )
 
@@ -58,7 +76,8 @@ async def run(chosen: EmulatorOptions, port: int, data_dir: Path, storage: str |
     """Serve until a signal says stop."""
     stop = told_to_stop()
     async with serve(chosen, storage=storage, data_dir=data_dir, port=port) as emulator:
-        print(f"AzureML emulator at {emulator.base_url} (it trains nothing)", flush=True)
+        what = "runs commands here" if chosen.run_commands else "trains nothing"
+        print(f"AzureML emulator at {emulator.base_url} (it {what})", flush=True)
         await stop.wait()
 
 

@@ -1,9 +1,11 @@
-"""The model registries: every student in the app's own table that lies in one, in each version up to the newest known."""
+"""The registries: every student in the app's own table that lies in one, in each version up to the newest known, and the
+environment that command jobs have when they name none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.finetuning.azureml_command import DEFAULT_ENVIRONMENT, REGISTERED
 from shared.students import ASSET_ID, STUDENTS
 
 
@@ -28,6 +30,9 @@ def _models() -> dict[tuple[str, str], RegistryModel]:
 
 
 MODELS = _models()
+ENVIRONMENT = DEFAULT_ENVIRONMENT.split("/")[-3]
+ENVIRONMENT_REGISTRY = "azureml"
+ENVIRONMENT_VERSION = 100
 REGISTRIES = frozenset(registry for registry, _ in MODELS)
 
 
@@ -48,3 +53,21 @@ def asset_problem(uri: str) -> str | None:
     if asset["label"] and asset["label"] != "latest":
         return f"model {model.name} has no label {asset['label']}"
     return None
+
+
+def environment_problem(asset: str) -> str | None:
+    """Why a job cannot run in an environment; None when it can. Labels name the newest version."""
+    match = REGISTERED.fullmatch(asset)
+    if not match:
+        return f"the workspace has no environments of its own: use {DEFAULT_ENVIRONMENT}"
+    if (match["registry"].lower(), match["name"]) != (ENVIRONMENT_REGISTRY, ENVIRONMENT):
+        return f"registry {match['registry']} has no environment {match['name']}"
+    if match["label"] not in (None, "latest"):
+        return f"environment {ENVIRONMENT} has no label {match['label']}"
+    if match["version"] and not has_environment(match["version"]):
+        return f"environment {ENVIRONMENT} has no version {match['version']}: the latest is {ENVIRONMENT_VERSION}"
+    return None
+
+
+def has_environment(version: str) -> bool:
+    return version.isdecimal() and 1 <= int(version) <= ENVIRONMENT_VERSION

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 
+from local.azureml.commands import CommandFailed, Commands
 from local.azureml.options import EmulatorOptions
 from local.azureml.store import TERMINAL, JobRecord, Store
 from local.azureml.training_data import MIN_TRAINING_ROWS, BadTrainingData, TrainingData
@@ -38,8 +39,8 @@ class _DrawnToFail(Exception):
 class Courses:
     """All jobs on their way, one task each."""
 
-    def __init__(self, store: Store, data: TrainingData, options: EmulatorOptions) -> None:
-        self._store, self._data, self._options = store, data, options
+    def __init__(self, store: Store, data: TrainingData, commands: Commands, options: EmulatorOptions) -> None:
+        self._store, self._data, self._commands, self._options = store, data, commands, options
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, asyncio.Event] = {}
 
@@ -74,6 +75,8 @@ class Courses:
             self._store.set_status(name, "Canceled")
         except BadTrainingData as problem:
             self._store.set_status(name, "Failed", f"The training data cannot be used: {problem}")
+        except CommandFailed as problem:
+            self._store.set_status(name, "Failed", str(problem))
         except _DrawnToFail:
             self._store.set_status(name, "Failed", "The failure lottery (--fail-rate) has drawn this job.")
         except Exception as error:  # a fault of ours must end the job too, not leave it running for ever
@@ -106,7 +109,10 @@ class Courses:
         return [(status, 1 / len(path)) for status in path]
 
     async def _train(self, job: JobRecord) -> None:
-        """All that is real about training here: the data is read."""
+        """A command is run. All that is real about other jobs is that their data is read."""
+        if job.properties["jobType"] == "Command":
+            await self._commands.run(job, self._cancels[job.name])
+            return
         details = job.properties["fineTuningDetails"]
         await self._data.check(details["trainingData"]["uri"], MIN_TRAINING_ROWS)
         if details.get("validationData"):

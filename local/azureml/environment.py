@@ -8,6 +8,7 @@ WORKSPACE = "local"
 TENANT = "00000000-0000-0000-0000-0000000010ca"
 DATASTORE = "distillation_runs"
 CONTAINER = "runs"  # what the datastore points at
+COMPUTE = "this-machine"
 CLOUD = "LocalAzureML"
 
 METADATA_PATH = "/metadata/endpoints"

@@ -18,25 +18,25 @@ OUTPUT = "registered_model"
 Texts = dict[str, str]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
 
 
-class ModelInput(_Wire):
+class ModelInput(Wire):
     job_input_type: Literal["mlflow_model"]
     uri: str = Field(min_length=1)
     mode: str | None = None
     description: str | None = None
 
 
-class DataInput(_Wire):
+class DataInput(Wire):
     job_input_type: Literal["uri_file"]
     uri: str = Field(min_length=1)
     mode: str | None = None
     description: str | None = None
 
 
-class ModelOutput(_Wire):
+class ModelOutput(Wire):
     job_output_type: Literal["mlflow_model"]
     asset_name: str = Field(pattern=f"^{ASSET_NAME.pattern}$")
     uri: str | None = None
@@ -44,11 +44,11 @@ class ModelOutput(_Wire):
     description: str | None = None
 
 
-class Outputs(_Wire):
+class Outputs(Wire):
     registered_model: ModelOutput = Field(alias=OUTPUT)
 
 
-class FineTuning(_Wire):
+class FineTuning(Wire):
     model_provider: Literal["Custom"]
     task_type: str
     model: ModelInput
@@ -64,27 +64,32 @@ class FineTuning(_Wire):
         return "ChatCompletion"
 
 
-class JobProperties(_Wire):
-    job_type: Literal["FineTuning"]
-    fine_tuning_details: FineTuning
-    outputs: Outputs
+class JobBase(Wire):
+    """What jobs of every kind have."""
+
     display_name: str | None = None
     description: str | None = None
     experiment_name: str | None = Field(None, pattern=f"^{JOB_NAME.pattern}$")
     tags: Texts | None = None
     properties: Texts | None = None
     is_archived: bool | None = None
-    compute_id: None = None  # serverless is all there is
     component_id: None = None
     identity: dict[str, Any] | None = None
     notification_setting: dict[str, Any] | None = None
-    queue_settings: dict[str, Any] | None = None
-    resources: dict[str, Any] | None = None
     services: None = None
     status: str | None = None  # read only: ignored
 
 
-class _Body(_Wire):
+class JobProperties(JobBase):
+    job_type: Literal["FineTuning"]
+    fine_tuning_details: FineTuning
+    outputs: Outputs
+    compute_id: None = None  # serverless is all there is
+    queue_settings: dict[str, Any] | None = None
+    resources: dict[str, Any] | None = None
+
+
+class _Body(Wire):
     properties: JobProperties
     id: str | None = None
     name: str | None = None
@@ -93,12 +98,11 @@ class _Body(_Wire):
 
 def check_body(job_name: str, body: dict[str, Any]) -> JobProperties:
     """The job asked for. Raises ArmError: 400 with every field that is wrong, 404 for a model that does not exist."""
-    if not JOB_NAME.fullmatch(job_name):
-        raise _refused([("name", "must be letters, digits, - and _, at most 255, and start with a letter or digit")])
+    check_name(job_name)
     try:
         job = _Body.model_validate(body).properties
     except ValidationError as error:
-        raise _refused(list(map(_problem, error.errors()))) from error
+        raise refused(validation_problems(error)) from error
     details = job.fine_tuning_details
     missing = asset_problem(details.model.uri)
     if missing:
@@ -106,8 +110,18 @@ def check_body(job_name: str, body: dict[str, Any]) -> JobProperties:
         raise ArmError(404, "ModelNotFound", message, [("properties.fineTuningDetails.model.uri", missing)])
     _, problems = check_hyperparameters(find_student(details.model.uri), details.hyper_parameters or {})
     if problems:
-        raise _refused([("properties.fineTuningDetails.hyperParameters", problem) for problem in problems])
+        raise refused([("properties.fineTuningDetails.hyperParameters", problem) for problem in problems])
     return job
+
+
+def check_name(job_name: str) -> None:
+    """Raises ArmError."""
+    if not JOB_NAME.fullmatch(job_name):
+        raise refused([("name", "must be letters, digits, - and _, at most 255, and start with a letter or digit")])
+
+
+def validation_problems(error: ValidationError) -> list[FieldProblem]:
+    return list(map(_problem, error.errors()))
 
 
 def _problem(error: Any) -> FieldProblem:
@@ -119,6 +133,7 @@ def _problem(error: Any) -> FieldProblem:
     return field, str(error["msg"])
 
 
-def _refused(problems: list[FieldProblem]) -> ArmError:
+def refused(problems: list[FieldProblem]) -> ArmError:
+    """The answer to a body that is wrong."""
     listed = "; ".join(f"{field} {problem}" for field, problem in problems)
     return ArmError(400, "UserError", f"The job is not valid: {listed}.", problems)

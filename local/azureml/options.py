@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from local.azureml.store import TERMINAL
 from shared.finetuning.statuses import AZUREML_STATUSES
@@ -26,6 +27,8 @@ class EmulatorOptions:
     final_status: str = "Completed"  # of jobs whose data is good
     status_path: tuple[str, ...] = ()  # the exact course of each job, instead of the usual one
     role: str = "AzureML Data Scientist"  # of the app's identity in the workspace
+    run_commands: bool = False  # False: a command job fails with a message that says how to start the emulator
+    training_python: Path | None = None  # that commands find first; None: the emulator's own
     identity_header: str | None = field(default=None, repr=False)  # None accepts any
 
     @property

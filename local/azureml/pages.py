@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 
-from local.azureml.resources import NOTICE
+from local.azureml.resources import notice
 from local.azureml.store import JobRecord
 
 STYLE = (
@@ -23,7 +23,7 @@ def job_page(job: JobRecord, statuses: list[tuple[str, str]]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{reload}<title>{escape(job.name)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(job.name)}</h1>"
-        f'<p class="notice">{escape(NOTICE)}</p><p>Status: <strong>{escape(job.status)}</strong>. '
+        f'<p class="notice">{escape(notice(job.properties))}</p><p>Status: <strong>{escape(job.status)}</strong>. '
         f"Registered model: {escape(model)}.</p>{message}<table>{rows}</table>"
         f"<h2>Request</h2><pre>{escape(json.dumps(job.properties, indent=2))}</pre></body></html>"
     )

@@ -11,6 +11,12 @@ from local.azureml.environment import CLOUD, CONTAINER, DATASTORE, RESOURCE_GROU
 from local.azureml.store import JobRecord, ModelRecord
 
 NOTICE = "Local emulator: no model was trained."
+COMMAND_NOTICE = "Local emulator: the command was run on this machine, and nowhere else."
+
+
+def notice(properties: dict[str, Any]) -> str:
+    """What is to be said of a job wherever it is shown."""
+    return COMMAND_NOTICE if properties["jobType"] == "Command" else NOTICE
 
 
 def cloud_metadata(base_url: str) -> list[dict[str, Any]]:
@@ -63,18 +69,19 @@ def datastore() -> dict[str, Any]:
 def job(record: JobRecord, base_url: str) -> dict[str, Any]:
     given = record.properties
     own_properties: dict[str, str] = given.get("properties") or {}
-    output: dict[str, Any] = {**given["outputs"]["registered_model"]}
-    if record.model_version is not None:
-        output["assetVersion"] = str(record.model_version)
+    asked: dict[str, dict[str, Any]] = given.get("outputs") or {}
+    outputs = {name: {**output} for name, output in asked.items()}
+    if record.model_version is not None and record.model_output:
+        outputs[record.model_output]["assetVersion"] = str(record.model_version)
     properties: dict[str, Any] = {
         **given,
-        "outputs": {"registered_model": output},
+        "outputs": outputs,
         "status": record.status,
         "experimentName": given.get("experimentName") or "Default",
         "displayName": given.get("displayName") or record.name,
         "tags": given.get("tags") or {},
-        "properties": {**own_properties, "emulator": NOTICE},
-        "description": " ".join(filter(None, (given.get("description"), NOTICE))),
+        "properties": {**own_properties, "emulator": notice(given)},
+        "description": " ".join(filter(None, (given.get("description"), notice(given)))),
         "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio_url(record.name, base_url)}},
     }
     shown = _envelope(f"{WORKSPACE_ID}/jobs/{record.name}", "workspaces/jobs", record.name, properties)
@@ -94,14 +101,15 @@ def run_history(record: JobRecord) -> dict[str, Any]:
     return run
 
 
-def model(record: ModelRecord) -> dict[str, Any]:
+def model(record: ModelRecord, made_by: JobRecord) -> dict[str, Any]:
+    output = made_by.model_output or ""
     version = str(record.version)
     properties: dict[str, Any] = {
-        "modelType": "mlflow_model",
-        "modelUri": f"azureml://jobs/{record.job}/outputs/registered_model",
+        "modelType": made_by.properties["outputs"][output]["jobOutputType"],
+        "modelUri": f"azureml://jobs/{record.job}/outputs/{output}",
         "jobName": record.job,
-        "description": NOTICE,
-        "tags": {"emulator": NOTICE, "job": record.job},
+        "description": notice(made_by.properties),
+        "tags": {"emulator": notice(made_by.properties), "job": record.job},
         "properties": {},
         "flavors": {},
         "isAnonymous": False,

@@ -11,13 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
-from local.azureml import pages, resources
+from local.azureml import command_resources, metrics, pages, resources
 from local.azureml.arm import GROUP_PATH, PROVIDER, WORKSPACE_PATH, ArmError, check_request, json_object, not_found
 from local.azureml.catalogue import REGISTRIES, RegistryModel, find_model
+from local.azureml.command_bodies import check_job
+from local.azureml.commands import Commands
 from local.azureml.course import Courses
 from local.azureml.environment import DATASTORE, METADATA_PATH, TOKEN_PATH
 from local.azureml.identity import Identity
-from local.azureml.job_bodies import check_body
 from local.azureml.options import ROLES, EmulatorOptions
 from local.azureml.store import JobRecord, ModelRecord, Store
 from local.azureml.training_data import TrainingData
@@ -37,9 +38,9 @@ log = logging.getLogger(__name__)
 class Emulator:
     """Handlers and state of one workspace."""
 
-    def __init__(self, store: Store, data: TrainingData, options: EmulatorOptions) -> None:
-        self._store = store
-        self.courses = Courses(store, data, options)
+    def __init__(self, store: Store, data: TrainingData, commands: Commands, options: EmulatorOptions) -> None:
+        self._store, self._commands = store, commands
+        self.courses = Courses(store, data, commands, options)
         self.faults = Faults()
         self._allowed = [{"actions": ROLES[options.role], "notActions": []}]
         self._identity = Identity(store.signing_key(), options.identity_header)
@@ -67,6 +68,8 @@ class Emulator:
             (REGISTRY_PATH + "/models/{model}/versions/{version}", self._registry_version),
         ]
         app.add_routes([web.get(path, handler) for path, handler in routes])
+        app.add_routes(metrics.routes(self._values))
+        app.add_routes(command_resources.routes())
         app.router.add_put(WORKSPACE_PATH + "/jobs/{job}", self._put_job)
         app.router.add_post(WORKSPACE_PATH + "/jobs/{job}/cancel", self._cancel)
         return app
@@ -132,7 +135,7 @@ class Emulator:
 
     async def _put_job(self, request: web.Request) -> web.Response:
         name = request.match_info["job"]
-        asked = check_body(name, await json_object(request))
+        asked = check_job(name, await json_object(request))
         properties = asked.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"status"})
         known = self._store.job(name)
         if known:
@@ -160,14 +163,19 @@ class Emulator:
         return web.Response(status=202, headers={"Location": str(request.url), "Retry-After": "1"})
 
     async def _model_versions(self, request: web.Request) -> web.Response:
-        return web.json_response({"value": [resources.model(record) for record in self._models(request)]})
+        return web.json_response({"value": [self._model(record) for record in self._models(request)]})
 
     async def _model_version(self, request: web.Request) -> web.Response:
         version = request.match_info["version"]
         for record in self._models(request):
             if str(record.version) == version:
-                return web.json_response(resources.model(record))
+                return web.json_response(self._model(record))
         raise not_found("model version", f"{request.match_info['model']}:{version}")
+
+    def _model(self, record: ModelRecord) -> dict[str, Any]:
+        job = self._store.job(record.job)
+        assert job is not None
+        return resources.model(record, job)
 
     async def _history(self, request: web.Request) -> web.Response:
         return web.json_response(resources.run_history(self._job(request)))
@@ -200,6 +208,12 @@ class Emulator:
         if not job:
             raise not_found("job", name)
         return job
+
+    def _values(self, job: str) -> list[metrics.Value]:
+        record = self._store.job(job)
+        if not record:
+            raise not_found("run", job)
+        return self._commands.values(record)
 
     def _models(self, request: web.Request) -> list[ModelRecord]:
         name = request.match_info["model"]
@@ -247,7 +261,7 @@ async def serve(
     Without `data_dir` everything is forgotten at the end. Port 0 takes a free one. Raises OSError for a taken port.
     """
     store = Store(data_dir / DATABASE if data_dir else None)
-    emulator = Emulator(store, TrainingData(storage), options)
+    emulator = Emulator(store, TrainingData(storage), Commands(options, storage, data_dir), options)
     runner = web.AppRunner(emulator.app(), access_log=None, shutdown_timeout=1)
     try:
         await runner.setup()

@@ -43,8 +43,14 @@ class JobRecord:
         return self.status in TERMINAL
 
     @property
-    def model_name(self) -> str:
-        return self.properties["outputs"]["registered_model"]["assetName"]
+    def model_output(self) -> str | None:
+        """The output that is registered as a model at the end."""
+        outputs: dict[str, dict[str, Any]] = self.properties.get("outputs") or {}
+        return next((name for name, output in outputs.items() if output.get("assetName")), None)
+
+    @property
+    def model_name(self) -> str | None:
+        return self.properties["outputs"][self.model_output]["assetName"] if self.model_output else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +103,12 @@ class Store:
             self._set_status(name, status, message)
 
     def complete(self, name: str) -> None:
-        """Register the next version of the job's model, and end the job: both or neither."""
+        """Register the next version of the job's model, where it has one, and end the job: both or neither."""
         with self._transaction():
             job = self.job(name)
             assert job is not None
-            latest = self._database.execute("SELECT MAX(version) FROM models WHERE name = ?", (job.model_name,))
-            version = (latest.fetchone()[0] or 0) + 1
-            values = (job.model_name, version, name, _now())
-            self._database.execute("INSERT INTO models VALUES (?, ?, ?, ?)", values)
-            self._database.execute("UPDATE jobs SET model_version = ? WHERE name = ?", (version, name))
+            if job.model_name:
+                self._register(name, job.model_name)
             self._set_status(name, "Completed", None)
 
     def statuses(self, job: str) -> list[tuple[str, str]]:
@@ -124,6 +127,12 @@ class Store:
         columns = "name, properties, status, created, message, model_version"
         rows = self._database.execute(f"SELECT {columns} FROM jobs {where}", values)  # noqa: S608 -- our own texts
         return [JobRecord(row[0], json.loads(row[1]), *row[2:]) for row in rows]
+
+    def _register(self, job: str, model: str) -> None:
+        latest = self._database.execute("SELECT MAX(version) FROM models WHERE name = ?", (model,))
+        version = (latest.fetchone()[0] or 0) + 1
+        self._database.execute("INSERT INTO models VALUES (?, ?, ?, ?)", (model, version, job, _now()))
+        self._database.execute("UPDATE jobs SET model_version = ? WHERE name = ?", (version, job))
 
     def _set_status(self, name: str, status: str, message: str | None) -> None:
         self._database.execute("UPDATE jobs SET status = ?, message = ? WHERE name = ?", (status, message, name))

@@ -19,9 +19,16 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 def test_every_flag_reaches_its_option() -> None:
-    line = "--port 0 --data-dir d --pace 2 --seed 4 --fail-rate 0.5 --final-status Paused --identity-header h"
+    line = "--port 0 --data-dir d --pace 2 --seed 4 --fail-rate 0.5 --final-status Paused --identity-header h --run-commands "
+    line += "--training-python p"
     assert options(parser().parse_args(line.split())) == EmulatorOptions(
-        pace=2, seed=4, fail_rate=0.5, final_status="Paused", identity_header="h"
+        pace=2,
+        seed=4,
+        fail_rate=0.5,
+        final_status="Paused",
+        identity_header="h",
+        run_commands=True,
+        training_python=Path("p"),
     )
 
 

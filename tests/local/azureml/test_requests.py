@@ -92,7 +92,7 @@ def _with(place: tuple[str, ...], value: object) -> dict[str, Any]:
     ("place", "value"),
     [
         (("properties",), ...),
-        (("properties", "jobType"), "Command"),
+        (("properties", "jobType"), "Sweep"),
         (("properties", "jobType"), ...),
         (("properties", "surprise"), 1),
         (("properties", "tags"), {"a": 1}),
@@ -126,7 +126,7 @@ def test_a_wrong_field_is_refused_by_name(workspace: Workspace, place: tuple[str
 
 
 def test_all_wrong_fields_are_told_at_once(workspace: Workspace) -> None:
-    body = _with(("properties", "jobType"), "Command")
+    body = _with(("properties", "jobType"), "Sweep")
     body["properties"]["fineTuningDetails"]["trainingData"]["uri"] = ""
     _, answer = workspace.ask("jobs/wrong", "PUT", body)
     assert len(answer["error"]["details"]) == 2
