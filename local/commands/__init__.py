@@ -24,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     ensure_environment(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop in order, as with Ctrl-C
     try:
-        command = importlib.import_module(f"local.commands.{MODULES[chosen.command]}")
+        module = "training_demo" if getattr(chosen, "trains", False) else MODULES[chosen.command]
+        command = importlib.import_module(f"local.commands.{module}")
         return int(command.main(chosen))
     except KeyboardInterrupt:
         print("\nInterrupted. Runs that have not ended go on with `python3 -m local up`.", file=sys.stderr)

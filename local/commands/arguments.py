@@ -21,6 +21,7 @@ the teacher model, AzureML and Azure OpenAI. Needs nothing but Python 3.11; the 
 EPILOG = """\
 examples:
   python3 -m local demo                          the five sample datasets, start to finish
+  python3 -m local demo --train                  one of them, with a tiny student that is trained for real
   python3 -m local up                            serve until Ctrl-C; drop datasets, call the HTTP API
   python3 -m local run nli my-pairs.jsonl        one dataset of your own
   python3 -m local test                          every check that CI runs
@@ -33,7 +34,10 @@ Addresses and keys are printed and written to <data-dir>/endpoints.json. Runs th
 
 DEMO = """\
 Upload the five sample datasets, follow their runs, check every result (row counts, training files, report,
-registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all is well."""
+registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all is well.
+
+With --train: one run instead, whose student is trained for real, by the backend azureml_command on this machine's CPU. The exit
+code is 0 only if its loss fell and it has learned. The first time, PyTorch and what it needs are installed (1.5 GB on disk)."""
 
 RUN = """\
 Distil one dataset of your own, follow the run and download its results to <data-dir>/runs/<run id>/.
@@ -82,6 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     for parsed in (up, demo, run):
         _add_cloud_options(parsed)
     _add_timeout(demo, DEMO_MINUTES)
+    demo.add_argument(
+        "--train", action="store_true", dest="trains", help="train a tiny student for real, and see whether it learns"
+    )
     _add_timeout(run, None)
     _add_run_arguments(run)
     test.add_argument("--fast", action="store_true", help="leave out pyright and the tests on the large real datasets")
