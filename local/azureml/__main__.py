@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--role", choices=ROLES, default="AzureML Data Scientist", help="of the app's identity")
     flags.add_argument(
-        *("--run-commands",),
+        "--run-commands",
         nargs="?",
         choices=("yes", "no"),
         default="no",

@@ -1,0 +1,137 @@
+"""The training scripts, run as a job runs them, on a student small enough for a test: a minute a test, where there is PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.bootstrap.training import TrainingEnvironment
+from shared.finetuning.training_code import FOLDER
+
+ENVIRONMENT = TrainingEnvironment()
+LABELS = ("entailment", "neutral", "contradiction")
+TINY = ("--width", "32", "--layers", "1", "--vocabulary", "400", "--context", "256")
+QUICK = ("--per_device_train_batch_size", "4", "--learning_rate", "5e-3", "--lora_r", "16", "--train-embeddings")
+
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.skipif(
+        not ENVIRONMENT.is_finished(),
+        reason="there is no environment to train in: `python3 -m local demo --train` makes it",
+    ),
+]
+
+
+def run(script: str, *arguments: str | Path) -> str:
+    command = [ENVIRONMENT.python, FOLDER / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=_offline(), check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def _offline() -> dict[str, str]:
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def rows(path: Path, count: int) -> Path:
+    """The label is named in the question, so that the smallest student can learn to give it."""
+    with path.open("w") as file:
+        for number in range(count):
+            label = LABELS[number % 3]
+            chat = [("system", "Say the label."), ("user", f"It is {label}."), ("assistant", label)]
+            file.write(json.dumps({"messages": [{"role": role, "content": text} for role, text in chat]}) + "\n")
+    return path
+
+
+def metrics(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training set, a validation set, and a student that has learned nothing yet."""
+    folder = tmp_path_factory.mktemp("training")
+    rows(folder / "train.jsonl", 24)
+    rows(folder / "validation.jsonl", 6)
+    run("tiny_student.py", "--texts", folder / "train.jsonl", "--output", folder / "student", "--seed", "1", *TINY)
+    return folder
+
+
+def test_the_same_texts_and_seed_make_the_same_student(folder: Path, tmp_path: Path) -> None:
+    make = ("tiny_student.py", "--texts", folder / "train.jsonl", *TINY, "--output")
+    run(*make, tmp_path / "same", "--seed", "1")
+    run(*make, tmp_path / "other", "--seed", "2")
+    assert digests(tmp_path / "same") == digests(folder / "student")
+    assert digests(tmp_path / "other")["model.safetensors"] != digests(folder / "student")["model.safetensors"]
+
+
+def test_a_student_learns_and_what_is_saved_is_what_was_trained(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    given = ("--training-data", folder / "train.jsonl", "--validation-data", folder / "validation.jsonl")
+    said = run(
+        "train.py", "--model", folder / "student", *given, "--output", output, "--num_train_epochs", "15", *QUICK
+    )
+    assert "the loss is that of the assistant's turns" in said
+    logged = metrics(output)
+    losses = [row["loss"] for row in logged if "loss" in row]
+    assert losses[-1] < losses[0] / 2
+    assert logged[0]["step"] == 0
+    assert {"step", "time", "validation_loss", "validation_accuracy"} == logged[0].keys()
+    assert {"step", "time", "loss", "accuracy", "learning_rate"} <= logged[1].keys()
+    assert (output / "adapter" / "adapter_model.safetensors").exists()
+    assert not (output / "checkpoints").exists()
+    shares: list[float] = []
+    for model in (folder / "student", output / "model"):
+        result = tmp_path / "result.json"
+        run("evaluate.py", "--model", model, "--data", folder / "validation.jsonl", "--output", result)
+        shares.append(json.loads(result.read_text())["accuracy"])
+    assert shares[0] < shares[1]
+    assert shares[1] >= 0.5
+
+
+def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    given = ("--model", folder / "student", "--training-data", folder / "train.jsonl", "--output", output)
+    command = [ENVIRONMENT.python, FOLDER / "train.py", *given, "--num_train_epochs", "50", *QUICK]
+    process = subprocess.Popen(
+        list(map(str, command)), env=_offline(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    give_up = time.monotonic() + 120
+    while not list(output.glob("checkpoints/*/trainer_state.json")):
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    shutil.copytree(output, tmp_path / "half")
+    (tmp_path / "half" / "checkpoints" / "checkpoint-100000").mkdir()  # one that is not whole
+    said = run("train.py", *given[:-1], tmp_path / "half", "--num_train_epochs", "50", *QUICK)
+    assert "going on from step " in said
+    assert "going on from step 100000" not in said
+    steps = [row["step"] for row in metrics(tmp_path / "half")]
+    assert steps == sorted(set(steps))
+    assert (steps[0], steps[-1]) == (1, 300)
+
+
+def test_rows_that_are_no_chat_are_named_by_their_line(folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    good = (folder / "train.jsonl").read_text().splitlines()[0]
+    bad.write_text(f'{good}\n{{"messages": [{{"role": "user", "content": "and?"}}]}}\n')
+    given = ["--model", folder / "student", "--training-data", bad, "--output", tmp_path / "output"]
+    command = [ENVIRONMENT.python, FOLDER / "train.py", *given]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=_offline(), check=False)
+    assert done.returncode != 0
+    assert "bad.jsonl, line 2: does not end in an assistant's turn" in done.stderr
