@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, ROLES, EmulatorOptions
+from local.azureml.access import ROLES
+from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, EmulatorOptions
 from local.azureml.server import serve
 from local.bootstrap.training import TRAINING_PYTHON
 from local.lifeline import exit_with_parent, told_to_stop

@@ -8,9 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from local.azureml.arm import ArmError, FieldProblem
 from local.azureml.catalogue import environment_problem
-from local.azureml.environment import COMPUTE
 from local.azureml.job_bodies import (
     ASSET_NAME,
     JOB_NAME,
@@ -18,7 +16,9 @@ from local.azureml.job_bodies import (
     Texts,
     Wire,
     check_body,
+    check_compute,
     check_name,
+    missing_asset,
     refused,
     validation_problems,
 )
@@ -131,9 +131,8 @@ def check_job(job_name: str, body: dict[str, Any]) -> JobBase:
         raise refused(validation_problems(error)) from error
     missing = environment_problem(job.environment_id)
     if missing:
-        raise _missing("environmentId", "EnvironmentNotFound", job.environment_id, missing)
-    if job.compute_id and job.compute_id.rpartition("/")[2].lower() != COMPUTE:
-        raise _missing("computeId", "ComputeNotFound", job.compute_id, f"the workspace has {COMPUTE} alone")
+        raise missing_asset("environmentId", "EnvironmentNotFound", job.environment_id, missing)
+    check_compute(job.compute_id)
     if not job.compute_id and not (job.resources and job.resources.instance_type):
         raise refused([("properties.resources.instanceType", "is required on serverless compute")])
     return job
@@ -146,11 +145,6 @@ def seconds(duration: str) -> float | None:
         return None
     days, hours, minutes, rest = (int(part or 0) for part in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=rest).total_seconds()
-
-
-def _missing(field: str, code: str, asset: str, why: str) -> ArmError:
-    problem: FieldProblem = (f"properties.{field}", why)
-    return ArmError(404, code, f"{asset} cannot be used: {why}.", [problem])
 
 
 __all__ = ["JOB_NAME", "PLACEHOLDER", "check_job", "seconds"]

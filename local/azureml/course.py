@@ -24,6 +24,7 @@ STAGES: tuple[tuple[str, float], ...] = (
     ("Running", 0.5),
     ("Finalizing", 0.1),
 )
+RUNNING_SHARE = dict(STAGES)["Running"]
 CANCELLING = 0.1
 ORDER = [status for status, _ in STAGES]
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from local.azureml.arm import ArmError, FieldProblem
 from local.azureml.catalogue import asset_problem
+from local.azureml.environment import COMPUTE
 from shared.students import check_hyperparameters, find_student
 
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
@@ -84,7 +85,7 @@ class JobProperties(JobBase):
     job_type: Literal["FineTuning"]
     fine_tuning_details: FineTuning
     outputs: Outputs
-    compute_id: None = None  # serverless is all there is
+    compute_id: str | None = None  # None: serverless
     queue_settings: dict[str, Any] | None = None
     resources: dict[str, Any] | None = None
 
@@ -103,6 +104,7 @@ def check_body(job_name: str, body: dict[str, Any]) -> JobProperties:
         job = _Body.model_validate(body).properties
     except ValidationError as error:
         raise refused(validation_problems(error)) from error
+    check_compute(job.compute_id)
     details = job.fine_tuning_details
     missing = asset_problem(details.model.uri)
     if missing:
@@ -137,3 +139,14 @@ def refused(problems: list[FieldProblem]) -> ArmError:
     """The answer to a body that is wrong."""
     listed = "; ".join(f"{field} {problem}" for field, problem in problems)
     return ArmError(400, "UserError", f"The job is not valid: {listed}.", problems)
+
+
+def check_compute(compute_id: str | None) -> None:
+    """Raises ArmError for a compute that the workspace does not have."""
+    if compute_id and compute_id.rpartition("/")[2].lower() != COMPUTE:
+        raise missing_asset("computeId", "ComputeNotFound", compute_id, f"the workspace has {COMPUTE} alone")
+
+
+def missing_asset(field: str, code: str, asset: str, why: str) -> ArmError:
+    problem: FieldProblem = (f"properties.{field}", why)
+    return ArmError(404, code, f"{asset} cannot be used: {why}.", [problem])

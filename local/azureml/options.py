@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.azureml.access import ROLES
 from local.azureml.store import TERMINAL
 from shared.finetuning.statuses import AZUREML_STATUSES
 
 FINAL_STATUSES = ("Completed", "Failed", "Canceled", "NotResponding", "Paused", "Unknown")
 DEFAULT_PACE = 8.0
-JOBS = "Microsoft.MachineLearningServices/workspaces/*/"
-ROLES: dict[str, list[str]] = {  # actions of built-in roles, as far as they matter here
-    "AzureML Data Scientist": [JOBS + "read", JOBS + "action", JOBS + "delete", JOBS + "write"],
-    "Reader": ["*/read"],
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,25 +6,27 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from local.azureml import command_resources, metrics, pages, resources
-from local.azureml.arm import GROUP_PATH, PROVIDER, WORKSPACE_PATH, ArmError, check_request, json_object, not_found
+from local.azureml.access import PERMISSIONS_PATH, Access
+from local.azureml.arm import GROUP_PATH, WORKSPACE_PATH, ArmError, check_request, json_object, not_found
 from local.azureml.catalogue import REGISTRIES, RegistryModel, find_model
 from local.azureml.command_bodies import check_job
 from local.azureml.commands import Commands
-from local.azureml.course import Courses
+from local.azureml.course import RUNNING_SHARE, Courses
 from local.azureml.environment import DATASTORE, METADATA_PATH, TOKEN_PATH
+from local.azureml.hosted_metrics import hosted_values
 from local.azureml.identity import Identity
-from local.azureml.options import ROLES, EmulatorOptions
+from local.azureml.options import EmulatorOptions
 from local.azureml.store import JobRecord, ModelRecord, Store
 from local.azureml.training_data import TrainingData
 from local.emulator_faults import PATH as FAULTS_PATH
 from local.emulator_faults import Faults
-from shared.finetuning.azureml_access import is_allowed
 
 HOST = "127.0.0.1"
 DATABASE = "azureml.db"
@@ -42,7 +44,8 @@ class Emulator:
         self._store, self._commands = store, commands
         self.courses = Courses(store, data, commands, options)
         self.faults = Faults()
-        self._allowed = [{"actions": ROLES[options.role], "notActions": []}]
+        self._access = Access(options.role)
+        self._pace = options.pace
         self._identity = Identity(store.signing_key(), options.identity_header)
 
     def app(self) -> web.Application:
@@ -56,7 +59,7 @@ class Emulator:
             ("/studio/runs/{job}", self._page),
             (WORKSPACE_PATH, self._workspace),
             (WORKSPACE_PATH + "/datastores/{datastore}", self._datastore),
-            (WORKSPACE_PATH + "/providers/Microsoft.Authorization/permissions", self._permissions),
+            (PERMISSIONS_PATH, self._access.permissions),
             (WORKSPACE_PATH + "/jobs", self._list_jobs),
             (WORKSPACE_PATH + "/jobs/{job}", self._get_job),
             (WORKSPACE_PATH + "/jobs/{job}/cancellation", self._cancellation),
@@ -83,7 +86,7 @@ class Emulator:
                     raise ArmError(401, "AuthenticationFailed", "The access token is missing, expired or not ours.")
                 if request.path.startswith(("/subscriptions/", "/mferp/")):
                     check_request(request)
-                    self._check_role(request)
+                    self._access.check(request)
             return await handler(request)
         except ArmError as error:
             return error.response()
@@ -93,17 +96,6 @@ class Emulator:
         except Exception:  # the last boundary: the caller gets an answer, the log the trace
             log.exception("%s %s failed", request.method, request.path)
             return ArmError(500, "InternalServerError", "The emulator failed; its log says why.").response()
-
-    def _check_role(self, request: web.Request) -> None:
-        """Raises ArmError for what the identity's role does not allow."""
-        if request.method == "GET":
-            return
-        action = f"{PROVIDER}/workspaces/jobs/{'write' if request.method == 'PUT' else 'cancel/action'}"
-        if not is_allowed(action, self._allowed):
-            message = (
-                f"The client does not have authorization to perform action '{action}' over scope '{request.path}'."
-            )
-            raise ArmError(403, "AuthorizationFailed", message)
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "jobs": len(self._store.jobs())})
@@ -122,9 +114,6 @@ class Emulator:
         if name != DATASTORE:
             raise not_found("datastore", name)
         return web.json_response(resources.datastore())
-
-    async def _permissions(self, _: web.Request) -> web.Response:
-        return web.json_response({"value": self._allowed})
 
     async def _list_jobs(self, request: web.Request) -> web.Response:
         jobs = [resources.job(record, _base(request)) for record in self._store.jobs()]
@@ -213,7 +202,9 @@ class Emulator:
         record = self._store.job(job)
         if not record:
             raise not_found("run", job)
-        return self._commands.values(record)
+        if record.properties["jobType"] == "Command":
+            return self._commands.values(record)
+        return hosted_values(record, self._store.statuses(job), RUNNING_SHARE * self._pace, datetime.now(UTC))
 
     def _models(self, request: web.Request) -> list[ModelRecord]:
         name = request.match_info["model"]

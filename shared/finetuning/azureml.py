@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.errors import NotFound, PermanentError
-from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus
+from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus, azureml_metrics
 from shared.finetuning.azureml_access import access_problems
 from shared.finetuning.azureml_client import registry_client, workspace_client
 from shared.finetuning.azureml_errors import problem_of as _problem
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MODEL_OUTPUT = "registered_model"  # the output's name is the service's; what it names is registered at the end
 TASK = "chatCompletion"
+WITH_METRICS = frozenset({JobStatus.RUNNING, JobStatus.FINALIZING, JobStatus.COMPLETED})
 
 
 class AzureMLBackend:
@@ -42,6 +43,8 @@ class AzureMLBackend:
         problems = _problem(self._check_workspace) or self._access_problems()
         if not problems and self._datastore:
             problems += _problem(self._check_datastore)
+        if student.compute:
+            problems += _problem(self._check_compute, student.compute)
         return problems + self._student_problems(student)
 
     def _student_problems(self, student: StudentSpec) -> list[str]:
@@ -84,8 +87,8 @@ class AzureMLBackend:
         return self.poll(job_name)
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
-        """What is to be kept of a job that has ended. Nothing was uploaded, so that nothing is left to tidy up."""
-        return JobRecord()
+        """The curve of the training. Nothing was uploaded for this job alone, so that nothing is left to tidy up."""
+        return JobRecord(curve=azureml_metrics.curve(self._client(), state.name))
 
     def _client(self) -> MLClient:
         return workspace_client(*self._workspace)
@@ -109,6 +112,7 @@ class AzureMLBackend:
             registered_model=_registered_model(client, job, self.model_output)
             if status is JobStatus.COMPLETED
             else None,
+            metrics=azureml_metrics.latest(client, job.name) if status in WITH_METRICS else {},
         )
 
     def _failure(self, client: MLClient, job_name: str) -> str | None:
@@ -130,6 +134,10 @@ class AzureMLBackend:
     def _access_problems(self) -> list[str]:
         with service_errors(f"permissions in AzureML workspace {self._workspace[-1]} could not be read"):
             return access_problems(self._client(), *self._workspace)
+
+    def _check_compute(self, name: str) -> None:
+        with service_errors(f"compute {name} cannot be used (check student.compute)"):
+            self._client().compute.get(name)
 
     def _check_datastore(self) -> None:
         name = self._datastore or ""

@@ -10,10 +10,10 @@ import math
 import re
 import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.errors import PermanentError
-from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus, azureml_metrics, workspace_of
+from shared.finetuning import FineTuneRequest, workspace_of
 from shared.finetuning.azureml import AzureMLBackend
 from shared.finetuning.azureml_client import registry_client
 from shared.finetuning.azureml_errors import problem_of, service_errors
@@ -21,9 +21,6 @@ from shared.finetuning.training_code import container_url, publish, scripts
 from shared.paths import RUNS
 from shared.settings import Settings
 from shared.spec import Hyperparameter, StudentSpec
-
-if TYPE_CHECKING:
-    from azure.ai.ml import MLClient
 
 MODEL_OUTPUT = "model"
 DEFAULT_ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/labels/latest"
@@ -59,13 +56,7 @@ class AzureMLCommandBackend(AzureMLBackend):
 
     def _student_problems(self, student: StudentSpec) -> list[str]:
         problems = problem_of(model_argument, student.model or "") + problem_of(scripts)
-        if student.compute:
-            problems += problem_of(self._check_compute, student.compute)
         return problems + problem_of(self._check_environment, student.environment or DEFAULT_ENVIRONMENT)
-
-    def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
-        """The curve of the training. The scripts stay: other jobs use them."""
-        return JobRecord(curve=azureml_metrics.curve(self._client(), state.name))
 
     def _job(self, request: FineTuneRequest) -> Any:
         import azure.ai.ml as sdk
@@ -99,12 +90,6 @@ class AzureMLCommandBackend(AzureMLBackend):
             timeout=math.ceil(student.max_hours * 3600),  # should the app not be there to cancel it
         )
 
-    def _state(self, client: MLClient, job: Any) -> JobState:
-        state = super()._state(client, job)
-        if state.metrics or state.status not in (JobStatus.RUNNING, JobStatus.FINALIZING, JobStatus.COMPLETED):
-            return state
-        return state.model_copy(update={"metrics": azureml_metrics.latest(client, job.name)})
-
     def _uri(self, name: str) -> str:
         """Where the job reads something in container `runs`, as it does the datasets."""
         if self._datastore:
@@ -116,10 +101,6 @@ class AzureMLCommandBackend(AzureMLBackend):
         if OWN_FOLDER.fullmatch(model):
             return self._uri(model.removeprefix(f"{RUNS}/").rstrip("/") + "/")
         return model if model.startswith("azureml://") else None
-
-    def _check_compute(self, name: str) -> None:
-        with service_errors(f"compute {name} cannot be used (check student.compute)"):
-            self._client().compute.get(name)
 
     def _check_environment(self, environment: str) -> None:
         """An inline image or conda file cannot be named by a student, so that each environment is an asset that exists."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.azureml.environment import COMPUTE
 from shared.errors import NotFound, PermanentError
 from shared.finetuning import JobState, JobStatus
 from shared.finetuning.azureml import AzureMLBackend
@@ -209,3 +210,35 @@ def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptio
     permissions: list[dict[str, list[str]]], allowed: bool
 ) -> None:
     assert is_allowed("Microsoft.MachineLearningServices/workspaces/jobs/write", permissions) is allowed
+
+
+def test_metrics_are_shown_while_a_job_runs_and_their_curve_is_kept(azurite: str, start: Start) -> None:
+    own, request = start(pace=0.6), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+    own.submit(request)
+    seen: list[JobState] = []
+    while not seen or not seen[-1].status.is_terminal:
+        seen.append(own.poll(request.job_name))
+    losses = [state.metrics["loss"] for state in seen if "loss" in state.metrics]
+    assert losses == sorted(losses, reverse=True)
+    assert len(set(losses)) > 1
+    curve = own.conclude(request, seen[-1]).curve
+    assert len(curve) == 20
+    assert curve[-1] == {"step": 400.0, "loss": losses[-1]}
+
+
+def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(azurite: str, start: Start) -> None:
+    own, training = start(), put_lines(azurite, "sdk/train.jsonl", chat_rows(10))
+    for setting in ({"compute": COMPUTE}, {"instance_type": "Standard_NC24ads_A100_v4"}):
+        request = request_of(training, student=setting)
+        own.submit(request)
+        client = workspace_client(*own._workspace)  # pyright: ignore[reportPrivateUsage]
+        job: Any = client.jobs.get(request.job_name)
+        assert (job.compute or "").endswith(setting.get("compute", ""))
+        assert (job.resources.instance_types if job.resources else None) == (
+            [setting["instance_type"]] if "instance_type" in setting else None
+        )
+
+
+def test_a_compute_that_does_not_exist_is_told_before_anything_is_paid_for(start: Start) -> None:
+    (problem,) = start().preflight(STUDENT.model_copy(update={"compute": "typo"}))
+    assert "compute typo cannot be used (check student.compute)" in problem
