@@ -1,4 +1,4 @@
-"""An AzureML workspace on one machine, for the unmodified SDK: fine-tuning jobs, registries, models. It trains nothing."""
+"""An AzureML workspace on one machine, for the unmodified SDK. It trains nothing by itself, and runs commands when told to."""
 
 from local.azureml.environment import app_settings
 from local.azureml.options import EmulatorOptions
