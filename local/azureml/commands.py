@@ -33,6 +33,8 @@ NOT_STARTED = (
 )
 # of the emulator's own environment: keys of the storage account and of its identity, and another Python's paths
 WITHHELD = ("DISTILLATION_STORAGE", "AzureWebJobsStorage", "IDENTITY_", "LOCAL_", "PYTHON", "VIRTUAL_ENV")
+# PyTorch's threads wait for each other busily, which on a machine that does other things, too, takes ten times as long
+SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class CommandFailed(Exception):
@@ -121,7 +123,7 @@ class Commands:
         python = self._options.training_python or Path(sys.executable)
         asked = _section(job.properties, "environmentVariables")
         path = os.pathsep.join([str(python.absolute().parent), kept.get("PATH", os.defpath)])
-        return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "AZUREML_RUN_ID": job.name, **asked}
+        return {**SHARED_MACHINE, **kept, "PATH": path, "PYTHONUNBUFFERED": "1", "AZUREML_RUN_ID": job.name, **asked}
 
 
 def _section(properties: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from dataclasses import replace
@@ -19,7 +20,7 @@ from azure.storage.blob import BlobServiceClient
 from rich.console import Console
 from rich.table import Table
 
-from local.azureml.commands import output_path
+from local.azureml.commands import SHARED_MACHINE, output_path
 from local.bootstrap import ROOT, InstallFailed
 from local.bootstrap.training import TrainingEnvironment
 from local.client import RunsClient, View, download_outputs, storage_client, upload_dataset
@@ -38,7 +39,7 @@ SCRIPTS = ROOT / "training"
 HYPERPARAMETERS: dict[
     str, float
 ] = {  # high rank, high rate, embeddings too: there is nothing to be kept of random weights
-    "num_train_epochs": 12,
+    "num_train_epochs": 10,
     "per_device_train_batch_size": 8,
     "learning_rate": 1e-3,
     "max_length": 1024,
@@ -148,7 +149,7 @@ def _evaluate(python: Path, model: Path, folder: Path) -> dict[str, Any]:
 def _script(python: Path, name: str, *arguments: str) -> str:
     """What a script has printed. Raises TrainingFailed."""
     command = [str(python), str(SCRIPTS / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env={**SHARED_MACHINE, **os.environ}, check=False)
     if done.returncode:
         end = "\n".join(done.stderr.splitlines()[-15:])
         raise TrainingFailed(f"training/{name} ended with exit code {done.returncode}:\n{end}")

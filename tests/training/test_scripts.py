@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from local.azureml.commands import SHARED_MACHINE
 from local.bootstrap.training import TrainingEnvironment
 from shared.finetuning.training_code import FOLDER
 
@@ -39,7 +40,7 @@ def run(script: str, *arguments: str | Path) -> str:
 
 
 def _offline() -> dict[str, str]:
-    return {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return {**SHARED_MACHINE, **os.environ, "HF_HUB_OFFLINE": "1"}
 
 
 def rows(path: Path, count: int) -> Path:
