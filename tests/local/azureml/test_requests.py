@@ -96,7 +96,6 @@ def _with(place: tuple[str, ...], value: object) -> dict[str, Any]:
         (("properties", "jobType"), ...),
         (("properties", "surprise"), 1),
         (("properties", "tags"), {"a": 1}),
-        (("properties", "computeId"), "gpu-cluster"),
         (("properties", "experimentName"), "with blanks"),
         (("properties", "outputs"), ...),
         (("properties", "outputs", "registered_model", "assetName"), "a b"),
