@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.azurite import Azurite
 from shared.teacher.forms import forget_forms
+
+settings.register_profile("shared machine", deadline=None)  # no test may fail because others are busy
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(autouse=True)

@@ -98,6 +98,9 @@ class Storm:
             for child in [*reversed(self._children.values()), self._azurite.child]:
                 child.stop()
 
+    def port(self, name: str) -> int:
+        return self._ports[name]
+
     def kill(self, name: str) -> None:
         """`kill -9`, and after a moment a new start."""
         _kill(self._children[name])

@@ -60,7 +60,7 @@ def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(app: App, t
         download_outputs(storage, run_id, tmp_path)
     assert check_run(view, {"train": app.write("stopped.jsonl", rows)}, tmp_path) == []
     assert view["splits"]["train"]["held_out"] == len(jsonl((tmp_path / "validation.jsonl").read_bytes())) > 0
-    assert view["finetune"]["job"] == f"{run_id}-2"
+    assert view["finetune"]["job"] == run_id  # the first that was submitted
 
 
 def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(app: App) -> None:

@@ -53,7 +53,7 @@ async def test_the_same_is_found_whatever_the_ranges(
     inputs: dict[Split, bytes] = {"train": mixed(rows, seed=1), "validation": mixed(rows // 2, seed=2)}
     expected = await scanned(folder, inputs)
     monkeypatch.setattr("shared.scanning.MIN_RANGE_BYTES", width)
-    monkeypatch.setattr("shared.scanning.USUAL_RANGES", 1_000_000 if width > 1 else 40)
+    monkeypatch.setattr("shared.scanning.USUAL_RANGES", 1_000_000 if width > 1 else 12)
     cut = RunFolder(storage, folder.spec)
     found, rejected = await scanned(cut, inputs)
     for split in inputs:

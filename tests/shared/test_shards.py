@@ -187,6 +187,7 @@ async def test_an_execution_whose_time_is_up_leaves_the_rest_to_another(
             await shard_run(folder, teacher).run()
     [(_, metadata)] = [pair async for pair in folder.storage.metadata_under(folder.paths.journals("train"))]
     assert 0 < Tally.from_metadata(metadata).done < 5
+    monkeypatch.setattr("shared.shards.WORK_SECONDS", 60)
     assert (await shard_run(folder, teacher).run()).accepted == 5
     assert set(teacher.asked.values()) == {1}
 

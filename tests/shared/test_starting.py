@@ -128,10 +128,10 @@ async def test_a_body_with_a_name_is_one_run_and_without_one_a_new_run_each_time
 
 
 async def test_a_bodys_own_words_are_kept_and_parsed_again(folder: Folder) -> None:
-    body = {"task": "nli", "train": folder.train, "quality": {"min_rows": 3}}
+    body = {"task": "nli", "train": folder.train, "quality": {"min_rows": 30}}
     request = await request_of_body(folder.storage, body)
     assert (request.source, request.body) == ("http", body)
-    assert (await specification(folder.storage, request)).min_rows == 3
+    assert (await specification(folder.storage, request)).min_rows == 30
 
 
 async def test_every_missing_dataset_of_a_body_is_named(storage: Storage) -> None:

@@ -44,7 +44,7 @@ def test_fast_leaves_out_what_is_slow_and_says_so(
 ) -> None:
     tools = Tools(monkeypatch)
     assert tools.main("--fast") == 0
-    assert tools.started == ["ruff check .", "ruff format --check .", "pytest -m not real_data"]
+    assert tools.started == ["ruff check .", "ruff format --check .", "pytest -n 3 --dist loadfile -m not real_data"]
     assert "skipped (--fast): pyright" in capsys.readouterr().out
 
 
