@@ -27,7 +27,7 @@ HARMLESS = frozenset({"content_filter"})
 @bp.activity_trigger(input_name="run", activity=PREFLIGHT)
 @returns_permanent_failures
 async def preflight(run: Payload) -> Payload:
-    """`{run_id}` → ok, or failed with everything that stands in the way."""
+    """`{run_id}` → `{warnings}`, or failed with everything that stands in the way."""
     own = settings.current()
     async with open_storage(own) as storage:
         spec = await read_spec(storage, RunPaths(run["run_id"]))
@@ -36,7 +36,7 @@ async def preflight(run: Payload) -> Payload:
     if problems:
         listed = "; ".join(problem["problem"] for problem in problems)
         raise PermanentError(f"the run cannot begin: {listed}", code="preflight", details=problems)
-    return ok()
+    return ok(warnings=await asyncio.to_thread(_backend_warnings, own, spec))
 
 
 async def _teacher_problems(own: Settings, spec: RunSpec) -> list[Problem]:
@@ -59,3 +59,7 @@ def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
         backend = get_backend(student.backend, own)
         problems.extend({"where": where, "problem": problem} for problem in backend.preflight(student))
     return problems
+
+
+def _backend_warnings(own: Settings, spec: RunSpec) -> list[str]:
+    return [warning for student in spec.students for warning in get_backend(student.backend, own).warnings(student)]

@@ -89,7 +89,8 @@ class _Run:
         )  # from now on both are heard at once
         spec = yield from self.prepare()
         yield from self.scan(spec)
-        yield from self.call(PREFLIGHT, "preflight", {})
+        checked = yield from self.call(PREFLIGHT, "preflight", {})
+        self.status.warnings += checked.get("warnings", [])  # histories of before have none
         yield from self.generate(spec)
         yield from self.assemble(spec)
         yield from self.finetune(spec)

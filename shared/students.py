@@ -4,7 +4,8 @@ Catalogues change every few months, so nothing else in the app names a model. A 
 safe assumptions and a warning. Sources, as of August 2026: Microsoft's retirement schedule of Foundry Models, its fine-tuning
 overview, the samples in Azure/azureml-examples (`jobs/finetuning`), and the models' own cards for context and chat template.
 Of Azure OpenAI, as of October 2026, all in MicrosoftDocs/azure-ai-docs: `includes/fine-tune-supported-models.md` (models, and
-which are trained globally alone), `includes/fine-tune-models.md` (length of a training example), the retirement schedule.
+which are trained globally alone), `includes/fine-tune-models.md` (length of a training example, regions), the retirement schedule.
+Regions of AzureML, as of March 2026: its region availability for standard deployments, column of fine-tuning.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Student:
     asset: str | None = None  # its asset id in AzureML, newest version known to us; None: not in an AzureML registry
     foundry: str | None = None  # its id in the fine-tuning API of Azure OpenAI and Foundry; None: not offered there
     global_training: bool = False  # that API trains it in Azure's global capacity alone, in no region of its own
+    regions: tuple[str, ...] = ()  # in which its own service fine-tunes it; empty: not published
     backend: str = AZUREML  # where it is fine-tuned when a run does not say
     any_hyperparameter: bool = False
     warnings: tuple[str, ...] = ()
@@ -100,19 +102,28 @@ def _closing(new_customers: str, everyone: str) -> tuple[str, ...]:
 
 CLOSING_4O = _closing("deprecated, so to new customers already", "no earlier than 2027-04-01")
 CLOSING_41 = _closing("to new customers on 2027-04-14, when the base model retires", "no earlier than that")
+IN_THE_US = ("eastus", "eastus2", "northcentralus", "southcentralus", "westus", "westus3")
+OPENAI_REGIONS = ("northcentralus", "swedencentral")  # of regional training; global training is in many more
 OPENAI_EXAMPLE_TOKENS = 65_536  # of one training example; gpt-4.1-nano takes half
 MARKETPLACE = "needs a marketplace subscription in the workspace"
 NOT_LISTED = "is no longer in the service's list of models: check that its fine-tuning is still offered"
 
 
 def _openai(
-    name: str, model: str, version: str, warnings: tuple[str, ...], context_tokens: int = OPENAI_EXAMPLE_TOKENS
+    name: str,
+    model: str,
+    version: str,
+    warnings: tuple[str, ...],
+    *,
+    context_tokens: int = OPENAI_EXAMPLE_TOKENS,
+    regions: tuple[str, ...] = OPENAI_REGIONS,
 ) -> Student:
     return Student(
         name=name,
         pattern=rf"{re.escape(model)}(-{version})?",
         context_tokens=context_tokens,
         foundry=f"{model}-{version}",
+        regions=regions,
         backend=AZURE_OPENAI,
         warnings=warnings,
     )
@@ -127,6 +138,7 @@ STUDENTS: tuple[Student, ...] = (
         asset=_asset("azureml-mistral", "Ministral-3B", 1),
         foundry="Ministral-3B",
         global_training=True,
+        regions=IN_THE_US,
         notes=f"the smallest one offered, generally available, no retirement date; {MARKETPLACE}",
     ),
     Student(
@@ -150,9 +162,12 @@ STUDENTS: tuple[Student, ...] = (
         pattern=r"phi-4-mini-instruct",
         context_tokens=131_072,
         asset=_asset("azureml", "Phi-4-mini-instruct", 1),
+        regions=IN_THE_US,
         notes="3.8B parameters, generally available, sold by Microsoft: no marketplace subscription",
     ),
-    Student(name="Phi-4", pattern=r"phi-4", context_tokens=16_384, asset=_asset("azureml", "Phi-4", 7)),
+    Student(
+        name="Phi-4", pattern=r"phi-4", context_tokens=16_384, asset=_asset("azureml", "Phi-4", 7), regions=IN_THE_US
+    ),
     Student(
         name="Phi-3.5",
         pattern=r"phi-3\.5-(mini|moe)-instruct",
@@ -204,6 +219,7 @@ STUDENTS: tuple[Student, ...] = (
         asset=_asset("azureml-meta", "Llama-3.3-70B-Instruct", 4),
         foundry="Llama-3.3-70B-Instruct",
         global_training=True,
+        regions=("westus3",),
     ),
     Student(
         name="gpt-oss 20B",
@@ -225,7 +241,7 @@ STUDENTS: tuple[Student, ...] = (
     _openai("GPT-4.1", "gpt-4.1", "2025-04-14", CLOSING_41),
     _openai("GPT-4.1 mini", "gpt-4.1-mini", "2025-04-14", CLOSING_41),
     _openai("GPT-4.1 nano", "gpt-4.1-nano", "2025-04-14", CLOSING_41, context_tokens=32_768),
-    _openai("GPT-4o", "gpt-4o", "2024-08-06", CLOSING_4O),
+    _openai("GPT-4o", "gpt-4o", "2024-08-06", CLOSING_4O, regions=("eastus2", *OPENAI_REGIONS)),
     _openai("GPT-4o mini", "gpt-4o-mini", "2024-07-18", CLOSING_4O),
 )
 

@@ -10,6 +10,7 @@ from local.azureml.catalogue import RegistryModel
 from local.azureml.environment import CLOUD, CONTAINER, DATASTORE, RESOURCE_GROUP, SUBSCRIPTION, TENANT, WORKSPACE
 from local.azureml.store import JobRecord, ModelRecord
 
+LOCATION = "eastus2"  # where the workspace says that it lies
 NOTICE = "Local emulator: no model was trained."
 COMMAND_NOTICE = "Local emulator: the command was run on this machine, and nowhere else."
 
@@ -37,7 +38,7 @@ def workspace(base_url: str) -> dict[str, Any]:
         "id": WORKSPACE_ID,
         "name": WORKSPACE,
         "type": f"{PROVIDER}/workspaces",
-        "location": "local",
+        "location": LOCATION,
         "kind": "Default",
         "tags": {"emulator": NOTICE},
         "properties": {

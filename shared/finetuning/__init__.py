@@ -105,6 +105,10 @@ class FineTuningBackend(Protocol):
         """What stands in the way of a job with this student, each with its remedy; empty when nothing does."""
         ...
 
+    def warnings(self, student: StudentSpec) -> list[str]:
+        """What stands in nobody's way as far as we know, and may all the same be why a job is refused."""
+        ...
+
     def submit(self, request: FineTuneRequest) -> JobState:
         """Submit the job, or find the one of this name that exists already. To be called again until it is `submitted`."""
         ...

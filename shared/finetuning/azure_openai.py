@@ -54,6 +54,10 @@ class AzureOpenAIBackend:
         except PermanentError as error:
             return [str(error)]
 
+    def warnings(self, student: StudentSpec) -> list[str]:
+        """None: the API does not say in which region a resource lies, and preflight asks whether it trains the model."""
+        return []
+
     def submit(self, request: FineTuneRequest) -> JobState:
         """Create the job, or find the one of this name. Until its files are ready, the state is not `submitted`."""
         with self._errors(f"fine-tuning job {request.job_name} could not be submitted"):

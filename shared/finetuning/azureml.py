@@ -17,7 +17,7 @@ from shared.finetuning.azureml_errors import problem_of as _problem
 from shared.finetuning.azureml_errors import service_errors
 from shared.finetuning.statuses import azureml_status
 from shared.spec import Hyperparameter, StudentSpec
-from shared.students import ASSET_ID
+from shared.students import ASSET_ID, find_student
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -49,6 +49,19 @@ class AzureMLBackend:
 
     def _student_problems(self, student: StudentSpec) -> list[str]:
         return _problem(_check_student, student.model or "")
+
+    def warnings(self, student: StudentSpec) -> list[str]:
+        """A student whose fine-tuning is offered in other regions than the workspace's, as far as our table knows."""
+        known, name = find_student(student.model or ""), self._workspace[-1]
+        if not known.regions or student.compute:
+            return []
+        with service_errors(f"AzureML workspace {name} cannot be read"):
+            location = cast(Any, self._client().workspaces).get(name).location or ""
+        region = location.replace(" ", "").lower()
+        if region in known.regions:
+            return []
+        offered = ", ".join(known.regions)
+        return [f"{known.name} was last known to be fine-tuned in {offered}, and workspace {name} lies in {region}"]
 
     def submit(self, request: FineTuneRequest) -> JobState:
         """Submit the job, or find the one of this name that exists already."""

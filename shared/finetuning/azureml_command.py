@@ -58,6 +58,10 @@ class AzureMLCommandBackend(AzureMLBackend):
         problems = problem_of(model_argument, student.model or "") + problem_of(scripts)
         return problems + problem_of(self._check_environment, student.environment or DEFAULT_ENVIRONMENT)
 
+    def warnings(self, student: StudentSpec) -> list[str]:
+        """None: any region with the machines will do."""
+        return []
+
     def _job(self, request: FineTuneRequest) -> Any:
         import azure.ai.ml as sdk
 

@@ -35,8 +35,8 @@ async def test_a_run_that_can_begin_costs_one_request_and_no_job(
 ) -> None:
     workspace, run = open_workspace(), new_run()
     async with teach() as teacher:
-        assert await check(run) == {"status": "ok"}
-        assert await run.call(PREFLIGHT) == {"status": "ok"}
+        assert await check(run) == {"status": "ok", "warnings": []}
+        assert await run.call(PREFLIGHT) == {"status": "ok", "warnings": []}
     assert [record.status for record in teacher.records] == [200, 200]
     assert workspace.ask("jobs")[1]["value"] == []
     assert "plan/train.json" not in await run.names()

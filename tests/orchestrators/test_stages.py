@@ -149,3 +149,9 @@ def test_the_request_reaches_the_first_activity_unchanged() -> None:
     run.run()
     (prepared,) = run.hub.called(PREPARE_RUN)
     assert prepared.input == REQUEST
+
+
+def test_what_preflight_warns_of_is_in_the_status() -> None:
+    run = Distillation(instead={PREFLIGHT: lambda _: ok(warnings=["the workspace lies elsewhere"])})
+    assert run.run().output["status"] == "completed"
+    assert "the workspace lies elsewhere" in run.shown["warnings"]

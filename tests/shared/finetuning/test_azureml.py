@@ -242,3 +242,12 @@ def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(azurite
 def test_a_compute_that_does_not_exist_is_told_before_anything_is_paid_for(start: Start) -> None:
     (problem,) = start().preflight(STUDENT.model_copy(update={"compute": "typo"}))
     assert "compute typo cannot be used (check student.compute)" in problem
+
+
+def test_a_workspace_in_a_region_where_the_student_was_not_offered_is_a_warning_and_no_obstacle(start: Start) -> None:
+    own = start()
+    llama = student_of("azureml://registries/azureml-meta/models/Llama-3.3-70B-Instruct/versions/4")
+    (warning,) = own.warnings(llama)
+    assert "fine-tuned in westus3, and workspace local lies in eastus2" in warning
+    assert own.preflight(llama) == []
+    assert own.warnings(STUDENT) == own.warnings(student_of("azureml://registries/r/models/new/versions/1")) == []
