@@ -93,7 +93,8 @@ async def conclude_finetuning(work: Payload) -> Payload:
         training = await Training.read(storage, own, work["run_id"], work.get("student", 0))
         request = training.request()
         record = training.record
-        if JobStatus(job["status"]).is_terminal and request is not None:
+        over = JobStatus(job["status"]).is_terminal or not job["job"]  # or it never came to a job: files may be left
+        if over and request is not None:
             state = _state(job)
             record.ended = await asyncio.to_thread(training.backend.conclude, request, state)
             if record.ended.curve:

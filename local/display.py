@@ -44,14 +44,29 @@ def job_text(job: Mapping[str, Any] | None) -> str:
     return str(job.get("service_status") or job.get("status")) if job else "-"
 
 
+def jobs_of(view: View) -> list[Mapping[str, Any]]:
+    """The fine-tuning job of each student, none where there is none yet."""
+    return view.get("students") or ([view["finetune"]] if view["finetune"] else [])
+
+
+def training_text(view: View) -> str:
+    """Each job's status, with its loss where the service tells it."""
+    told: list[str] = []
+    for job in jobs_of(view):
+        metrics: Mapping[str, float] = job.get("metrics") or {}
+        loss = metrics.get("loss")
+        told.append(job_text(job) + (f" (loss {loss:.3g})" if loss is not None else ""))
+    return ", ".join(told) or "-"
+
+
 def run_line(view: View) -> str:
     """A run in one line of plain text."""
     parts = [f"{view['id']}: {state_text(view)}"]
     parts += [f"{split} {split_text(view['splits'][split])}" for split in SPLITS if split in view["splits"]]
     if view["tokens"]["prompt"]:
         parts.append(f"{tokens_text(view['tokens'])} tokens")
-    if view["finetune"]:
-        parts.append(f"fine-tuning {job_text(view['finetune'])}")
+    if jobs_of(view):
+        parts.append(f"fine-tuning {training_text(view)}")
     if view["error"]:
         parts.append(str(view["error"]["message"]))
     return ", ".join(parts)
@@ -65,7 +80,7 @@ def runs_table(views: Iterable[View], waiting: Iterable[str] = ()) -> Table:
     for view in views:
         state = state_text(view)
         splits = [split_text(view["splits"].get(split)) for split in SPLITS]
-        cells = [view["task"], view["id"], state, *splits, tokens_text(view["tokens"]), job_text(view["finetune"])]
+        cells = [view["task"], view["id"], state, *splits, tokens_text(view["tokens"]), training_text(view)]
         table.add_row(*map(escape, map(str, cells)), style=STYLES.get(state))
     for run_id in waiting:
         table.add_row("", escape(run_id), "waiting", style="dim")
@@ -102,7 +117,7 @@ class RunsDisplay:
 
     def _tell(self, view: View) -> None:
         """Print the line of a run if it has changed: at once when it reached something new, else every few seconds."""
-        step = (state_text(view), job_text(view["finetune"]))
+        step = (state_text(view), [job_text(job) for job in jobs_of(view)])
         line, now = run_line(view), self._clock()
         told_step, told_line, told_at = self._told.get(view["id"], (None, "", 0.0))
         if line == told_line or (

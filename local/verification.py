@@ -74,10 +74,12 @@ def _check_report(view: View, path: Path) -> list[str]:
 
 
 def _check_model(view: View) -> list[str]:
-    job: Mapping[str, Any] = view["finetune"] or {}
-    if not job.get("model"):
-        return [f"no model was registered (fine-tuning status: {job.get('status', 'no job')})"]
-    return []
+    jobs: list[Mapping[str, Any]] = view.get("students") or [view["finetune"] or {}]
+    return [
+        f"no model was registered (fine-tuning status: {job.get('status', 'no job')})"
+        for job in jobs
+        if not job.get("model")
+    ]
 
 
 def _error(view: View) -> str:

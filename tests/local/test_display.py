@@ -144,3 +144,12 @@ def test_a_terminal_gets_a_table_that_stays_when_the_display_is_closed() -> None
         display.show({"nli-mine": generating(34), "math-x": None})
     assert any("34/96" in line for line in terminal.lines)
     assert any("waiting" in line for line in terminal.lines)
+
+
+def test_several_students_are_shown_each_with_its_loss() -> None:
+    jobs = [
+        {"status": "running", "service_status": "Running", "metrics": {"loss": 0.51234}},
+        {"status": "queued"},
+    ]
+    line = run_line({**generating(11), "stage": "finetune", "finetune": jobs[0], "students": jobs})
+    assert line.endswith("fine-tuning Running (loss 0.512), queued")

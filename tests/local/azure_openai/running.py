@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from local.azure_openai import EmulatorOptions, serve
-from tests.local.azureml.running import PATIENCE, ask
+from tests.local.azureml.running import ask
+from tests.local.in_a_thread import PATIENCE, in_a_thread
 
 MODEL = "gpt-4.1-mini-2025-04-14"
 
@@ -23,21 +22,8 @@ def emulator(*, data_dir: Path | None = None, port: int = 0, **options: Any) -> 
     """The base URL of an emulator that paces jobs over 0 s unless told otherwise."""
     settings: dict[str, Any] = {"pace": 0.0, **options}
     chosen = EmulatorOptions(**settings)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="azure openai emulator")
-    thread.start()
-
-    def call(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
-
-    block = serve(chosen, data_dir=data_dir, port=port)
-    try:
-        yield call(block.__aenter__()).base_url
-    finally:
-        call(block.__aexit__(None, None, None))
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE)
-        loop.close()
+    with in_a_thread(serve(chosen, data_dir=data_dir, port=port)) as running:
+        yield running.base_url
 
 
 class Resource:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,9 +20,9 @@ from local.azureml.arm import WORKSPACE_ID
 from local.azureml.environment import CONTAINER, DATASTORE, TOKEN_PATH
 from local.azureml.store import TERMINAL
 from shared.students import DEFAULT_STUDENT
+from tests.local.in_a_thread import PATIENCE, in_a_thread
 
 HEADER = "the identity header"
-PATIENCE = 30.0
 
 
 @contextmanager
@@ -34,21 +32,8 @@ def emulator(
     """The base URL of an emulator that paces jobs over 0 s unless told otherwise."""
     settings: dict[str, Any] = {"pace": 0.0, "identity_header": HEADER, **options}
     chosen = EmulatorOptions(**settings)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="azureml emulator")
-    thread.start()
-
-    def call(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
-
-    block = serve(chosen, storage=storage, data_dir=data_dir, port=port)
-    try:
-        yield call(block.__aenter__()).base_url
-    finally:
-        call(block.__aexit__(None, None, None))
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE)
-        loop.close()
+    with in_a_thread(serve(chosen, storage=storage, data_dir=data_dir, port=port)) as running:
+        yield running.base_url
 
 
 def ask(url: str, method: str = "GET", body: object = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
