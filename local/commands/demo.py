@@ -83,4 +83,5 @@ def _print_outcome(
 ) -> None:
     for run_id in runs:
         print("\n".join(["", *outcome_lines(views[run_id], outputs_folder(options, run_id), problems[run_id])]))
-    print(f"\nLogs of each process: {options.logs}")
+    print("\nNo model was trained: the emulators play the services, losses included. `demo --train` trains one.")
+    print(f"Logs of each process: {options.logs}")
