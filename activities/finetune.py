@@ -28,28 +28,32 @@ ACCESS = frozenset({"azureml_access", "openai_access"})  # a token that has expi
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, splits, round, student}` → `{job}`. A second execution finds the first one's job.
+    """`{run_id, splits, round, student}` → `{job, reached, retry_after?}`. A second execution finds the first one's job.
 
-    A resumed run finds the job of the round before, too, unless that has failed or is to be trained with something else.
+    A service that cannot be reached is asked again by another execution, as is one that still takes in the data. A resumed
+    run finds the job of the round before, too, unless that has failed or is to be trained with something else.
     """
     own, number, round_ = settings.current(), run.get("student", 0), run.get("round", 0)
     async with open_storage(own) as storage:
         training = await Training.read(storage, own, run["run_id"], number)
         await training.measure(run["splits"])
-        state = await training.submit(round_)
+        try:
+            state = await training.submit(round_)
+        except TransientError as error:  # the follower asks again, for as long as it would for a job that it follows
+            return ok(job=_not_reached(error), reached=False, retry_after=error.retry_after)
         job = job_view(state)
         training.record.job = job
         await training.write()
     await _tell_root(client, run["run_id"], number, job)
-    return ok(job=job)
+    return ok(job=job, reached=True)
 
 
 @bp.activity_trigger(input_name="work", activity=POLL_FINETUNING)
 @bp.durable_client_input(client_name="client")
 @returns_permanent_failures
 async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, job, student, cancel?, tell?}` → `{job, reached}` as the service sees it now, once more asked to cancel it
-    where that is due. `tell`: whether the root is to hear of new metrics, too.
+    """`{run_id, job, student, cancel?, tell?}` → `{job, reached, retry_after?}` as the service sees it now, once more asked to
+    cancel it where that is due. `tell`: whether the root is to hear of new metrics, too.
 
     A service that cannot be reached, or that refuses us for now, changes nothing.
     """
@@ -63,7 +67,8 @@ async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) 
     except DistillationError as error:
         if not _may_pass(error):
             raise
-        return ok(job=_unreached(known, error), reached=False)
+        wait = error.retry_after if isinstance(error, TransientError) else None
+        return ok(job=_unreached(known, error), reached=False, retry_after=wait)
     job["metrics"] = job["metrics"] or known.get("metrics", {})
     if has_changed(job, known) or (work.get("tell") and job != known):
         await _tell_root(client, run_id, work.get("student", 0), job)
@@ -111,6 +116,12 @@ def _may_pass(error: DistillationError) -> bool:
 
 def _unreached(known: dict[str, Any], error: DistillationError) -> dict[str, Any]:
     return {**known, "message": f"the service could not be asked: {error}"}
+
+
+def _not_reached(error: TransientError) -> dict[str, Any]:
+    """What is shown of a job that is yet to be submitted."""
+    waiting = JobState(name="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False)
+    return _unreached(job_view(waiting), error)
 
 
 def _state(job: dict[str, Any]) -> JobState:

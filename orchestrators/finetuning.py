@@ -21,6 +21,7 @@ from shared.pacing import poll_interval, progress_interval
 FINETUNE = "finetune"
 CANCEL = "cancel"
 POLLS_PER_EXECUTION = 100
+MAX_RETRY_AFTER_SECONDS = 3600.0  # a service may name any time
 
 bp = df.Blueprint()
 
@@ -45,12 +46,13 @@ def _follow(context: Context, work: dict[str, Any]) -> Generator[Any, Any, dict[
         deadline = now + timedelta(hours=work["max_hours"])
         work |= {"job": submitted["job"], "polls": 0, "deadline": deadline.isoformat(), "cancelling": None}
         work |= {"began": now.isoformat(), "told": now.isoformat()}
+        _note_reach(context, work, submitted)
     cancelled = context.wait_for_external_event(CANCEL)
     for _ in range(POLLS_PER_EXECUTION):
         outcome = job_outcome(work["job"], work["cancelling"]) or _given_up(context, work)
         if outcome is not None:
             return outcome
-        yield from first_of(context, [] if cancelled.is_completed else [cancelled], poll_interval(work["polls"]))
+        yield from first_of(context, [] if cancelled.is_completed else [cancelled], _pause(work))
         reason = _reason_to_cancel(context, work, cancelled)
         if reason:
             work["cancelling"] = reason
@@ -71,7 +73,7 @@ def _ask(context: Context, work: dict[str, Any]) -> Generator[Any, Any, None]:
         polled = yield from call(context, SUBMIT_FINETUNING, work)
     now = context.current_utc_datetime.isoformat()
     work["job"], work["polls"] = polled["job"], work["polls"] + 1
-    _note_since(work, "unreached_since", polled.get("reached") is False, now)
+    _note_reach(context, work, polled)
     _note_since(work, "silent_since", work["job"]["status"] == JobStatus.NOT_RESPONDING, now)
     _note_since(work, "cancelling_since", bool(work["cancelling"]), now)
 
@@ -114,6 +116,16 @@ def _is_time_to_tell(context: Context, work: dict[str, Any]) -> bool:
         return False
     work["told"] = now.isoformat()
     return True
+
+
+def _pause(work: dict[str, Any]) -> float:
+    """Seconds until the next poll: ever more, and not before the time that the service has named."""
+    return max(poll_interval(work["polls"]), work.get("retry_after") or 0.0)
+
+
+def _note_reach(context: Context, work: dict[str, Any], answer: dict[str, Any]) -> None:
+    _note_since(work, "unreached_since", answer.get("reached") is False, context.current_utc_datetime.isoformat())
+    work["retry_after"] = min(answer.get("retry_after") or 0.0, MAX_RETRY_AFTER_SECONDS)
 
 
 def _note_since(work: dict[str, Any], name: str, holds: bool, now: str) -> None:

@@ -68,10 +68,8 @@ def not_submitted(job: Mapping[str, Any], cancelling: str) -> dict[str, Any]:
 def given_up(job: Mapping[str, Any], cancelling: str | None, hours: float) -> dict[str, Any]:
     """The outcome of a job that nothing is heard of any more. What it does, nobody knows: the user is told where to look."""
     what = "has not confirmed the cancellation" if cancelling else "could not be asked"
-    message = (
-        f"the service {what} for {hours:g} hours, and fine-tuning job {job['job']} may still be running{_where(job)}; "
-        "resume the run to follow it again"
-    )
+    which = f"fine-tuning job {job['job']} may still be running" if job["job"] else "no job was submitted"
+    message = f"the service {what} for {hours:g} hours, and {which}{_where(job)}; resume the run to go on from here"
     return {
         "status": "failed",
         "job": dict(job),

@@ -198,7 +198,7 @@ def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
         assert outcome["status"] == "ok"
     else:
         assert outcome["error"]["code"] == "finetuning_unreachable"
-        assert "resume the run to follow it again" in outcome["error"]["message"]
+        assert "resume the run to go on from here" in outcome["error"]["message"]
 
 
 def test_a_cancellation_that_is_never_confirmed_ends_the_run_and_says_where_to_look(
@@ -258,3 +258,22 @@ def test_new_metrics_are_told_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) 
     polls = hub.called(POLL_FINETUNING)
     told = [call for call in polls if call.input["tell"]]
     assert 10 < len(told) < 60 < len(polls)
+
+
+def test_a_service_that_cannot_be_reached_at_first_gets_the_job_when_it_is_back() -> None:
+    unreached = ok(job=job("queued", job="", submitted=False), reached=False, retry_after=None)
+
+    def submit(_: dict[str, Any]) -> Any:
+        return unreached if hub.now < 3600 else ok(job=job("queued"), reached=True)
+
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: submit})
+    assert ended(hub, follower)["status"] == "ok"
+    assert 20 < len(hub.called(SUBMIT_FINETUNING)) < 60
+
+
+def test_a_service_is_not_asked_before_the_time_that_it_names() -> None:
+    answers = [ok(job=job("running"), reached=False, retry_after=300), ok(job=job("completed"), reached=True)]
+    hub, follower = follow(Service(), {POLL_FINETUNING: lambda _: answers.pop(0)})
+    assert ended(hub, follower)["status"] == "ok"
+    first, second = hub.called(POLL_FINETUNING)
+    assert second.started - (first.ended or 0) >= 300
