@@ -14,7 +14,13 @@ from local.bootstrap import ROOT
 from local.pins import REMEDY, check_pins
 
 # Most of the time is spent waiting for processes and timers: three at a time take 40 % of the time on 2 cores.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
+SIDE_BY_SIDE = [
+    "-n",
+    "3",
+    "--dist",
+    "loadfile",
+    "--no-loadscope-reorder",
+]  # or files of few, long tests would come last
 FAST_SKIPS = "pyright, and tests marked real_data"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from local.commands import checks
 from local.commands.arguments import parse
-from local.commands.checks import Check, run_checks
+from local.commands.checks import SIDE_BY_SIDE, Check, run_checks
 
 
 class Tools:
@@ -44,7 +44,11 @@ def test_fast_leaves_out_what_is_slow_and_says_so(
 ) -> None:
     tools = Tools(monkeypatch)
     assert tools.main("--fast") == 0
-    assert tools.started == ["ruff check .", "ruff format --check .", "pytest -n 3 --dist loadfile -m not real_data"]
+    assert tools.started == [
+        "ruff check .",
+        "ruff format --check .",
+        f"pytest {' '.join(SIDE_BY_SIDE)} -m not real_data",
+    ]
     assert "skipped (--fast): pyright" in capsys.readouterr().out
 
 

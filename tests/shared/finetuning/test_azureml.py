@@ -212,18 +212,23 @@ def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptio
     assert is_allowed("Microsoft.MachineLearningServices/workspaces/jobs/write", permissions) is allowed
 
 
-def test_metrics_are_shown_while_a_job_runs_and_their_curve_is_kept(azurite: str, start: Start) -> None:
-    own, request = start(pace=0.6), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+def test_metrics_are_shown_while_a_job_runs(azurite: str, start: Start) -> None:
+    own, request = start(status_path=("Running",)), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+    state = own.submit(request)
+    while state.status is not JobStatus.RUNNING or not state.metrics:
+        state = own.poll(request.job_name)
+    assert state.metrics == {"step": 400.0, "loss": 0.429305}
+
+
+def test_the_curve_of_a_job_that_has_ended_is_kept(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
     own.submit(request)
-    seen: list[JobState] = []
-    while not seen or not seen[-1].status.is_terminal:
-        seen.append(own.poll(request.job_name))
-    losses = [state.metrics["loss"] for state in seen if "loss" in state.metrics]
+    done = wait(own, request.job_name)
+    curve = own.conclude(request, done).curve
+    losses = [point["loss"] for point in curve]
     assert losses == sorted(losses, reverse=True)
-    assert len(set(losses)) > 1
-    curve = own.conclude(request, seen[-1]).curve
-    assert len(curve) == 20
-    assert curve[-1] == {"step": 400.0, "loss": losses[-1]}
+    assert (len(curve), curve[-1]) == (20, {"step": 400.0, "loss": 0.429305})
+    assert done.metrics == curve[-1]
 
 
 def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(azurite: str, start: Start) -> None:
