@@ -34,17 +34,20 @@ async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient)
     run finds the job of the round before, too, unless that has failed or is to be trained with something else.
     """
     own, number, round_ = settings.current(), run.get("student", 0), run.get("round", 0)
+    known: dict[str, Any] = run.get("job") or {}
     async with open_storage(own) as storage:
         training = await Training.read(storage, own, run["run_id"], number)
         await training.measure(run["splits"])
         try:
             state = await training.submit(round_)
         except TransientError as error:  # the follower asks again, for as long as it would for a job that it follows
-            return ok(job=_not_reached(error), reached=False, retry_after=error.retry_after)
+            waiting = _not_reached(error)
+            await _tell_change(client, run["run_id"], number, waiting, known)
+            return ok(job=waiting, reached=False, retry_after=error.retry_after)
         job = job_view(state)
         training.record.job = job
         await training.write()
-    await _tell_root(client, run["run_id"], number, job)
+    await _tell_change(client, run["run_id"], number, job, known)
     return ok(job=job, reached=True)
 
 
@@ -67,8 +70,10 @@ async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) 
     except DistillationError as error:
         if not _may_pass(error):
             raise
-        wait = error.retry_after if isinstance(error, TransientError) else None
-        return ok(job=_unreached(known, error), reached=False, retry_after=wait)
+        job, wait = _unreached(known, error), error.retry_after if isinstance(error, TransientError) else None
+        if work.get("tell"):
+            await _tell_root(client, run_id, work.get("student", 0), job)
+        return ok(job=job, reached=False, retry_after=wait)
     job["metrics"] = job["metrics"] or known.get("metrics", {})
     if has_changed(job, known) or (work.get("tell") and job != known):
         await _tell_root(client, run_id, work.get("student", 0), job)
@@ -142,6 +147,13 @@ async def _backend(run_id: str, number: int) -> FineTuningBackend:
     async with open_storage(own) as storage:
         spec = await read_spec(storage, RunPaths(run_id))
     return get_backend(spec.students[number].backend, own)
+
+
+async def _tell_change(
+    client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any], known: dict[str, Any]
+) -> None:
+    if has_changed(job, known):
+        await _tell_root(client, run_id, number, job)
 
 
 async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any]) -> None:

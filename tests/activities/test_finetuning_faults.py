@@ -132,3 +132,29 @@ async def test_a_resumed_run_uploads_a_changed_dataset_anew(new_run: NewRun, app
             await follow(run, submitted["job"])
             await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * 30))
         assert len(set(names)) == len(Resource(base_url).files()) == 2
+
+
+async def test_the_root_hears_once_of_a_service_that_cannot_be_reached_for_the_submission(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    break_next(workspace.base_url, path_contains="/jobs/", status=503, times=2)
+    job: dict[str, Any] = {}
+    for _ in range(3):
+        job = (await run.call(SUBMIT_FINETUNING, splits=("train",), **({"job": job} if job else {})))["job"]
+    told = [data["service_status"] for _, _, data in run.client.events]
+    assert told == ["not submitted yet", "NotStarted"]
+    assert "503" in run.client.events[0][2]["message"]
+
+
+async def test_the_root_hears_now_and_then_of_a_service_that_cannot_be_polled(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(pace=600)
+    run = await ready(new_run())
+    job = await submit(run)
+    break_next(workspace.base_url, path_contains="/jobs/", status=503, times=2)
+    for tell in (False, True):
+        await run.call(POLL_FINETUNING, job=job, tell=tell)
+    assert ["503" in data["message"] for _, _, data in run.client.events] == [True]
