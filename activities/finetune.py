@@ -16,7 +16,7 @@ from shared import settings
 from shared.account import open_storage
 from shared.errors import DistillationError, PermanentError, TransientError
 from shared.finetuning import FineTuningBackend, JobState, JobStatus, get_backend
-from shared.finetuning.outcome import has_changed, job_view
+from shared.finetuning.outcome import has_changed, job_view, viewed_job
 from shared.paths import RunPaths
 
 bp = df.Blueprint()
@@ -105,8 +105,7 @@ async def conclude_finetuning(work: Payload) -> Payload:
         record = training.record
         over = JobStatus(job["status"]).is_terminal or not job["job"]  # or it never came to a job: files may be left
         if over and request is not None:
-            state = _state(job)
-            record.ended = await asyncio.to_thread(training.backend.conclude, request, state)
+            record.ended = await asyncio.to_thread(training.backend.conclude, request, viewed_job(job))
             if record.ended.curve:
                 job["metrics"] = {**record.ended.curve[-1], **job.get("metrics", {})}
         record.job = job
@@ -127,19 +126,6 @@ def _not_reached(error: TransientError) -> dict[str, Any]:
     """What is shown of a job that is yet to be submitted."""
     waiting = JobState(name="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False)
     return _unreached(job_view(waiting), error)
-
-
-def _state(job: dict[str, Any]) -> JobState:
-    """A job's state from its view."""
-    return JobState(
-        name=job["job"],
-        status=JobStatus(job["status"]),
-        service_status=job["service_status"],
-        message=job.get("message"),
-        url=job.get("url"),
-        registered_model=job.get("model"),
-        metrics=job.get("metrics") or {},
-    )
 
 
 async def _backend(run_id: str, number: int) -> FineTuningBackend:

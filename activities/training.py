@@ -59,7 +59,7 @@ class Training:
             facts = known.get(split)
             if facts is None or facts.etag != properties.etag:
                 read = await file_facts(name, self.storage.stream(name))
-                uri = _uri(self.own, self.storage, name)
+                uri = self.own.datastore_uri(name) or self.storage.uri(name)
                 dataset = Dataset(blob=name, uri=uri, **read.model_dump(include={"bytes", "lines", "sha256"}))
                 facts = SplitFacts(etag=properties.etag, dataset=dataset)
             self.record.datasets[split] = facts
@@ -70,15 +70,14 @@ class Training:
         attempt = record.current
         if attempt is None or attempt.key != key:
             await self._cancel_earlier()
-            record.begin(self.paths.run_id, key, round_)
-        elif attempt.round != round_:
+        elif attempt.round == round_:
+            return await self._submit()
+        else:
             state = await self._submit()
             if state.status not in (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.CANCELLING):
                 attempt.round = round_
                 return state
-            record.begin(self.paths.run_id, key, round_)
-        else:
-            return await self._submit()
+        record.begin(self.paths.run_id, key, round_)
         await self.write()
         return await self._submit()
 
@@ -126,10 +125,3 @@ class Training:
     def _dataset(self, split: str) -> Dataset | None:
         facts = self.record.datasets.get(split)
         return facts.dataset if facts else None
-
-
-def _uri(own: Settings, storage: Storage, name: str) -> str:
-    """Where AzureML reads a dataset: through the workspace's datastore, or at its blob URI."""
-    if own.azureml_datastore:
-        return f"azureml://datastores/{own.azureml_datastore}/paths/{name}"
-    return storage.uri(name)

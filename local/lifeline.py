@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Coroutine
+from typing import Any
 
 
 def exit_with_parent() -> None:
@@ -19,6 +21,18 @@ def _wait_for_end_of_stdin() -> None:
     while os.read(descriptor, 4096):  # whatever is written is ignored
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_server(serving: Coroutine[Any, Any, None], *, port: int, lifeline: bool) -> int:
+    """Run a server until it has been told to stop. Exit code 1, and why on stderr, when the port cannot be served."""
+    if lifeline:
+        exit_with_parent()
+    try:
+        asyncio.run(serving)
+    except OSError as error:
+        print(f"cannot serve on port {port}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def told_to_stop() -> asyncio.Event:

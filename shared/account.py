@@ -7,7 +7,7 @@ without them, and the first activity or request pays.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import PermanentError, TransientError
@@ -15,7 +15,8 @@ from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
 from shared.sharing import shared
 
 if TYPE_CHECKING:
-    from azure.storage.blob.aio import BlobServiceClient
+    from azure.storage.blob import BlobServiceClient
+    from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
 
     from shared.storage import Storage
 
@@ -42,27 +43,39 @@ async def open_storage(settings: Settings) -> AsyncGenerator[Storage]:
         raise TransientError(f"the storage account could not be used: {said}") from error
 
 
+def open_blocking(settings: Settings, **options: Any) -> BlobServiceClient:
+    """The same account for threads that block, as SDKs that read a file or take a URL need it. `options` are the client's own."""
+    from azure.storage.blob import BlobServiceClient
+
+    credential = None
+    if not settings.storage_connection_string:
+        from azure.identity import DefaultAzureCredential
+
+        credential = DefaultAzureCredential()
+    return _made(BlobServiceClient, settings, credential, **options)
+
+
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncGenerator[BlobServiceClient]:
+async def _client(settings: Settings) -> AsyncGenerator[AsyncBlobServiceClient]:
     from azure.storage.blob.aio import BlobServiceClient
 
     limits: dict[str, Any] = {"max_chunk_get_size": CHUNK_BYTES, "max_single_get_size": CHUNK_BYTES}
+    async with AsyncExitStack() as stack:
+        credential = None
+        if not settings.storage_connection_string:
+            from azure.identity.aio import DefaultAzureCredential
+
+            credential = await stack.enter_async_context(DefaultAzureCredential())
+        yield await stack.enter_async_context(_made(BlobServiceClient, settings, credential, **limits))
+
+
+def _made(kind: Any, settings: Settings, credential: Any, **options: Any) -> Any:
+    """A client of this kind, by connection string or by identity. Raises PermanentError for settings that are no account."""
     if settings.storage_connection_string:
         try:
-            client = BlobServiceClient.from_connection_string(
-                settings.storage_connection_string.get_secret_value(), **limits
-            )
+            return kind.from_connection_string(settings.storage_connection_string.get_secret_value(), **options)
         except ValueError as error:
             raise PermanentError(f"{STORAGE} is not a connection string: {error}", code="settings") from None
-        async with client:
-            yield client
-        return
     if not settings.blob_service_uri:
         raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
-    from azure.identity.aio import DefaultAzureCredential
-
-    async with (
-        DefaultAzureCredential() as credential,
-        BlobServiceClient(settings.blob_service_uri, credential=credential, **limits) as client,
-    ):
-        yield client
+    return kind(settings.blob_service_uri, credential=credential, **options)

@@ -69,6 +69,10 @@ class Settings(BaseModel):
     azure_openai_api_key: SecretStr | None
     student_model: str | None
 
+    def datastore_uri(self, name: str) -> str | None:
+        """Where AzureML reads a blob of container `runs` through the workspace's datastore; None where none is set."""
+        return f"azureml://datastores/{self.azureml_datastore}/paths/{name}" if self.azureml_datastore else None
+
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables. Raises SettingsError naming every setting that is missing or wrong."""

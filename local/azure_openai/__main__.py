@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from local.azure_openai.options import DEFAULT_PACE, FINAL_STATUSES, SUCCEEDED, EmulatorOptions
 from local.azure_openai.server import serve
-from local.lifeline import exit_with_parent, told_to_stop
+from local.lifeline import run_server, told_to_stop
 
 KEY_VARIABLE = "LOCAL_AZURE_OPENAI_KEY"
 
@@ -68,14 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = options(given)
     except ValueError as error:
         flags.error(str(error))
-    if given.lifeline:
-        exit_with_parent()
-    try:
-        asyncio.run(run(chosen, given.port, given.data_dir))
-    except OSError as error:
-        print(f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0
+    return run_server(run(chosen, given.port, given.data_dir), port=given.port, lifeline=given.lifeline)
 
 
 if __name__ == "__main__":

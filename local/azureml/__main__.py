@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from local.azureml.access import ROLES
 from local.azureml.options import DEFAULT_PACE, FINAL_STATUSES, EmulatorOptions
 from local.azureml.server import serve
 from local.bootstrap.training import TRAINING_PYTHON
-from local.lifeline import exit_with_parent, told_to_stop
+from local.lifeline import run_server, told_to_stop
 
 STORAGE_VARIABLES = ("DISTILLATION_STORAGE", "AzureWebJobsStorage")
 
@@ -90,14 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         flags.error(str(error))
     storage = next(filter(None, map(os.environ.get, STORAGE_VARIABLES)), None)
-    if given.lifeline:
-        exit_with_parent()
-    try:
-        asyncio.run(run(chosen, given.port, given.data_dir, storage))
-    except OSError as error:
-        print(f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0
+    return run_server(run(chosen, given.port, given.data_dir, storage), port=given.port, lifeline=given.lifeline)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.lifeline import exit_with_parent, told_to_stop
+from local.lifeline import run_server, told_to_stop
 from local.teacher.options import ANSWER_FAULTS, REQUEST_FAULTS, TeacherOptions
 from local.teacher.server import serve
 
@@ -77,14 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = options(given)
     except (ValueError, OSError) as error:
         flags.error(str(error))
-    if given.lifeline:
-        exit_with_parent()
-    try:
-        asyncio.run(run(chosen, given.port))
-    except OSError as error:
-        print(f"cannot serve on port {given.port}: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0
+    return run_server(run(chosen, given.port), port=given.port, lifeline=given.lifeline)
 
 
 if __name__ == "__main__":

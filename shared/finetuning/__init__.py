@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import InvalidInput, Problem, SettingsError
+from shared.errors import InvalidInput, PermanentError, Problem, SettingsError
 from shared.settings import AZURE_OPENAI_BASE_URL, AZUREML_SETTINGS, SETTINGS, Settings
 from shared.spec import StudentSpec
 
@@ -179,6 +179,21 @@ def _not_configured(service: str, names: tuple[str, ...]) -> SettingsError:
     return SettingsError(f"the student is fine-tuned by {service}, which needs {', '.join(names)}", details=problems)
 
 
+def ask_to_cancel(read: Callable[[], JobState], ask: Callable[[], None]) -> JobState:
+    """The job after `ask` was called, which is only done while there is something to cancel."""
+    state = read()
+    if state.status.is_terminal or state.status is JobStatus.CANCELLING:
+        return state
+    try:
+        ask()
+    except PermanentError:
+        state = read()
+        if state.status.is_terminal:  # it ended between the two calls
+            return state
+        raise
+    return read()
+
+
 def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
     """At most MAX_CURVE_POINTS of a curve, evenly spaced, with its first and last point."""
     if len(curve) <= MAX_CURVE_POINTS:
@@ -196,6 +211,7 @@ __all__ = [
     "JobRecord",
     "JobState",
     "JobStatus",
+    "ask_to_cancel",
     "get_backend",
     "thinned",
     "workspace_of",

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.errors import DistillationError, PermanentError
-from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus
+from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus, ask_to_cancel
 from shared.finetuning.azure_openai_client import openai_client
 from shared.finetuning.azure_openai_errors import service_errors, usable
 from shared.finetuning.azure_openai_jobs import is_ours, job_arguments, job_state, model_id, oldest
@@ -86,18 +86,12 @@ class AzureOpenAIBackend:
 
     def cancel(self, job_name: str) -> JobState:
         """Ask for cancellation, without waiting for it; a job that has ended stays as it is."""
-        state = self.poll(job_name)
-        if state.status.is_terminal or state.status is JobStatus.CANCELLING:
-            return state
-        try:
+
+        def ask() -> None:
             with self._errors(f"fine-tuning job {job_name} could not be cancelled"):
                 self._client().fine_tuning.jobs.cancel(job_name)
-        except PermanentError:
-            state = self.poll(job_name)
-            if state.status.is_terminal:  # it ended between the two calls
-                return state
-            raise
-        return self.poll(job_name)
+
+        return ask_to_cancel(lambda: self.poll(job_name), ask)
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         """Metrics, checkpoints and events of a job that has ended; its files are deleted where the student's settings say so.

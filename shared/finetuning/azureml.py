@@ -10,11 +10,10 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.errors import NotFound, PermanentError
-from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus, azureml_metrics
+from shared.finetuning import FineTuneRequest, JobRecord, JobState, JobStatus, ask_to_cancel, azureml_metrics
 from shared.finetuning.azureml_access import access_problems
 from shared.finetuning.azureml_client import registry_client, workspace_client
-from shared.finetuning.azureml_errors import problem_of as _problem
-from shared.finetuning.azureml_errors import service_errors
+from shared.finetuning.azureml_errors import problem_of, service_errors
 from shared.finetuning.statuses import azureml_status
 from shared.spec import Hyperparameter, StudentSpec
 from shared.students import ASSET_ID, find_student
@@ -40,15 +39,15 @@ class AzureMLBackend:
 
     def preflight(self, student: StudentSpec) -> list[str]:
         """What stands in the way, each with its remedy. Raises TransientError when the service cannot say."""
-        problems = _problem(self._check_workspace) or self._access_problems()
+        problems = problem_of(self._check_workspace) or self._access_problems()
         if not problems and self._datastore:
-            problems += _problem(self._check_datastore)
+            problems += problem_of(self._check_datastore)
         if student.compute:
-            problems += _problem(self._check_compute, student.compute)
+            problems += problem_of(self._check_compute, student.compute)
         return problems + self._student_problems(student)
 
     def _student_problems(self, student: StudentSpec) -> list[str]:
-        return _problem(_check_student, student.model or "")
+        return problem_of(_check_student, student.model or "")
 
     def warnings(self, student: StudentSpec) -> list[str]:
         """A student whose fine-tuning is offered in other regions than the workspace's, as far as our table knows."""
@@ -86,18 +85,12 @@ class AzureMLBackend:
 
     def cancel(self, job_name: str) -> JobState:
         """Ask for cancellation, without waiting for it; a job that has ended stays as it is."""
-        state = self.poll(job_name)
-        if state.status.is_terminal or state.status is JobStatus.CANCELLING:
-            return state
-        try:
+
+        def ask() -> None:
             with service_errors(f"fine-tuning job {job_name} could not be cancelled"):
                 self._client().jobs.begin_cancel(job_name, polling=False)
-        except PermanentError:
-            state = self.poll(job_name)
-            if state.status.is_terminal:  # it ended between the two calls
-                return state
-            raise
-        return self.poll(job_name)
+
+        return ask_to_cancel(lambda: self.poll(job_name), ask)
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         """The curve of the training. Nothing was uploaded for this job alone, so that nothing is left to tidy up."""

@@ -96,9 +96,7 @@ class AzureMLCommandBackend(AzureMLBackend):
 
     def _uri(self, name: str) -> str:
         """Where the job reads something in container `runs`, as it does the datasets."""
-        if self._datastore:
-            return f"azureml://datastores/{self._datastore}/paths/{name}"
-        return f"{container_url(self._settings)}/{name}"
+        return self._settings.datastore_uri(name) or f"{container_url(self._settings)}/{name}"
 
     def _model_folder(self, model: str) -> str | None:
         """URI of a student that is a folder, None for one that is downloaded by its Hugging Face id."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
+from shared.account import open_blocking
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.paths import RUNS
-from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
+from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, BlobServiceClient
+    from azure.storage.blob import BlobClient
 
 CHUNK_BYTES = 1024 * 1024  # of a read from storage; the SDK takes ten times as much memory meanwhile
 
@@ -60,7 +61,7 @@ class _BlobRanges(io.RawIOBase):
 @contextmanager
 def open_blob(settings: Settings, name: str, size: int) -> Generator[BinaryIO]:
     """The blob of this name in container `runs`, which must have `size` bytes. Raises NotFound, PermanentError, TransientError."""
-    with _service(settings) as service:
+    with open_blocking(settings) as service:
         ranges = _BlobRanges(service.get_blob_client(RUNS, name))
         if ranges.size != size:
             raise PermanentError(f"dataset {name} has {ranges.size} bytes instead of {size}: it was changed")
@@ -76,18 +77,3 @@ def _storage_errors(name: str) -> Generator[None]:
         raise NotFound(f"dataset {name} is not in container {RUNS}") from error
     except AzureError as error:
         raise TransientError(f"dataset {name} could not be read: {str(error).partition(chr(10))[0]}") from error
-
-
-def _service(settings: Settings) -> BlobServiceClient:
-    from azure.storage.blob import BlobServiceClient
-
-    if settings.storage_connection_string:
-        try:
-            return BlobServiceClient.from_connection_string(settings.storage_connection_string.get_secret_value())
-        except ValueError as error:
-            raise PermanentError(f"{STORAGE} is not a connection string: {error}", code="settings") from None
-    if not settings.blob_service_uri:
-        raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
-    from azure.identity import DefaultAzureCredential
-
-    return BlobServiceClient(settings.blob_service_uri, credential=DefaultAzureCredential())

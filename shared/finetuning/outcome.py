@@ -33,6 +33,19 @@ def job_view(state: JobState) -> dict[str, Any]:
     }
 
 
+def viewed_job(job: Mapping[str, Any]) -> JobState:
+    """The job of such a view."""
+    return JobState(
+        name=job["job"],
+        status=JobStatus(job["status"]),
+        service_status=job["service_status"],
+        message=job.get("message"),
+        url=job.get("url"),
+        registered_model=job.get("model"),
+        metrics=job.get("metrics") or {},
+    )
+
+
 def has_changed(job: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """True for a change that users wait for; metrics alone are none."""
     return any(job.get(key) != known.get(key) for key in SAME)

@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shared.account import open_blocking
 from shared.errors import PermanentError, TransientError
 from shared.paths import RUNS
-from shared.settings import BLOB_SERVICE_URI, STORAGE, Settings
-
-if TYPE_CHECKING:
-    from azure.storage.blob import BlobServiceClient
+from shared.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "training"
 PREFIX = "_training"  # no run id begins with _, so that no run is taken for this
 HASH_CHARACTERS = 12
+ONCE: dict[str, Any] = {"retry_total": 0}  # Durable retries the activity: one policy, in one place
 
 
 @cache
@@ -50,7 +49,7 @@ def publish(settings: Settings, files: dict[str, bytes]) -> str:
     folder = code_folder(files)
     try:
         client: Any
-        with open_account(settings) as client:
+        with open_blocking(settings, **ONCE) as client:
             for name, content in files.items():
                 try:
                     client.get_blob_client(RUNS, f"{folder}/{name}").upload_blob(content)
@@ -65,24 +64,5 @@ def publish(settings: Settings, files: dict[str, bytes]) -> str:
 def container_url(settings: Settings) -> str:
     """URL of container `runs`, without any signature."""
     client: Any
-    with open_account(settings) as client:
+    with open_blocking(settings, **ONCE) as client:
         return client.get_container_client(RUNS).url
-
-
-def open_account(settings: Settings) -> BlobServiceClient:
-    """The account of shared/account.py, for threads that block."""
-    from azure.storage.blob import BlobServiceClient
-
-    own: Any = {"retry_total": 0}  # Durable retries the activity: one policy, in one place
-    if settings.storage_connection_string:
-        try:
-            return BlobServiceClient.from_connection_string(
-                settings.storage_connection_string.get_secret_value(), **own
-            )
-        except ValueError as error:
-            raise PermanentError(f"{STORAGE} is not a connection string: {error}", code="settings") from None
-    if not settings.blob_service_uri:
-        raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
-    from azure.identity import DefaultAzureCredential
-
-    return BlobServiceClient(settings.blob_service_uri, credential=DefaultAzureCredential(), **own)

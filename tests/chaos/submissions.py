@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from local.emulator_faults import PATH
 from local.ports import LOOPBACK
 from tests.chaos.storm import SPEC, TERMINAL, Storm, dataset
 from tests.local.azureml.running import ask
+from tests.local.polling import wait_for
 
 HELD_SECONDS = 4.0  # longer than it takes to kill the host
 PATIENCE_SECONDS = 120.0
@@ -39,32 +40,30 @@ def kill_while_submitting(folder: Path, kills: int) -> tuple[int, dict[str, Any]
         with storage_client(storm.storage) as storage:
             run_id = upload_dataset(storage, "math", "storm", {"train.jsonl": train, "run.json": spec})
         for number in range(1, kills + 1):
-            _wait(lambda seen=number: ask(f"{emulator}{PATH}")[1]["hits"] >= seen, f"submission {number}")
+            seen = partial(_has_seen, emulator, number)
+            wait_for(seen, f"submission {number}", PATIENCE_SECONDS)
             storm.kill("host")
         view = _ended(storm, run_id)
         jobs = ask(f"{emulator}/healthz")[1]["jobs"]
     return jobs, view
 
 
+def _has_seen(emulator: str, submissions: int) -> bool:
+    return ask(f"{emulator}{PATH}")[1]["hits"] >= submissions
+
+
 def _ended(storm: Storm, run_id: str) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
+    """The run's last view."""
+    ended: list[dict[str, Any]] = []
 
     def has_ended() -> bool:
-        nonlocal seen
         status, view = storm.ask("GET", f"/api/runs/{run_id}")
-        seen = view if status == 200 else seen
-        return status == 200 and view["status"] in TERMINAL
+        if status == 200 and view["status"] in TERMINAL:
+            ended.append(view)
+        return bool(ended)
 
-    _wait(has_ended, "the run's end")
-    return seen
-
-
-def _wait(holds: Any, what: str) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"{what} has not come in {PATIENCE_SECONDS:g} s")
-        time.sleep(0.05)
+    wait_for(has_ended, "the run's end", PATIENCE_SECONDS)
+    return ended[0]
 
 
 def main() -> int:
