@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httptools
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 IDLE_SECONDS = 60.0  # longer than that a connection is not trusted to be open still
@@ -204,15 +206,14 @@ class Connections:
         return None
 
     async def _connect(self) -> _Connection:
-        name = self._host if self._tls else None
+        loop = asyncio.get_running_loop()
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                _Connection,
-                self._host,
-                self._port,
-                ssl=self._context,
-                server_hostname=name,
-                happy_eyeballs_delay=FAMILY_SECONDS,
+            addresses = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            # not create_connection's own race: given up in the turn in which it was won, it forgets the open socket
+            connected = await start_connection(addresses, happy_eyeballs_delay=FAMILY_SECONDS)
+            name = self._host if self._tls else None
+            _, connection = await loop.create_connection(
+                _Connection, sock=connected, ssl=self._context, server_hostname=name
             )
         except OSError as error:  # also what TLS and name resolution raise
             raise NoReply(f"no connection to {self._host}:{self._port}: {error}") from None

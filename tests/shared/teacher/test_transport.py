@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 
 from shared.teacher import transport
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
+from tests.local.in_a_thread import PATIENCE
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -217,6 +219,34 @@ async def test_a_request_that_is_given_up_ends_its_connection(how: str) -> None:
             await ended.wait()
         assert (await ask(connections, b"second")).body == b"second"
     assert made == [0, 1]
+
+
+async def test_connecting_that_is_given_up_at_any_moment_leaves_no_socket_open() -> None:
+    closed = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        nonlocal closed
+        try:
+            await reader.read()  # until the client's end is closed
+        finally:
+            closed += 1
+
+    gc.disable()  # a forgotten socket stays as it was left
+    try:
+        async with server(serve) as (connections, made):
+            for turns in range(30):  # of the loop, until it is given up: connecting takes about ten
+                asking = asyncio.create_task(connections.post(b"", b"{}", PATIENCE))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
+            assert made
+            async with asyncio.timeout(PATIENCE):
+                while closed < len(made):
+                    await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_replies_are_those_of_their_requests_when_others_are_cancelled() -> None:
