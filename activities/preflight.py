@@ -53,13 +53,14 @@ async def _teacher_problems(own: Settings, spec: RunSpec) -> list[Problem]:
 
 
 def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
-    problems: list[Problem] = []
+    places: dict[str, list[str]] = {}  # by problem: students share a workspace, and what is wrong with it is told once
     for number, student in enumerate(spec.students):
         where = f"student.{number}" if isinstance(spec.student, list) else "student"
-        backend = get_backend(student.backend, own)
-        problems.extend({"where": where, "problem": problem} for problem in backend.preflight(student))
-    return problems
+        for problem in get_backend(student.backend, own).preflight(student):
+            places.setdefault(problem, []).append(where)
+    return [{"where": ", ".join(where), "problem": problem} for problem, where in places.items()]
 
 
 def _backend_warnings(own: Settings, spec: RunSpec) -> list[str]:
-    return [warning for student in spec.students for warning in get_backend(student.backend, own).warnings(student)]
+    found = [warning for student in spec.students for warning in get_backend(student.backend, own).warnings(student)]
+    return list(dict.fromkeys(found))

@@ -10,6 +10,7 @@ import pytest
 from activities.names import PREFLIGHT
 from local.teacher import ChatRequest
 from shared.errors import TransientError
+from shared.students import DEFAULT_STUDENT
 from tests.activities.conftest import NOBODY, Configure, NewRun, OpenWorkspace, Teach
 from tests.activities.runs import AppRun, sums
 
@@ -89,6 +90,18 @@ async def test_a_workspace_that_does_not_exist_is_found_with_the_settings_that_n
         configure(AZUREML_WORKSPACE="typo")
         found = problems(await check(new_run()))
     assert "workspace typo cannot be used (check the settings AZUREML_*)" in found["student"]
+
+
+async def test_what_stands_in_the_way_of_several_students_is_told_once(
+    new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace, configure: Configure
+) -> None:
+    open_workspace()
+    async with teach():
+        configure(AZUREML_WORKSPACE="typo")
+        found = problems(await check(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": TYPO}])))
+    assert list(found) == ["student.0, student.1", "student.1"]
+    assert "workspace typo" in found["student.0, student.1"]
+    assert TYPO in found["student.1"]
 
 
 async def test_everything_that_stands_in_the_way_is_told_at_once(

@@ -1,8 +1,9 @@
 """A run of the whole app while its host, its storage and its teacher are killed and unwell, and what must hold afterwards.
 
 `python -m tests.chaos --seeds 0:50`. Each seed draws its own storm: kills of the host, of Azurite and of the teacher, shards
-executed by a second worker at the same time, the dataset's event delivered again, storage that answers 503 or 412 or breaks
-connections before and after it has done its work. A storm has an end, so that a run can have one.
+executed by a second worker at the same time, the dataset's event delivered again, a wall clock of the host that jumps either way,
+storage that answers 503 or 412 or breaks connections before and after it has done its work. A storm has an end, so that a run
+can have one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
 STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
 FAULT_RATE = 0.06
 INDEX_SECONDS = 6.0  # after which Azurite has written down what it has confirmed
+CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = 120.0, 15.0  # of one jump: after one back, timers are due so much later
+CLOCK_OFF_SECONDS = (
+    600.0  # in all, as a storage account refuses requests from clocks that are off by a quarter of an hour
+)
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
@@ -80,12 +85,14 @@ class Storm:
         self._azurite = Azurite(folder / "azurite", log=folder / "azurite.log", ports=self._book)
         self._ports = self._book.claim(["teacher", "azureml", "proxy", "host"])
         self._children: dict[str, Child] = {}
+        self._clock_off, self._clock = 0.0, folder / "clock"
         self._proxy_flags = ["--fault-rate", str(FAULT_RATE), "--seed", str(seed)]
         self.kills = 0
 
     @contextmanager
     def running(self) -> Generator[None]:
         try:
+            self._set_clock(0.0)
             self._azurite.start()
             make_containers(self._azurite.connection_string)
             for name in ("proxy", "teacher", "azureml", "host"):
@@ -119,6 +126,20 @@ class Storm:
         _kill(self._azurite.child)
         self._azurite.start()
         self._start("proxy")
+
+    def jump_clock(self) -> None:
+        """The host's wall clock is set anew, forward or back, as its processes see it."""
+        step = self.lottery.choice(
+            [self.lottery.uniform(1, CLOCK_FORWARD_SECONDS), -self.lottery.uniform(1, CLOCK_BACK_SECONDS)]
+        )
+        self._set_clock(max(-CLOCK_OFF_SECONDS, min(self._clock_off + step, CLOCK_OFF_SECONDS)))
+        host = self._children["host"].pid
+        assert host
+        os.kill(host, signal.SIGUSR1)
+
+    def _set_clock(self, off: float) -> None:
+        self._clock_off = off
+        self._clock.write_text(str(off), encoding="ascii")
 
     def calm(self) -> None:
         """The storage is well again."""
@@ -180,7 +201,9 @@ class Storm:
                 **services.host_settings(self._options, addresses, os.environ),
                 "TEACHER_API_KEY": self.secrets["teacher"],
             }
-            return services.host(self._options, ports["host"], settings)
+            host = services.host(self._options, ports["host"], settings)
+            jumping = [*_python("tests.chaos.jumping_clock"), str(self._clock)]
+            return replace(host, command=[*jumping, *host.command[2:]])
         target = self._azurite.url("blob").rpartition("/")[0]
         command = [*_python("local.storage_proxy"), "--port", str(ports["proxy"]), "--target", target, "--lifeline"]
         return Service(
@@ -252,14 +275,19 @@ def _blow(storm: Storm, run_id: str, outcome: Outcome) -> dict[str, Any] | None:
         "kill host": lambda: storm.kill("host"),
         "kill storage": storm.kill_storage,
         "kill teacher": lambda: storm.kill("teacher"),
+        "jump clock": storm.jump_clock,
         "kill proxy": lambda: storm.kill("proxy"),
         "deliver again": lambda: storm.deliver_again(path),
         "second worker": lambda: storm.second_worker(run_id),
     }
     end = time.monotonic() + STORM_SECONDS
+    left: list[str] = []  # of which each has its turn before one comes again
     while time.monotonic() < end:
         time.sleep(storm.lottery.uniform(0.3, 3))
-        name = storm.lottery.choice([*acts, "kill host"])
+        if not left:
+            left = [*acts, "kill host"]
+            storm.lottery.shuffle(left)
+        name = left.pop()
         outcome.acts.append(name)
         acts[name]()
     storm.calm()

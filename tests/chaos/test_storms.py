@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.chaos.storm import weather
 
-SEED = 1
+SEED = 10  # kills host and storage, and the clock jumps
 
 
 def test_a_run_holds_what_it_promises_through_a_storm(tmp_path: Path) -> None:
