@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
@@ -35,8 +35,10 @@ PARALLEL_SHARDS = 8
 QUEUED_BYTES = 8  # of one shard's number: a pipe holds thousands, and each read takes a whole one
 
 
-def start(command: str, storage: str, teacher: str, *arguments: str, queue: int | None = None) -> subprocess.Popen[str]:
-    """One such process. Its environment is all that it knows of storage and teacher."""
+def start(
+    command: str, storage: str, teacher: str, *arguments: str, queue: int | None = None, log: IO[bytes] | None = None
+) -> subprocess.Popen[str]:
+    """One such process. Its environment is all that it knows of storage and teacher. `log`: for what it complains of."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -48,7 +50,9 @@ def start(command: str, storage: str, teacher: str, *arguments: str, queue: int 
         **{f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")},
     }
     arguments = (sys.executable, "-m", "benchmarks.worker", command, *arguments)
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdin=queue, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        arguments, cwd=ROOT, env=environment, stdin=queue, stdout=subprocess.PIPE, stderr=log, text=True
+    )
 
 
 def queue_of(shards: int) -> int:

@@ -154,10 +154,11 @@ class Storm:
     def second_worker(self, run_id: str) -> None:
         """Shards executed by another process at the same time, as an activity that was delivered twice."""
         teacher = f"http://{LOOPBACK}:{self._ports['teacher']}/v1"
-        process = worker.start("work", self._storage, teacher, "--run", run_id)
-        time.sleep(self.lottery.uniform(1, 4))
-        process.kill()
-        process.communicate()
+        with (self.folder / "second-worker.log").open("ab") as log:  # where there is no plan yet, it has nothing to do
+            process = worker.start("work", self._storage, teacher, "--run", run_id, log=log)
+            time.sleep(self.lottery.uniform(1, 4))
+            process.kill()
+            process.communicate()
         self.kills += 1
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
