@@ -17,22 +17,16 @@ import time_machine
 
 def main() -> None:
     file, module, *arguments = sys.argv[1:]
-    off = _read(file)
-    traveller = time_machine.travel(datetime.now(UTC) + timedelta(seconds=off), tick=True).start()
+    traveller = time_machine.travel(datetime.now(UTC), tick=True).start()
 
     def jump(*_: object) -> None:
-        nonlocal off
-        now = _read(file)
-        traveller.shift(now - off)
-        off = now
+        off = timedelta(seconds=float(Path(file).read_text(encoding="ascii")))
+        traveller.move_to(time_machine.escape_hatch.datetime.datetime.now(UTC) + off)  # by the true clock
 
+    jump()
     signal.signal(signal.SIGUSR1, jump)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _read(file: str) -> float:
-    return float(Path(file).read_text(encoding="ascii"))
 
 
 if __name__ == "__main__":

@@ -44,9 +44,7 @@ STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
 FAULT_RATE = 0.06
 INDEX_SECONDS = 6.0  # after which Azurite has written down what it has confirmed
 CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = 120.0, 15.0  # of one jump: after one back, timers are due so much later
-CLOCK_OFF_SECONDS = (
-    600.0  # in all, as a storage account refuses requests from clocks that are off by a quarter of an hour
-)
+CLOCK_OFF_SECONDS = 600.0  # in all: a storage account refuses clocks that are off by a quarter of an hour
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
