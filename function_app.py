@@ -14,26 +14,47 @@ from typing import Any, cast
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
+from activities import (
+    assemble,
+    finetune,
+    generate,
+    preflight,
+    prepare,
+    progress,
+    report,
+    reuse,
+    scan,
+)
 from orchestrators import finetuning, generation, run, scanning
 from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
-from shared import settings
-from shared.account import open_storage
-from shared.answers import error_body, parse_body, status_of
-from shared.errors import DistillationError, NotFound, PermanentError
-from shared.listing import list_runs, parse_filter
-from shared.paths import TRIGGER_PATH
-from shared.rehearsal import parse_dry_run, rehearse
-from shared.report import report_of
-from shared.resuming import check_changes, next_round
-from shared.runids import finetuning_id, parts_of
-from shared.spec import MAX_STUDENTS, parse_parallel_shards, parse_spec
-from shared.starting import RunRequest, claim, request_of_body, request_of_upload
-from shared.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
+from shared.core import settings
+from shared.core.errors import DistillationError, NotFound, PermanentError
+from shared.core.ids import finetuning_id, parts_of
+from shared.core.paths import TRIGGER_PATH
+from shared.core.storage_account import open_storage
+from shared.report.model import report_of
+from shared.runs.dry_run import parse_dry_run, rehearse
+from shared.runs.listing import list_runs, parse_filter
+from shared.runs.requests import RunRequest, claim, request_of_body, request_of_upload
+from shared.runs.responses import error_body, parse_body, status_of
+from shared.runs.resume import check_changes, next_round
+from shared.runs.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
+from shared.spec.models import MAX_STUDENTS, parse_parallel_shards, parse_spec
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 orchestrations = (run, scanning, generation, finetuning)
-for part in (*orchestrations, prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report):
+for part in (
+    *orchestrations,
+    prepare,
+    scan,
+    reuse,
+    preflight,
+    generate,
+    progress,
+    assemble,
+    finetune,
+    report,
+):
     app.register_functions(part.bp)
 
 
@@ -50,7 +71,9 @@ Client = df.DurableOrchestrationClient
     arg_name="dataset", path=TRIGGER_PATH, connection=settings.STORAGE, source=_trigger_source()
 )
 @app.durable_client_input(client_name="client")
-async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestrationClient) -> None:
+async def dataset_uploaded(
+    dataset: func.InputStream, client: df.DurableOrchestrationClient
+) -> None:
     """One run for each version of an uploaded dataset, however often the event is delivered."""
     path = str(dataset.name)
     async with open_storage(settings.current()) as storage:
@@ -65,7 +88,9 @@ async def dataset_uploaded(dataset: func.InputStream, client: df.DurableOrchestr
 
 @app.route(route="runs", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def start_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """202 with our status link and Durable's check-status links; with `?dry_run=true`, 200 with what the run would find."""
 
     async def start() -> func.HttpResponse:
@@ -75,7 +100,9 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
         async with open_storage(own) as storage:
             request = await request_of_body(storage, body)
             if dry_run:
-                return _json(await rehearse(storage, prepare.resolve(parse_spec(body), own, request.run_id)))
+                return _json(
+                    await rehearse(storage, prepare.resolve(parse_spec(body), own, request.run_id))
+                )
             if await _status(client, request.run_id) is not None:
                 raise _exists(request)
             await claim(storage, request)
@@ -88,7 +115,9 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
 @app.route(route="runs", methods=["GET"])
 @app.durable_client_input(client_name="client")
-async def get_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def get_runs(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """A page of runs: `?status=&task=&prefix=&since=&limit=&after=`."""
 
     async def view_of(run_id: str) -> dict[str, Any] | None:
@@ -105,7 +134,9 @@ async def get_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient)
 
 @app.route(route="runs/{id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
-async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def get_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """One run: stage, counts, fine-tuning job, error, outputs, links."""
 
     async def view() -> func.HttpResponse:
@@ -121,7 +152,9 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
 
 @app.route(route="runs/{id}/cancel", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def cancel_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """202: generation stops, the fine-tuning job is cancelled, the run ends as `cancelled`. 409 when it has ended."""
 
     async def cancel() -> func.HttpResponse:
@@ -129,7 +162,9 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
         links = _links(req, client, run_id)
         view = run_view(await _existing(client, run_id), links)
         if view["status"] in TERMINAL:
-            raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
+            raise PermanentError(
+                f"run {run_id} has ended already: {view['status']}", code="run_ended"
+            )
         await client.raise_event(run_id, CANCEL, "user")
         if view["status"] == SUSPENDED:  # or it would not hear of it
             await client.resume(run_id, "cancelled")
@@ -144,19 +179,27 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
 
 @app.route(route="runs/{id}/resume", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def resume_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """202: a run that has ended goes on with what it has, with changed settings where the body gives them; one that was paused
     goes on as it is. 409 while it runs."""
 
     async def resume() -> func.HttpResponse:
         run_id = req.route_params["id"]
-        changes = check_changes(parse_body(_content_type(req), req.get_body()) if req.get_body() else {})
+        changes = check_changes(
+            parse_body(_content_type(req), req.get_body()) if req.get_body() else {}
+        )
         if not changes and await _status_of(client, run_id) == SUSPENDED:
             await client.resume(run_id, "user")
-            return _json(run_view(await _existing(client, run_id), _links(req, client, run_id)), 202)
+            return _json(
+                run_view(await _existing(client, run_id), _links(req, client, run_id)), 202
+            )
         for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
             if _is_running(await _status(client, instance_id)):
-                raise PermanentError(f"run {run_id} is active ({instance_id}): cancel it first", code="run_active")
+                raise PermanentError(
+                    f"run {run_id} is active ({instance_id}): cancel it first", code="run_active"
+                )
         async with open_storage(settings.current()) as storage:
             request = await next_round(storage, run_id, changes)
         await client.start_new(DISTILLATION_RUN, run_id, request.model_dump())
@@ -167,7 +210,9 @@ async def resume_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
 
 @app.route(route="runs/{id}/pause", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def pause_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def pause_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """202: the teacher is asked for nothing more until the run is resumed; answers on their way are kept. 409 when it has ended."""
 
     async def pause() -> func.HttpResponse:
@@ -175,7 +220,9 @@ async def pause_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
         links = _links(req, client, run_id)
         view = run_view(await _existing(client, run_id), links)
         if view["status"] in TERMINAL:
-            raise PermanentError(f"run {run_id} has ended already: {view['status']}", code="run_ended")
+            raise PermanentError(
+                f"run {run_id} has ended already: {view['status']}", code="run_ended"
+            )
         await client.suspend(run_id, "user")
         return _json(view, 202, {"Location": links["self"]})
 
@@ -184,7 +231,9 @@ async def pause_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
 @app.route(route="runs/{id}/concurrency", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def steer_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def steer_run(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """202: `{"parallel_shards": n}` shards of each split at a time from now on. 409 when no shard is to be answered any more."""
 
     async def steer() -> func.HttpResponse:
@@ -194,7 +243,8 @@ async def steer_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
         view = run_view(await _existing(client, run_id), links)
         if view["status"] in TERMINAL or view["stage"] not in STAGES_WITH_SHARDS:
             raise PermanentError(
-                f"run {run_id} answers no shards any more ({view['stage']})", code="run_past_generation"
+                f"run {run_id} answers no shards any more ({view['stage']})",
+                code="run_past_generation",
             )
         await client.raise_event(run_id, CONCURRENCY, wanted)
         return _json(view, 202, {"Location": links["self"]})
@@ -224,7 +274,11 @@ async def _existing(client: Client, run_id: str) -> dict[str, Any]:
 
 
 def _is_running(durable: dict[str, Any] | None) -> bool:
-    return durable is not None and durable.get("runtimeStatus") in ("Running", "Pending", "Suspended")
+    return durable is not None and durable.get("runtimeStatus") in (
+        "Running",
+        "Pending",
+        "Suspended",
+    )
 
 
 async def _start(client: Client, request: RunRequest) -> bool:
@@ -253,7 +307,11 @@ def _accepted(req: func.HttpRequest, client: Client, request: RunRequest) -> fun
 
 def _links(req: func.HttpRequest, client: Client, run_id: str) -> dict[str, str]:
     own = _self_link(req, run_id)
-    durable = {key: url for key, url in client.get_client_response_links(req, run_id).items() if key != "id"}
+    durable = {
+        key: url
+        for key, url in client.get_client_response_links(req, run_id).items()
+        if key != "id"
+    }
     actions = {action: f"{own}/{action}" for action in ("cancel", "pause", "resume", "concurrency")}
     return {"self": own, **actions, **durable}
 

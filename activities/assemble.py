@@ -7,11 +7,11 @@ import azure.durable_functions as df
 from activities.names import ASSEMBLE_SPLIT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from shared import settings
-from shared.account import open_storage
-from shared.errors import TransientError, Unfinished
-from shared.paths import RunPaths
-from shared.staging import commit_datasets
+from shared.assembly.commit import commit_datasets
+from shared.core import settings
+from shared.core.errors import TransientError, Unfinished
+from shared.core.paths import RunPaths
+from shared.core.storage_account import open_storage
 
 bp = df.Blueprint()
 

@@ -7,21 +7,28 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.names import (
+    CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
+    POLL_FINETUNING,
+    SUBMIT_FINETUNING,
+)
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from activities.training import Training
-from shared import settings
-from shared.account import open_storage
-from shared.errors import DistillationError, PermanentError, TransientError
-from shared.finetuning import FineTuningBackend, JobState, JobStatus, get_backend
+from shared.core import settings
+from shared.core.errors import DistillationError, PermanentError, TransientError
+from shared.core.paths import RunPaths
+from shared.core.storage_account import open_storage
+from shared.finetuning.base import FineTuningBackend, JobState, JobStatus, get_backend
 from shared.finetuning.outcome import has_changed, job_view, viewed_job
-from shared.paths import RunPaths
 
 bp = df.Blueprint()
 JOB_CHANGED = "finetune"  # the event that tells the root orchestration
-ACCESS = frozenset({"azureml_access", "openai_access"})  # a token that has expired, or a role that is being changed
+ACCESS = frozenset(
+    {"azureml_access", "openai_access"}
+)  # a token that has expired, or a role that is being changed
 
 
 @bp.activity_trigger(input_name="run", activity=SUBMIT_FINETUNING)
@@ -40,7 +47,9 @@ async def submit_finetuning(run: Payload, client: df.DurableOrchestrationClient)
         await training.measure(run["splits"])
         try:
             state = await training.submit(round_)
-        except TransientError as error:  # the follower asks again, for as long as it would for a job that it follows
+        except (
+            TransientError
+        ) as error:  # the follower asks again, for as long as it would for a job that it follows
             waiting = _not_reached(error)
             await _tell_change(client, run["run_id"], number, waiting, known)
             return ok(job=waiting, reached=False, retry_after=error.retry_after)
@@ -70,7 +79,10 @@ async def poll_finetuning(work: Payload, client: df.DurableOrchestrationClient) 
     except DistillationError as error:
         if not _may_pass(error):
             raise
-        job, wait = _unreached(known, error), error.retry_after if isinstance(error, TransientError) else None
+        job, wait = (
+            _unreached(known, error),
+            error.retry_after if isinstance(error, TransientError) else None,
+        )
         if work.get("tell"):
             await _tell_root(client, run_id, work.get("student", 0), job)
         return ok(job=job, reached=False, retry_after=wait)
@@ -103,9 +115,13 @@ async def conclude_finetuning(work: Payload) -> Payload:
         training = await Training.read(storage, own, work["run_id"], work.get("student", 0))
         request = training.request()
         record = training.record
-        over = JobStatus(job["status"]).is_terminal or not job["job"]  # or it never came to a job: files may be left
+        over = (
+            JobStatus(job["status"]).is_terminal or not job["job"]
+        )  # or it never came to a job: files may be left
         if over and request is not None:
-            record.ended = await asyncio.to_thread(training.backend.conclude, request, viewed_job(job))
+            record.ended = await asyncio.to_thread(
+                training.backend.conclude, request, viewed_job(job)
+            )
             if record.ended.curve:
                 job["metrics"] = {**record.ended.curve[-1], **job.get("metrics", {})}
         record.job = job
@@ -115,7 +131,9 @@ async def conclude_finetuning(work: Payload) -> Payload:
 
 def _may_pass(error: DistillationError) -> bool:
     """True for what may be gone at the next poll."""
-    return isinstance(error, TransientError) or (isinstance(error, PermanentError) and error.code in ACCESS)
+    return isinstance(error, TransientError) or (
+        isinstance(error, PermanentError) and error.code in ACCESS
+    )
 
 
 def _unreached(known: dict[str, Any], error: DistillationError) -> dict[str, Any]:
@@ -124,7 +142,9 @@ def _unreached(known: dict[str, Any], error: DistillationError) -> dict[str, Any
 
 def _not_reached(error: TransientError) -> dict[str, Any]:
     """What is shown of a job that is yet to be submitted."""
-    waiting = JobState(name="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False)
+    waiting = JobState(
+        name="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False
+    )
     return _unreached(job_view(waiting), error)
 
 
@@ -136,13 +156,19 @@ async def _backend(run_id: str, number: int) -> FineTuningBackend:
 
 
 async def _tell_change(
-    client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any], known: dict[str, Any]
+    client: df.DurableOrchestrationClient,
+    run_id: str,
+    number: int,
+    job: dict[str, Any],
+    known: dict[str, Any],
 ) -> None:
     if has_changed(job, known):
         await _tell_root(client, run_id, number, job)
 
 
-async def _tell_root(client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any]) -> None:
+async def _tell_root(
+    client: df.DurableOrchestrationClient, run_id: str, number: int, job: dict[str, Any]
+) -> None:
     """The root shows the job in its status; a root that has ended meanwhile has nobody to tell."""
     status: Any = await client.get_status(run_id)
     if getattr(status.runtime_status, "value", None) in ("Running", "Pending", "Suspended"):

@@ -1,4 +1,4 @@
-"""generate_shard: the teacher's answers for one shard. See shared/shards.py for how."""
+"""generate_shard: the teacher's answers for one shard. See shared/generation/shard.py for how."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.stopping import Watch
-from shared import settings
-from shared.account import open_storage
-from shared.errors import Unfinished
-from shared.giving_up import give_up
-from shared.paths import RunPaths, Split
-from shared.plan import PlanReader
-from shared.runids import generation_id
-from shared.shards import ShardRun, Stopped
-from shared.sharing import shared
-from shared.spec import RunSpec
+from shared.core import settings
+from shared.core.errors import Unfinished
+from shared.core.ids import generation_id
+from shared.core.paths import RunPaths, Split
+from shared.core.shared_resources import shared
+from shared.core.storage_account import open_storage
+from shared.generation.abandoned_shard import give_up
+from shared.generation.shard import ShardRun, Stopped
+from shared.scan.plan import PlanReader
+from shared.spec.models import RunSpec
 from shared.teacher import open_teacher
 
 if TYPE_CHECKING:
-    from shared.storage import Storage
+    from shared.core.storage import Storage
 
 # Rows make thousands of objects a second and hardly any circle of references: at Python's own threshold the collector takes a
 # tenth of a shard's processor time (benchmarks/generate.py at 256 in flight).
@@ -43,7 +43,9 @@ class _Work:
 
     spec: RunSpec
     plan: PlanReader
-    unusable: dict[int, int] = field(default_factory=dict[int, int])  # rows by shard: the success ratio is the split's
+    unusable: dict[int, int] = field(
+        default_factory=dict[int, int]
+    )  # rows by shard: the success ratio is the split's
 
 
 @asynccontextmanager
@@ -74,7 +76,10 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
     async with open_storage(own) as storage:
         key = ("work", run_id, split, shard.get("round", 0))
         work_of_split = shared(key, lambda: _read_work(storage, paths, split))
-        async with work_of_split as common, open_teacher(own, common.spec.teacher, run_id) as teacher:
+        async with (
+            work_of_split as common,
+            open_teacher(own, common.spec.teacher, run_id) as teacher,
+        ):
             _spare_collector()
             work = ShardRun(
                 storage=storage,
@@ -97,7 +102,9 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
             except Unfinished:
                 return Payload(status="unfinished", **_wanted(watch))
     failed = tally.failed.get(shard.get("round", 0), 0)
-    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed, **_wanted(watch))
+    return ok(
+        accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed, **_wanted(watch)
+    )
 
 
 def _wanted(watch: Watch) -> dict[str, int]:
@@ -117,5 +124,11 @@ async def give_up_shard(shard: Payload) -> Payload:
         spec = await read_spec(storage, paths)
         plan = PlanReader(storage, paths, split)
         planned, shards = await plan.shard(index), (await plan.plan()).shards
-        tally = await give_up(storage, spec, paths, split, index, planned, shards, shard["reason"], shard["round"])
-    return ok(accepted=tally.accepted, rejected=tally.rejected_rows, failed=tally.failed.get(shard["round"], 0))
+        tally = await give_up(
+            storage, spec, paths, split, index, planned, shards, shard["reason"], shard["round"]
+        )
+    return ok(
+        accepted=tally.accepted,
+        rejected=tally.rejected_rows,
+        failed=tally.failed.get(shard["round"], 0),
+    )

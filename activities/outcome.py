@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
 
-from shared.errors import PermanentError
+from shared.core.errors import PermanentError
 
 P = ParamSpec("P")
 
@@ -23,7 +23,9 @@ def ok(**fields: Any) -> Payload:
     return Payload(status="ok", **fields)
 
 
-def returns_permanent_failures(activity: Callable[P, Awaitable[Payload]]) -> Callable[P, Awaitable[Payload]]:
+def returns_permanent_failures(
+    activity: Callable[P, Awaitable[Payload]],
+) -> Callable[P, Awaitable[Payload]]:
     """Turn a PermanentError of the activity into its result; anything else is left to Durable's retries."""
 
     @functools.wraps(activity)
@@ -31,7 +33,9 @@ def returns_permanent_failures(activity: Callable[P, Awaitable[Payload]]) -> Cal
         try:
             return await activity(*args, **kwargs)
         except PermanentError as error:
-            logging.getLogger("distillation").warning("%s: %s: %s", activity.__name__, error.code, error)
+            logging.getLogger("distillation").warning(
+                "%s: %s: %s", activity.__name__, error.code, error
+            )
             return Payload(status="failed", error=error.as_data())
 
     return guarded

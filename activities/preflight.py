@@ -9,13 +9,13 @@ import azure.durable_functions as df
 from activities.names import PREFLIGHT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from shared import settings
-from shared.account import open_storage
-from shared.errors import PermanentError, Problem
-from shared.finetuning import get_backend
-from shared.paths import RunPaths
-from shared.settings import Settings
-from shared.spec import RunSpec
+from shared.core import settings
+from shared.core.errors import PermanentError, Problem
+from shared.core.paths import RunPaths
+from shared.core.settings import Settings
+from shared.core.storage_account import open_storage
+from shared.finetuning.base import get_backend
+from shared.spec.models import RunSpec
 from shared.teacher import RowFailure, TeacherDown, open_teacher
 
 bp = df.Blueprint()
@@ -48,12 +48,16 @@ async def _teacher_problems(own: Settings, spec: RunSpec) -> list[Problem]:
     except RowFailure as failure:
         if failure.reason in HARMLESS:
             return []
-        return [{"where": "teacher", "problem": f"does not answer ({failure.reason}): {failure.detail}"}]
+        return [
+            {"where": "teacher", "problem": f"does not answer ({failure.reason}): {failure.detail}"}
+        ]
     return []
 
 
 def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
-    places: dict[str, list[str]] = {}  # by problem: students share a workspace, and what is wrong with it is told once
+    places: dict[
+        str, list[str]
+    ] = {}  # by problem: students share a workspace, and what is wrong with it is told once
     for number, student in enumerate(spec.students):
         where = f"student.{number}" if isinstance(spec.student, list) else "student"
         for problem in get_backend(student.backend, own).preflight(student):
@@ -62,5 +66,9 @@ def _backend_problems(own: Settings, spec: RunSpec) -> list[Problem]:
 
 
 def _backend_warnings(own: Settings, spec: RunSpec) -> list[str]:
-    found = [warning for student in spec.students for warning in get_backend(student.backend, own).warnings(student)]
+    found = [
+        warning
+        for student in spec.students
+        for warning in get_backend(student.backend, own).warnings(student)
+    ]
     return list(dict.fromkeys(found))

@@ -9,19 +9,19 @@ import azure.durable_functions as df
 
 from activities.names import PREPARE_RUN
 from activities.outcome import Payload, ok, returns_permanent_failures
-from shared import settings
-from shared.account import open_storage
-from shared.errors import NotFound
-from shared.paths import SPLITS, RunPaths, Split
-from shared.resuming import changed, check_student
-from shared.scan_steps import ranges_of
-from shared.settings import Settings
-from shared.spec import RunSpec, StudentSpec, parse_spec
-from shared.starting import RunRequest, reuse_refusal, specification
-from shared.students import DEFAULT_STUDENT, check_hyperparameters, find_student
+from shared.core import settings
+from shared.core.errors import NotFound
+from shared.core.paths import SPLITS, RunPaths, Split
+from shared.core.settings import Settings
+from shared.core.storage_account import open_storage
+from shared.runs.requests import RunRequest, reuse_refusal, specification
+from shared.runs.resume import changed, check_student
+from shared.scan.stored_scan import ranges_of
+from shared.spec.models import RunSpec, StudentSpec, parse_spec
+from shared.students.catalogue import DEFAULT_STUDENT, check_hyperparameters, find_student
 
 if TYPE_CHECKING:
-    from shared.storage import Storage
+    from shared.core.storage import Storage
 
 bp = df.Blueprint()
 
@@ -38,7 +38,9 @@ async def prepare_run(request: Payload) -> Payload:
         spec = resolve(changed(first, given.changes), own, given.run_id)
         if given.round:  # again: only now is known which student no model at all stands for
             check_student(first, spec, given.run_id)
-        etags: dict[Split, str] = {"train": await storage.copy_in(spec.train, paths.input("train"), given.etag)}
+        etags: dict[Split, str] = {
+            "train": await storage.copy_in(spec.train, paths.input("train"), given.etag)
+        }
         if spec.validation:
             etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
         if given.round:
@@ -75,7 +77,9 @@ def resolve(spec: RunSpec, own: Settings, run_id: str) -> RunSpec:
     teacher = spec.teacher.model_copy(update={"model": spec.teacher.model or own.teacher_model})
     student = students if isinstance(spec.student, list) else students[0]
     filled = spec.model_copy(update={"student": student, "teacher": teacher})
-    return parse_spec(filled.model_dump(mode="json", exclude_none=True))  # settings may not fit the default student
+    return parse_spec(
+        filled.model_dump(mode="json", exclude_none=True)
+    )  # settings may not fit the default student
 
 
 def _resolve_student(student: StudentSpec, own: Settings) -> StudentSpec:
@@ -84,7 +88,9 @@ def _resolve_student(student: StudentSpec, own: Settings) -> StudentSpec:
     known = find_student(model)
     backend = student.backend or known.backend
     hyperparameters, problems = check_hyperparameters(known, dict(student.hyperparameters), backend)
-    update = {"model": model, "backend": backend} | ({} if problems else {"hyperparameters": hyperparameters})
+    update = {"model": model, "backend": backend} | (
+        {} if problems else {"hyperparameters": hyperparameters}
+    )
     return student.model_copy(update=update)
 
 
@@ -94,4 +100,6 @@ async def read_spec(storage: Storage, paths: RunPaths) -> RunSpec:
 
 
 def _document(spec: RunSpec) -> bytes:
-    return json.dumps(spec.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False).encode()
+    return json.dumps(
+        spec.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False
+    ).encode()

@@ -8,13 +8,13 @@ import azure.durable_functions as df
 
 from activities.names import READ_PROGRESS
 from activities.outcome import Payload, ok, returns_permanent_failures
-from shared import settings
-from shared.account import open_storage
-from shared.paths import RunPaths, Split
-from shared.tally import Tally, total
+from shared.core import settings
+from shared.core.counters import Tally, total
+from shared.core.paths import RunPaths, Split
+from shared.core.storage_account import open_storage
 
 if TYPE_CHECKING:
-    from shared.storage import Storage
+    from shared.core.storage import Storage
 
 bp = df.Blueprint()
 
@@ -25,7 +25,10 @@ async def read_progress(run: Payload) -> Payload:
     """`{run_id, splits}` → tally by split."""
     paths = RunPaths(run["run_id"])
     async with open_storage(settings.current()) as storage:
-        tallies = {split: (await split_tally(storage, paths, split)).model_dump() for split in run["splits"]}
+        tallies = {
+            split: (await split_tally(storage, paths, split)).model_dump()
+            for split in run["splits"]
+        }
     return ok(splits=tallies)
 
 

@@ -12,24 +12,24 @@ from activities.names import WRITE_REPORT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from activities.progress import split_tally
-from shared import settings
-from shared.account import open_storage
-from shared.description import Describer, Description
-from shared.errors import NotFound, PermanentError
+from shared.assembly.commit import commit_rejected
+from shared.core import settings
+from shared.core.counters import Tally
+from shared.core.errors import NotFound, PermanentError
+from shared.core.paths import RUNS, SPLITS, RunPaths, Split
+from shared.core.storage import JSON_LINES
+from shared.core.storage_account import open_storage
 from shared.finetuning.record import Trained, TrainingRecord
-from shared.paths import RUNS, SPLITS, RunPaths, Split
-from shared.plan import PlanReader
-from shared.remedies import reason_lines
-from shared.report import FileFacts, Report, card, file_facts
-from shared.rows import JSON_LINES
-from shared.spec import RunSpec
-from shared.staging import commit_rejected
-from shared.status import RunStatus
-from shared.tally import Tally
+from shared.report.model import FileFacts, Report, card, file_facts
+from shared.report.statistics import Describer, Description
+from shared.report.suggested_fixes import reason_lines
+from shared.runs.status import RunStatus
+from shared.scan.plan import PlanReader
+from shared.spec.models import RunSpec
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
-    from shared.storage import Storage
+    from shared.core.storage import Storage
 
 bp = df.Blueprint()
 
@@ -38,7 +38,11 @@ bp = df.Blueprint()
 @returns_permanent_failures
 async def write_report(run: Payload) -> Payload:
     """`{run_id, splits, outcome, status, finished, round}` → `{outputs}`: paths of what was written, by name."""
-    paths, splits, state = RunPaths(run["run_id"]), list[Split](run["splits"]), RunStatus.model_validate(run["status"])
+    paths, splits, state = (
+        RunPaths(run["run_id"]),
+        list[Split](run["splits"]),
+        RunStatus.model_validate(run["status"]),
+    )
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
         counts = await _write_rejected(storage, spec, paths, splits)
@@ -52,10 +56,14 @@ async def write_report(run: Payload) -> Payload:
             task=spec.task,
             round=run.get("round", 0),
             finished=datetime.fromisoformat(run["finished"]).replace(microsecond=0),
-            inputs={split: await file_facts(*_source(storage, paths.input(split))) for split in splits},
+            inputs={
+                split: await file_facts(*_source(storage, paths.input(split))) for split in splits
+            },
             outputs=outputs,
             counts={**counts},
-            reasons=[line for split, tally in counts.items() for line in reason_lines(split, tally, spec)],
+            reasons=[
+                line for split, tally in counts.items() for line in reason_lines(split, tally, spec)
+            ],
             datasets=datasets,
             cost=state.cost,
             estimate=state.estimate,
@@ -66,15 +74,23 @@ async def write_report(run: Payload) -> Payload:
             warnings=state.warnings,
         )
         _check(report, expected)
-        await storage.write(paths.card, card(report).encode(), content_type="text/markdown; charset=utf-8")
+        await storage.write(
+            paths.card, card(report).encode(), content_type="text/markdown; charset=utf-8"
+        )
         await storage.write(paths.report, report.model_dump_json(indent=1).encode())
     written = {name: facts.path for name, facts in report.outputs.items()}
-    return ok(outputs={**written, "card": f"{RUNS}/{paths.card}", "report": f"{RUNS}/{paths.report}"})
+    return ok(
+        outputs={**written, "card": f"{RUNS}/{paths.card}", "report": f"{RUNS}/{paths.report}"}
+    )
 
 
-async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]) -> dict[Split, Tally]:
+async def _write_rejected(
+    storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
+) -> dict[Split, Tally]:
     """Write `rejected.jsonl`, and return the tallies whose rejections are those that stand there."""
-    tallies: dict[Split, Tally] = {split: await split_tally(storage, paths, split) for split in splits}
+    tallies: dict[Split, Tally] = {
+        split: await split_tally(storage, paths, split) for split in splits
+    }
     try:
         rejected = await commit_rejected(storage, spec, paths, splits)
         rows = {split: (await PlanReader(storage, paths, split).plan()).rows for split in splits}
@@ -83,7 +99,11 @@ async def _write_rejected(storage: Storage, spec: RunSpec, paths: RunPaths, spli
         return tallies
     for split, tally in tallies.items():
         reasons = dict(sorted(rejected[split].items()))
-        found = {"rejected": reasons, "rows": rows[split], "done": tally.accepted + sum(reasons.values())}
+        found = {
+            "rejected": reasons,
+            "rows": rows[split],
+            "done": tally.accepted + sum(reasons.values()),
+        }
         tallies[split] = tally.model_copy(update=found)
     return tallies
 
@@ -97,7 +117,9 @@ async def _outputs(
     for split in SPLITS:
         describer = Describer(has_values=TASKS[spec.task].has_values)
         try:
-            outputs[split] = await file_facts(*_source(storage, paths.dataset(split)), describer.take)
+            outputs[split] = await file_facts(
+                *_source(storage, paths.dataset(split)), describer.take
+            )
         except NotFound:  # the run ended before this file was due, or has none
             continue
         datasets[split] = describer.description()

@@ -1,4 +1,5 @@
-"""reuse_answers: an earlier run's answers into the journals of some shards, before the teacher is asked. See shared/reusing.py."""
+"""reuse_answers: an earlier run's answers into the journals of some shards, before the teacher
+is asked. See shared/generation/answer_cache.py."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import azure.durable_functions as df
 from activities.names import REUSE_ANSWERS
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from shared import settings
-from shared.account import open_storage
-from shared.paths import RunPaths
-from shared.reusing import Seeding
+from shared.core import settings
+from shared.core.paths import RunPaths
+from shared.core.storage_account import open_storage
+from shared.generation.answer_cache import Seeding
 
 bp = df.Blueprint()
 
@@ -24,5 +25,7 @@ async def reuse_answers(work: Payload) -> Payload:
     paths = RunPaths(work["run_id"])
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        seeded = await Seeding(storage, spec, paths, work["split"], work["round"]).run(work["first"])
+        seeded = await Seeding(storage, spec, paths, work["split"], work["round"]).run(
+            work["first"]
+        )
     return ok(**{**asdict(seeded), "estimate": seeded.estimate.model_dump()})

@@ -10,10 +10,10 @@ import azure.durable_functions as df
 from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_DATASET, SCAN_RANGE
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from shared import settings
-from shared.account import open_storage
-from shared.paths import RunPaths
-from shared.scan_steps import ScanSteps, ranges_of
+from shared.core import settings
+from shared.core.paths import RunPaths
+from shared.core.storage_account import open_storage
+from shared.scan.stored_scan import ScanSteps, ranges_of
 
 bp = df.Blueprint()
 
@@ -23,8 +23,12 @@ async def _steps(work: Payload) -> AsyncGenerator[ScanSteps]:
     """The steps of a run's scan: of all splits, `{run_id, splits}`, or of ranges that are known, `{run_id, ranges}`."""
     paths = RunPaths(work["run_id"])
     async with open_storage(settings.current()) as storage:
-        ranges = work["ranges"] if "ranges" in work else await ranges_of(storage, paths, work["splits"])
-        yield ScanSteps(storage, await read_spec(storage, paths), paths, work.get("round", 0), ranges)
+        ranges = (
+            work["ranges"] if "ranges" in work else await ranges_of(storage, paths, work["splits"])
+        )
+        yield ScanSteps(
+            storage, await read_spec(storage, paths), paths, work.get("round", 0), ranges
+        )
 
 
 @bp.activity_trigger(input_name="run", activity=SCAN_DATASET)

@@ -42,8 +42,12 @@ class Watch:
     async def _status(self, instance_id: str) -> tuple[str, dict[str, Any]]:
         try:
             status: Any = await self.client.get_status(instance_id)
-        except Exception as error:  # the look is a courtesy: a hub that cannot be reached must not end the work
-            logging.getLogger("distillation").warning("status of %s could not be read: %s", instance_id, error)
+        except (
+            Exception
+        ) as error:  # the look is a courtesy: a hub that cannot be reached must not end the work
+            logging.getLogger("distillation").warning(
+                "status of %s could not be read: %s", instance_id, error
+            )
             return "", {}
         custom = status.custom_status
         runtime = getattr(status.runtime_status, "value", status.runtime_status)

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activities.prepare import read_spec
-from shared.errors import NotFound, PermanentError
-from shared.finetuning import Dataset, FineTuneRequest, FineTuningBackend, JobState, JobStatus, get_backend
+from shared.core.errors import NotFound, PermanentError
+from shared.core.paths import RUNS, RunPaths, Split
+from shared.core.settings import Settings
+from shared.finetuning.base import (
+    Dataset,
+    FineTuneRequest,
+    FineTuningBackend,
+    JobState,
+    JobStatus,
+    get_backend,
+)
 from shared.finetuning.record import SplitFacts, TrainingRecord, request_key
-from shared.paths import RUNS, RunPaths, Split
-from shared.report import file_facts
-from shared.settings import Settings
-from shared.spec import RunSpec, StudentSpec
+from shared.report.model import file_facts
+from shared.spec.models import RunSpec, StudentSpec
 
 if TYPE_CHECKING:
-    from shared.storage import Storage
+    from shared.core.storage import Storage
 
 
 @dataclass
@@ -60,13 +67,18 @@ class Training:
             if facts is None or facts.etag != properties.etag:
                 read = await file_facts(name, self.storage.stream(name))
                 uri = self.own.datastore_uri(name) or self.storage.uri(name)
-                dataset = Dataset(blob=name, uri=uri, **read.model_dump(include={"bytes", "lines", "sha256"}))
+                dataset = Dataset(
+                    blob=name, uri=uri, **read.model_dump(include={"bytes", "lines", "sha256"})
+                )
                 facts = SplitFacts(etag=properties.etag, dataset=dataset)
             self.record.datasets[split] = facts
 
     async def submit(self, round_: int) -> JobState:
         """The job of this round. Its name is written down before it is asked for, so that no repetition takes another."""
-        record, key = self.record, request_key(self.student, [self._dataset("train"), self._dataset("validation")])
+        record, key = (
+            self.record,
+            request_key(self.student, [self._dataset("train"), self._dataset("validation")]),
+        )
         attempt = record.current
         if attempt is None or attempt.key != key:
             await self._cancel_earlier()
@@ -87,7 +99,9 @@ class Training:
         if attempt is None or training is None:
             return None
         validation, spec = self._dataset("validation"), self.spec
-        hashes = {"train_sha256": training.sha256} | ({"validation_sha256": validation.sha256} if validation else {})
+        hashes = {"train_sha256": training.sha256} | (
+            {"validation_sha256": validation.sha256} if validation else {}
+        )
         return FineTuneRequest(
             run_id=self.paths.run_id,
             job_name=attempt.job_name,

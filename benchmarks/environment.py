@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local.bootstrap import ROOT, Environment
 from local.bootstrap.install import base_python
-from local.locks import FileLock
+from local.runtime.locks import FileLock
 
 PEERS = ("curator", "distilabel")
 ENVIRONMENTS = ROOT / ".local" / "benchmarks"
@@ -35,7 +35,9 @@ def peer_python(peer: str) -> Path:
     wanted = _fingerprint(pins, folder)
     with FileLock(ENVIRONMENTS / f"{peer}.lock"):
         if not (python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted):
-            _uv("venv", "--quiet", "--clear", "--no-project", "--python", base_python(), str(folder))
+            _uv(
+                "venv", "--quiet", "--clear", "--no-project", "--python", base_python(), str(folder)
+            )
             # compiled, as otherwise every run would compile thousands of modules where bytecode isn't written
             _uv("pip", "sync", "--quiet", "--compile-bytecode", "--python", str(python), str(pins))
             stamp.write_text(wanted, encoding="utf-8")
@@ -50,10 +52,14 @@ def _fingerprint(pins: Path, folder: Path) -> str:
 
 def _uv(*arguments: str) -> None:
     command = [str(Environment(ROOT).programs / "uv"), *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
         end = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-SHOWN_LINES:])
-        raise InstallFailed(f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{end}")
+        raise InstallFailed(
+            f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{end}"
+        )
 
 
 def main() -> None:

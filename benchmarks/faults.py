@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmarks.environment import PEERS, peer_python
 from benchmarks.harness import measured, serving, start_contender, table, write_results, write_rows
-from local.azurite import Azurite
+from local.emulators.azurite import Azurite
 
 MODEL = "local-teacher"
 CONCURRENCY, LATENCY_MS, TIMEOUT_SECONDS = 64, 50, 2
@@ -50,21 +50,40 @@ SCENARIOS: dict[str, dict[str, float]] = {
 TEACHER = {"timeout_seconds": TIMEOUT_SECONDS, "max_attempts": ATTEMPTS}
 OPTIONS: dict[str, dict[str, Any]] = {
     "ours": {"teacher": TEACHER},
-    "curator": {"backend_params": {"request_timeout": TIMEOUT_SECONDS, "max_retries": ATTEMPTS - 1}},
+    "curator": {
+        "backend_params": {"request_timeout": TIMEOUT_SECONDS, "max_retries": ATTEMPTS - 1}
+    },
     "distilabel": {"llm": {"timeout": TIMEOUT_SECONDS, "max_retries": ATTEMPTS - 1}},
 }
-HEAD = ["rows", "answered", "rejected", "requests", "asked again after an answer", "requests of the 400 row", "seconds"]
+HEAD = [
+    "rows",
+    "answered",
+    "rejected",
+    "requests",
+    "asked again after an answer",
+    "requests of the 400 row",
+    "seconds",
+]
 
 
 def main() -> int:
     faulty = [name for name in SCENARIOS if name != FAULT_FREE]
     flags = argparse.ArgumentParser(prog="python -m benchmarks.faults")
     flags.add_argument("--rows", type=int, default=5000)
-    flags.add_argument("--scenarios", nargs="*", choices=faulty, default=faulty, help="beside the one without faults")
+    flags.add_argument(
+        "--scenarios",
+        nargs="*",
+        choices=faulty,
+        default=faulty,
+        help="beside the one without faults",
+    )
     flags.add_argument("--peers", action="store_true", help=f"also run {' and '.join(PEERS)}")
     flags.add_argument("--peer-rows", type=int, default=500)
     given = flags.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Azurite(None, log=Path(folder) / "azurite.log") as storage,
+    ):
         place = (Path(folder), storage.connection_string)
         runs = [run("ours", name, given.rows, *place) for name in (FAULT_FREE, *given.scenarios)]
         contenders = ("ours", *PEERS) if given.peers else ()
@@ -74,7 +93,12 @@ def main() -> int:
         print(f"\n{beside_peers(beside)}")
     parameters = {"latency_ms": LATENCY_MS, "concurrency": CONCURRENCY, **TEACHER}
     write_results("faults", parameters, {"ours": runs, "peers": beside})
-    problems = [problem for each in (*runs, *beside) if each["contender"] == "ours" for problem in broken(each)]
+    problems = [
+        problem
+        for each in (*runs, *beside)
+        if each["contender"] == "ours"
+        for problem in broken(each)
+    ]
     for problem in problems:
         print(f"broken: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -82,14 +106,31 @@ def main() -> int:
 
 def run(contender: str, scenario: str, count: int, folder: Path, storage: str) -> dict[str, Any]:
     """One contender with one scenario, against a teacher of its own."""
-    rows, log, output = (folder / f"{contender}-{scenario}-{count}.{kind}" for kind in ("jsonl", "log", "answers"))
+    rows, log, output = (
+        folder / f"{contender}-{scenario}-{count}.{kind}" for kind in ("jsonl", "log", "answers")
+    )
     write_rows(rows, range(count))
-    options = ["--latency-ms", str(LATENCY_MS), "--log", str(log), *teacher_options(scenario, count)]
-    arguments = ["--model", MODEL, "--input", str(rows), "--output", str(output), "--concurrency", str(CONCURRENCY)]
+    options = [
+        "--latency-ms",
+        str(LATENCY_MS),
+        "--log",
+        str(log),
+        *teacher_options(scenario, count),
+    ]
+    arguments = [
+        "--model",
+        MODEL,
+        "--input",
+        str(rows),
+        "--output",
+        str(output),
+        "--concurrency",
+        str(CONCURRENCY),
+    ]
     arguments += ["--options", json.dumps(OPTIONS[contender])]
     arguments += ["--storage", storage] if contender == "ours" else ["--timeout", str(PEER_SECONDS)]
     python = sys.executable if contender == "ours" else peer_python(contender)
-    with serving("local.teacher", *options) as url:
+    with serving("local.emulators.teacher", *options) as url:
         process = start_contender(python, f"{contender}.py", ["--base-url", url, *arguments])
         finished = measured(process) if contender == "ours" else measured_in_time(process, count)
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -104,7 +145,11 @@ def run(contender: str, scenario: str, count: int, folder: Path, storage: str) -
 
 def teacher_options(scenario: str, count: int) -> list[str]:
     """The local teacher's options for this scenario."""
-    options = [text for fault, rate in SCENARIOS[scenario].items() for text in (f"--{fault}-rate", str(rate))]
+    options = [
+        text
+        for fault, rate in SCENARIOS[scenario].items()
+        for text in (f"--{fault}-rate", str(rate))
+    ]
     # the colon makes it the text of one row alone: "Problem 25:" is not in "Problem 250:"
     return [*options, "--reject", f"Problem {count // 2}:"] if options else []
 
@@ -117,7 +162,11 @@ def measured_in_time(process: subprocess.Popen[str], count: int) -> dict[str, An
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return {"rows": count, "seconds": PEER_SECONDS + PEER_GRACE_SECONDS, "failure": "killed: did not even report"}
+        return {
+            "rows": count,
+            "seconds": PEER_SECONDS + PEER_GRACE_SECONDS,
+            "failure": "killed: did not even report",
+        }
     except RuntimeError as error:
         return {"rows": count, "seconds": 0.0, "failure": str(error)}
 
@@ -176,9 +225,13 @@ def broken(found: dict[str, Any]) -> list[str]:
     if found["asked_again"]:
         problems.append(f"{found['asked_again']} requests asked for what had been answered")
     if found["rejected_requests"] != rejected:
-        problems.append(f"{found['rejected_requests']} requests, not {rejected}, of the row that is answered 400")
+        problems.append(
+            f"{found['rejected_requests']} requests, not {rejected}, of the row that is answered 400"
+        )
     if found["counted"] != found["requests"]:
-        problems.append(f"{found['counted']} requests counted by the app, {found['requests']} by the teacher")
+        problems.append(
+            f"{found['counted']} requests counted by the app, {found['requests']} by the teacher"
+        )
     return [f"{found['scenario']}, {found['rows']} rows: {problem}" for problem in problems]
 
 
@@ -196,12 +249,16 @@ def summary(runs: Sequence[dict[str, Any]]) -> str:
         ]
         for found in runs
     ]
-    return table(["scenario", "faults", *HEAD, "by fault-free time", "expected", "last rows, seconds"], rows)
+    return table(
+        ["scenario", "faults", *HEAD, "by fault-free time", "expected", "last rows, seconds"], rows
+    )
 
 
 def beside_peers(runs: Sequence[dict[str, Any]]) -> str:
     """Ours and the peers as a table."""
-    return table(["", *HEAD, "ended"], [[found["contender"], *_cells(found), _end(found)] for found in runs])
+    return table(
+        ["", *HEAD, "ended"], [[found["contender"], *_cells(found), _end(found)] for found in runs]
+    )
 
 
 def faults_of(scenario: str) -> str:

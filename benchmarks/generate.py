@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.environment import peer_python
 from benchmarks.harness import measured, serving, start_contender, table, write_results, write_rows
 from benchmarks.stub_teacher import MODEL
-from local.azurite import Azurite
+from local.emulators.azurite import Azurite
 
 CONTENDERS = ("ours", "bare", "curator", "distilabel")
 OWN = ("ours", "bare")
@@ -34,7 +34,10 @@ def main() -> None:
     flags.add_argument("--latency-ms", type=float, default=50)
     flags.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS)
     given = flags.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Azurite(None, log=Path(folder) / "azurite.log") as storage,
+    ):
         runs = [
             run
             for concurrency in given.concurrency
@@ -46,21 +49,45 @@ def main() -> None:
     write_results("generate", {"latency_ms": given.latency_ms, "rounds": given.rounds}, runs)
 
 
-def compete(name: str, concurrency: int, given: argparse.Namespace, folder: Path, storage: str) -> dict[str, Any]:
+def compete(
+    name: str, concurrency: int, given: argparse.Namespace, folder: Path, storage: str
+) -> dict[str, Any]:
     """One run of one contender, against a teacher of its own."""
     count = given.rows if name in OWN else given.peer_rows
     rows = folder / f"rows-{count}.jsonl"
     if not rows.exists():
         write_rows(rows, range(count))
     with serving("benchmarks.stub_teacher", "--latency-ms", str(given.latency_ms)) as base_url:
-        arguments = ["--base-url", base_url, "--model", MODEL, "--input", str(rows), "--concurrency", str(concurrency)]
-        arguments += ["--output", str(folder / "answers.jsonl"), *(["--storage", storage] if name == "ours" else [])]
+        arguments = [
+            "--base-url",
+            base_url,
+            "--model",
+            MODEL,
+            "--input",
+            str(rows),
+            "--concurrency",
+            str(concurrency),
+        ]
+        arguments += [
+            "--output",
+            str(folder / "answers.jsonl"),
+            *(["--storage", storage] if name == "ours" else []),
+        ]
         python = sys.executable if name in OWN else peer_python(name)
         result = measured(start_contender(python, f"{name}.py", arguments))
         with urllib.request.urlopen(base_url) as response:
             teacher = json.load(response)
-    run = {"contender": name, "concurrency": concurrency, **result, "teacher_busy": teacher["cpu"] / result["seconds"]}
-    print(f"{name} at {concurrency}: {count / result['seconds']:.0f} rows/s", file=sys.stderr, flush=True)
+    run = {
+        "contender": name,
+        "concurrency": concurrency,
+        **result,
+        "teacher_busy": teacher["cpu"] / result["seconds"],
+    }
+    print(
+        f"{name} at {concurrency}: {count / result['seconds']:.0f} rows/s",
+        file=sys.stderr,
+        flush=True,
+    )
     return run
 
 
@@ -69,7 +96,9 @@ def summary(runs: list[dict[str, Any]]) -> str:
     lines: list[list[object]] = []
     for concurrency in sorted({run["concurrency"] for run in runs}):
         for name in CONTENDERS:
-            of_it = [run for run in runs if (run["contender"], run["concurrency"]) == (name, concurrency)]
+            of_it = [
+                run for run in runs if (run["contender"], run["concurrency"]) == (name, concurrency)
+            ]
             if not of_it:
                 continue
             rate = statistics.median(run["answered"] / run["seconds"] for run in of_it)
@@ -77,8 +106,26 @@ def summary(runs: list[dict[str, Any]]) -> str:
             peak = statistics.median(run["peak_mb"] for run in of_it)
             busy = statistics.median(run["teacher_busy"] for run in of_it)
             lost = sum(run["rows"] - run["answered"] for run in of_it)
-            lines.append([concurrency, name, f"{rate:,.0f}", f"{cpu:,.0f}", f"{peak:.0f}", lost, f"{busy:.0%}"])
-    head = ["in flight", "", "rows/s", "CPU µs a row", "peak MB", "rows lost", "teacher's processor"]
+            lines.append(
+                [
+                    concurrency,
+                    name,
+                    f"{rate:,.0f}",
+                    f"{cpu:,.0f}",
+                    f"{peak:.0f}",
+                    lost,
+                    f"{busy:.0%}",
+                ]
+            )
+    head = [
+        "in flight",
+        "",
+        "rows/s",
+        "CPU µs a row",
+        "peak MB",
+        "rows lost",
+        "teacher's processor",
+    ]
     return table(head, lines)
 
 

@@ -24,7 +24,9 @@ def write_rows(path: Path, numbers: range) -> None:
     """Math word problems of about 90 tokens, each different, always the same for the same numbers."""
     with path.open("w", encoding="utf-8") as file:
         for number in numbers:
-            hens, eggs, box = (Random(f"{number}{what}").randint(2, 99) for what in ("hens", "eggs", "box"))
+            hens, eggs, box = (
+                Random(f"{number}{what}").randint(2, 99) for what in ("hens", "eggs", "box")
+            )
             text = (
                 f"Problem {number}: a farm has {hens} hens, each of which lays {eggs} eggs a month. The farmer sells the eggs "
                 f"in boxes of {box}. How many boxes can be filled in two months, if a tenth of the eggs are broken on their "
@@ -38,7 +40,9 @@ def write_rows(path: Path, numbers: range) -> None:
 def serving(module: str, *arguments: str) -> Generator[str]:
     """A teacher of `python -m module` while the context lasts. Gives its base URL, which its first line ends with."""
     command = [sys.executable, "-m", module, "--port", "0", "--lifeline", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         yield process.stdout.readline().split()[-1]
@@ -47,7 +51,9 @@ def serving(module: str, *arguments: str) -> Generator[str]:
         process.communicate()
 
 
-def start_contender(python: str | Path, script: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+def start_contender(
+    python: str | Path, script: str, arguments: Sequence[str]
+) -> subprocess.Popen[str]:
     """Start one contender's script; it prints one line of JSON."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [str(python), str(ROOT / "benchmarks" / "contenders" / script), *arguments]
@@ -70,8 +76,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def write_results(name: str, parameters: dict[str, Any], results: Any) -> Path:
     """`benchmarks/results/<name>.json`, with what the machine is."""
-    machine = {"processors": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    document = {"date": date.today().isoformat(), "machine": machine, "parameters": parameters, "results": results}
+    machine = {
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+    document = {
+        "date": date.today().isoformat(),
+        "machine": machine,
+        "parameters": parameters,
+        "results": results,
+    }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

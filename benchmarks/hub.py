@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import table, write_results
-from local.host.durable.engine import Limits
-from tests.local.host.durable.running import running
+from local.functions_host.durable.engine import Limits
+from tests.support.durable_hub import running
 
 MOST_SECONDS = 5.0  # of 1,000 activities
 PARALLEL = 8
@@ -63,7 +63,9 @@ async def timed(shape: str, activities: int, folder: Path) -> float:
         return None
 
     limits = Limits(activities=32, orchestrators=8)
-    async with running(folder, {"fan_out": fan_out, "window": window}, {"nothing": nothing}, limits) as hub:
+    async with running(
+        folder, {"fan_out": fan_out, "window": window}, {"nothing": nothing}, limits
+    ) as hub:
         began = time.perf_counter()
         await hub.run(shape, activities)
         return time.perf_counter() - began
@@ -79,7 +81,14 @@ def main() -> int:
             for shape in ("fan_out", "window")
             for count in given.activities
         ]
-    head = ["orchestration", "activities", "seconds", "ms an activity", "hub file", "bytes an activity"]
+    head = [
+        "orchestration",
+        "activities",
+        "seconds",
+        "ms an activity",
+        "hub file",
+        "bytes an activity",
+    ]
     lines = [
         [
             run["shape"],
@@ -94,10 +103,14 @@ def main() -> int:
     sys.stdout.write(table(head, lines) + "\n")
     write_results("hub", {"parallel": PARALLEL}, runs)
     slow = [
-        run for run in runs if (run["shape"], run["activities"]) == ("fan_out", 1000) and run["seconds"] >= MOST_SECONDS
+        run
+        for run in runs
+        if (run["shape"], run["activities"]) == ("fan_out", 1000) and run["seconds"] >= MOST_SECONDS
     ]
     for run in slow:
-        sys.stderr.write(f"broken: {run['shape']} of {run['activities']} activities took {run['seconds']:.1f} s\n")
+        sys.stderr.write(
+            f"broken: {run['shape']} of {run['activities']} activities took {run['seconds']:.1f} s\n"
+        )
     return 1 if slow else 0
 
 

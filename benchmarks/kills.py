@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.harness import measured, serving, table, write_results, write_rows
 from benchmarks.worker import start
-from local.azurite import Azurite
+from local.emulators.azurite import Azurite
 
 LATENCY_SECONDS = 0.2
 CONCURRENCY = 32  # at most 160 rows/s, so that a run of 5,000 rows is long enough for twenty kills
@@ -36,10 +36,19 @@ def main() -> int:
     flags.add_argument("--kills", type=int, default=20)
     flags.add_argument("--seed", type=int, default=1)
     given = flags.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
-        found = run(given.rows, given.kills, Random(given.seed), Path(folder), storage.connection_string)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Azurite(None, log=Path(folder) / "azurite.log") as storage,
+    ):
+        found = run(
+            given.rows, given.kills, Random(given.seed), Path(folder), storage.connection_string
+        )
     print(summary(found))
-    parameters = {"seed": given.seed, "latency_ms": LATENCY_SECONDS * 1000, "concurrency": CONCURRENCY}
+    parameters = {
+        "seed": given.seed,
+        "latency_ms": LATENCY_SECONDS * 1000,
+        "concurrency": CONCURRENCY,
+    }
     write_results("kills", parameters, found)
     problems = broken(found, given.kills)
     for problem in problems:
@@ -52,7 +61,9 @@ def run(count: int, kills: int, chance: Random, folder: Path, storage: str) -> d
     rows, log, output = (folder / name for name in ("rows.jsonl", "teacher.log", "delivered.txt"))
     write_rows(rows, range(count))
     moments: list[float] = []
-    with serving("local.teacher", "--latency-ms", str(LATENCY_SECONDS * 1000), "--log", str(log)) as url:
+    with serving(
+        "local.emulators.teacher", "--latency-ms", str(LATENCY_SECONDS * 1000), "--log", str(log)
+    ) as url:
         teacher = json.dumps({"concurrency": CONCURRENCY})
         planned = measured(start("plan", storage, url, "--input", str(rows), "--teacher", teacher))
         while len(moments) < kills:
@@ -65,7 +76,10 @@ def run(count: int, kills: int, chance: Random, folder: Path, storage: str) -> d
             worker.communicate()
         measured(start("work", storage, url, "--run", planned["run"]))
         measured(start("finish", storage, url, "--run", planned["run"], "--output", str(output)))
-    wanted = [json.loads(line)["messages"][-1]["content"] for line in rows.read_text(encoding="utf-8").splitlines()]
+    wanted = [
+        json.loads(line)["messages"][-1]["content"]
+        for line in rows.read_text(encoding="utf-8").splitlines()
+    ]
     delivered = output.read_text(encoding="utf-8").splitlines()
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     return {
@@ -116,7 +130,9 @@ def broken(found: dict[str, Any], kills: int) -> list[str]:
     elif not found["in_order"]:
         problems.append("rows were delivered in another order, or more than once")
     if found["asked_twice"] > found["excused"]:
-        problems.append(f"{found['asked_twice']} requests were repeated, the kills excuse {found['excused']}")
+        problems.append(
+            f"{found['asked_twice']} requests were repeated, the kills excuse {found['excused']}"
+        )
     if found["kills"] < kills:
         problems.append(f"the run was over after {found['kills']} kills: give it more rows")
     return problems
@@ -133,7 +149,10 @@ def summary(found: dict[str, Any]) -> str:
         "of those answered twice",
         "in flight or unflushed",
     ]
-    counts = [found[name] for name in ("rows", "kills", "lost", "requests", "asked_twice", "paid_twice", "excused")]
+    counts = [
+        found[name]
+        for name in ("rows", "kills", "lost", "requests", "asked_twice", "paid_twice", "excused")
+    ]
     return table(head, [counts])
 
 

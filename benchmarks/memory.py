@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.harness import measured, serving, table, write_results, write_rows
 from benchmarks.worker import start
-from local.azurite import Azurite
+from local.emulators.azurite import Azurite
 
 MAX_GROWTH, MAX_MEGABYTES = 1.10, 250
 
@@ -27,10 +27,18 @@ def main() -> int:
     flags.add_argument("--latency-ms", type=float, default=5)
     flags.add_argument("--concurrency", type=int, default=64)
     given = flags.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
-        runs = [measure(count, given, Path(folder), storage.connection_string) for count in sorted(given.rows)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Azurite(None, log=Path(folder) / "azurite.log") as storage,
+    ):
+        runs = [
+            measure(count, given, Path(folder), storage.connection_string)
+            for count in sorted(given.rows)
+        ]
     print(summary(runs))
-    write_results("memory", {"latency_ms": given.latency_ms, "concurrency": given.concurrency}, runs)
+    write_results(
+        "memory", {"latency_ms": given.latency_ms, "concurrency": given.concurrency}, runs
+    )
     problems = broken(runs)
     for problem in problems:
         print(f"broken: {problem}", file=sys.stderr)
@@ -46,17 +54,29 @@ def measure(count: int, given: argparse.Namespace, folder: Path, storage: str) -
         planned = measured(start("plan", storage, url, "--input", str(rows), "--teacher", teacher))
         worked = measured(start("work", storage, url, "--run", planned["run"]))
         output = folder / "delivered.txt"
-        finished = measured(start("finish", storage, url, "--run", planned["run"], "--output", str(output)))
+        finished = measured(
+            start("finish", storage, url, "--run", planned["run"], "--output", str(output))
+        )
     return {"rows": count, "delivered": finished["rows"], "shards": planned["shards"], **worked}
 
 
 def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
     """Which promises were broken, each in words. `runs` are in order of their rows."""
-    problems = [f"{run['delivered']} of {run['rows']} rows delivered" for run in runs if run["delivered"] < run["rows"]]
-    problems += [f"{run['peak_mb']:.0f} MB for {run['rows']} rows" for run in runs if run["peak_mb"] > MAX_MEGABYTES]
+    problems = [
+        f"{run['delivered']} of {run['rows']} rows delivered"
+        for run in runs
+        if run["delivered"] < run["rows"]
+    ]
+    problems += [
+        f"{run['peak_mb']:.0f} MB for {run['rows']} rows"
+        for run in runs
+        if run["peak_mb"] > MAX_MEGABYTES
+    ]
     growth = runs[-1]["peak_mb"] / runs[0]["peak_mb"]
     if growth > MAX_GROWTH:
-        problems.append(f"{runs[-1]['rows']} rows take {growth:.2f} times the memory of {runs[0]['rows']}")
+        problems.append(
+            f"{runs[-1]['rows']} rows take {growth:.2f} times the memory of {runs[0]['rows']}"
+        )
     return problems
 
 

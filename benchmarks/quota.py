@@ -9,7 +9,7 @@ and by three that share it unaware of each other: each takes the next shard when
 - refused: refused by accepted requests, from the tenth second on.
 - time / bound: until the last answer, by the least that the quota allows: the last request can be admitted no sooner than the
   periods before it are used up. The rows fill whole periods and a little of the next one: nearly the same as rows by rate, which
-  tests/shared/teacher/quota_simulation.py takes, but no burst can be faster.
+  tests/support/quota_simulation.py takes, but no burst can be faster.
 
 Ends with exit code 1 when a row is lost or asked for twice, or when a share or the time is not what BOUNDS say.
 
@@ -34,18 +34,33 @@ from typing import Any
 from benchmarks import worker
 from benchmarks.environment import PEERS, peer_python
 from benchmarks.harness import measured, serving, start_contender, table, write_results, write_rows
-from local.azurite import Azurite
+from local.emulators.azurite import Azurite
 
 MODEL = "local-teacher"
 OURS, ANSWERS = "ours", "answers.jsonl"
-SHARDS = 280  # of a run of minutes: each is as small a part of it as a real one is of a run of hours
+SHARDS = (
+    280  # of a run of minutes: each is as small a part of it as a real one is of a run of hours
+)
 CONCURRENCY, LATENCY_MS, JITTER_MS = 64, 500, 500
 WARM_SECONDS = 10
-LAST_ANSWERS_SECONDS = (LATENCY_MS + JITTER_MS) / 1000  # before a worker's end: it has no row left to ask for
+LAST_ANSWERS_SECONDS = (
+    LATENCY_MS + JITTER_MS
+) / 1000  # before a worker's end: it has no row left to ask for
 OWN_SECONDS, PEER_SECONDS, GRACE_SECONDS = 480, 240, 30
 LEAST_USED, MOST_REFUSED, MOST_TIME = 0.95, 0.02, 1.1
 BOUNDS = f"at least {LEAST_USED:.0%} used, at most {MOST_REFUSED:.0%} refused, time / bound at most {MOST_TIME}"
-HEAD = ["quota", "who", "workers", "rows", "used", "refused", "time / bound", "rows lost", "asked twice", "ended"]
+HEAD = [
+    "quota",
+    "who",
+    "workers",
+    "rows",
+    "used",
+    "refused",
+    "time / bound",
+    "rows lost",
+    "asked twice",
+    "ended",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ class Quota:
         return record["charged"] if self.unit == "tokens" else 1
 
 
-# name: the quota (periods: see local/teacher/limits.py), and rows for some whole periods and a little more
+# name: the quota (periods: see local/emulators/teacher/limits.py), and rows for some whole periods and a little more
 SCENARIOS: dict[str, tuple[Quota, int]] = {
     "3,000 requests a minute": (Quota("requests", 3000, 1), 4510),
     "300 requests a minute": (Quota("requests", 300, 10), 460),
@@ -84,14 +99,29 @@ def main() -> int:
     flags = argparse.ArgumentParser(prog="python -m benchmarks.quota")
     flags.add_argument("--workers", type=int, nargs="+", default=[1, 3])
     flags.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    flags.add_argument("--peers", action="store_true", help=f"also run {' and '.join(PEERS)}: {PEERS_SCENARIO}")
+    flags.add_argument(
+        "--peers", action="store_true", help=f"also run {' and '.join(PEERS)}: {PEERS_SCENARIO}"
+    )
     flags.add_argument("--peer-rows", type=int, default=2000)
     given = flags.parse_args()
-    own = [(OURS, name, workers, SCENARIOS[name][1]) for name in given.scenarios for workers in given.workers]
+    own = [
+        (OURS, name, workers, SCENARIOS[name][1])
+        for name in given.scenarios
+        for workers in given.workers
+    ]
     peers = [(peer, PEERS_SCENARIO, 1, given.peer_rows) for peer in PEERS] if given.peers else []
-    with tempfile.TemporaryDirectory() as folder, Azurite(None, log=Path(folder) / "azurite.log") as storage:
-        results = [compete(*each, Path(folder), storage.connection_string) for each in (*own, *peers)]
-    write_results("quota", {"latency_ms": [LATENCY_MS, LATENCY_MS + JITTER_MS], "concurrency": CONCURRENCY}, results)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Azurite(None, log=Path(folder) / "azurite.log") as storage,
+    ):
+        results = [
+            compete(*each, Path(folder), storage.connection_string) for each in (*own, *peers)
+        ]
+    write_results(
+        "quota",
+        {"latency_ms": [LATENCY_MS, LATENCY_MS + JITTER_MS], "concurrency": CONCURRENCY},
+        results,
+    )
     print(summary(results))
     problems = [problem for result in results for problem in broken(result)]
     for problem in problems:
@@ -101,18 +131,28 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def compete(who: str, name: str, workers: int, count: int, folder: Path, storage: str) -> dict[str, Any]:
+def compete(
+    who: str, name: str, workers: int, count: int, folder: Path, storage: str
+) -> dict[str, Any]:
     """One scenario, against a teacher of its own."""
     quota = SCENARIOS[name][0]
     place = folder / f"{who}-{name}-{workers}"
     place.mkdir()
     log = place / "teacher.log"
     latency = ["--latency-ms", str(LATENCY_MS), "--latency-jitter", str(JITTER_MS)]
-    with serving("local.teacher", *latency, "--log", str(log), *quota.options) as url:
+    with serving("local.emulators.teacher", *latency, "--log", str(log), *quota.options) as url:
         write_rows(place / "rows.jsonl", range(count))
-        finished = ours(url, place, storage, workers, count) if who == OURS else [peer(who, url, place)]
+        finished = (
+            ours(url, place, storage, workers, count) if who == OURS else [peer(who, url, place)]
+        )
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    result = {"who": who, "scenario": name, "workers": workers, "rows": count, "delivered": delivered(place)}
+    result = {
+        "who": who,
+        "scenario": name,
+        "workers": workers,
+        "rows": count,
+        "delivered": delivered(place),
+    }
     result |= {"failure": ", ".join(each["failure"] for each in finished if each.get("failure"))}
     seconds = [each["seconds"] for each in finished]
     result |= {"seconds": seconds, **analysed(requests, quota, min(seconds))}
@@ -127,7 +167,9 @@ def ours(url: str, place: Path, storage: str, workers: int, count: int) -> list[
     planned = measured(worker.start("plan", storage, url, *rows, "--teacher", teacher))
     queue = worker.queue_of(planned["shards"])
     run = ("--run", planned["run"])
-    processes = [worker.start("work", storage, url, *run, "--queue", queue=queue) for _ in range(workers)]
+    processes = [
+        worker.start("work", storage, url, *run, "--queue", queue=queue) for _ in range(workers)
+    ]
     os.close(queue)
     finished = [measured_in_time(process, OWN_SECONDS) for process in processes]
     measured(worker.start("finish", storage, url, *run, "--output", str(place / ANSWERS)))
@@ -161,7 +203,10 @@ def measured_in_time(process: subprocess.Popen[str], seconds: float) -> dict[str
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return {"seconds": seconds + GRACE_SECONDS, "failure": f"killed after {seconds + GRACE_SECONDS:g} s"}
+        return {
+            "seconds": seconds + GRACE_SECONDS,
+            "failure": f"killed after {seconds + GRACE_SECONDS:g} s",
+        }
     except RuntimeError as error:
         return {"seconds": 0.0, "failure": str(error)}
 
@@ -172,7 +217,9 @@ def delivered(place: Path) -> int:
     return len(set(answers.read_text(encoding="utf-8").splitlines())) if answers.exists() else 0
 
 
-def analysed(requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float) -> dict[str, Any]:
+def analysed(
+    requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float
+) -> dict[str, Any]:
     """Shares of the quota and of its bound, from the log's records (`time`, `arrived`, `charged`, `status`, `request`).
 
     `shared_seconds`: how long every worker was at work. A share is None where the run is too short to tell.
@@ -202,11 +249,19 @@ def bound_seconds(admitted: Sequence[dict[str, Any]], quota: Quota, begin: float
     return max(0.0, last * quota.period - begin)
 
 
-def _used(admitted: Sequence[dict[str, Any]], quota: Quota, warm: float, rows_until: float) -> float | None:
+def _used(
+    admitted: Sequence[dict[str, Any]], quota: Quota, warm: float, rows_until: float
+) -> float | None:
     rows_until = min(rows_until, max((record["arrived"] for record in admitted), default=0.0))
     first, end = math.floor(warm / quota.period), math.floor(rows_until / quota.period)
-    before = sum(quota.spent(record) for record in admitted if first * quota.period <= record["arrived"] < warm)
-    within = sum(quota.spent(record) for record in admitted if warm <= record["arrived"] < end * quota.period)
+    before = sum(
+        quota.spent(record)
+        for record in admitted
+        if first * quota.period <= record["arrived"] < warm
+    )
+    within = sum(
+        quota.spent(record) for record in admitted if warm <= record["arrived"] < end * quota.period
+    )
     allowed = (end - first) * quota.allowed - before
     return within / allowed if allowed > 0 else None
 
@@ -236,7 +291,9 @@ def broken(result: dict[str, Any]) -> list[str]:
     if not (result["refused"] is not None and result["refused"] <= MOST_REFUSED):
         problems.append(f"{_cell(result['refused'], '.2%')} refused")
     if not (result["time_by_bound"] is not None and result["time_by_bound"] <= MOST_TIME):
-        problems.append(f"{_cell(result['time_by_bound'], '.3f')} times as long as the quota's bound")
+        problems.append(
+            f"{_cell(result['time_by_bound'], '.3f')} times as long as the quota's bound"
+        )
     return [f"{result['scenario']}, {result['workers']} workers: {problem}" for problem in problems]
 
 
@@ -246,7 +303,11 @@ def summary(results: Sequence[dict[str, Any]]) -> str:
 
 
 def _cells(result: dict[str, Any]) -> list[object]:
-    shares = [_cell(result["used"], ".1%"), _cell(result["refused"], ".2%"), _cell(result["time_by_bound"], ".3f")]
+    shares = [
+        _cell(result["used"], ".1%"),
+        _cell(result["refused"], ".2%"),
+        _cell(result["time_by_bound"], ".3f"),
+    ]
     counts = [result["rows"] - result["delivered"], result["asked_twice"]]
     who = [result["scenario"], result["who"], result["workers"], result["rows"]]
     return [*who, *shares, *counts, _end(result)]
@@ -254,7 +315,9 @@ def _cells(result: dict[str, Any]) -> list[object]:
 
 def _end(result: dict[str, Any]) -> str:
     """A request that failed otherwise, for instance as malformed, is none of the quota's doing: such a run proves nothing."""
-    others = f", {result['other_errors']} requests failed otherwise" if result["other_errors"] else ""
+    others = (
+        f", {result['other_errors']} requests failed otherwise" if result["other_errors"] else ""
+    )
     return (result["failure"] or "done") + others
 
 

@@ -22,18 +22,23 @@ from typing import Any
 from activities.names import READ_PROGRESS
 from benchmarks.harness import serving, table, write_results, write_rows
 from benchmarks.stub_teacher import MODEL
-from local.client import storage_client
-from local.cloud import LocalCloud
-from local.options import CloudOptions
-from local.ports import free_port
-from shared.runids import parts_of
-from tests.local.azureml.running import ask
+from local.runtime.client import storage_client
+from local.runtime.cloud import LocalCloud
+from local.runtime.options import CloudOptions
+from local.runtime.ports import free_port
+from shared.core.ids import parts_of
+from tests.support.azureml import ask
 
 NAME = "math/scale/rows.jsonl"
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 POLL_SECONDS = 0.1
 OF_THE_DATA = ("scan", "generate", "assemble", "report")  # the other stages wait for services
-MOST_GROWTH = {"microseconds_a_row": 1.15, "bytes_a_row": 1.15, "peak_mb": 1.10, "root_history": 1.10}
+MOST_GROWTH = {
+    "microseconds_a_row": 1.15,
+    "bytes_a_row": 1.15,
+    "peak_mb": 1.10,
+    "root_history": 1.10,
+}
 
 
 def main() -> int:
@@ -42,7 +47,10 @@ def main() -> int:
     flags.add_argument("--concurrency", type=int, default=64)
     given = flags.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs = [measure(count, given.concurrency, Path(folder) / str(count)) for count in sorted(given.rows)]
+        runs = [
+            measure(count, given.concurrency, Path(folder) / str(count))
+            for count in sorted(given.rows)
+        ]
     sys.stdout.write(summary(runs) + "\n")
     write_results("scale", {"concurrency": given.concurrency}, runs)
     problems = broken(runs)
@@ -67,8 +75,13 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
         )
         with LocalCloud(options, free_port()) as cloud:
             with storage_client(cloud.endpoints.storage_connection_string) as storage:
-                storage.get_blob_client("datasets", NAME).upload_blob(rows.read_bytes(), max_concurrency=1)
-            key = {"Content-Type": "application/json", "x-functions-key": cloud.endpoints.function_key}
+                storage.get_blob_client("datasets", NAME).upload_blob(
+                    rows.read_bytes(), max_concurrency=1
+                )
+            key = {
+                "Content-Type": "application/json",
+                "x-functions-key": cloud.endpoints.function_key,
+            }
             status, started, _ = ask(f"{cloud.endpoints.host_url}/api/runs", "POST", request, **key)
             assert status == 202, started
             run_id = started["id"]
@@ -77,10 +90,16 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
             if view["status"] != "completed":
                 raise SystemExit(f"{count} rows: {view['status']}: {view['error']}")
             with storage_client(cloud.endpoints.storage_connection_string) as storage:
-                blobs = list(storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/"))
+                blobs = list(
+                    storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/")
+                )
             root = _history(cloud, run_id)
             looks = [event for event in root if event.get("FunctionName") == READ_PROGRESS]
-            besides = [event for event in root if event not in looks and not event["EventType"].startswith("Timer")]
+            besides = [
+                event
+                for event in root
+                if event not in looks and not event["EventType"].startswith("Timer")
+            ]
             parts = sum(len(json.dumps(_history(cloud, part))) for part in parts_of(run_id))
             hub = sum(path.stat().st_size for path in options.data_dir.glob("*.sqlite*"))
             peak = _peak_megabytes(process)
@@ -101,7 +120,9 @@ def measure(count: int, concurrency: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def follow(cloud: LocalCloud, run_id: str, process: Path) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
+def follow(
+    cloud: LocalCloud, run_id: str, process: Path
+) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
     """The run's last view, the seconds of each stage, and the host's peak by then in MB."""
     stages: dict[str, float] = {}
     peaks: dict[str, float] = {}
@@ -125,9 +146,19 @@ def follow(cloud: LocalCloud, run_id: str, process: Path) -> tuple[dict[str, Any
 
 def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
     """What has grown that must not, from the second size to the last; and the root's history from the first."""
-    problems = [f"{run['accepted']} of {run['rows']} rows accepted" for run in runs if run["accepted"] < run["rows"]]
+    problems = [
+        f"{run['accepted']} of {run['rows']} rows accepted"
+        for run in runs
+        if run["accepted"] < run["rows"]
+    ]
     for name, most in MOST_GROWTH.items():
-        first = runs[0] if name == "root_history" or len(runs) == 1 else runs[-2] if len(runs) == 2 else runs[1]
+        first = (
+            runs[0]
+            if name == "root_history" or len(runs) == 1
+            else runs[-2]
+            if len(runs) == 2
+            else runs[1]
+        )
         growth = runs[-1][name] / first[name]
         if growth > most:
             problems.append(
@@ -138,7 +169,16 @@ def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
 
 def summary(runs: Sequence[dict[str, Any]]) -> str:
     """The runs as a table."""
-    head = ["rows", "shards", "scan s", "generate s", "assemble s", "report s", "µs a row", "bytes a row"]
+    head = [
+        "rows",
+        "shards",
+        "scan s",
+        "generate s",
+        "assemble s",
+        "report s",
+        "µs a row",
+        "bytes a row",
+    ]
     head += ["root history", "looks", "its parts'", "hub file", "peak MB"]
     lines = [
         [

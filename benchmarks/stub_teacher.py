@@ -12,7 +12,7 @@ import json
 import resource
 import time
 
-from local.lifeline import exit_with_parent, told_to_stop
+from local.runtime.lifeline import exit_with_parent, told_to_stop
 
 MODEL = "stub-teacher"
 LENGTH = b"content-length:"
@@ -22,12 +22,21 @@ def _body() -> bytes:
     message = {"role": "assistant", "content": '{"answer": "42"}', "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     usage = {"prompt_tokens": 90, "completion_tokens": 7, "total_tokens": 97}
-    completion = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
+    completion = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "choices": [choice],
+    }
     return json.dumps({**completion, "usage": usage}).encode()
 
 
 def _response(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
 
 
 class Stub:
@@ -76,7 +85,9 @@ class Connection(asyncio.Protocol):
             self._write(self._stub.statistics())
             return
         self._stub.requests += 1
-        asyncio.get_running_loop().call_later(self._stub.latency_seconds, self._write, self._stub.answer)
+        asyncio.get_running_loop().call_later(
+            self._stub.latency_seconds, self._write, self._stub.answer
+        )
 
     def _write(self, response: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -86,7 +97,9 @@ class Connection(asyncio.Protocol):
 async def serve(port: int, latency_ms: float) -> None:
     """Serve on 127.0.0.1 until told to stop."""
     stop, stub = told_to_stop(), Stub(latency_ms / 1000)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(stub), "127.0.0.1", port, backlog=2048)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(stub), "127.0.0.1", port, backlog=2048
+    )
     async with server:
         print(f"teacher at http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
         await stop.wait()

@@ -25,18 +25,23 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
 from local.bootstrap import ROOT
-from shared.paths import DATASETS, RUNS, RunPaths
-from shared.plan import PlanReader
-from shared.staging import sealed
-from shared.storage import Storage
-from tests.activities.runs import AppRun
+from shared.assembly.commit import sealed
+from shared.core.paths import DATASETS, RUNS, RunPaths
+from shared.core.storage import Storage
+from shared.scan.plan import PlanReader
+from tests.support.activity_runs import AppRun
 
 PARALLEL_SHARDS = 8
 QUEUED_BYTES = 8  # of one shard's number: a pipe holds thousands, and each read takes a whole one
 
 
 def start(
-    command: str, storage: str, teacher: str, *arguments: str, queue: int | None = None, log: IO[bytes] | None = None
+    command: str,
+    storage: str,
+    teacher: str,
+    *arguments: str,
+    queue: int | None = None,
+    log: IO[bytes] | None = None,
 ) -> subprocess.Popen[str]:
     """One such process. Its environment is all that it knows of storage and teacher. `log`: for what it complains of."""
     environment = {
@@ -47,11 +52,19 @@ def start(
         "TEACHER_API_KEY": "none",
         "TEACHER_MODEL": "local-teacher",
         "STUDENT_MODEL": "azureml://registries/r/models/m/versions/1",
-        **{f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")},
+        **{
+            f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")
+        },
     }
     arguments = (sys.executable, "-m", "benchmarks.worker", command, *arguments)
     return subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, stdin=queue, stdout=subprocess.PIPE, stderr=log, text=True
+        arguments,
+        cwd=ROOT,
+        env=environment,
+        stdin=queue,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
     )
 
 
@@ -79,7 +92,9 @@ def peak_megabytes() -> float:
 
 @asynccontextmanager
 async def _storage() -> AsyncGenerator[Storage]:
-    async with BlobServiceClient.from_connection_string(os.environ["DISTILLATION_STORAGE"]) as client:
+    async with BlobServiceClient.from_connection_string(
+        os.environ["DISTILLATION_STORAGE"]
+    ) as client:
         for container in (DATASETS, RUNS):
             with contextlib.suppress(ResourceExistsError):
                 await cast(Any, client).create_container(container)
@@ -89,7 +104,9 @@ async def _storage() -> AsyncGenerator[Storage]:
 async def plan(given: argparse.Namespace) -> dict[str, Any]:
     """Upload the rows, and do all that comes before the teacher."""
     async with _storage() as storage:
-        run = AppRun(storage, rows_per_shard=given.rows_per_shard, teacher=json.loads(given.teacher))
+        run = AppRun(
+            storage, rows_per_shard=given.rows_per_shard, teacher=json.loads(given.teacher)
+        )
         scanned = await run.begin(given.input.read_bytes())
         return {"run": run.paths.run_id, **scanned["splits"]["train"]}
 
@@ -120,7 +137,9 @@ async def finish(given: argparse.Namespace) -> dict[str, Any]:
         run = await _opened(storage, given.run)
         assembled = await run.assemble()
         rows = await storage.read_lines(run.paths.dataset("train"))
-        given.output.write_text("".join(f"{row['messages'][-2]['content']}\n" for row in rows), encoding="utf-8")
+        given.output.write_text(
+            "".join(f"{row['messages'][-2]['content']}\n" for row in rows), encoding="utf-8"
+        )
         return {"rows": len(rows), "tally": assembled["tally"]}
 
 
@@ -140,7 +159,9 @@ def main() -> None:
     planning.set_defaults(do=plan)
     planning.add_argument("--input", type=Path, required=True)
     planning.add_argument("--rows-per-shard", type=int, default=512)
-    planning.add_argument("--teacher", default="{}", help="JSON: that section of the run's specification")
+    planning.add_argument(
+        "--teacher", default="{}", help="JSON: that section of the run's specification"
+    )
     working = commands.add_parser("work")
     working.set_defaults(do=work)
     working.add_argument("--queue", action="store_true")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.report import Report
-from shared.spec import spec_schema
+from shared.report.model import Report
+from shared.spec.models import spec_schema
 
 FOLDER = Path(__file__).parent
 

@@ -9,7 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 (an older Python is exactly who th
         % (sys.version_info[0], sys.version_info[1], sys.executable)
     )
 
-from local.commands import main
+from local.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

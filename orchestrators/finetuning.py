@@ -11,12 +11,23 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
+from activities.names import (
+    CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
+    POLL_FINETUNING,
+    SUBMIT_FINETUNING,
+)
 from orchestrators.context import Context, Task
 from orchestrators.steps import RunFailed, call, first_of
-from shared.finetuning import JobStatus
-from shared.finetuning.outcome import CONFIRM_HOURS, UNREACHED_HOURS, given_up, job_outcome, not_submitted
-from shared.pacing import poll_interval, progress_interval
+from shared.core.backoff import poll_interval, progress_interval
+from shared.finetuning.base import JobStatus
+from shared.finetuning.outcome import (
+    CONFIRM_HOURS,
+    UNREACHED_HOURS,
+    given_up,
+    job_outcome,
+    not_submitted,
+)
 
 FINETUNE = "finetune"
 CANCEL = "cancel"
@@ -34,7 +45,9 @@ def finetune(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
         outcome = yield from _follow(context, work)
     except RunFailed as failure:
         return {"status": "failed", "error": failure.error, "job": work.get("job")}
-    if outcome is None or "student" not in work:  # goes on; or began when nothing was kept of a job that has ended
+    if (
+        outcome is None or "student" not in work
+    ):  # goes on; or began when nothing was kept of a job that has ended
         return outcome
     return (yield from _conclude(context, work, outcome))
 
@@ -44,7 +57,12 @@ def _follow(context: Context, work: dict[str, Any]) -> Generator[Any, Any, dict[
         submitted = yield from call(context, SUBMIT_FINETUNING, work)
         now = context.current_utc_datetime
         deadline = now + timedelta(hours=work["max_hours"])
-        work |= {"job": submitted["job"], "polls": 0, "deadline": deadline.isoformat(), "cancelling": None}
+        work |= {
+            "job": submitted["job"],
+            "polls": 0,
+            "deadline": deadline.isoformat(),
+            "cancelling": None,
+        }
         work |= {"began": now.isoformat(), "told": now.isoformat()}
         _note_reach(context, work, submitted)
     cancelled = context.wait_for_external_event(CANCEL)
@@ -67,7 +85,11 @@ def _follow(context: Context, work: dict[str, Any]) -> Generator[Any, Any, dict[
 def _ask(context: Context, work: dict[str, Any]) -> Generator[Any, Any, None]:
     """Poll the job; while the service is still taking in its data, submit it again, which is no second job."""
     if _is_submitted(work):
-        asked = {**_job_of(work), "cancel": bool(work["cancelling"]), "tell": _is_time_to_tell(context, work)}
+        asked = {
+            **_job_of(work),
+            "cancel": bool(work["cancelling"]),
+            "tell": _is_time_to_tell(context, work),
+        }
         polled = yield from call(context, POLL_FINETUNING, asked)
     else:
         polled = yield from call(context, SUBMIT_FINETUNING, work)
@@ -78,12 +100,21 @@ def _ask(context: Context, work: dict[str, Any]) -> Generator[Any, Any, None]:
     _note_since(work, "cancelling_since", bool(work["cancelling"]), now)
 
 
-def _conclude(context: Context, work: dict[str, Any], outcome: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
+def _conclude(
+    context: Context, work: dict[str, Any], outcome: dict[str, Any]
+) -> Generator[Any, Any, dict[str, Any]]:
     """Keep what the service knows of the job. That it could not be kept is told, and changes nothing about the outcome."""
     try:
-        kept = yield from call(context, CONCLUDE_FINETUNING, {**_job_of(work), "job": outcome["job"]})
+        kept = yield from call(
+            context, CONCLUDE_FINETUNING, {**_job_of(work), "job": outcome["job"]}
+        )
     except RunFailed as failure:
-        return {**outcome, "warnings": [f"the course of the fine-tuning could not be kept: {failure.error['message']}"]}
+        return {
+            **outcome,
+            "warnings": [
+                f"the course of the fine-tuning could not be kept: {failure.error['message']}"
+            ],
+        }
     return {**outcome, "job": kept["job"], "warnings": kept["warnings"]}
 
 
@@ -94,7 +125,11 @@ def _reason_to_cancel(context: Context, work: dict[str, Any], cancelled: Task) -
         return "user"
     if context.current_utc_datetime > datetime.fromisoformat(work["deadline"]):
         return "deadline"
-    return "silent" if _hours_since(context, work, "silent_since") * 60 > work.get("max_silent_minutes", 1e9) else None
+    return (
+        "silent"
+        if _hours_since(context, work, "silent_since") * 60 > work.get("max_silent_minutes", 1e9)
+        else None
+    )
 
 
 def _given_up(context: Context, work: dict[str, Any]) -> dict[str, Any] | None:
@@ -111,7 +146,10 @@ def _is_time_to_tell(context: Context, work: dict[str, Any]) -> bool:
     if "began" not in work:
         return False
     now, began = context.current_utc_datetime, datetime.fromisoformat(work["began"])
-    elapsed, since = (now - began).total_seconds(), (now - datetime.fromisoformat(work["told"])).total_seconds()
+    elapsed, since = (
+        (now - began).total_seconds(),
+        (now - datetime.fromisoformat(work["told"])).total_seconds(),
+    )
     if since < progress_interval(elapsed):
         return False
     work["told"] = now.isoformat()
@@ -124,7 +162,12 @@ def _pause(work: dict[str, Any]) -> float:
 
 
 def _note_reach(context: Context, work: dict[str, Any], answer: dict[str, Any]) -> None:
-    _note_since(work, "unreached_since", answer.get("reached") is False, context.current_utc_datetime.isoformat())
+    _note_since(
+        work,
+        "unreached_since",
+        answer.get("reached") is False,
+        context.current_utc_datetime.isoformat(),
+    )
     work["retry_after"] = min(answer.get("retry_after") or 0.0, MAX_RETRY_AFTER_SECONDS)
 
 
@@ -134,7 +177,11 @@ def _note_since(work: dict[str, Any], name: str, holds: bool, now: str) -> None:
 
 def _hours_since(context: Context, work: dict[str, Any], name: str) -> float:
     since = work.get(name)
-    return (context.current_utc_datetime - datetime.fromisoformat(since)).total_seconds() / 3600 if since else 0.0
+    return (
+        (context.current_utc_datetime - datetime.fromisoformat(since)).total_seconds() / 3600
+        if since
+        else 0.0
+    )
 
 
 def _is_submitted(work: dict[str, Any]) -> bool:

@@ -10,11 +10,13 @@ import azure.durable_functions as df
 from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from orchestrators.context import Context
 from orchestrators.window import Window
-from shared.errors import ErrorData
-from shared.gate import SUCCESS_RATIO, out_of_reach
+from shared.core.errors import ErrorData
+from shared.generation.success_ratio import SUCCESS_RATIO, out_of_reach
 
 GENERATE_SPLIT = "generate_split"
-MAX_LOST_IN_A_ROW = 3  # shards: what keeps one after the other from its answers does not lie in a shard
+MAX_LOST_IN_A_ROW = (
+    3  # shards: what keeps one after the other from its answers does not lie in a shard
+)
 MAX_LOST_TOLD = 10
 
 bp = df.Blueprint()
@@ -45,16 +47,25 @@ class _Shards(Window):
         super().__init__(context, self._activity, work["shards"], work["first"], work["parallel"])
         self.given = work
         # inputs of before have less
-        self.failed: int = work.get("failed", 0)  # rows of the split, of those that the teacher was asked for in vain
+        self.failed: int = work.get(
+            "failed", 0
+        )  # rows of the split, of those that the teacher was asked for in vain
         self.lost: dict[str, str] = dict(work.get("lost", {}))
         self.lost_in_a_row: int = work.get("lost_in_a_row", 0)
-        self.errors: dict[int, ErrorData] = {int(number): error for number, error in work.get("errors", {}).items()}
+        self.errors: dict[int, ErrorData] = {
+            int(number): error for number, error in work.get("errors", {}).items()
+        }
         self.carry(work)
 
     def carried(self) -> dict[str, Any]:
         """What the next execution has to know."""
         errors = {str(number): error for number, error in self.errors.items()}
-        own = {"failed": self.failed, "lost": self.lost, "lost_in_a_row": self.lost_in_a_row, "errors": errors}
+        own = {
+            "failed": self.failed,
+            "lost": self.lost,
+            "lost_in_a_row": self.lost_in_a_row,
+            "errors": errors,
+        }
         return {**super().carried(), **own, "parallel": self.parallel}
 
     def judge(self, number: int, result: dict[str, Any]) -> dict[str, Any] | None:
@@ -80,7 +91,10 @@ class _Shards(Window):
                 "status": "failed",
                 "error": {**lost, "details": [{"where": self.given["split"], "problem": message}]},
             }
-        return {"status": "failed", "error": {"code": SUCCESS_RATIO, "message": message, "details": []}}
+        return {
+            "status": "failed",
+            "error": {"code": SUCCESS_RATIO, "message": message, "details": []},
+        }
 
     def lose(self, number: int, error: ErrorData) -> dict[str, Any] | None:
         """Give the shard up, unless that is what has failed, or one shard after the other is lost."""

@@ -23,24 +23,35 @@ from orchestrators.context import Context, Task
 from orchestrators.finetuning import FINETUNE
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.scanning import SCAN_RANGES
-from orchestrators.steps import RunFailed, Steps, activity_error, call, event_data, first_of, succeeded
-from shared.answering import LOST
-from shared.errors import ErrorData, Problem
-from shared.gate import after_generation, after_scan, during_generation, expected_usage, max_rejected
-from shared.pacing import progress_interval
-from shared.reusing import nothing_reused
-from shared.runids import finetuning_id, generation_id, scanning_id
-from shared.spec import RunSpec, StudentSpec, parse_spec
-from shared.status import RunStatus, Stage
-from shared.tally import Tally
-from shared.usage import Usage
+from orchestrators.steps import (
+    RunFailed,
+    Steps,
+    activity_error,
+    call,
+    event_data,
+    first_of,
+    succeeded,
+)
+from shared.core.backoff import progress_interval
+from shared.core.counters import Tally
+from shared.core.errors import ErrorData, Problem
+from shared.core.ids import finetuning_id, generation_id, scanning_id
+from shared.generation.answer_cache import nothing_reused
+from shared.generation.answering import LOST
+from shared.generation.success_ratio import max_rejected
+from shared.runs.gates import after_generation, after_scan, during_generation, expected_usage
+from shared.runs.status import RunStatus, Stage
+from shared.spec.budget import Usage
+from shared.spec.models import RunSpec, StudentSpec, parse_spec
 
 DISTILLATION_RUN = "distillation_run"
 CANCEL = "cancel"
 CONCURRENCY = "concurrency"
 JOB_CHANGED = "finetune"
 RANGES_AT_ONCE = 4  # scanned by one activity: a minute or two
-JOB_LOOK_SECONDS = 6 * 3600.0  # a job of two weeks is 56 looks; whatever happens to it comes as an event
+JOB_LOOK_SECONDS = (
+    6 * 3600.0
+)  # a job of two weeks is 56 looks; whatever happens to it comes as an event
 
 bp = df.Blueprint()
 
@@ -111,7 +122,9 @@ class _Run:
         if sum(self.ranges.values()) > RANGES_AT_ONCE:
             scanned = yield from self.scan_ranges()
         else:
-            scanned = yield from self.call(SCAN_DATASET, "scan", {"splits": self.splits, "round": self.round})
+            scanned = yield from self.call(
+                SCAN_DATASET, "scan", {"splits": self.splits, "round": self.round}
+            )
         self.scans = scanned["splits"]
         for split, found in self.scans.items():
             self.status.plan(split, found["rows"], found["shards"])
@@ -126,7 +139,13 @@ class _Run:
         """Large inputs, by several activities. A cancellation meanwhile is minded afterwards: a scan takes minutes."""
         self.enter("scan")
         self.check_cancelled()
-        work = {"run_id": self.run_id, "ranges": self.ranges, "round": self.round, "step": 0, "first": 0}
+        work = {
+            "run_id": self.run_id,
+            "ranges": self.ranges,
+            "round": self.round,
+            "step": 0,
+            "first": 0,
+        }
         scanning = self.context.call_sub_orchestrator(SCAN_RANGES, work, scanning_id(self.run_id))
         while not scanning.is_completed:
             yield from first_of(self.context, [scanning])
@@ -143,7 +162,11 @@ class _Run:
                 work = {"split": split, "first": first, "round": self.round}
                 seeded = yield from self.call(REUSE_ANSWERS, "reuse", work)
                 usage.add(Usage.model_validate(seeded["estimate"]))
-                reused, keyless, first = reused + seeded["reused"], seeded["keyless"], seeded["next"]
+                reused, keyless, first = (
+                    reused + seeded["reused"],
+                    seeded["keyless"],
+                    seeded["next"],
+                )
             found["estimate"] = usage.model_dump()
         if not reused:
             self.status.warnings.append(nothing_reused(earlier, keyless))
@@ -179,7 +202,9 @@ class _Run:
         """The user wants other numbers of shards at a time: running shards tell those that launch them."""
         if self.steered.is_completed:
             wanted = event_data(self.steered)
-            self.status.parallel_shards = wanted if isinstance(wanted, int) else self.status.parallel_shards
+            self.status.parallel_shards = (
+                wanted if isinstance(wanted, int) else self.status.parallel_shards
+            )
             self.steered = self.context.wait_for_external_event(CONCURRENCY)
             self.publish()
 
@@ -202,12 +227,16 @@ class _Run:
             "max_rejected": max_rejected(spec, self.asked[split]),
             "round": self.round,
         }
-        return self.context.call_sub_orchestrator(GENERATE_SPLIT, work, generation_id(self.run_id, split))
+        return self.context.call_sub_orchestrator(
+            GENERATE_SPLIT, work, generation_id(self.run_id, split)
+        )
 
     def read_progress(self, spec: RunSpec) -> Generator[Any, Any, dict[str, Tally]]:
         """The counts by split. A look that fails is no reason to end a run, as the next one may succeed: no counts."""
         try:
-            read = yield from call(self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits})
+            read = yield from call(
+                self.context, READ_PROGRESS, {"run_id": self.run_id, "splits": self.splits}
+            )
         except RunFailed:
             return {}
         tallies = {split: Tally.model_validate(tally) for split, tally in read["splits"].items()}
@@ -234,12 +263,16 @@ class _Run:
         self.enter("finetune")
         self.check_cancelled()
         if len(spec.students) > 1:
-            self.status.students = [{"student": student.model, "status": "queued"} for student in spec.students]
+            self.status.students = [
+                {"student": student.model, "status": "queued"} for student in spec.students
+            ]
         jobs = [self.train(student, number) for number, student in enumerate(spec.students)]
         changed = self.context.wait_for_external_event(JOB_CHANGED)
         while not all(job.is_completed for job in jobs):
             running = [job for job in jobs if not job.is_completed]
-            yield from first_of(self.context, [*running, changed, *self.listening()], JOB_LOOK_SECONDS)
+            yield from first_of(
+                self.context, [*running, changed, *self.listening()], JOB_LOOK_SECONDS
+            )
             if changed.is_completed:
                 self.status.train(event_data(changed))
                 changed = self.context.wait_for_external_event(JOB_CHANGED)
@@ -256,7 +289,9 @@ class _Run:
             "max_silent_minutes": student.max_silent_minutes,
             "round": self.round,
         }
-        return self.context.call_sub_orchestrator(FINETUNE, work, finetuning_id(self.run_id, number))
+        return self.context.call_sub_orchestrator(
+            FINETUNE, work, finetuning_id(self.run_id, number)
+        )
 
     def conclude(self, results: list[Any]) -> None:
         """How the fine-tuning of all students ended: one that failed fails the run, when all have ended."""
@@ -269,7 +304,9 @@ class _Run:
             raise RunCancelled
         failed = [outcome["error"] for outcome in outcomes if outcome["status"] == "failed"]
         if failed:
-            raise RunFailed(failed[0] if len(outcomes) == 1 else some_students_failed(failed, len(outcomes)))
+            raise RunFailed(
+                failed[0] if len(outcomes) == 1 else some_students_failed(failed, len(outcomes))
+            )
 
     def report(self) -> Generator[Any, Any, None]:
         """Written for every run that was prepared, however it ended."""
@@ -334,7 +371,10 @@ def some_students_failed(errors: list[ErrorData], students: int) -> ErrorData:
 def lost_shards(split: str, result: Any) -> list[str]:
     """What the user is told of shards that failed for good, of a sub-orchestration's result."""
     lost: dict[str, str] = {} if isinstance(result, Exception) else result.get("lost", {})
-    return [f"shard {number} of {split} failed, its rows are rejected as {LOST}: {why}" for number, why in lost.items()]
+    return [
+        f"shard {number} of {split} failed, its rows are rejected as {LOST}: {why}"
+        for number, why in lost.items()
+    ]
 
 
 def _failure(result: Any) -> RunFailed | None:

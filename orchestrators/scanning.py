@@ -1,4 +1,4 @@
-"""scan_ranges: fan-out over the ranges of large inputs, step by step. What the steps do: shared/scanning.py."""
+"""scan_ranges: fan-out over the ranges of large inputs, step by step. What the steps do: shared/scan/range_scan.py."""
 
 from __future__ import annotations
 

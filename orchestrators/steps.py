@@ -19,13 +19,11 @@ from typing import Any, cast
 import azure.durable_functions as df
 
 from orchestrators.context import Context, Task
-from shared.errors import ErrorData
+from shared.core.errors import ErrorData
 
 # Fixed intervals, as RetryOptions has no back-off in Python: for throttled storage and restarted workers.
 RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=6)
-LOOK_SECONDS = (
-    600.0  # a wait without a time of its own is begun anew after so long; far below the six days of one timer
-)
+LOOK_SECONDS = 600.0  # a wait without a time of its own is begun anew after so long; far below the six days of one timer
 
 Steps = Generator[Any, Any, dict[str, Any]]
 
@@ -47,7 +45,9 @@ def call(context: Context, activity: str, payload: dict[str, Any]) -> Steps:
     return succeeded(result)
 
 
-def first_of(context: Context, tasks: list[Task], seconds: float = LOOK_SECONDS) -> Generator[Any, Any, Task | None]:
+def first_of(
+    context: Context, tasks: list[Task], seconds: float = LOOK_SECONDS
+) -> Generator[Any, Any, Task | None]:
     """The task that completes first, None when none has after `seconds`. None of them may have retries of Durable's."""
     timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
     winner = yield context.task_any([*tasks, timer])
@@ -77,4 +77,8 @@ def succeeded(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def activity_error(activity: str, error: object) -> ErrorData:
-    return {"code": "activity_failed", "message": f"{activity} kept failing: {error}", "details": []}
+    return {
+        "code": "activity_failed",
+        "message": f"{activity} kept failing: {error}",
+        "details": [],
+    }

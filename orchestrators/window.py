@@ -12,8 +12,8 @@ from typing import Any
 
 from orchestrators.context import Context, Task
 from orchestrators.steps import LOOK_SECONDS, activity_error, first_of
-from shared.errors import ErrorData
-from shared.pacing import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS, retry_interval
+from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS, retry_interval
+from shared.core.errors import ErrorData
 
 ACTIVITIES_PER_EXECUTION = 256
 PAUSES_PER_EXECUTION = 32  # each has timers of its own in history
@@ -43,12 +43,18 @@ class Window:
     @property
     def is_complete(self) -> bool:
         """Whether no other execution is needed."""
-        return self.ending is not None or not (self.next_number < self.count or self.unfinished or self.retries)
+        return self.ending is not None or not (
+            self.next_number < self.count or self.unfinished or self.retries
+        )
 
     def carried(self) -> dict[str, Any]:
         """What the next execution has to know, for `carry`."""
         begun = sorted({*self.unfinished, *(number for _, number in self.retries)})
-        tried = {str(number): count for number, count in self.attempts.items() if number in begun and count}
+        tried = {
+            str(number): count
+            for number, count in self.attempts.items()
+            if number in begun and count
+        }
         return {"first": self.next_number, "begun": begun, "tried": tried, "paused": self.paused}
 
     def carry(self, given: dict[str, Any]) -> None:
@@ -117,7 +123,9 @@ class Window:
 
     def _next(self) -> Generator[Any, Any, tuple[int | None, Any]]:
         """(piece of work, result) of the next one that ends; (None, None) when it is time for another look."""
-        finished = yield from first_of(self.context, [task for _, task in self.running], self._patience())
+        finished = yield from first_of(
+            self.context, [task for _, task in self.running], self._patience()
+        )
         for number, task in self.running:
             if task is finished:
                 self.running.remove((number, task))
@@ -162,5 +170,9 @@ class Window:
 
     def _waited(self) -> float:
         """Seconds of a pause that are left."""
-        left = (self.wait_until - self.context.current_utc_datetime).total_seconds() if self.wait_until else 0.0
+        left = (
+            (self.wait_until - self.context.current_utc_datetime).total_seconds()
+            if self.wait_until
+            else 0.0
+        )
         return max(0.0, left)

@@ -62,7 +62,11 @@ def _summarization(draft: Draft, rng: random.Random) -> list[Message]:
 
 
 def _conversation(draft: Draft, rng: random.Random) -> list[Message]:
-    system = [{"role": "system", "content": rng.choice(conversation.SYSTEMS)}] if rng.random() < 0.9 else []
+    system = (
+        [{"role": "system", "content": rng.choice(conversation.SYSTEMS)}]
+        if rng.random() < 0.9
+        else []
+    )
     turns = [_user(draft.user)]
     for later in draft.later:
         turns += [_assistant(rng.choice(conversation.REPLIES)), _user(later)]
@@ -101,7 +105,10 @@ def dataset(task: str) -> dict[str, list[Row]]:
     rng.shuffle(drafts)
     splits = {"train": drafts[:TRAIN_ROWS], "validation": drafts[TRAIN_ROWS:]}
     return {
-        split: [_row(recipe, draft, f"{task}-{split}-{number:03}", rng) for number, draft in enumerate(chosen, 1)]
+        split: [
+            _row(recipe, draft, f"{task}-{split}-{number:03}", rng)
+            for number, draft in enumerate(chosen, 1)
+        ]
         for split, chosen in splits.items()
     }
 
@@ -126,7 +133,9 @@ def write(folder: Path) -> list[Path]:
         for split, rows in dataset(task).items():
             written.append(_write(folder / task / f"{split}.jsonl", _lines(rows)))
         if recipe.run is not None:
-            written.append(_write(folder / task / "run.json", json.dumps(recipe.run, indent=2) + "\n"))
+            written.append(
+                _write(folder / task / "run.json", json.dumps(recipe.run, indent=2) + "\n")
+            )
     return written
 
 

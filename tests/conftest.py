@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from local.azurite import Azurite
-from shared.teacher.forms import forget_forms
+from local.emulators.azurite import Azurite
+from shared.teacher.response_format import forget_forms
 
-settings.register_profile("shared machine", deadline=None)  # no test may fail because others are busy
+settings.register_profile(
+    "shared machine", deadline=None
+)  # no test may fail because others are busy
 settings.load_profile("shared machine")
 
 

@@ -14,20 +14,31 @@ from typing import Any
 
 import pytest
 
-from shared.pacing import ABANDON_SECONDS, WORK_SECONDS
-from shared.spec import TeacherSpec
+from shared.core.backoff import ABANDON_SECONDS, WORK_SECONDS
+from shared.spec.models import TeacherSpec
 
 ROOT = Path(__file__).parents[1]
-INDEX = (
-    "import json, function_app; print(json.dumps([f.get_function_name() for f in function_app.app.get_functions()]))"
+INDEX = "import json, function_app; print(json.dumps([f.get_function_name() for f in function_app.app.get_functions()]))"
+HEAVY = (
+    "azure.ai.ml",
+    "azure.identity",
+    "azure.storage",
+    "openai",
+    "azure.monitor",
+    "local",
+    "msrest",
 )
-HEAVY = ("azure.ai.ml", "azure.identity", "azure.storage", "openai", "azure.monitor", "local", "msrest")
 
 
 def run_python(code: str) -> str:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -51,7 +62,9 @@ def test_a_shard_hands_its_rest_back_before_the_host_would_end_it() -> None:
     minutes = int(json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":")[1])
     room_to_flush_and_stage = 60
     assert WORK_SECONDS < ABANDON_SECONDS <= minutes * 60 - room_to_flush_and_stage
-    assert WORK_SECONDS + TeacherSpec().row_deadline_seconds < ABANDON_SECONDS  # by default no row is ever abandoned
+    assert (
+        WORK_SECONDS + TeacherSpec().row_deadline_seconds < ABANDON_SECONDS
+    )  # by default no row is ever abandoned
 
 
 def test_importing_the_app_imports_nothing_heavy() -> None:
@@ -60,7 +73,17 @@ def test_importing_the_app_imports_nothing_heavy() -> None:
 
 
 def app_functions() -> list[Any]:
-    from activities import assemble, finetune, generate, preflight, prepare, progress, report, reuse, scan
+    from activities import (
+        assemble,
+        finetune,
+        generate,
+        preflight,
+        prepare,
+        progress,
+        report,
+        reuse,
+        scan,
+    )
 
     parts = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
     return [builder._function for part in parts for builder in part.bp._function_builders]  # pyright: ignore
@@ -74,7 +97,16 @@ def test_annotations_of_activities_are_classes_as_the_worker_demands() -> None:
         assert [name for name, hint in hints.items() if not inspect.isclass(hint)] == [], function
 
 
-FORBIDDEN_CALLS = ("datetime.now", "datetime.utcnow", "time.", "random.", "uuid.", "os.", "open(", "logging.")
+FORBIDDEN_CALLS = (
+    "datetime.now",
+    "datetime.utcnow",
+    "time.",
+    "random.",
+    "uuid.",
+    "os.",
+    "open(",
+    "logging.",
+)
 FORBIDDEN_IMPORTS = (
     "random",
     "time",
@@ -84,12 +116,14 @@ FORBIDDEN_IMPORTS = (
     "asyncio",
     "aiohttp",
     "azure.storage",
-    "shared.storage",
-    "shared.account",
+    "shared.core.storage",
+    "shared.core.storage_account",
 )
 
 
-@pytest.mark.parametrize("module", sorted((ROOT / "orchestrators").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "orchestrators").glob("*.py")), ids=lambda path: path.name
+)
 def test_orchestrators_do_nothing_that_a_replay_could_not_repeat(module: Path) -> None:
     source = module.read_text(encoding="utf-8")
     tree = ast.parse(source)
@@ -102,14 +136,22 @@ def calls_of(folder: str, method: str) -> dict[str, int]:
     """How often each module of a folder calls a method of the orchestration context."""
     found: dict[str, int] = {}
     for path in (ROOT / folder).glob("*.py"):
-        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-        count = sum(isinstance(node.func, ast.Attribute) and node.func.attr == method for node in nodes)
+        nodes = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        ]
+        count = sum(
+            isinstance(node.func, ast.Attribute) and node.func.attr == method for node in nodes
+        )
         if count:
             found[path.name] = count
     return found
 
 
-def test_every_race_of_an_orchestrator_has_the_timer_that_keeps_the_extension_from_waiting() -> None:
+def test_every_race_of_an_orchestrator_has_the_timer_that_keeps_the_extension_from_waiting() -> (
+    None
+):
     assert calls_of("orchestrators", "task_any") == {"steps.py": 1}
     assert calls_of("orchestrators", "task_all") == {}
 
@@ -120,18 +162,37 @@ def test_calls_with_retries_of_durables_own_are_awaited_alone() -> None:
 
 
 def test_the_app_never_imports_the_local_cloud() -> None:
-    folders = [ROOT / "function_app.py", *(ROOT / part for part in ("shared", "activities", "orchestrators"))]
-    files = [path for folder in folders for path in ([folder] if folder.is_file() else folder.rglob("*.py"))]
+    folders = [
+        ROOT / "function_app.py",
+        *(ROOT / part for part in ("shared", "activities", "orchestrators")),
+    ]
+    files = [
+        path
+        for folder in folders
+        for path in ([folder] if folder.is_file() else folder.rglob("*.py"))
+    ]
     assert len(files) > 30
-    assert [path.name for path in files if any(name.split(".")[0] == "local" for name in imports_of(path))] == []
+    assert [
+        path.name
+        for path in files
+        if any(name.split(".")[0] == "local" for name in imports_of(path))
+    ] == []
 
 
 def test_nothing_in_the_domain_knows_the_functions_sdk() -> None:
     files = list((ROOT / "shared").rglob("*.py"))
     assert len(files) > 20
     imported = {path.name: imports_of(path) for path in files}
-    sdk = ("azure.functions", "azure.durable_functions", "activities", "orchestrators", "function_app")
-    assert {name: found for name, found in imported.items() if any(one.startswith(sdk) for one in found)} == {}
+    sdk = (
+        "azure.functions",
+        "azure.durable_functions",
+        "activities",
+        "orchestrators",
+        "function_app",
+    )
+    assert {
+        name: found for name, found in imported.items() if any(one.startswith(sdk) for one in found)
+    } == {}
 
 
 def imports_of(path: Path) -> list[str]:

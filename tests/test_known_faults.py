@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 
 from activities.names import SUBMIT_FINETUNING
-from local.teacher import TeacherOptions, serve
-from shared.answering import answer_row
-from shared.finetuning import JobState, JobStatus
+from local.emulators.teacher import TeacherOptions, serve
+from shared.dataset.rows import Message, Row, as_jsonl
+from shared.finetuning.base import JobState, JobStatus
 from shared.finetuning.outcome import job_outcome, job_view
 from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
-from shared.gate import after_generation, after_scan
-from shared.rows import Message, Row, as_jsonl
-from shared.spec import RunSpec, TaskName, parse_spec
+from shared.generation.answering import answer_row
+from shared.runs.gates import after_generation, after_scan
+from shared.spec.models import RunSpec, TaskName, parse_spec
 from shared.tasks import TASKS
 from shared.teacher import Completion, RowFailure, open_teacher
 from tests.activities.conftest import (
@@ -32,12 +32,21 @@ from tests.activities.conftest import (
     open_workspace,
     storage,
 )
-from tests.activities.runs import sums
 from tests.shared.conftest import RunFolder, folder, question, questions
+from tests.shared.generation.test_shard import ScriptedTeacher, plus_one, run_all
 from tests.shared.teacher.test_client import HELLO, Script, settings, teacher_of
-from tests.shared.test_shards import ScriptedTeacher, plus_one, run_all
+from tests.support.activity_runs import sums
 
-__all__ = ["app", "azureml_sdk", "configure", "environment", "folder", "new_run", "open_workspace", "storage"]
+__all__ = [
+    "app",
+    "azureml_sdk",
+    "configure",
+    "environment",
+    "folder",
+    "new_run",
+    "open_workspace",
+    "storage",
+]
 
 Reply = tuple[int, Any, dict[str, str]]
 THROTTLED: Reply = (429, {"error": {"message": "slow down"}}, {"retry-after-ms": "20"})
@@ -55,7 +64,10 @@ def failing(*bad: int, reply: str | Exception) -> ScriptedTeacher:
 
 async def dataset(run: RunFolder) -> list[list[Message]]:
     """The rows that the student will be trained on."""
-    return [json.loads(line)["messages"] for line in (await run.text(run.paths.dataset("train"))).splitlines()]
+    return [
+        json.loads(line)["messages"]
+        for line in (await run.text(run.paths.dataset("train"))).splitlines()
+    ]
 
 
 async def answers(run: RunFolder) -> list[str]:
@@ -80,7 +92,9 @@ async def test_history_is_sent_in_later_turns_with_the_teachers_own_answers() ->
     ]
 
 
-@pytest.mark.parametrize("reply", ["", "no idea", "{", "[" * 50_000, "\ud800", "7 or 8", '{"answer": {}}'])
+@pytest.mark.parametrize(
+    "reply", ["", "no idea", "{", "[" * 50_000, "\ud800", "7 or 8", '{"answer": {}}']
+)
 async def test_one_unreadable_answer_does_not_kill_the_batch(folder: RunFolder, reply: str) -> None:
     await folder.add(questions(5))
     tally = await run_all(folder, failing(2, reply=reply))
@@ -94,7 +108,11 @@ HALF = "\ud800"  # of a surrogate pair, which no file can hold
 @pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
 async def test_one_reply_that_no_file_can_hold_does_not_kill_the_batch(field: str) -> None:
     message = {"role": "assistant", "content": "5", field: f"5 {HALF}"}
-    given: Reply = (200, {"model": HALF, "choices": [{"finish_reason": "stop", "message": message}]}, {})
+    given: Reply = (
+        200,
+        {"model": HALF, "choices": [{"finish_reason": "stop", "message": message}]},
+        {},
+    )
     for task in ("math", "conversation"):
         async with teacher_of(Script(given, given, given)) as teacher:
             record = await answer_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
@@ -112,7 +130,9 @@ async def test_missing_results_are_not_counted_as_successes(folder: RunFolder) -
     plan = await folder.add(questions(10))
     tally = await run_all(folder, failing(1, 2, 3, 4, reply=RowFailure("timeout", "no reply", 2)))
     assert (tally.accepted, tally.rejected, len(await answers(folder))) == (6, {"timeout": 4}, 6)
-    error = after_generation(spec_of(quality={"min_rows": 1}), {"train": tally}, {"train": plan.valid})
+    error = after_generation(
+        spec_of(quality={"min_rows": 1}), {"train": tally}, {"train": plan.valid}
+    )
     assert error is not None, "6 of 10 is less than the success ratio of 0.7"
     lost = tally.model_copy(update={"rejected": {}, "done": 6})
     lax = spec_of(quality={"min_rows": 1, "min_success_ratio": 0.0})
@@ -133,14 +153,20 @@ async def test_minimum_rows_are_checked_again_after_drops(folder: RunFolder, tas
     assert f"{minimum - 1} rows accepted, at least {minimum} are needed" in str(error["details"])
 
 
-@pytest.mark.parametrize("bad", [b'{"messages": [', b"\xff\xfe", b"null", b'"', b"[" * 50_000, b"{}", b"\x00"])
-async def test_a_malformed_line_does_not_drop_the_rest_of_the_file(folder: RunFolder, bad: bytes) -> None:
+@pytest.mark.parametrize(
+    "bad", [b'{"messages": [', b"\xff\xfe", b"null", b'"', b"[" * 50_000, b"{}", b"\x00"]
+)
+async def test_a_malformed_line_does_not_drop_the_rest_of_the_file(
+    folder: RunFolder, bad: bytes
+) -> None:
     lines = questions(9).splitlines()
     await folder.add(b"\n".join([*lines[:4], bad, *lines[4:]]))
     tally = await run_all(folder, ScriptedTeacher())
     assert (tally.rows, tally.accepted, tally.rejected_rows) == (10, 9, 1)
     assert await answers(folder) == [str(number + 1) for number in range(9)]
-    (rejected,) = [json.loads(line) for line in (await folder.text(folder.paths.rejected)).splitlines()]
+    (rejected,) = [
+        json.loads(line) for line in (await folder.text(folder.paths.rejected)).splitlines()
+    ]
     assert (rejected["line"], bool(rejected["reason"])) == (5, True)
 
 
@@ -155,22 +181,39 @@ class AnswersSystemPrompts(ScriptedTeacher):
         return await super().complete([{"role": "user", "content": messages[0]["content"]}])
 
 
-async def test_system_prompts_are_not_mixed_up_between_rows_with_the_same_user_text(folder: RunFolder) -> None:
+async def test_system_prompts_are_not_mixed_up_between_rows_with_the_same_user_text(
+    folder: RunFolder,
+) -> None:
     systems = [f"Whatever is asked, say {number}" for number in range(12)]
-    rows = [[{"role": "system", "content": text}, {"role": "user", "content": "How many?"}] for text in systems]
+    rows = [
+        [{"role": "system", "content": text}, {"role": "user", "content": "How many?"}]
+        for text in systems
+    ]
     await folder.add(as_jsonl([{"messages": messages} for messages in rows]))
     await run_all(folder, AnswersSystemPrompts(lambda text: text.split()[-1]))
-    learned = [(messages[0]["content"], messages[-1]["content"]) for messages in await dataset(folder)]
+    learned = [
+        (messages[0]["content"], messages[-1]["content"]) for messages in await dataset(folder)
+    ]
     assert learned == [(text, text.split()[-1]) for text in systems]
 
 
 @pytest.mark.parametrize(
     ("finish_reason", "text", "reason"),
-    [("length", "The answer is 12", "truncated"), ("stop", "", "empty"), ("stop", " \n\u200b", "empty")],
+    [
+        ("length", "The answer is 12", "truncated"),
+        ("stop", "", "empty"),
+        ("stop", " \n\u200b", "empty"),
+    ],
 )
 @pytest.mark.parametrize("task", ["math", "conversation", "summarization"])
-async def test_truncated_and_empty_answers_are_no_labels(task: str, finish_reason: str, text: str, reason: str) -> None:
-    reply = {"choices": [{"finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}]}
+async def test_truncated_and_empty_answers_are_no_labels(
+    task: str, finish_reason: str, text: str, reason: str
+) -> None:
+    reply = {
+        "choices": [
+            {"finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
+        ]
+    }
     given: Reply = (200, reply, {})
     async with teacher_of(Script(given, given, given)) as teacher:
         record = await answer_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
@@ -230,7 +273,9 @@ async def test_validation_does_not_stop_at_the_first_bad_row(folder: RunFolder) 
     ]
 
 
-async def test_the_teachers_key_is_not_in_the_jobs_properties(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_the_teachers_key_is_not_in_the_jobs_properties(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     workspace = open_workspace(pace=600)
     run = new_run()
     await run.arrive(sums(1))

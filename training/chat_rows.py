@@ -32,7 +32,11 @@ def _messages(row: object) -> Row:
     if not isinstance(messages, list) or not messages:
         raise ValueError("is no object with a list `messages`")
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str) or "role" not in message:
+        if (
+            not isinstance(message, dict)
+            or not isinstance(message.get("content"), str)
+            or "role" not in message
+        ):
             raise ValueError("has a message without role, or whose content is no text")
     if messages[-1]["role"] != "assistant":
         raise ValueError("does not end in an assistant's turn: there is nothing to learn from it")

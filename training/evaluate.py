@@ -34,7 +34,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     rows = read_rows(given.data)[: given.limit]
-    answers = answer(given.model, [row[:-1] for row in rows], given.batch_size, given.max_new_tokens)
+    answers = answer(
+        given.model, [row[:-1] for row in rows], given.batch_size, given.max_new_tokens
+    )
     references = [row[-1]["content"] for row in rows]
     compared = [
         (compared_text(said, given.compare), compared_text(meant, given.compare))
@@ -48,13 +50,18 @@ def main() -> None:
         "equal": equal,
         "accuracy": equal / len(rows),
         "commonest": Counter(meant for _, meant in compared).most_common(1)[0][1] / len(rows),
-        "answers": [{"answer": said, "reference": meant} for said, meant in zip(answers, references, strict=True)],
+        "answers": [
+            {"answer": said, "reference": meant}
+            for said, meant in zip(answers, references, strict=True)
+        ],
     }
     given.output.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
     print(f"{equal} of {len(rows)} answers agree ({result['accuracy']:.1%})", flush=True)
 
 
-def answer(model_name: str, prompts: list[list[dict[str, str]]], batch_size: int, max_new_tokens: int) -> list[str]:
+def answer(
+    model_name: str, prompts: list[list[dict[str, str]]], batch_size: int, max_new_tokens: int
+) -> list[str]:
     """Greedy answers, in order. Prompts are padded on the left, so that all answers of a batch begin together."""
     tokenizer: Any = AutoTokenizer.from_pretrained(model_name, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
@@ -72,7 +79,10 @@ def answer(model_name: str, prompts: list[list[dict[str, str]]], batch_size: int
         ).to(device)
         with torch.inference_mode():
             found = model.generate(
-                **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+                **batch,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                pad_token_id=tokenizer.pad_token_id,
             )
         said = found[:, batch["input_ids"].shape[1] :]
         answers += tokenizer.batch_decode(said, skip_special_tokens=True)

@@ -32,20 +32,31 @@ class MetricsLog(TrainerCallback):
         self._path = path
         self._mlflow = _mlflow()
         kept = path.read_text(encoding="utf-8").splitlines() if step and path.exists() else []
-        path.write_text("".join(f"{line}\n" for line in kept if _step(line) <= step), encoding="utf-8")
+        path.write_text(
+            "".join(f"{line}\n" for line in kept if _step(line) <= step), encoding="utf-8"
+        )
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Called by the trainer."""
         named = {NAMES[key]: float(value) for key, value in (logs or {}).items() if key in NAMES}
-        values = {name: value for name, value in named.items() if math.isfinite(value)}  # JSON knows no NaN
+        values = {
+            name: value for name, value in named.items() if math.isfinite(value)
+        }  # JSON knows no NaN
         if not values or not state.is_world_process_zero:
             return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, "time": round(time.time(), 3), **values}) + "\n")
+            file.write(
+                json.dumps({"step": state.global_step, "time": round(time.time(), 3), **values})
+                + "\n"
+            )
         if self._mlflow:
             try:
                 self._mlflow.log_metrics(values, step=state.global_step)
-            except Exception as error:  # a tracking server that is away must not end a training of hours
+            except (
+                Exception
+            ) as error:  # a tracking server that is away must not end a training of hours
                 print(f"MLflow took no metrics at step {state.global_step}: {error}", flush=True)
 
 

@@ -30,7 +30,9 @@ CHAT_TEMPLATE = (
 
 def arguments() -> argparse.Namespace:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    flags.add_argument("--texts", type=Path, nargs="+", required=True, help="JSON lines with `messages`")
+    flags.add_argument(
+        "--texts", type=Path, nargs="+", required=True, help="JSON lines with `messages`"
+    )
     flags.add_argument("--output", type=Path, required=True, help="folder")
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--vocabulary", type=int, default=2048, help="tokens")

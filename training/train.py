@@ -2,7 +2,7 @@
 
 Writes to --output: `adapter/` (the LoRA weights), `model/` (adapter merged into the student, with tokenizer),
 `metrics.jsonl`, and while it goes on `checkpoints/`, from the last of which it goes on when it is started again. Hyperparameters
-have the names that the app checks (OWN_SCRIPT in shared/students.py); this script knows nothing else of the app.
+have the names that the app checks (OWN_SCRIPT in shared/students/catalogue.py); this script knows nothing else of the app.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 from trl.chat_template_utils import get_training_chat_template
 
-LOGGED, EVALUATED, SAVED = 0.02, 0.1, 0.1  # parts of all steps after which something is logged, evaluated, saved
+LOGGED, EVALUATED, SAVED = (
+    0.02,
+    0.1,
+    0.1,
+)  # parts of all steps after which something is logged, evaluated, saved
 CHECKPOINTS = 2  # kept: the last, and the one before it should the last be half written
 
 
@@ -40,7 +44,9 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--learning_rate", type=float, default=2e-4)
     flags.add_argument("--warmup_ratio", type=float, default=0.03, help="part of all steps")
     flags.add_argument("--weight_decay", type=float, default=0.0)
-    flags.add_argument("--max_length", type=int, default=2048, help="tokens; longer rows are left out")
+    flags.add_argument(
+        "--max_length", type=int, default=2048, help="tokens; longer rows are left out"
+    )
     flags.add_argument("--lora_r", type=int, default=16)
     flags.add_argument("--lora_alpha", type=int, default=32)
     flags.add_argument("--lora_dropout", type=float, default=0.05)
@@ -79,17 +85,29 @@ def main() -> None:
         peft_config=lora(given, model),
         callbacks=[MetricsLog(given.output / "metrics.jsonl", step)],
     )
-    trainable = sum(weights.numel() for weights in trainer.model.parameters() if weights.requires_grad)
-    print(f"{len(training)} training rows, {trainable:,} trainable parameters, on {trainer.args.device}", flush=True)
+    trainable = sum(
+        weights.numel() for weights in trainer.model.parameters() if weights.requires_grad
+    )
+    print(
+        f"{len(training)} training rows, {trainable:,} trainable parameters, on {trainer.args.device}",
+        flush=True,
+    )
     trainer.train(resume_from_checkpoint=checkpoint)
     save(trainer, tokenizer, given.output)
 
 
 def fitting(tokenizer: Any, rows: list[Row], max_length: int, what: str) -> list[Row]:
     """Rows that fit whole: one that is cut off would lose its answer, which is what is to be learned."""
-    kept = [row for row in rows if len(tokenizer.apply_chat_template(row, return_dict=True)["input_ids"]) <= max_length]
+    kept = [
+        row
+        for row in rows
+        if len(tokenizer.apply_chat_template(row, return_dict=True)["input_ids"]) <= max_length
+    ]
     if len(kept) < len(rows):
-        print(f"{len(rows) - len(kept)} of {len(rows)} {what} rows have over {max_length} tokens: left out", flush=True)
+        print(
+            f"{len(rows) - len(kept)} of {len(rows)} {what} rows have over {max_length} tokens: left out",
+            flush=True,
+        )
     if not kept:
         sys.exit(f"every {what} row has over {max_length} tokens: raise max_length")
     return kept
@@ -98,15 +116,23 @@ def fitting(tokenizer: Any, rows: list[Row], max_length: int, what: str) -> list
 def what_is_learned(tokenizer: Any, rows: list[Row]) -> str:
     """`assistant`: the assistant's turns; `last`: the last one; `all`: every token. The best that the template allows."""
     try:
-        get_training_chat_template(tokenizer)  # raises where neither the template nor trl can tell the turns apart
+        get_training_chat_template(
+            tokenizer
+        )  # raises where neither the template nor trl can tell the turns apart
         print("the loss is that of the assistant's turns", flush=True)
         return "assistant"
     except ValueError:
         pass
     if all(sum(message["role"] == "assistant" for message in row) == 1 for row in rows):
-        print("the chat template does not mark turns: the loss is that of the last turn, the only one", flush=True)
+        print(
+            "the chat template does not mark turns: the loss is that of the last turn, the only one",
+            flush=True,
+        )
         return "last"
-    print("the chat template does not mark turns: the loss is that of ALL tokens, prompts included", flush=True)
+    print(
+        "the chat template does not mark turns: the loss is that of ALL tokens, prompts included",
+        flush=True,
+    )
     return "all"
 
 
@@ -119,7 +145,9 @@ def as_dataset(rows: list[Row], learned: str) -> Dataset:
 def load_model(name: str) -> Any:
     """In bfloat16 where the GPU has it; elsewhere in 32 bits, as LoRA weights are too small for 16-bit floats."""
     fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return AutoModelForCausalLM.from_pretrained(name, dtype=torch.bfloat16 if fast else torch.float32)
+    return AutoModelForCausalLM.from_pretrained(
+        name, dtype=torch.bfloat16 if fast else torch.float32
+    )
 
 
 def lora(given: argparse.Namespace, model: Any) -> LoraConfig:
@@ -128,7 +156,9 @@ def lora(given: argparse.Namespace, model: Any) -> LoraConfig:
     if given.train_embeddings:
         ends = (model.get_input_embeddings(), model.get_output_embeddings())
         whole = [
-            name.rpartition(".")[2] for name, module in model.named_modules() if any(module is end for end in ends)
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if any(module is end for end in ends)
         ]
     tied = bool(whole) and bool(getattr(model.config, "tie_word_embeddings", False))
     return LoraConfig(
@@ -142,7 +172,9 @@ def lora(given: argparse.Namespace, model: Any) -> LoraConfig:
     )
 
 
-def settings(given: argparse.Namespace, validated: bool, resumed: bool, assistant_only: bool) -> SFTConfig:
+def settings(
+    given: argparse.Namespace, validated: bool, resumed: bool, assistant_only: bool
+) -> SFTConfig:
     gpu = torch.cuda.is_available()
     fast = gpu and torch.cuda.is_bf16_supported()
     return SFTConfig(
@@ -194,7 +226,9 @@ def save(trainer: SFTTrainer, tokenizer: Any, output: Path) -> None:
     merged.config.use_cache = True
     merged.save_pretrained(output / "model")
     tokenizer.save_pretrained(output / "model")
-    shutil.rmtree(output / "checkpoints", ignore_errors=True)  # last: until here, a new start finds them
+    shutil.rmtree(
+        output / "checkpoints", ignore_errors=True
+    )  # last: until here, a new start finds them
     print(f"saved adapter/ and model/ after {trainer.state.global_step} steps", flush=True)
 
 

@@ -21,8 +21,12 @@ async def generate(given: argparse.Namespace) -> dict[str, Any]:
     async def work(session: aiohttp.ClientSession) -> None:
         nonlocal answered
         for row in waiting:
-            body = json.dumps({"model": given.model, "max_tokens": 256, "messages": row["messages"]}).encode()
-            async with session.post(f"{given.base_url}/chat/completions", data=body, headers=headers) as response:
+            body = json.dumps(
+                {"model": given.model, "max_tokens": 256, "messages": row["messages"]}
+            ).encode()
+            async with session.post(
+                f"{given.base_url}/chat/completions", data=body, headers=headers
+            ) as response:
                 reply = json.loads(await response.read())
             answered += bool(reply["choices"][0]["message"]["content"])
 
@@ -31,7 +35,13 @@ async def generate(given: argparse.Namespace) -> dict[str, Any]:
         await asyncio.gather(*[work(session) for _ in range(given.concurrency)])
         seconds, cpu = time.perf_counter() - begun, cpu_seconds() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rows": len(rows), "answered": answered, "seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak}
+    return {
+        "rows": len(rows),
+        "answered": answered,
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "peak_mb": peak,
+    }
 
 
 def cpu_seconds() -> float:

@@ -81,7 +81,10 @@ class Curator(Peer):
         """From its file of responses: there at any time, and the same as in the dataset that it returns."""
         for file in self.folder.glob("*/responses_*.jsonl"):
             for response in read_lines(file):
-                yield response["generic_request"]["original_row"]["id"], response["response_message"]
+                yield (
+                    response["generic_request"]["original_row"]["id"],
+                    response["response_message"],
+                )
 
 
 def _litellm() -> Path:

@@ -37,7 +37,10 @@ class Distilabel(Peer):
     """Options: `mode` (pipeline or task), `replicas` of a pipeline's task, `llm` with arguments for `OpenAILLM`."""
 
     package = "distilabel"
-    environment: ClassVar = {"DISTILABEL_LOG_LEVEL": "WARNING", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    environment: ClassVar = {
+        "DISTILABEL_LOG_LEVEL": "WARNING",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
 
     def __init__(self, given: argparse.Namespace, rows: list[dict[str, Any]], folder: Path) -> None:
         super().__init__(given, rows, folder)
@@ -54,7 +57,12 @@ class Distilabel(Peer):
             generation_kwargs={"max_new_tokens": MAX_TOKENS},
             **self.options.get("llm", {}),
         )
-        self._task = {"llm": llm, "add_raw_input": False, "add_raw_output": False, "use_cache": False}
+        self._task = {
+            "llm": llm,
+            "add_raw_input": False,
+            "add_raw_output": False,
+            "use_cache": False,
+        }
         self._answered: list[tuple[str, str | None]] = []
         self._task_class = ChatGeneration
         self._pipeline = Pipeline("teacher", cache_dir=folder)
@@ -70,8 +78,12 @@ class Distilabel(Peer):
 
         with self._pipeline:
             batch = max(1, self.given.concurrency // replicas)
-            self._task_class(**self._task, input_batch_size=batch, resources=StepResources(replicas=replicas))
-        dataset = self._pipeline.run(use_cache=False, dataset=self.rows, dataset_batch_size=len(self.rows))
+            self._task_class(
+                **self._task, input_batch_size=batch, resources=StepResources(replicas=replicas)
+            )
+        dataset = self._pipeline.run(
+            use_cache=False, dataset=self.rows, dataset_batch_size=len(self.rows)
+        )
         train = dataset["default"]["train"]
         self._answered = list(zip(train["id"], train["generation"], strict=True))
 
@@ -98,8 +110,13 @@ class Distilabel(Peer):
         import pyarrow.parquet
 
         waiting = getattr(self._pipeline._write_buffer, "_buffers", {})
-        tables = [pyarrow.parquet.read_table(file).to_pylist() for file in self.folder.glob("**/data/**/*.parquet")]
-        return [(row["id"], row["generation"]) for rows in [*tables, *waiting.values()] for row in rows]
+        tables = [
+            pyarrow.parquet.read_table(file).to_pylist()
+            for file in self.folder.glob("**/data/**/*.parquet")
+        ]
+        return [
+            (row["id"], row["generation"]) for rows in [*tables, *waiting.values()] for row in rows
+        ]
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from typing import Any, cast
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
-from shared.paths import DATASETS, RUNS
-from shared.storage import Storage
-from tests.activities.runs import AppRun
+from shared.core.paths import DATASETS, RUNS
+from shared.core.storage import Storage
+from tests.support.activity_runs import AppRun
 
 
 async def generate(given: argparse.Namespace) -> dict[str, Any]:
@@ -74,8 +74,16 @@ def main() -> None:
     flags.add_argument("--rows-per-shard", type=int, default=512)
     flags.add_argument("--parallel", type=int, default=8, help="shards at a time")
     given = flags.parse_args()
-    settings = {"DISTILLATION_STORAGE": given.storage, "TEACHER_BASE_URL": given.base_url, "TEACHER_API_KEY": "none"}
-    os.environ.update(settings, TEACHER_MODEL=given.model, STUDENT_MODEL="azureml://registries/r/models/m/versions/1")
+    settings = {
+        "DISTILLATION_STORAGE": given.storage,
+        "TEACHER_BASE_URL": given.base_url,
+        "TEACHER_API_KEY": "none",
+    }
+    os.environ.update(
+        settings,
+        TEACHER_MODEL=given.model,
+        STUDENT_MODEL="azureml://registries/r/models/m/versions/1",
+    )
     for name in ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE"):
         os.environ.setdefault(name, "none")
     began = time.perf_counter()

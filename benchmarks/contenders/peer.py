@@ -69,7 +69,11 @@ def compete(peer: type[Peer]) -> None:
     os.dup2(2, 1)  # what the peer prints is not ours
     scratch = Path(tempfile.mkdtemp(prefix="peer-"))
     _prepare_environment(scratch, peer.environment)
-    rows = [json.loads(line) for line in given.input.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [
+        json.loads(line)
+        for line in given.input.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
     folder = scratch / "run"
     folder.mkdir()
     contender = peer(given, rows, folder)
@@ -82,11 +86,22 @@ def compete(peer: type[Peer]) -> None:
         seconds = time.perf_counter() - begun
         contender.stop()
         used, peak = cpu_seconds() - cpu, peak_mb()
-        delivered = {identifier: text for identifier, text in contender.answers() if text and text.strip()}
+        delivered = {
+            identifier: text for identifier, text in contender.answers() if text and text.strip()
+        }
         with given.output.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"id": key, "text": text}) + "\n" for key, text in delivered.items())
-        measured: dict[str, Any] = {"rows": len(rows), "answered": len(delivered), "seconds": round(seconds, 4)}
-        measured |= {"total_seconds": round(time.perf_counter() - BEGUN, 4), "cpu_seconds": round(used, 4)}
+            file.writelines(
+                json.dumps({"id": key, "text": text}) + "\n" for key, text in delivered.items()
+            )
+        measured: dict[str, Any] = {
+            "rows": len(rows),
+            "answered": len(delivered),
+            "seconds": round(seconds, 4),
+        }
+        measured |= {
+            "total_seconds": round(time.perf_counter() - BEGUN, 4),
+            "cpu_seconds": round(used, 4),
+        }
         measured |= {"peak_mb": round(peak, 1), "version": metadata.version(peer.package)}
         print(json.dumps(measured | ({"failure": why} if why else {})), file=results, flush=True)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -118,7 +133,13 @@ def cpu_seconds() -> float:
 def peak_mb() -> float:
     """Peak memory of the largest process."""
     unit = 1024**2 if sys.platform == "darwin" else 1024
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / unit
+    return (
+        max(
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        / unit
+    )
 
 
 def read_lines(file: Path) -> Iterable[dict[str, Any]]:
@@ -140,7 +161,9 @@ def _arguments() -> argparse.Namespace:
     flags.add_argument("--concurrency", type=int, default=64)
     flags.add_argument("--output", type=Path, required=True)
     flags.add_argument("--options", default="{}", help="JSON; see the class for the names")
-    flags.add_argument("--timeout", type=float, default=600, help="seconds after which it reports what it has")
+    flags.add_argument(
+        "--timeout", type=float, default=600, help="seconds after which it reports what it has"
+    )
     return flags.parse_args()
 
 

@@ -15,10 +15,12 @@ from typing import NoReturn
 
 from local.bootstrap.install import Installer, InstallFailed
 from local.bootstrap.stamp import Environment, Repair
-from local.locks import FileLock
+from local.runtime.locks import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
-RERUN = "LOCAL_ENVIRONMENT"  # set for the re-run, so that an environment that stays broken cannot loop
+RERUN = (
+    "LOCAL_ENVIRONMENT"  # set for the re-run, so that an environment that stays broken cannot loop
+)
 
 
 def ensure_environment(arguments: Sequence[str]) -> None:
@@ -65,4 +67,12 @@ def _run_again(environment: Environment, arguments: Sequence[str]) -> NoReturn:
         sys.exit(130)
 
 
-__all__ = ["ROOT", "Environment", "InstallFailed", "Installer", "Repair", "bring_up_to_date", "ensure_environment"]
+__all__ = [
+    "ROOT",
+    "Environment",
+    "InstallFailed",
+    "Installer",
+    "Repair",
+    "bring_up_to_date",
+    "ensure_environment",
+]

@@ -16,22 +16,46 @@ from pathlib import Path
 from typing import IO
 
 from local.bootstrap.stamp import Environment, Repair
-from local.locks import FileLock
+from local.runtime.locks import FileLock
 
 SHOWN_LINES = 15
 HEARTBEAT_SECONDS = 20.0
 
 # text in the log: what to do about it; the first that is found is shown
 REMEDIES = (
-    ("ensurepip is not", "This Python comes without venv. On Debian and Ubuntu: apt install python3-venv"),
-    ("No module named venv", "This Python comes without venv. On Debian and Ubuntu: apt install python3-venv"),
+    (
+        "ensurepip is not",
+        "This Python comes without venv. On Debian and Ubuntu: apt install python3-venv",
+    ),
+    (
+        "No module named venv",
+        "This Python comes without venv. On Debian and Ubuntu: apt install python3-venv",
+    ),
     ("No space left on device", "The disk is full: about 1.5 GB are needed."),
-    ("No matching distribution found", "The package index that pip uses lacks that package: see `pip config list`."),
-    ("CERTIFICATE_VERIFY_FAILED", "Python does not trust the index's certificate: set PIP_CERT or SSL_CERT_FILE."),
-    ("UNABLE_TO_GET_ISSUER_CERT", "Node does not trust the registry's certificate: set NODE_EXTRA_CA_CERTS."),
-    ("SELF_SIGNED_CERT_IN_CHAIN", "Node does not trust the registry's certificate: set NODE_EXTRA_CA_CERTS."),
-    ("npm error", "Azurite comes from the npm registry: see `npm config get registry`, and your proxy settings."),
-    ("NewConnectionError", "The package index cannot be reached: check the network, proxy and `pip config list`."),
+    (
+        "No matching distribution found",
+        "The package index that pip uses lacks that package: see `pip config list`.",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "Python does not trust the index's certificate: set PIP_CERT or SSL_CERT_FILE.",
+    ),
+    (
+        "UNABLE_TO_GET_ISSUER_CERT",
+        "Node does not trust the registry's certificate: set NODE_EXTRA_CA_CERTS.",
+    ),
+    (
+        "SELF_SIGNED_CERT_IN_CHAIN",
+        "Node does not trust the registry's certificate: set NODE_EXTRA_CA_CERTS.",
+    ),
+    (
+        "npm error",
+        "Azurite comes from the npm registry: see `npm config get registry`, and your proxy settings.",
+    ),
+    (
+        "NewConnectionError",
+        "The package index cannot be reached: check the network, proxy and `pip config list`.",
+    ),
 )
 ANY_REMEDY = "Read the log, remove what is in the way, and run the command again."
 
@@ -46,7 +70,13 @@ def run_program(command: Sequence[str], folder: Path, log: IO[bytes], lock: File
     """Exit code of a program whose output goes to the log. It keeps the lock should this process be killed meanwhile."""
     kept = (lock.descriptor,) if os.name == "posix" else ()
     process = subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), pass_fds=kept
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=_environment(),
+        pass_fds=kept,
     )
     started = time.monotonic()
     while True:
@@ -88,14 +118,30 @@ class Installer:
             shutil.rmtree(folder)
         folder.mkdir()
         self._environment.unfinished.touch()
-        self._step("making a virtual environment", [base_python(), "-m", "venv", str(folder)], log, lock)
+        self._step(
+            "making a virtual environment", [base_python(), "-m", "venv", str(folder)], log, lock
+        )
 
     def _install_packages(self, log: IO[bytes], lock: FileLock) -> None:
         requirements = self._environment.requirements
-        count = sum(1 for line in requirements.read_text().splitlines() if line and not line.startswith("#"))
-        pip = [str(self._environment.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        count = sum(
+            1 for line in requirements.read_text().splitlines() if line and not line.startswith("#")
+        )
+        pip = [
+            str(self._environment.python),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
         command = [*pip, "--progress-bar", "off", "-r", str(requirements)]
-        self._step(f"installing {count} Python packages (a minute or so the first time)", command, log, lock)
+        self._step(
+            f"installing {count} Python packages (a minute or so the first time)",
+            command,
+            log,
+            lock,
+        )
 
     def _install_azurite(self, log: IO[bytes], lock: FileLock) -> None:
         folder = self._environment.azurite
@@ -108,7 +154,12 @@ class Installer:
         self._step("installing Azurite, the storage emulator", command, log, lock, folder)
 
     def _step(
-        self, what: str, command: Sequence[str], log: IO[bytes], lock: FileLock, folder: Path | None = None
+        self,
+        what: str,
+        command: Sequence[str],
+        log: IO[bytes],
+        lock: FileLock,
+        folder: Path | None = None,
     ) -> None:
         print(f"  {what}", flush=True)
         log.write(f"$ {' '.join(command)}\n".encode())

@@ -61,7 +61,10 @@ class Environment:
         self.folder = root / ".venv"
         self.azurite = self.folder / "azurite"
         self.requirements = root / "local" / "requirements.txt"
-        self.azurite_pins = tuple(root / "local" / "azurite" / name for name in ("package.json", "package-lock.json"))
+        self.azurite_pins = tuple(
+            root / "local" / "emulators" / "azurite" / name
+            for name in ("package.json", "package-lock.json")
+        )
         self.stamp = self.folder / "local-stamp.json"
         self.unfinished = self.folder / "local-unfinished"
         self.lock = root / ".local" / "install.lock"
@@ -113,7 +116,10 @@ class Environment:
             return "{}.{}.{}".format(*sys.version_info[:3])
         try:
             answer = subprocess.run(
-                [self.python, "-I", "-S", "-c", IDENTITY], capture_output=True, text=True, check=True
+                [self.python, "-I", "-S", "-c", IDENTITY],
+                capture_output=True,
+                text=True,
+                check=True,
             )
         except (OSError, subprocess.CalledProcessError):
             return None
@@ -121,23 +127,37 @@ class Environment:
 
     def _difference(self, stamp: Stamp, python: str) -> Repair | None:
         if stamp.folder != str(self.folder):
-            return Repair(f"it was made for {stamp.folder}, and does not work after a move", rebuild=True)
+            return Repair(
+                f"it was made for {stamp.folder}, and does not work after a move", rebuild=True
+            )
         if stamp.python != python:
-            return Repair(f"it was made with Python {stamp.python}, which is now {python}", rebuild=True)
+            return Repair(
+                f"it was made with Python {stamp.python}, which is now {python}", rebuild=True
+            )
         missing = sorted(set(stamp.packages) - self._packages())
         if missing:
             return Repair(f"{missing[0]} was removed or changed in it", rebuild=True)
         if stamp.requirements != _digest(self.requirements):
             return Repair("local/requirements.txt has changed", rebuild=False)
-        if stamp.azurite != _digest(*self.azurite_pins) or not (self.azurite / "node_modules" / "azurite").exists():
+        if (
+            stamp.azurite != _digest(*self.azurite_pins)
+            or not (self.azurite / "node_modules" / "azurite").exists()
+        ):
             return Repair("Azurite's pins have changed", rebuild=False)
         return None
 
     def _packages(self) -> set[str]:
         """Names in site-packages, without pip's own: that may be upgraded by anyone."""
         found: set[str] = set()
-        for folder in (*self.folder.glob("lib/python*/site-packages"), *self.folder.glob("Lib/site-packages")):
-            found |= {entry.name for entry in folder.iterdir() if not entry.name.startswith(("pip", "__pycache__"))}
+        for folder in (
+            *self.folder.glob("lib/python*/site-packages"),
+            *self.folder.glob("Lib/site-packages"),
+        ):
+            found |= {
+                entry.name
+                for entry in folder.iterdir()
+                if not entry.name.startswith(("pip", "__pycache__"))
+            }
         return found
 
     def _has_pip(self) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from local.bootstrap.install import InstallFailed, Run, base_python, explain_failure, run_program
-from local.locks import FileLock
+from local.runtime.locks import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".local" / "training-venv"
@@ -40,7 +40,11 @@ class TrainingEnvironment:
 
     def is_finished(self) -> bool:
         """Whether it was made of what is wanted now. The stamp is written last, so that it proves a finished install."""
-        return self.python.exists() and self._stamp.exists() and self._stamp.read_text() == self._wanted()
+        return (
+            self.python.exists()
+            and self._stamp.exists()
+            and self._stamp.read_text() == self._wanted()
+        )
 
     def ensure(self) -> Path:
         """The Python of the finished environment, which is made first where it is not there. Raises InstallFailed."""
@@ -62,7 +66,12 @@ class TrainingEnvironment:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         with self.log.open("wb") as log:
-            self._step("making a virtual environment", [base_python(), "-m", "venv", str(self.folder)], log, lock)
+            self._step(
+                "making a virtual environment",
+                [base_python(), "-m", "venv", str(self.folder)],
+                log,
+                lock,
+            )
             self._install_torch(log, lock)
             install = [str(self.python), *PIP, "-r", str(REQUIREMENTS)]
             self._step("installing transformers, peft and trl", install, log, lock)
@@ -74,7 +83,12 @@ class TrainingEnvironment:
         command = [str(self.python), *PIP, CPU_BUILD]
         print("  installing PyTorch for the CPU", flush=True)
         if self._started(command, log, lock) != 0:
-            self._step(f"fetching it from {CPU_INDEX}", [*command, "--extra-index-url", CPU_INDEX], log, lock)
+            self._step(
+                f"fetching it from {CPU_INDEX}",
+                [*command, "--extra-index-url", CPU_INDEX],
+                log,
+                lock,
+            )
 
     def _step(self, what: str, command: Sequence[str], log: IO[bytes], lock: FileLock) -> None:
         print(f"  {what}", flush=True)

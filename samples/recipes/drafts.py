@@ -30,7 +30,9 @@ def distinct(frames: list[Frame], rng: random.Random) -> Iterator[Draft]:
     seen: set[str] = set()
     for tries, frame in enumerate(cycle(frames)):
         if tries >= MAX_TRIES:
-            raise RuntimeError(f"the recipe ran dry after {len(seen)} drafts; give its frames more to vary")
+            raise RuntimeError(
+                f"the recipe ran dry after {len(seen)} drafts; give its frames more to vary"
+            )
         draft = frame(rng)
         if draft.user not in seen:
             seen.add(draft.user)

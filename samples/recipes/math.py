@@ -89,17 +89,30 @@ def _how_many_needed(rng: random.Random) -> Draft:
 
 def _shopping(rng: random.Random) -> Draft:
     name, ((one, ones), (two, twos)) = rng.choice(NAMES), rng.sample(SHOP, 2)
-    price, other, count, more = rng.randint(2, 14), rng.randint(2, 14), rng.randint(2, 7), rng.randint(2, 6)
+    price, other, count, more = (
+        rng.randint(2, 14),
+        rng.randint(2, 14),
+        rng.randint(2, 7),
+        rng.randint(2, 6),
+    )
     total = price * count + other * more
     note = rng.choice([note for note in (50, 100, 200) if note > total])
     start = f"A {one} costs ${price} and a {two} costs ${other}. {name} buys {count} {ones} and {more} {twos}"
     if rng.random() < 0.5:
         return Draft(f"{start}. How many dollars does {name} spend?", str(total))
-    return Draft(f"{start} and pays with ${note}. How much change does {name} get, in dollars?", str(note - total))
+    return Draft(
+        f"{start} and pays with ${note}. How much change does {name} get, in dollars?",
+        str(note - total),
+    )
 
 
 def _wages(rng: random.Random) -> Draft:
-    name, rate, hours, days = rng.choice(NAMES), rng.randint(9, 24), rng.randint(3, 8), rng.randint(3, 6)
+    name, rate, hours, days = (
+        rng.choice(NAMES),
+        rng.randint(9, 24),
+        rng.randint(3, 8),
+        rng.randint(3, 6),
+    )
     spent = rng.randint(10, 60)
     start = f"{name} earns ${rate} an hour and works {hours} hours a day for {days} days."
     if rng.random() < 0.5:
@@ -139,7 +152,12 @@ def _comparison(rng: random.Random) -> Draft:
 
 
 def _ages(rng: random.Random) -> Draft:
-    (one, two), age, gap, years = rng.sample(NAMES, 2), rng.randint(9, 40), rng.randint(2, 8), rng.randint(2, 12)
+    (one, two), age, gap, years = (
+        rng.sample(NAMES, 2),
+        rng.randint(9, 40),
+        rng.randint(2, 8),
+        rng.randint(2, 12),
+    )
     text, answer = rng.choice((
         (f"{one} is {age} years old. {two} is {gap} years older than {one}. How old will {two} be in {years} years?",
          age + gap + years),
@@ -203,6 +221,24 @@ def _fraction(rng: random.Random) -> Draft:
 
 
 FRAMES: list[Frame] = [
-    *(_gains_and_losses, _equal_groups, _groups_and_sales, _equal_shares, _left_over, _how_many_needed, _shopping),
-    *(_wages, _percent, _comparison, _ages, _temperature, _distance, _rectangle, _average, _fraction),
+    *(
+        _gains_and_losses,
+        _equal_groups,
+        _groups_and_sales,
+        _equal_shares,
+        _left_over,
+        _how_many_needed,
+        _shopping,
+    ),
+    *(
+        _wages,
+        _percent,
+        _comparison,
+        _ages,
+        _temperature,
+        _distance,
+        _rectangle,
+        _average,
+        _fraction,
+    ),
 ]

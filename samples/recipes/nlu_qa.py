@@ -34,29 +34,84 @@ KINDS = {
     "vegetable": ("turnip", "leek", "spinach", "celery", "cabbage", "parsnip"),
 }
 OPPOSITES = (
-    *(("early", "late"), ("ancient", "modern"), ("generous", "stingy"), ("shallow", "deep"), ("noisy", "quiet")),
-    *(("rough", "smooth"), ("brave", "cowardly"), ("transparent", "opaque"), ("scarce", "plentiful")),
-    *(("blunt", "sharp"), ("victory", "defeat"), ("arrive", "depart"), ("expand", "shrink"), ("borrow", "lend")),
+    *(
+        ("early", "late"),
+        ("ancient", "modern"),
+        ("generous", "stingy"),
+        ("shallow", "deep"),
+        ("noisy", "quiet"),
+    ),
+    *(
+        ("rough", "smooth"),
+        ("brave", "cowardly"),
+        ("transparent", "opaque"),
+        ("scarce", "plentiful"),
+    ),
+    *(
+        ("blunt", "sharp"),
+        ("victory", "defeat"),
+        ("arrive", "depart"),
+        ("expand", "shrink"),
+        ("borrow", "lend"),
+    ),
 )
 USES = (
-    *(("cut a sheet of paper", "scissors"), ("find the way in thick fog", "compass"), ("fasten a nail", "hammer")),
-    *(("measure the length of a room", "tape measure"), ("water a row of seedlings", "watering can")),
-    *(("look at a distant ship", "binoculars"), ("boil water for tea", "kettle"), ("dry wet hair", "towel")),
-    *(("tighten a screw", "screwdriver"), ("carry soup to the table", "ladle"), ("sweep the kitchen floor", "broom")),
-    *(("sew on a button", "needle"), ("stay dry in a shower of rain", "umbrella"), ("open a locked door", "key")),
+    *(
+        ("cut a sheet of paper", "scissors"),
+        ("find the way in thick fog", "compass"),
+        ("fasten a nail", "hammer"),
+    ),
+    *(
+        ("measure the length of a room", "tape measure"),
+        ("water a row of seedlings", "watering can"),
+    ),
+    *(
+        ("look at a distant ship", "binoculars"),
+        ("boil water for tea", "kettle"),
+        ("dry wet hair", "towel"),
+    ),
+    *(
+        ("tighten a screw", "screwdriver"),
+        ("carry soup to the table", "ladle"),
+        ("sweep the kitchen floor", "broom"),
+    ),
+    *(
+        ("sew on a button", "needle"),
+        ("stay dry in a shower of rain", "umbrella"),
+        ("open a locked door", "key"),
+    ),
 )
 PLACES = (
-    *(("a stethoscope", "hospital"), ("a pulpit", "church"), ("an anchor", "ship"), ("a blackboard", "classroom")),
-    *(("fresh loaves", "bakery"), ("a runway", "airport"), ("a judge", "courtroom"), ("hay bales", "farm")),
+    *(
+        ("a stethoscope", "hospital"),
+        ("a pulpit", "church"),
+        ("an anchor", "ship"),
+        ("a blackboard", "classroom"),
+    ),
+    *(
+        ("fresh loaves", "bakery"),
+        ("a runway", "airport"),
+        ("a judge", "courtroom"),
+        ("hay bales", "farm"),
+    ),
     *(("a refrigerator", "kitchen"), ("rows of novels", "library"), ("a telescope", "observatory")),
     *(("a diving board", "swimming pool"), ("camels", "desert"), ("a vault full of money", "bank")),
 )
 HELPERS = (
-    *(("a pipe under the sink is leaking", "plumber"), ("a tooth has been aching for days", "dentist")),
-    *(("the lights in the hall keep flickering", "electrician"), ("the dog has stopped eating", "veterinarian")),
+    *(
+        ("a pipe under the sink is leaking", "plumber"),
+        ("a tooth has been aching for days", "dentist"),
+    ),
+    *(
+        ("the lights in the hall keep flickering", "electrician"),
+        ("the dog has stopped eating", "veterinarian"),
+    ),
     *(("the roof beams need replacing", "carpenter"), ("a suit has to be made shorter", "tailor")),
     *(("the car engine will not start", "mechanic"), ("the hedge has grown wild", "gardener")),
-    *(("the smoke from the barn is getting thicker", "firefighter"), ("the reading glasses are too weak", "optician")),
+    *(
+        ("the smoke from the barn is getting thicker", "firefighter"),
+        ("the reading glasses are too weak", "optician"),
+    ),
 )
 SCALES = (
     ("largest", ("ant", "mouse", "cat", "goat", "horse", "whale")),
@@ -65,10 +120,31 @@ SCALES = (
     ("longest", ("second", "minute", "hour", "week", "decade", "century")),
     ("hottest", ("ice", "lukewarm water", "boiling water", "molten iron", "core of the sun")),
 )
-HIDDEN = ("map", "lantern", "letter", "spare key", "whistle", "notebook", "passport", "ring", "torch")
+HIDDEN = (
+    "map",
+    "lantern",
+    "letter",
+    "spare key",
+    "whistle",
+    "notebook",
+    "passport",
+    "ring",
+    "torch",
+)
 SPOTS = (
-    *("under the doormat", "in the blue bowl", "behind the clock", "on the top shelf", "in the left drawer"),
-    *("inside the piano stool", "between two cushions", "below the window seat", "in a riding boot"),
+    *(
+        "under the doormat",
+        "in the blue bowl",
+        "behind the clock",
+        "on the top shelf",
+        "in the left drawer",
+    ),
+    *(
+        "inside the piano stool",
+        "between two cushions",
+        "below the window seat",
+        "in a riding boot",
+    ),
 )
 
 
@@ -88,7 +164,9 @@ def _kind(rng: random.Random) -> Draft:
 
 def _odd_one_out(rng: random.Random) -> Draft:
     kind, other = rng.sample(sorted(KINDS), 2)
-    question = rng.choice(("Which of these words does not belong with the others?", "Which one is the odd one out?"))
+    question = rng.choice(
+        ("Which of these words does not belong with the others?", "Which one is the odd one out?")
+    )
     members = rng.sample(KINDS[kind], 4)
     return _choices(rng, question, rng.choice(KINDS[other]), members)
 

@@ -16,11 +16,43 @@ SYSTEMS = (
 INSTRUCTION = "Summarize the following article in at most 80 words.\n\n"
 WORD_LIMITS = (60, 70, 80)
 SURNAMES = (
-    *("Abadi", "Brandt", "Castellano", "Dunmore", "Eklund", "Farouk", "Grady", "Hollis", "Ivanova", "Jansson"),
-    *("Kowalski", "Lindqvist", "Mbeki", "Novak", "Okafor", "Pereira", "Quist", "Rahimi", "Sorensen", "Tanaka"),
+    *(
+        "Abadi",
+        "Brandt",
+        "Castellano",
+        "Dunmore",
+        "Eklund",
+        "Farouk",
+        "Grady",
+        "Hollis",
+        "Ivanova",
+        "Jansson",
+    ),
+    *(
+        "Kowalski",
+        "Lindqvist",
+        "Mbeki",
+        "Novak",
+        "Okafor",
+        "Pereira",
+        "Quist",
+        "Rahimi",
+        "Sorensen",
+        "Tanaka",
+    ),
 )
 TOWNS = (
-    *("Brevik", "Almora", "Sandhaven", "Luzhen", "Portell", "Mirova", "Castlebeck", "Norrvik", "Tilbrook"),
+    *(
+        "Brevik",
+        "Almora",
+        "Sandhaven",
+        "Luzhen",
+        "Portell",
+        "Mirova",
+        "Castlebeck",
+        "Norrvik",
+        "Tilbrook",
+    ),
     *("Esperance Bay", "Old Harrow", "Vallorbia"),
 )
 MONTHS = ("January", "March", "April", "May", "June", "September", "October", "November")

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import ErrorData
-from shared.finetuning import JobState, JobStatus
+from shared.core.errors import ErrorData
+from shared.finetuning.base import JobState, JobStatus
 
-UNREACHED_HOURS = 24.0  # for which a service may not answer: outages and expired tokens do not fail a run
+UNREACHED_HOURS = (
+    24.0  # for which a service may not answer: outages and expired tokens do not fail a run
+)
 CONFIRM_HOURS = 6.0  # for which a cancellation may go unconfirmed
-SAME = ("status", "service_status", "url", "model", "message", "job")  # what makes a change that is told at once
+SAME = (
+    "status",
+    "service_status",
+    "url",
+    "model",
+    "message",
+    "job",
+)  # what makes a change that is told at once
 
 # why a job was cancelled, where it was not by the user
 REASONS = {
@@ -81,7 +90,11 @@ def not_submitted(job: Mapping[str, Any], cancelling: str) -> dict[str, Any]:
 def given_up(job: Mapping[str, Any], cancelling: str | None, hours: float) -> dict[str, Any]:
     """The outcome of a job that nothing is heard of any more. What it does, nobody knows: the user is told where to look."""
     what = "has not confirmed the cancellation" if cancelling else "could not be asked"
-    which = f"fine-tuning job {job['job']} may still be running" if job["job"] else "no job was submitted"
+    which = (
+        f"fine-tuning job {job['job']} may still be running"
+        if job["job"]
+        else "no job was submitted"
+    )
     message = f"the service {what} for {hours:g} hours, and {which}{_where(job)}; resume the run to go on from here"
     return {
         "status": "failed",

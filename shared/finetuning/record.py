@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from shared.finetuning import Dataset, JobRecord
-from shared.spec import StudentSpec
+from shared.finetuning.base import Dataset, JobRecord
+from shared.spec.models import StudentSpec
 
-WITHOUT_EFFECT = frozenset({"max_hours", "max_silent_minutes", "delete_files"})  # on what is trained
+WITHOUT_EFFECT = frozenset(
+    {"max_hours", "max_silent_minutes", "delete_files"}
+)  # on what is trained
 
 
 class Attempt(BaseModel):
@@ -39,7 +41,9 @@ class Trained(BaseModel):
     student: str = Field(description="asset id or name of the model")
     backend: str
     job: dict[str, Any] | None = Field(default=None, description="None where none was submitted")
-    earlier_jobs: list[str] = Field(default_factory=list[str], description="of rounds before, oldest first")
+    earlier_jobs: list[str] = Field(
+        default_factory=list[str], description="of rounds before, oldest first"
+    )
     course: JobRecord | None = Field(
         default=None, description="metrics by step, checkpoints, and what the service said"
     )
@@ -72,7 +76,9 @@ class TrainingRecord(BaseModel):
         """A new job: `<run id>`, `<run id>-2`, …; those of further students `<run id>-s2`, `<run id>-s2-2`, …"""
         base = f"{run_id}-s{self.student + 1}" if self.student else run_id
         number = len(self.attempts) + 1
-        attempt = Attempt(job_name=f"{base}-{number}" if number > 1 else base, key=key, round=round_)
+        attempt = Attempt(
+            job_name=f"{base}-{number}" if number > 1 else base, key=key, round=round_
+        )
         self.attempts.append(attempt)
         self.job, self.ended = None, None
         return attempt

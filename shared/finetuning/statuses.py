@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.finetuning import JobStatus
+from shared.finetuning.base import JobStatus
 
 AZUREML_STATUSES: dict[str, JobStatus] = {
     "NotStarted": JobStatus.QUEUED,

@@ -9,6 +9,8 @@ from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
 from shared.tasks.summarization import Summarization
 
-TASKS: dict[str, Task] = {task.name: task for task in (Nli(), Conversation(), NluQa(), Math(), Summarization())}
+TASKS: dict[str, Task] = {
+    task.name: task for task in (Nli(), Conversation(), NluQa(), Math(), Summarization())
+}
 
 __all__ = ["PROMPT_VERSION", "TASKS", "Answer", "Schema", "Task", "Unreadable"]

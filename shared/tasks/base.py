@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared.prompts import CHAIN_OF_THOUGHT, PROMPT_VERSION, ask_again
-from shared.rows import Message, Rejection, Row
+from shared.dataset.rows import Message, Rejection, Row
+from shared.tasks.prompts import CHAIN_OF_THOUGHT, PROMPT_VERSION, ask_again
 
 if TYPE_CHECKING:
-    from shared.spec import PromptSpec
+    from shared.tasks.prompt_spec import PromptSpec
 
 Schema = dict[str, Any]  # JSON Schema, in the strict form of structured outputs
 
@@ -41,7 +41,9 @@ class Task(ABC):
     name: ClassVar[str]
     min_rows: ClassVar[int]  # accepted training rows, by default
     prompt_settings: ClassVar[frozenset[str]]  # the PromptSpec fields that mean something here
-    has_values: ClassVar[bool] = False  # whether answers are values, so that one can be the same as another
+    has_values: ClassVar[bool] = (
+        False  # whether answers are values, so that one can be the same as another
+    )
 
     @abstractmethod
     def check(self, row: Row) -> Row | Rejection:
@@ -109,7 +111,11 @@ class SingleTurnTask(Task):
     def check(self, row: Row) -> Row | Rejection:
         turns = row.turns
         if len(turns) > 2:
-            return Rejection("wrong_turns", f"task {self.name} takes one user message, not {len(turns)} turns", row.id)
+            return Rejection(
+                "wrong_turns",
+                f"task {self.name} takes one user message, not {len(turns)} turns",
+                row.id,
+            )
         if len(turns) == 2:
             row = Row(row.messages[:-1], row.id, row.reference or turns[1]["content"])
         return self.check_question(row)
@@ -140,12 +146,26 @@ def _dialogue(row: Row, answers: Sequence[Answer], *, reasoning: bool = False) -
     for position, user in enumerate(users[: len(answers) + 1]):
         messages.append(user)
         if position < len(answers):
-            messages.append({"role": "assistant", "content": _assistant_text(answers[position], reasoning)})
+            messages.append(
+                {"role": "assistant", "content": _assistant_text(answers[position], reasoning)}
+            )
     return messages
 
 
 def _assistant_text(answer: Answer, reasoning: bool) -> str:
-    return f"{answer.reasoning}\n\nAnswer: {answer.text}" if reasoning and answer.reasoning else answer.text
+    return (
+        f"{answer.reasoning}\n\nAnswer: {answer.text}"
+        if reasoning and answer.reasoning
+        else answer.text
+    )
 
 
-__all__ = ["PROMPT_VERSION", "Answer", "Schema", "SingleTurnTask", "Task", "Unreadable", "object_schema"]
+__all__ = [
+    "PROMPT_VERSION",
+    "Answer",
+    "Schema",
+    "SingleTurnTask",
+    "Task",
+    "Unreadable",
+    "object_schema",
+]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.rows import Rejection, Row
+from shared.dataset.rows import Rejection, Row
+from shared.dataset.token_estimates import text_tokens
 from shared.tasks.base import Answer, Task, Unreadable
-from shared.tasks.reading import plain_text
-from shared.tokens import text_tokens
+from shared.tasks.parsing import plain_text
 
 if TYPE_CHECKING:
-    from shared.spec import PromptSpec
+    from shared.tasks.prompt_spec import PromptSpec
 
 
 USUAL_TOKENS = 120  # of a reply, where the row does not say
@@ -29,7 +29,11 @@ class Conversation(Task):
 
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         """Of one turn: as long as the row's own assistant turns are, where it has any."""
-        own = [text_tokens(message["content"]) for message in row.turns if message["role"] == "assistant"]
+        own = [
+            text_tokens(message["content"])
+            for message in row.turns
+            if message["role"] == "assistant"
+        ]
         return max(own, default=USUAL_TOKENS)
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from shared.rows import Row
+from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
-from shared.tasks.labelled import Hedged, ShortAnswerTask
 from shared.tasks.numbers import normalised, numbers_in
-from shared.tasks.reading import is_doubtful
+from shared.tasks.parsing import is_doubtful
+from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
 # a bound is no value
 BOUND = re.compile(
-    r"[<>≤≥≠≮≯]|!=|\\[lg]e|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|up to|between)\b", re.IGNORECASE
+    r"[<>≤≥≠≮≯]|!=|\\[lg]e|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|up to|between)\b",
+    re.IGNORECASE,
 )
 SEVERAL_EQUATIONS = re.compile(r"=[^=]*?(?:[,;.]\s|\n|\band\b)", re.IGNORECASE)
 # "$12", "x = 12 apples", "12.": at most three words of unit, and no item of a list ("1. Add …")
@@ -32,7 +33,9 @@ class Math(ShortAnswerTask):
     def value(self, row: Row, text: str) -> str | Unreadable:
         text = normalised(text.replace("=>", "="))
         if is_doubtful(text) or BOUND.search(text):
-            return Hedged("no_number", "the reply gives no number for certain; it must be the number alone")
+            return Hedged(
+                "no_number", "the reply gives no number for certain; it must be the number alone"
+            )
         answer, several = _after_equals(text)
         numbers = _first_two(answer)
         if len(numbers) == 1 and numbers[0] is not None and not several:
@@ -41,7 +44,9 @@ class Math(ShortAnswerTask):
             return Unreadable("no_number", "the reply holds no number; it must be the number alone")
         if len(numbers) == 1 and not several:
             return Hedged("no_number", "the number can be read in two ways; write it like -1234.5")
-        return Hedged("several_numbers", "the reply holds several numbers; it must be the answer alone")
+        return Hedged(
+            "several_numbers", "the reply holds several numbers; it must be the answer alone"
+        )
 
     def alone(self, row: Row, line: str) -> str | None:
         if line.isascii() and line.isdigit() and len(line) <= PLAIN_DIGITS:

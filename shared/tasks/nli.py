@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from shared.rows import Row
+from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
-from shared.tasks.labelled import Hedged, ShortAnswerTask
-from shared.tasks.reading import is_question
+from shared.tasks.parsing import is_question
+from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
 DEFAULT_LABELS = ("entailment", "neutral", "contradiction")
 QUOTED = re.compile(r"(?<!\w)['\"‘“`]([A-Za-z][A-Za-z _-]{1,30}?)['\"’”`](?!\w)")
-NAMES_LABELS = re.compile(r"label|one of|answer with|respond with|output|classif|relation", re.IGNORECASE)
+NAMES_LABELS = re.compile(
+    r"label|one of|answer with|respond with|output|classif|relation", re.IGNORECASE
+)
 NOT_LABELS = frozenset({"premise", "hypothesis", "text", "label", "answer"})
 # other words for the usual labels, each tried only where its label is offered
 SYNONYMS = {
@@ -102,7 +104,12 @@ def _lone_spellings(labels: tuple[str, ...]) -> dict[str, str]:
 
 def _named(labels: tuple[str, ...], synonyms: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     own = {_words(label) for label in labels}
-    return {other: label for label in labels for other in synonyms.get(_words(label), ()) if other not in own}
+    return {
+        other: label
+        for label in labels
+        for other in synonyms.get(_words(label), ())
+        if other not in own
+    }
 
 
 @lru_cache(maxsize=256)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from shared.rows import Rejection, Row
+from shared.dataset.rows import Rejection, Row
 from shared.tasks.base import Schema, Unreadable
-from shared.tasks.labelled import Hedged, ShortAnswerTask
-from shared.tasks.reading import SENTENCE_END, is_doubtful, is_question, undressed
+from shared.tasks.parsing import SENTENCE_END, is_doubtful, is_question, undressed
+from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
 # "(A) text", "A) text", "A. text", "A: text", at the beginning of a line
-CHOICE_LINE = re.compile(r"^[ \t]*[-*]?[ \t]*(?:\(([A-Z])\)|([A-Z])[).:])[ \t]*(\S[^\n]*?)[ \t]*$", re.MULTILINE)
+CHOICE_LINE = re.compile(
+    r"^[ \t]*[-*]?[ \t]*(?:\(([A-Z])\)|([A-Z])[).:])[ \t]*(\S[^\n]*?)[ \t]*$", re.MULTILINE
+)
 BARE_LETTER = re.compile(r"\A[\W_]*([A-Za-z])[\W_]*\Z")
 # "(b)", "b)", "B. text", "B - text", "B because …"; not "e.g. …", and not the article of "A fish …"
 LEADING_LETTER = re.compile(
@@ -31,7 +33,11 @@ class NluQa(ShortAnswerTask):
 
     def check_question(self, row: Row) -> Row | Rejection:
         if len(row_choices(row)) < 2:
-            return Rejection("no_choices", "the user message offers no lettered choices, e.g. lines like (A) …", row.id)
+            return Rejection(
+                "no_choices",
+                "the user message offers no lettered choices, e.g. lines like (A) …",
+                row.id,
+            )
         return row
 
     def answer_schema(self, row: Row) -> Schema:
@@ -46,7 +52,11 @@ class NluQa(ShortAnswerTask):
             return alone
         if led := _led(choices, text):
             letter, rest = led
-            return _problem(choices, "several choices") if _names_another(choices, letter, rest) else letter
+            return (
+                _problem(choices, "several choices")
+                if _names_another(choices, letter, rest)
+                else letter
+            )
         found = {_letter(match) for match in MARKED_LETTER.finditer(text)}
         if len(found) == 1 and found <= choices.keys():
             return _problem(choices, "a choice with doubt") if is_doubtful(text) else found.pop()
@@ -59,8 +69,12 @@ class NluQa(ShortAnswerTask):
         bare = BARE_LETTER.match(line)
         if bare and bare[1].upper() in choices:
             return bare[1].upper()
-        led = _led(choices, line) or _led(choices, line.lstrip().replace(" ", ") ", 1))  # "C the text" as "C) the text"
-        return led[0] if led and _plain(led[1]) == _plain(choices[led[0]]) else _by_text(choices, line)
+        led = _led(choices, line) or _led(
+            choices, line.lstrip().replace(" ", ") ", 1)
+        )  # "C the text" as "C) the text"
+        return (
+            led[0] if led and _plain(led[1]) == _plain(choices[led[0]]) else _by_text(choices, line)
+        )
 
 
 def row_choices(row: Row) -> dict[str, str]:
@@ -77,7 +91,9 @@ def _problem(choices: dict[str, str], named: str | None) -> Unreadable:
     """`named` is what the reply names instead of one choice, None for nothing."""
     kind = Hedged if named else Unreadable
     what = named or "none of the choices"
-    return kind("invalid_choice", f"the reply names {what}; it must be one of: {', '.join(choices)}")
+    return kind(
+        "invalid_choice", f"the reply names {what}; it must be one of: {', '.join(choices)}"
+    )
 
 
 def _led(choices: dict[str, str], text: str) -> tuple[str, str] | None:
@@ -96,7 +112,9 @@ def _names_another(choices: dict[str, str], letter: str, rest: str) -> bool:
     own = re.match(r"[\W_]*" + re.escape(choices[letter]), rest, re.IGNORECASE)
     rest = rest[own.end() :] if own else rest
     after = NEXT_LETTER.match(rest)
-    letters = {_letter(match) for match in MARKED_LETTER.finditer(rest)} | ({after[1]} if after else set[str]())
+    letters = {_letter(match) for match in MARKED_LETTER.finditer(rest)} | (
+        {after[1]} if after else set[str]()
+    )
     first = SENTENCE_END.split(f"{rest} ", maxsplit=1)[0][:DOUBT_REACH]
     return (
         bool(letters & choices.keys() - {letter})

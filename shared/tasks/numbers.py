@@ -27,7 +27,15 @@ SAME = str.maketrans(
     }
 )
 FRACTION = re.compile(r"\\[dt]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}")
-TEX_SYMBOLS = ((r"{,}", ","), (r"\,", ""), (r"\!", ""), (r"\;", " "), (r"\$", "$"), (r"\%", "%"), (r"\times", "×"))
+TEX_SYMBOLS = (
+    (r"{,}", ","),
+    (r"\,", ""),
+    (r"\!", ""),
+    (r"\;", " "),
+    (r"\$", "$"),
+    (r"\%", "%"),
+    (r"\times", "×"),
+)
 UNIT_POWER = re.compile(r"(?<=[A-Za-z])\^\{?-?\d{1,2}\}?")
 POWER_OF_TEN = re.compile("(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]{1,3}")
 
@@ -40,15 +48,26 @@ NUMBER = re.compile(
     rf"(?: (?P<scale>hundred|thousand|million|billion|trillion|dozen)\b)?",
     re.IGNORECASE,
 )
-WELL_FORMED = re.compile(r"-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
-SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+WELL_FORMED = re.compile(
+    r"-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+)
+SCALES = {
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+}
 ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 MORE_FACTORS = re.compile(r"[kK]\b|\s?(?:π|√|\\?pi\b|\\?sqrt)|[/:][0-9]")  # the number goes on
 
 
 def normalised(text: str) -> str:
     """One spelling of minus signs, fractions, powers and spaces; LaTeX reduced to what it shows."""
-    text = POWER_OF_TEN.sub(lambda power: f"^{power[0].translate(SUPERSCRIPTS)}", text).translate(SAME)
+    text = POWER_OF_TEN.sub(lambda power: f"^{power[0].translate(SUPERSCRIPTS)}", text).translate(
+        SAME
+    )
     if "\\" in text or "{" in text:
         text = FRACTION.sub(_fraction, text)
         for symbol, shown in TEX_SYMBOLS:
@@ -60,7 +79,10 @@ def normalised(text: str) -> str:
 def numbers_in(text: str) -> Iterator[str | None]:
     """The numbers of a normalised text in their canonical form, None for one that cannot be told for sure."""
     for match in NUMBER.finditer(text):
-        before, after = text[max(0, match.start() - 3) : match.start()], text[match.end() : match.end() + 6]
+        before, after = (
+            text[max(0, match.start() - 3) : match.start()],
+            text[match.end() : match.end() + 6],
+        )
         if _is_part_of_word(before, match) or ORDINAL.match(after):
             continue
         unsure = _goes_back(before, match) or MORE_FACTORS.match(after)
@@ -96,7 +118,9 @@ def _goes_back(before: str, match: re.Match[str]) -> bool:
     if not sign:
         return before[-1:].isdigit()
     return (
-        before.rstrip()[-1:].isdigit() or before.rstrip()[-1:] == ")" or (sign[-1] == " " and before[-2:-1].isalpha())
+        before.rstrip()[-1:].isdigit()
+        or before.rstrip()[-1:] == ")"
+        or (sign[-1] == " " and before[-2:-1].isalpha())
     )
 
 

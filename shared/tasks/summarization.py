@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from shared.prompts import CHAIN_OF_DENSITY, word_limit
-from shared.rows import Row
+from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.reading import AFTERWORD, is_refusal, json_answer, json_objects, plain_text, whole_characters
+from shared.tasks.parsing import (
+    AFTERWORD,
+    is_refusal,
+    json_answer,
+    json_objects,
+    plain_text,
+    whole_characters,
+)
+from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
 
 if TYPE_CHECKING:
-    from shared.spec import PromptSpec
+    from shared.tasks.prompt_spec import PromptSpec
 
 TOKENS_PER_WORD = 1.4
 STEPS = 4  # summaries that chain of density asks for
@@ -24,7 +31,9 @@ INTRODUCTION = re.compile(
     r"[*_]*\s*",
     re.IGNORECASE,
 )
-WORD_COUNT = re.compile(r"\s?[(\[*_]{1,3}(?:word count: ?\d{1,4}|\d{1,4} words)[)\]*_]{1,3}\Z", re.IGNORECASE)
+WORD_COUNT = re.compile(
+    r"\s?[(\[*_]{1,3}(?:word count: ?\d{1,4}|\d{1,4} words)[)\]*_]{1,3}\Z", re.IGNORECASE
+)
 # all of it in quotes or in bold, with none within
 QUOTED = re.compile(r"(?P<open>\"|\*\*|“)(?P<text>[^\"“”*]+)(?:\"|\*\*|”)")
 
@@ -58,7 +67,10 @@ class Summarization(SingleTurnTask):
         if prompt.chain_of_density:
             last = _last_summary(text)
             if not last:
-                return Unreadable("unreadable", "the reply holds no JSON object with `steps`, each with a `summary`")
+                return Unreadable(
+                    "unreadable",
+                    "the reply holds no JSON object with `steps`, each with a `summary`",
+                )
             text = last
         else:
             text = _summary_alone(text)
@@ -66,7 +78,9 @@ class Summarization(SingleTurnTask):
             return Unreadable("empty", "the reply holds no summary")
         words = len(text.split())
         if words > prompt.max_summary_words:
-            return Unreadable("too_many_words", f"it has {words} words, the limit is {prompt.max_summary_words}")
+            return Unreadable(
+                "too_many_words", f"it has {words} words, the limit is {prompt.max_summary_words}"
+            )
         return Answer(text)
 
 

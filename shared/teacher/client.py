@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
-from shared.rows import Message
-from shared.settings import Settings
-from shared.sharing import shared
-from shared.spec import TeacherSpec
-from shared.teacher.completion import Completion, RowFailure, TeacherDown, error_of, parse_completion
-from shared.teacher.forms import Form, forms_of
-from shared.teacher.limiter import Lane, Limiter, process_limiter
-from shared.teacher.retrying import backoff, is_retried, remaining, retry_after, throttled_for
+from shared.core.settings import Settings
+from shared.core.shared_resources import shared
+from shared.dataset.rows import Message
+from shared.spec.models import TeacherSpec
+from shared.teacher.completion import (
+    Completion,
+    RowFailure,
+    TeacherDown,
+    error_of,
+    parse_completion,
+)
+from shared.teacher.rate.scheduler import Lane, Limiter, process_limiter
+from shared.teacher.response_format import Form, forms_of
+from shared.teacher.retry import backoff, is_retried, remaining, retry_after, throttled_for
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 if TYPE_CHECKING:
@@ -28,7 +34,14 @@ if TYPE_CHECKING:
 # no row can be answered: wrong key, no permission, unknown address or model, nothing left to spend
 ENDS_RUN = frozenset({401, 403, 404})
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
-OPTIONAL_PARAMETERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "stop", "seed")
+OPTIONAL_PARAMETERS = (
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "seed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,9 @@ class _Wire:
 class Teacher:
     """Asks one teacher. Made by `open_teacher`."""
 
-    def __init__(self, wire: _Wire, base_url: str, spec: TeacherSpec, limiter: Limiter, lane: Lane) -> None:
+    def __init__(
+        self, wire: _Wire, base_url: str, spec: TeacherSpec, limiter: Limiter, lane: Lane
+    ) -> None:
         self._wire = wire
         self._spec = spec
         self._limiter = limiter
@@ -97,7 +112,11 @@ class Teacher:
                 outcome = await self._attempt(asked, number, deadline - began)
                 if isinstance(outcome, _Failed) and outcome.throttled:
                     throttled += 1
-                    pause = outcome.wait if outcome.wait is not None else backoff(throttled, self._jitter)
+                    pause = (
+                        outcome.wait
+                        if outcome.wait is not None
+                        else backoff(throttled, self._jitter)
+                    )
                     self._limiter.pace.refuse(time.monotonic(), number, pause)
             finally:
                 self._limiter.end(self._lane, number)
@@ -144,8 +163,14 @@ class Teacher:
         if reply.status == 200:
             completion = parse_completion(reply.body)
             return completion or _Failed("bad_response", "the reply is no chat completion")
-        if reply.status in (400, 422) and asked.schema and self._forms.gives_up(form, error_of(reply.body)[1]):
-            return _Failed("teacher_rejected", "the form of reply is not supported", switch_parameter=True)
+        if (
+            reply.status in (400, 422)
+            and asked.schema
+            and self._forms.gives_up(form, error_of(reply.body)[1])
+        ):
+            return _Failed(
+                "teacher_rejected", "the form of reply is not supported", switch_parameter=True
+            )
         return self._failed(reply)
 
     def _payload(self, asked: _Request, form: Form) -> bytes:
@@ -166,11 +191,19 @@ class Teacher:
         code, message = error_of(body)
         detail = f"HTTP {status}: {message or 'no message'}"
         if status in ENDS_RUN or code in QUOTA_CODES:
-            raise TeacherDown(f"the teacher refuses every request. {detail}", code=f"teacher_{code or status}")
+            raise TeacherDown(
+                f"the teacher refuses every request. {detail}", code=f"teacher_{code or status}"
+            )
         if status == 429:
             return _Failed("throttled", detail, throttled=True, wait=throttled_for(headers))
-        if status == 400 and self._tokens_parameter == "max_tokens" and "max_completion_tokens" in message:
-            self._tokens_parameter = "max_completion_tokens"  # newer models take only this name; remembered
+        if (
+            status == 400
+            and self._tokens_parameter == "max_tokens"
+            and "max_completion_tokens" in message
+        ):
+            self._tokens_parameter = (
+                "max_completion_tokens"  # newer models take only this name; remembered
+            )
             return _Failed("teacher_rejected", detail, switch_parameter=True)
         if status == 400 and ("content_filter" in code or b"content_filter" in body):
             return _Failed("content_filter", detail, retried=False)
@@ -210,7 +243,9 @@ class _Failed:
 
 
 def _identity() -> AsyncTokenCredential:
-    from azure.identity.aio import DefaultAzureCredential  # 150 ms, which an app with a key never pays
+    from azure.identity.aio import (
+        DefaultAzureCredential,  # 150 ms, which an app with a key never pays
+    )
 
     return DefaultAzureCredential()
 
@@ -229,7 +264,9 @@ async def _wire(settings: Settings) -> AsyncGenerator[_Wire]:
 
 
 @asynccontextmanager
-async def open_teacher(settings: Settings, spec: TeacherSpec, run: str = "") -> AsyncGenerator[Teacher]:
+async def open_teacher(
+    settings: Settings, spec: TeacherSpec, run: str = ""
+) -> AsyncGenerator[Teacher]:
     """The teacher of these settings. `spec.model` must be resolved; `run` says whose `concurrency` the requests count to."""
     limiter = process_limiter(settings.teacher_base_url, spec.model or "")
     key = (settings.teacher_base_url, settings.teacher_api_key, settings.teacher_scope)

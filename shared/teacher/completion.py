@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
-from shared.errors import DistillationError, PermanentError
-from shared.rows import decoded
+from shared.core.errors import DistillationError, PermanentError
+from shared.dataset.rows import decoded
 
 MAX_MESSAGE_CHARACTERS = 500
 

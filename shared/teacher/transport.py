@@ -107,7 +107,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        ends_with_connection = "content-length" not in self._headers and "transfer-encoding" not in self._headers
+        ends_with_connection = (
+            "content-length" not in self._headers and "transfer-encoding" not in self._headers
+        )
         if self._waiting is not None and exc is None and self._whole_head and ends_with_connection:
             self.on_message_complete()
         self._fail(NoReply(f"the connection was lost: {exc or 'closed by the server'}"))
@@ -160,9 +162,7 @@ class Connections:
         self._context: ssl.SSLContext | None = None
         self._idle: list[_Connection] = []
         host = parts.netloc.rpartition("@")[2]
-        self._start = (
-            f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n".encode()
-        )
+        self._start = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n".encode()
 
     async def __aenter__(self) -> Connections:
         if self._tls:

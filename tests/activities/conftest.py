@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from local.teacher import ChatRequest, RunningTeacher, TeacherOptions, serve
-from shared import settings
-from shared.storage import Storage
-from tests.activities.runs import AppRun
-from tests.local.azureml.running import Workspace, emulator
+from local.emulators.teacher import ChatRequest, RunningTeacher, TeacherOptions, serve
+from shared.core import settings
+from shared.core.storage import Storage
 from tests.shared.conftest import storage
 from tests.shared.finetuning.conftest import azureml_sdk, environment
+from tests.support.activity_runs import AppRun
+from tests.support.azureml import Workspace, emulator
 
 __all__ = ["azureml_sdk", "environment", "storage"]
 
@@ -75,14 +75,22 @@ def teach(app: Configure) -> Teach:
 
 
 @pytest.fixture
-def open_workspace(azurite: str, app: Configure, environment: Callable[[str], None]) -> Iterator[OpenWorkspace]:
+def open_workspace(
+    azurite: str, app: Configure, environment: Callable[[str], None]
+) -> Iterator[OpenWorkspace]:
     """Starts an AzureML emulator with options and points the app at it."""
     with contextlib.ExitStack() as running:
 
         def begin(**options: Any) -> Workspace:
             base_url = running.enter_context(emulator(storage=azurite, **options))
             environment(base_url)
-            app(**{name: value for name, value in SETTINGS.items() if not name.startswith("AZUREML")})
+            app(
+                **{
+                    name: value
+                    for name, value in SETTINGS.items()
+                    if not name.startswith("AZUREML")
+                }
+            )
             app(DISTILLATION_STORAGE=azurite)
             return Workspace(base_url)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from activities.names import ASSEMBLE_SPLIT
-from local.teacher import ChatRequest
-from shared.errors import TransientError
+from local.emulators.teacher import ChatRequest
+from shared.core.errors import TransientError
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import sums
+from tests.support.activity_runs import sums
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -32,14 +32,19 @@ def questions(rows: list[dict[str, Any]]) -> list[str]:
     return [row["messages"][0]["content"] for row in rows]
 
 
-async def test_rows_stand_in_input_order_whichever_shard_was_first(new_run: NewRun, teach: Teach) -> None:
+async def test_rows_stand_in_input_order_whichever_shard_was_first(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run(rows_per_shard=4)
     await run.begin(sums(12))
     async with teach(plus_one, latency_jitter=20):
         for index in (2, 0, 1):
             await run.generate(index)
     assembled = await run.assemble()
-    assert (assembled["tally"]["accepted"], assembled["tally"]["rejected"]) == (10, {"no_number": 2})
+    assert (assembled["tally"]["accepted"], assembled["tally"]["rejected"]) == (
+        10,
+        {"no_number": 2},
+    )
     rows = await run.rows(run.paths.dataset("train"))
     assert questions(rows) == [f"What is {number} + 1?" for number in range(12) if number % 7 != 3]
     assert {tuple(row) for row in rows} == {("messages",)}
@@ -47,7 +52,10 @@ async def test_rows_stand_in_input_order_whichever_shard_was_first(new_run: NewR
 
 async def test_the_same_answers_give_the_same_bytes(new_run: NewRun, teach: Teach) -> None:
     written: list[str] = []
-    for options in ({"latency_jitter": 30, "seed": 1}, {"latency_jitter": 30, "seed": 2, "error_rate": 0.2}):
+    for options in (
+        {"latency_jitter": 30, "seed": 1},
+        {"latency_jitter": 30, "seed": 2, "error_rate": 0.2},
+    ):
         run = new_run(rows_per_shard=4)
         await run.begin(sums(12))
         async with teach(plus_one, **options):
@@ -71,7 +79,9 @@ async def test_splits_do_not_mix(new_run: NewRun, teach: Teach) -> None:
     await run.begin(sums(4, first=100), sums(6, first=200))
     async with teach(five):
         await run.finish()
-    train, validation = [questions(await run.rows(run.paths.dataset(split))) for split in ("train", "validation")]
+    train, validation = [
+        questions(await run.rows(run.paths.dataset(split))) for split in ("train", "validation")
+    ]
     assert (len(train), len(validation)) == (4, 6)
     assert all(question.startswith("What is 1") for question in train)
     assert all(question.startswith("What is 2") for question in validation)
@@ -88,7 +98,9 @@ async def test_a_shard_that_is_not_complete_is_waited_for(new_run: NewRun, teach
     assert "train.jsonl" not in await run.names()
 
 
-async def test_a_split_whose_every_row_was_rejected_is_an_empty_dataset(new_run: NewRun, teach: Teach) -> None:
+async def test_a_split_whose_every_row_was_rejected_is_an_empty_dataset(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(3))
     async with teach(unsure):
@@ -111,12 +123,18 @@ async def test_progress_counts_what_is_done_while_it_is_done(new_run: NewRun, te
         await run.generate_all()
     everything = await run.progress()
     assert (nothing["train"]["done"], nothing["train"]["shards"]) == (0, 0)
-    assert (some["train"]["done"], some["train"]["shards_done"], some["validation"]["done"]) == (4, 1, 0)
+    assert (some["train"]["done"], some["train"]["shards_done"], some["validation"]["done"]) == (
+        4,
+        1,
+        0,
+    )
     assert (everything["train"]["done"], everything["validation"]["done"]) == (12, 2)
     assert everything["train"]["prompt_tokens"] > some["train"]["prompt_tokens"] > 0
 
 
-async def test_progress_is_as_small_for_many_shards_as_for_few(new_run: NewRun, teach: Teach) -> None:
+async def test_progress_is_as_small_for_many_shards_as_for_few(
+    new_run: NewRun, teach: Teach
+) -> None:
     sizes: list[int] = []
     for shards in (1, 20):
         run = new_run(rows_per_shard=1)

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from local.teacher import ChatRequest
+from local.emulators.teacher import ChatRequest
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import sums
+from tests.support.activity_runs import sums
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -17,9 +17,9 @@ def plus_one(request: ChatRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.shards.BUDGET_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("shared.journal.FLUSH_SECONDS", 0.05)
-    monkeypatch.setattr("shared.journal.PUBLISH_SECONDS", 0.05)
+    monkeypatch.setattr("shared.generation.shard.BUDGET_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("shared.generation.journal.FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr("shared.generation.journal.PUBLISH_SECONDS", 0.05)
 
 
 async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher_one(
@@ -57,7 +57,7 @@ async def test_a_run_without_limits_looks_at_no_journals(
 ) -> None:
     run = new_run(budget={"prompt_price": 1, "completion_price": 1})
     await run.begin(sums(5))
-    monkeypatch.setattr("shared.storage.Storage.metadata_under", None)
+    monkeypatch.setattr("shared.core.storage.Storage.metadata_under", None)
     async with teach(plus_one, latency_ms=100):
         async with asyncio.timeout(10):
             assert (await run.generate())["accepted"] == 5

@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
-from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from shared.rows import as_jsonl
-from shared.students import DEFAULT_STUDENT
+from activities.names import (
+    CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
+    POLL_FINETUNING,
+    SUBMIT_FINETUNING,
+)
+from shared.dataset.rows import as_jsonl
+from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
-from tests.activities.runs import AppRun, sums
-from tests.local.azureml.running import PATIENCE, Workspace
+from tests.support.activity_runs import AppRun, sums
+from tests.support.azureml import PATIENCE, Workspace
 
 CHAT = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
 RUNNING = {"runtimeStatus": "Running"}
@@ -29,7 +34,9 @@ async def ready(run: AppRun, rows: int = 10, validation: int = 0) -> AppRun:
     await run.prepare()
     await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * rows))
     if validation:
-        await run.storage.write(run.paths.dataset("validation"), as_jsonl([{"messages": CHAT}] * validation))
+        await run.storage.write(
+            run.paths.dataset("validation"), as_jsonl([{"messages": CHAT}] * validation)
+        )
     run.client.statuses[run.paths.run_id] = RUNNING
     return run
 
@@ -97,7 +104,9 @@ async def test_the_service_is_told_what_to_train_and_where_the_data_lies(
     assert (job["tags"]["run_id"], job["tags"]["task"]) == (run.paths.run_id, "math")
 
 
-async def test_a_run_without_validation_is_submitted_without_it(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_run_without_validation_is_submitted_without_it(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     workspace = open_workspace(pace=600)
     run = await ready(new_run(), validation=2)
     await submit(run, "train")
@@ -155,7 +164,9 @@ async def test_a_root_that_has_ended_is_not_told(
     assert run.client.events == []
 
 
-async def test_a_run_that_stops_takes_its_job_with_it(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_run_that_stops_takes_its_job_with_it(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     open_workspace(pace=5)
     run = await ready(new_run())
     job = await submit(run)
@@ -174,7 +185,9 @@ async def test_a_job_is_cancelled_once_however_often_it_is_asked_for(
         assert (await run.call(CANCEL_FINETUNING, job=job))["job"]["status"] == "cancelling"
 
 
-async def test_a_failed_job_carries_the_services_reason(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_failed_job_carries_the_services_reason(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     open_workspace()
     run = await ready(new_run(), rows=3)
     failed = await follow(run, await submit(run))
@@ -192,7 +205,9 @@ async def test_what_the_service_refuses_is_a_permanent_failure_in_its_words(
     assert "has no model Typo" in submitted["error"]["message"]
 
 
-async def test_a_job_that_is_gone_is_a_permanent_failure(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_job_that_is_gone_is_a_permanent_failure(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     open_workspace()
     run = await ready(new_run())
     polled = await run.call(POLL_FINETUNING, job={"job": "never-submitted", "status": "running"})
@@ -214,7 +229,10 @@ async def test_a_cancellation_that_does_not_reach_the_service_is_repeated_by_the
 
 @pytest.mark.parametrize("stopping", [False, True])
 async def test_a_service_that_cannot_be_reached_changes_nothing_and_is_asked_later(
-    new_run: NewRun, open_workspace: OpenWorkspace, environment: Callable[[str], None], stopping: bool
+    new_run: NewRun,
+    open_workspace: OpenWorkspace,
+    environment: Callable[[str], None],
+    stopping: bool,
 ) -> None:
     workspace = open_workspace(pace=600)
     run = await ready(new_run())
@@ -237,7 +255,9 @@ async def conclude(run: AppRun, job: dict[str, Any], student: int = 0) -> dict[s
     return await run.call(CONCLUDE_FINETUNING, job=job, student=student)
 
 
-async def test_the_job_carries_the_hashes_of_its_datasets(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_the_job_carries_the_hashes_of_its_datasets(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     workspace = open_workspace(pace=600)
     run = await ready(new_run(), validation=2)
     await submit(run, "train", "validation")
@@ -270,7 +290,9 @@ async def test_a_resumed_run_whose_job_did_not_succeed_submits_a_new_attempt(
     run = await ready(new_run())
     names: list[str] = []
     for round_ in range(3):
-        twice = [await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_) for _ in range(2)]
+        twice = [
+            await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_) for _ in range(2)
+        ]
         assert twice[0]["job"]["job"] == twice[1]["job"]["job"]
         names.append(twice[1]["job"]["job"])
         await follow(run, twice[1]["job"])
@@ -297,14 +319,20 @@ async def test_a_dataset_that_is_written_again_with_the_same_content_is_no_reaso
     run = await ready(new_run())
     first = await submit(run)
     await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * 10))
-    assert (await run.call(SUBMIT_FINETUNING, splits=("train",), round=1))["job"]["job"] == first["job"]
+    assert (await run.call(SUBMIT_FINETUNING, splits=("train",), round=1))["job"]["job"] == first[
+        "job"
+    ]
 
 
 async def test_each_of_several_students_has_a_job_and_a_model_of_its_own(
     new_run: NewRun, open_workspace: OpenWorkspace
 ) -> None:
     workspace = open_workspace()
-    run = await ready(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": PHI, "hyperparameters": {"epochs": 2}}]))
+    run = await ready(
+        new_run(
+            student=[{"model": DEFAULT_STUDENT}, {"model": PHI, "hyperparameters": {"epochs": 2}}]
+        )
+    )
     for number, name in enumerate((run.paths.run_id, f"{run.paths.run_id}-s2")):
         submitted = await run.call(SUBMIT_FINETUNING, splits=("train",), student=number)
         assert submitted["job"]["job"] == name

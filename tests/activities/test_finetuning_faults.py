@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from activities.names import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from local.emulator_faults import PATH
-from shared.errors import TransientError
-from shared.rows import as_jsonl
+from local.emulators.faults import PATH
+from shared.core.errors import TransientError
+from shared.dataset.rows import as_jsonl
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
-from tests.activities.runs import AppRun
 from tests.activities.test_finetune import CHAT, follow, poll, ready, submit
-from tests.local.azure_openai.running import Resource
-from tests.local.azure_openai.running import emulator as openai_emulator
-from tests.local.azureml.running import PATIENCE, ask
+from tests.support.activity_runs import AppRun
+from tests.support.azure_openai import Resource
+from tests.support.azure_openai import emulator as openai_emulator
+from tests.support.azureml import PATIENCE, ask
 
 BREAKS = 50
 
@@ -32,7 +32,10 @@ async def submit_whatever_breaks(run: AppRun, base_url: str, path: str) -> dict[
     """Submit until it succeeds, with connections that break before and after the service has accepted, as after a kill."""
     lottery = random.Random(7)
     for number in range(BREAKS):
-        fault = {"drop": lottery.choice(["before", "after"]), "method": lottery.choice(["", "PUT", "POST", "GET"])}
+        fault = {
+            "drop": lottery.choice(["before", "after"]),
+            "method": lottery.choice(["", "PUT", "POST", "GET"]),
+        }
         break_next(base_url, path_contains=path, **fault)
         try:
             submitted = await run.call(SUBMIT_FINETUNING, splits=("train",), round=0)
@@ -103,12 +106,17 @@ async def test_a_service_that_refuses_for_a_while_is_asked_again_and_the_job_goe
     break_next(workspace.base_url, path_contains="/jobs/", status=status, times=1)
     unreached = await run.call(POLL_FINETUNING, job=job)
     assert (unreached["status"], unreached["reached"]) == ("ok", False)
-    assert str(status) in unreached["job"]["message"] or "access is denied" in unreached["job"]["message"]
+    assert (
+        str(status) in unreached["job"]["message"]
+        or "access is denied" in unreached["job"]["message"]
+    )
     assert unreached["job"]["status"] == job["status"]
     assert (await follow(run, unreached["job"]))["status"] == "completed"
 
 
-async def test_a_cancellation_that_breaks_is_asked_for_again(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_cancellation_that_breaks_is_asked_for_again(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     workspace = open_workspace(pace=600)
     run = await ready(new_run())
     job = await submit(run)
@@ -117,16 +125,18 @@ async def test_a_cancellation_that_breaks_is_asked_for_again(new_run: NewRun, op
     assert (await poll(run, job, cancel=True))["status"] in ("cancelling", "cancelled")
 
 
-async def test_a_resumed_run_uploads_a_changed_dataset_anew(new_run: NewRun, app: Configure) -> None:
+async def test_a_resumed_run_uploads_a_changed_dataset_anew(
+    new_run: NewRun, app: Configure
+) -> None:
     with openai_emulator(pace=0) as base_url:
         app(AZURE_OPENAI_BASE_URL=base_url, AZURE_OPENAI_API_KEY="any")
         run = await ready(new_run(student={"model": "gpt-4.1-mini"}))
         names: list[str] = []
         for round_ in (0, 1):
             async with asyncio.timeout(PATIENCE):
-                while not (submitted := await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_))["job"][
-                    "job"
-                ]:
+                while not (
+                    submitted := await run.call(SUBMIT_FINETUNING, splits=("train",), round=round_)
+                )["job"]["job"]:
                     await asyncio.sleep(0.02)
             names.append(submitted["job"]["job"])
             await follow(run, submitted["job"])
@@ -142,7 +152,9 @@ async def test_the_root_hears_once_of_a_service_that_cannot_be_reached_for_the_s
     break_next(workspace.base_url, path_contains="/jobs/", status=503, times=2)
     job: dict[str, Any] = {}
     for _ in range(3):
-        job = (await run.call(SUBMIT_FINETUNING, splits=("train",), **({"job": job} if job else {})))["job"]
+        job = (
+            await run.call(SUBMIT_FINETUNING, splits=("train",), **({"job": job} if job else {}))
+        )["job"]
     told = [data["service_status"] for _, _, data in run.client.events]
     assert told == ["not submitted yet", "NotStarted"]
     assert "503" in run.client.events[0][2]["message"]

@@ -39,8 +39,14 @@ async def test_a_sample_becomes_training_rows_with_the_teachers_answers(
     rows = await run.rows(run.paths.dataset("train"))
     assert len(rows) == ROWS
     for row, line in zip(rows, given, strict=True):
-        asked = [message["content"] for message in json.loads(line)["messages"] if message["role"] != "assistant"]
-        trained = [message["content"] for message in row["messages"] if message["role"] != "assistant"]
+        asked = [
+            message["content"]
+            for message in json.loads(line)["messages"]
+            if message["role"] != "assistant"
+        ]
+        trained = [
+            message["content"] for message in row["messages"] if message["role"] != "assistant"
+        ]
         assert trained == asked
         assert all(message["content"].strip() for message in row["messages"])
     assert len(await run.rows(run.paths.dataset("validation"))) == 3
@@ -53,7 +59,12 @@ async def test_a_teacher_at_its_worst_never_gets_a_bad_answer_into_the_dataset(
 ) -> None:
     run = new_run(task=task, **settings(task))
     await run.begin(b"".join(sample(task)))
-    rates: dict[str, Any] = {"malformed_rate": 0.2, "truncated_rate": 0.2, "empty_rate": 0.2, "refused_rate": 0.2}
+    rates: dict[str, Any] = {
+        "malformed_rate": 0.2,
+        "truncated_rate": 0.2,
+        "empty_rate": 0.2,
+        "refused_rate": 0.2,
+    }
     async with teach(seed=4, **rates):
         await run.finish()
     tally = (await run.progress())["train"]
@@ -68,12 +79,16 @@ async def test_a_teacher_at_its_worst_never_gets_a_bad_answer_into_the_dataset(
 
 
 @pytest.mark.parametrize("task", TASKS)
-async def test_the_users_own_answers_are_never_shown_to_the_teacher(new_run: NewRun, teach: Teach, task: str) -> None:
+async def test_the_users_own_answers_are_never_shown_to_the_teacher(
+    new_run: NewRun, teach: Teach, task: str
+) -> None:
     secret = "the heron is on the roof 4711"
     lines = [json.loads(line) for line in sample(task)[:3]]
     for line in lines:
         line["answer"] = secret
-        line["messages"] = [message for message in line["messages"] if message["role"] != "assistant"][:2]
+        line["messages"] = [
+            message for message in line["messages"] if message["role"] != "assistant"
+        ][:2]
         line["messages"].append({"role": "assistant", "content": secret})
     run = new_run(task=task, **settings(task))
     await run.begin("\n".join(map(json.dumps, lines)).encode())

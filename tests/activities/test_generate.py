@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from local.teacher import ChatRequest
-from shared.errors import ShardContended
-from shared.runids import generation_id
+from local.emulators.teacher import ChatRequest
+from shared.core.errors import ShardContended
+from shared.core.ids import generation_id
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import sums
+from tests.support.activity_runs import sums
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -29,11 +29,15 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
         assert await run.generate() == {"status": "ok", "accepted": 5, "rejected": 0, "failed": 0}
     assert [record.status for record in teacher.records] == [200] * 5
     records = await run.rows(run.paths.journal("train", 0))
-    assert {record["line"]: record["answers"] for record in records} == {n + 1: [str(n + 1)] for n in range(5)}
+    assert {record["line"]: record["answers"] for record in records} == {
+        n + 1: [str(n + 1)] for n in range(5)
+    }
     assert (await run.progress())["train"]["shards_done"] == 1
 
 
-async def test_a_second_execution_asks_nobody_and_changes_nothing(new_run: NewRun, teach: Teach) -> None:
+async def test_a_second_execution_asks_nobody_and_changes_nothing(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(5))
     async with teach(plus_one) as teacher:
@@ -45,7 +49,9 @@ async def test_a_second_execution_asks_nobody_and_changes_nothing(new_run: NewRu
     assert await run.text(run.paths.journal("train", 0)) == journal
 
 
-async def test_a_killed_execution_is_continued_where_its_journal_ends(new_run: NewRun, teach: Teach) -> None:
+async def test_a_killed_execution_is_continued_where_its_journal_ends(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run(teacher={"concurrency": 2})
     await run.begin(sums(5))
 
@@ -75,11 +81,19 @@ async def test_two_executions_at_once_double_no_row(new_run: NewRun, teach: Teac
         outcomes = await asyncio.gather(run.generate(), run.generate(), return_exceptions=True)
     assert any(isinstance(outcome, dict) for outcome in outcomes)
     assert all(isinstance(outcome, dict | ShardContended) for outcome in outcomes)
-    assert sorted(record["line"] for record in await run.rows(run.paths.journal("train", 0))) == [1, 2, 3, 4, 5]
+    assert sorted(record["line"] for record in await run.rows(run.paths.journal("train", 0))) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 @pytest.mark.parametrize("runtime", ["Completed", "Failed", "Terminated", "Canceled"])
-async def test_a_run_that_has_ended_asks_nobody(new_run: NewRun, teach: Teach, runtime: str) -> None:
+async def test_a_run_that_has_ended_asks_nobody(
+    new_run: NewRun, teach: Teach, runtime: str
+) -> None:
     run = new_run()
     await run.begin(sums(5))
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": runtime}
@@ -92,7 +106,7 @@ async def test_a_run_that_has_ended_asks_nobody(new_run: NewRun, teach: Teach, r
 async def test_a_run_that_is_stopped_meanwhile_stops_asking(
     new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.05)
     run = new_run(teacher={"concurrency": 1})
     await run.begin(sums(5))
     stopping = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
@@ -111,7 +125,7 @@ async def test_a_run_that_is_stopped_meanwhile_stops_asking(
 async def test_a_stopped_shard_goes_on_later_without_asking_again(
     new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.1)
     run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
     await run.begin(sums(100))
     async with teach(plus_one, latency_ms=50) as first:
@@ -119,7 +133,10 @@ async def test_a_stopped_shard_goes_on_later_without_asking_again(
         async with asyncio.timeout(10):
             while len(first.records) < 2:
                 await asyncio.sleep(0.01)
-        run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
+        run.client.statuses[run.paths.run_id] = {
+            "runtimeStatus": "Running",
+            "customStatus": {"stopping": True},
+        }
         assert (await work)["status"] == "stopped"
     kept = (await run.progress())["train"]["done"]
     run.client.statuses.clear()
@@ -132,7 +149,7 @@ async def test_a_stopped_shard_goes_on_later_without_asking_again(
 async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
     new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.shards.STOP_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.1)
     run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
     await run.begin(sums(100))
     async with teach(plus_one, latency_ms=50) as teacher:
@@ -149,15 +166,22 @@ async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
         assert (await run.generate())["accepted"] == 100
 
 
-async def test_a_shard_tells_how_many_at_a_time_the_user_wants(new_run: NewRun, teach: Teach) -> None:
+async def test_a_shard_tells_how_many_at_a_time_the_user_wants(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(5))
-    run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running", "customStatus": {"parallel_shards": 3}}
+    run.client.statuses[run.paths.run_id] = {
+        "runtimeStatus": "Running",
+        "customStatus": {"parallel_shards": 3},
+    }
     async with teach(plus_one):
         assert (await run.generate())["parallel"] == 3
 
 
-async def test_a_hub_that_cannot_be_reached_does_not_end_the_work(new_run: NewRun, teach: Teach) -> None:
+async def test_a_hub_that_cannot_be_reached_does_not_end_the_work(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(5))
     run.client.breaks = ConnectionError("the hub does not answer")
@@ -185,7 +209,9 @@ async def test_shards_that_a_process_works_at_together_may_lose_no_more_rows_tha
     async with teach(no_number, latency_ms=20) as teacher:
         ended = await asyncio.gather(*[run.generate(index, max_rejected=10) for index in range(4)])
     assert {generated["error"]["code"] for generated in ended} == {"success_ratio"}
-    assert len(teacher.records) < 70  # three times for each row; 4 shards on their own would ask 132 times
+    assert (
+        len(teacher.records) < 70
+    )  # three times for each row; 4 shards on their own would ask 132 times
 
 
 async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_words(
@@ -203,10 +229,20 @@ async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_word
 async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -> None:
     run = new_run(rows_per_shard=60)
     await run.begin(sums(60))
-    rates: dict[str, Any] = {"error_rate": 0.15, "throttle_rate": 0.1, "reset_rate": 0.1, "malformed_rate": 0.1}
+    rates: dict[str, Any] = {
+        "error_rate": 0.15,
+        "throttle_rate": 0.1,
+        "reset_rate": 0.1,
+        "malformed_rate": 0.1,
+    }
     async with teach(plus_one, seed=3, **rates) as teacher:
         assert await run.generate() == {"status": "ok", "accepted": 60, "rejected": 0, "failed": 0}
-    assert {record.fault for record in teacher.records} >= {"error", "throttle", "reset", "malformed"}
+    assert {record.fault for record in teacher.records} >= {
+        "error",
+        "throttle",
+        "reset",
+        "malformed",
+    }
     tally = (await run.progress())["train"]
     assert tally["requests"] == len(teacher.records) > 60
 
@@ -221,7 +257,9 @@ async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, te
     assert reasons == {"duplicate": 2, "invalid_json": 1}
 
 
-async def test_a_shard_of_a_run_that_was_never_prepared_is_a_permanent_failure(new_run: NewRun) -> None:
+async def test_a_shard_of_a_run_that_was_never_prepared_is_a_permanent_failure(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     generated = await run.generate()
     assert (generated["status"], generated["error"]["code"]) == ("failed", "not_found")

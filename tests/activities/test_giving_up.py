@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from activities.names import GIVE_UP_SHARD
-from shared.rows import as_jsonl
+from shared.dataset.rows import as_jsonl
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import AppRun, sums
 from tests.activities.test_generate import plus_one
+from tests.support.activity_runs import AppRun, sums
 
 WHY = "the lease is broken"
 
@@ -47,11 +47,11 @@ async def test_what_a_lost_shard_had_answered_stays_and_a_resumption_asks_for_th
 ) -> None:
     run = new_run(rows_per_shard=10, teacher={"concurrency": 1})
     await run.begin(sums(10))
-    monkeypatch.setattr("shared.shards.WORK_SECONDS", 0.2)
+    monkeypatch.setattr("shared.generation.shard.WORK_SECONDS", 0.2)
     async with teach(plus_one, latency_ms=60):
         assert (await run.generate())["status"] == "unfinished"
     kept = (await run.progress())["train"]["done"]
-    monkeypatch.setattr("shared.shards.WORK_SECONDS", 600)
+    monkeypatch.setattr("shared.generation.shard.WORK_SECONDS", 600)
     assert (await given_up(run, 0))["accepted"] == kept
     await run.assemble()
     await run.resume()
@@ -63,7 +63,9 @@ async def test_what_a_lost_shard_had_answered_stays_and_a_resumption_asks_for_th
 
 async def test_rows_that_were_bad_from_the_start_keep_their_own_reason(new_run: NewRun) -> None:
     run = new_run(rows_per_shard=10)
-    await run.begin(sums(3) + b"{\n" + as_jsonl([{"messages": [{"role": "user", "content": "What is 1 + 1?"}]}]))
+    await run.begin(
+        sums(3) + b"{\n" + as_jsonl([{"messages": [{"role": "user", "content": "What is 1 + 1?"}]}])
+    )
     assert (await given_up(run, 0))["failed"] == 3
     reasons = [record["reason"] for record in await run.records()]
     assert reasons == ["shard_failed"] * 3 + ["invalid_json", "duplicate"]

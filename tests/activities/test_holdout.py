@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from activities.names import SUBMIT_FINETUNING
-from local.teacher import ChatRequest
-from shared.spec import parse_spec
-from shared.staging import holdout
+from local.emulators.teacher import ChatRequest
+from shared.generation.blocks import holdout
+from shared.spec.models import parse_spec
 from tests.activities.conftest import NewRun, OpenWorkspace, Teach
-from tests.activities.runs import AppRun, sums
+from tests.support.activity_runs import AppRun, sums
 
 ODD = (4, 17)  # rows that are never answered
 
@@ -57,12 +57,16 @@ def test_about_the_fraction_is_held_out(fraction: float) -> None:
 
 def test_nothing_is_held_out_unless_asked_for_and_never_of_a_validation_set() -> None:
     assert lines_held_out(1000) == set()
-    spec = parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl", "holdout": {"fraction": 0.5}})
+    spec = parse_spec(
+        {"task": "math", "train": "datasets/math/x/train.jsonl", "holdout": {"fraction": 0.5}}
+    )
     assert not any(map(holdout(spec, "validation"), range(1000)))
 
 
 async def test_every_accepted_row_is_in_one_of_both_datasets_in_input_order(run: AppRun) -> None:
-    train, validation = [await questions_in(run, run.paths.dataset(split)) for split in ("train", "validation")]
+    train, validation = [
+        await questions_in(run, run.paths.dataset(split)) for split in ("train", "validation")
+    ]
     assert sorted(train + validation) == [number for number in range(40) if number not in ODD]
     assert (train, validation) == (sorted(train), sorted(validation))
     assert {number + 1 for number in validation} <= lines_held_out(40, fraction=0.25, seed=3)
@@ -111,7 +115,9 @@ async def test_a_fraction_of_zero_makes_no_validation_set(new_run: NewRun, teach
     assert len(await questions_in(run, run.paths.dataset("train"))) == 4
 
 
-async def test_the_fine_tuning_job_gets_the_rows_that_were_held_out(run: AppRun, open_workspace: OpenWorkspace) -> None:
+async def test_the_fine_tuning_job_gets_the_rows_that_were_held_out(
+    run: AppRun, open_workspace: OpenWorkspace
+) -> None:
     workspace = open_workspace()
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
     submitted = await run.call(SUBMIT_FINETUNING, splits=["train", "validation"], max_hours=48)

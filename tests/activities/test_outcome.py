@@ -11,14 +11,17 @@ import pytest
 from activities import names
 from activities.names import PREPARE_RUN, SCAN_DATASET
 from activities.outcome import Payload, ok, returns_permanent_failures
-from shared.errors import InvalidInput, Problem, ShardContended, TransientError
-from tests.activities.calling import ACTIVITIES, call
+from shared.core.errors import InvalidInput, Problem, ShardContended, TransientError
 from tests.activities.conftest import Configure, NewRun
-from tests.activities.runs import sums
+from tests.support.activities import ACTIVITIES, call
+from tests.support.activity_runs import sums
 
 
 async def test_a_permanent_failure_becomes_data_with_every_problem() -> None:
-    problems: list[Problem] = [{"where": "a", "problem": "is missing"}, {"where": "b", "problem": "is wrong"}]
+    problems: list[Problem] = [
+        {"where": "a", "problem": "is missing"},
+        {"where": "b", "problem": "is wrong"},
+    ]
 
     @returns_permanent_failures
     async def fails() -> Payload:
@@ -31,7 +34,9 @@ async def test_a_permanent_failure_becomes_data_with_every_problem() -> None:
     }
 
 
-@pytest.mark.parametrize("error", [TransientError("later"), ShardContended("other"), OSError("disk"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [TransientError("later"), ShardContended("other"), OSError("disk"), KeyError("x")]
+)
 async def test_anything_else_is_raised_for_durable_to_try_again(error: Exception) -> None:
     @returns_permanent_failures
     async def fails() -> Payload:
@@ -55,14 +60,18 @@ def test_every_name_that_orchestrators_use_is_an_activity() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVITIES))
-def test_activities_take_and_return_plain_objects_under_annotations_that_the_worker_accepts(name: str) -> None:
+def test_activities_take_and_return_plain_objects_under_annotations_that_the_worker_accepts(
+    name: str,
+) -> None:
     activity = ACTIVITIES[name]
     hints = typing.get_type_hints(activity.call)
     assert (hints[activity.input_name], hints["return"]) == (Payload, Payload)
     assert inspect.iscoroutinefunction(activity.call)
 
 
-async def test_storage_that_refuses_is_tried_again(new_run: NewRun, app: Configure, azurite: str) -> None:
+async def test_storage_that_refuses_is_tried_again(
+    new_run: NewRun, app: Configure, azurite: str
+) -> None:
     run = new_run()
     await run.arrive(sums(1))
     app(DISTILLATION_STORAGE=azurite.replace("AccountKey=", "AccountKey=AAAA"))

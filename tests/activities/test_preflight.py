@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from activities.names import PREFLIGHT
-from local.teacher import ChatRequest
-from shared.errors import TransientError
-from shared.students import DEFAULT_STUDENT
+from local.emulators.teacher import ChatRequest
+from shared.core.errors import TransientError
+from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NOBODY, Configure, NewRun, OpenWorkspace, Teach
-from tests.activities.runs import AppRun, sums
+from tests.support.activity_runs import AppRun, sums
 
 TYPO = "azureml://registries/azureml-mistral/models/Typo/versions/1"
 
@@ -64,7 +64,9 @@ async def test_a_teacher_that_does_not_know_the_model_is_found(
     assert "The model 'gpt-x' does not exist here" in found["teacher"]
 
 
-async def test_a_teacher_that_is_not_there_is_found(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
+async def test_a_teacher_that_is_not_there_is_found(
+    new_run: NewRun, open_workspace: OpenWorkspace
+) -> None:
     open_workspace()
     found = problems(await check(new_run(teacher={"max_attempts": 1})))
     assert "does not answer (connection)" in found["teacher"]
@@ -98,7 +100,9 @@ async def test_what_stands_in_the_way_of_several_students_is_told_once(
     open_workspace()
     async with teach():
         configure(AZUREML_WORKSPACE="typo")
-        found = problems(await check(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": TYPO}])))
+        found = problems(
+            await check(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": TYPO}]))
+        )
     assert list(found) == ["student.0, student.1", "student.1"]
     assert "workspace typo" in found["student.0, student.1"]
     assert TYPO in found["student.1"]

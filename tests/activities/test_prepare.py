@@ -6,24 +6,33 @@ from typing import Any
 
 import pytest
 
-from shared.students import DEFAULT_STUDENT
+from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun
-from tests.activities.runs import sums
+from tests.support.activity_runs import sums
 
 
 async def test_a_dataset_alone_becomes_a_whole_specification(new_run: NewRun) -> None:
     run = new_run()
     await run.arrive(sums(3))
     prepared = await run.prepare()
-    assert (prepared["status"], list(prepared["etags"]), prepared["warnings"]) == ("ok", ["train"], [])
+    assert (prepared["status"], list(prepared["etags"]), prepared["warnings"]) == (
+        "ok",
+        ["train"],
+        [],
+    )
     spec = prepared["spec"]
     assert (spec["task"], spec["train"]) == ("math", run.train)
-    assert (spec["teacher"]["model"], spec["student"]["model"]) == ("local-teacher", DEFAULT_STUDENT)
+    assert (spec["teacher"]["model"], spec["student"]["model"]) == (
+        "local-teacher",
+        DEFAULT_STUDENT,
+    )
     assert spec["student"]["registered_model_name"] == run.paths.run_id
     assert await run.storage.read_json(run.paths.specification) == spec
 
 
-async def test_inputs_are_copied_so_that_later_uploads_do_not_reach_the_run(new_run: NewRun) -> None:
+async def test_inputs_are_copied_so_that_later_uploads_do_not_reach_the_run(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     await run.arrive(sums(3), sums(2, first=10))
     await run.prepare()
@@ -33,7 +42,9 @@ async def test_inputs_are_copied_so_that_later_uploads_do_not_reach_the_run(new_
     assert await run.storage.read(run.paths.input("validation")) == sums(2, first=10)
 
 
-async def test_a_second_execution_changes_nothing_though_the_folder_has_changed(new_run: NewRun) -> None:
+async def test_a_second_execution_changes_nothing_though_the_folder_has_changed(
+    new_run: NewRun,
+) -> None:
     run = new_run(teacher={"max_tokens": 99})
     await run.arrive(sums(3))
     first, before = await run.prepare(), await run.contents()
@@ -83,7 +94,9 @@ async def test_every_problem_of_a_specification_is_returned_at_once(new_run: New
     )
 
 
-async def test_missing_settings_are_returned_all_at_once(new_run: NewRun, configure: Configure) -> None:
+async def test_missing_settings_are_returned_all_at_once(
+    new_run: NewRun, configure: Configure
+) -> None:
     run = new_run()
     await run.arrive(sums(3))
     configure(TEACHER_MODEL=None, AZUREML_WORKSPACE=None, DISTILLATION_STORAGE=None)
@@ -93,7 +106,9 @@ async def test_missing_settings_are_returned_all_at_once(new_run: NewRun, config
     assert places == {"TEACHER_MODEL", "AZUREML_WORKSPACE", "DISTILLATION_STORAGE"}
 
 
-async def test_settings_that_were_mended_are_read_again(new_run: NewRun, configure: Configure) -> None:
+async def test_settings_that_were_mended_are_read_again(
+    new_run: NewRun, configure: Configure
+) -> None:
     run = new_run()
     await run.arrive(sums(3))
     configure(TEACHER_MODEL=None)
@@ -102,7 +117,9 @@ async def test_settings_that_were_mended_are_read_again(new_run: NewRun, configu
     assert (await run.prepare())["spec"]["teacher"]["model"] == "m"
 
 
-async def test_a_runs_own_models_go_before_those_of_the_settings(new_run: NewRun, configure: Configure) -> None:
+async def test_a_runs_own_models_go_before_those_of_the_settings(
+    new_run: NewRun, configure: Configure
+) -> None:
     configure(STUDENT_MODEL="azureml://registries/r/models/From-Settings/versions/1")
     own = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
     run, other = new_run(teacher={"model": "gpt-x"}, student={"model": own}), new_run()
@@ -129,7 +146,9 @@ async def test_hyperparameters_get_the_names_of_the_service(new_run: NewRun) -> 
     }
 
 
-async def test_hyperparameters_are_checked_against_a_student_that_only_the_settings_name(new_run: NewRun) -> None:
+async def test_hyperparameters_are_checked_against_a_student_that_only_the_settings_name(
+    new_run: NewRun,
+) -> None:
     given: dict[str, Any] = {"lora_rank": 8, "n_epochs": 0}
     run = new_run(student={"hyperparameters": given})
     await run.arrive(sums(3))
@@ -148,7 +167,9 @@ async def test_no_secret_is_written_into_the_runs_folder(new_run: NewRun, azurit
     assert "sesame" not in written
 
 
-async def test_a_connection_string_that_is_none_is_named(new_run: NewRun, configure: Configure) -> None:
+async def test_a_connection_string_that_is_none_is_named(
+    new_run: NewRun, configure: Configure
+) -> None:
     run = new_run()
     await run.arrive(sums(3))
     configure(DISTILLATION_STORAGE="AccountName")

@@ -9,16 +9,24 @@ from typing import Any
 
 import pytest
 
-from local.teacher import ChatRequest
-from shared.paths import Split
-from shared.report import report_of as shown
-from shared.rows import as_jsonl
-from shared.storage import Storage
+from local.emulators.teacher import ChatRequest
+from shared.core.paths import Split
+from shared.core.storage import Storage
+from shared.dataset.rows import as_jsonl
+from shared.report.model import report_of as shown
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import AppRun, sum_row, sums
+from tests.support.activity_runs import AppRun, sum_row, sums
 
-JOB = {"job": "j", "status": "completed", "url": "https://studio/j", "model": "student:1", "message": None}
-BAD = b"{\n" + as_jsonl([sum_row(2), {"id": "odd", "messages": [{"role": "user", "content": "odd"}]}])
+JOB = {
+    "job": "j",
+    "status": "completed",
+    "url": "https://studio/j",
+    "model": "student:1",
+    "message": None,
+}
+BAD = b"{\n" + as_jsonl(
+    [sum_row(2), {"id": "odd", "messages": [{"role": "user", "content": "odd"}]}]
+)
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -44,7 +52,11 @@ async def test_the_report_accounts_for_every_row_and_file(run: AppRun) -> None:
     written = await run.report(finetune=JOB, warnings=["mind the gap"])
     assert written["status"] == "ok"
     report = await report_of(run)
-    assert (report["run"], report["status"], report["task"]) == (run.paths.run_id, "completed", "math")
+    assert (report["run"], report["status"], report["task"]) == (
+        run.paths.run_id,
+        "completed",
+        "math",
+    )
     expected: dict[Split, tuple[int, int]] = {"train": (12, 9), "validation": (3, 2)}
     for split, (rows, accepted) in expected.items():
         counts = report["counts"][split]
@@ -57,7 +69,11 @@ async def test_the_report_accounts_for_every_row_and_file(run: AppRun) -> None:
         content = await run.storage.read(run.paths.input(split))
         assert report["inputs"][split]["sha256"] == hashlib.sha256(content).hexdigest()
     assert report["outputs"]["rejected"]["lines"] == 4
-    assert (report["finetune"], report["warnings"], report["error"]) == (JOB, ["mind the gap"], None)
+    assert (report["finetune"], report["warnings"], report["error"]) == (
+        JOB,
+        ["mind the gap"],
+        None,
+    )
 
 
 async def test_every_rejected_row_is_listed_with_its_place_and_reason(run: AppRun) -> None:
@@ -72,10 +88,15 @@ async def test_every_rejected_row_is_listed_with_its_place_and_reason(run: AppRu
     assert all(row["detail"] for row in rejected)
 
 
-async def test_the_specification_in_the_report_is_the_resolved_one_without_secrets(run: AppRun) -> None:
+async def test_the_specification_in_the_report_is_the_resolved_one_without_secrets(
+    run: AppRun,
+) -> None:
     await run.report()
     report = await report_of(run)
-    assert (report["specification"]["teacher"]["model"], report["specification"]["teacher"]["max_tokens"]) == (
+    assert (
+        report["specification"]["teacher"]["model"],
+        report["specification"]["teacher"]["max_tokens"],
+    ) == (
         "local-teacher",
         77,
     )
@@ -86,7 +107,12 @@ async def test_the_card_tells_people_the_same(run: AppRun) -> None:
     written = await run.report(finetune=JOB)
     card = await run.text(run.paths.card)
     assert card.startswith("# sums\n")
-    for told in ("| train | 12 | 9 | 3 |", "| validation | 3 | 2 | 1 |", "| train | duplicate | 1 |", "max_tokens 77"):
+    for told in (
+        "| train | 12 | 9 | 3 |",
+        "| validation | 3 | 2 | 1 |",
+        "| train | duplicate | 1 |",
+        "max_tokens 77",
+    ):
         assert told in card
     assert "[job](https://studio/j)" in card
     assert "`student:1`" in card
@@ -108,11 +134,15 @@ async def test_a_second_execution_changes_no_byte(run: AppRun) -> None:
     assert await run.contents() == before
 
 
-async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets_are_like(run: AppRun) -> None:
+async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets_are_like(
+    run: AppRun,
+) -> None:
     await run.report(cost=0.25, estimate={"requests": 14, "cost": None})
     report = await report_of(run)
     lines = {(line["split"], line["reason"]): line for line in report["reasons"]}
-    assert set(lines) == {(row["split"], row["reason"]) for row in await run.rows(run.paths.rejected)}
+    assert set(lines) == {
+        (row["split"], row["reason"]) for row in await run.rows(run.paths.rejected)
+    }
     assert lines["train", "duplicate"]["tokens"] is None
     assert lines["train", "no_number"]["tokens"] > 0
     assert report["datasets"]["train"]["answers"] == {str(number): 1 for number in range(1, 10)}
@@ -122,7 +152,10 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
     ]
     assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
     card = await run.text(run.paths.card)
-    for told in ("| train | duplicate | 1 | nothing: the first of them is used |", "## Dataset `validation.jsonl`"):
+    for told in (
+        "| train | duplicate | 1 | nothing: the first of them is used |",
+        "## Dataset `validation.jsonl`",
+    ):
         assert told in card
 
 
@@ -139,7 +172,11 @@ async def test_reports_of_before_are_shown_as_far_as_they_go(run: AppRun) -> Non
     told = await shown(run.storage, run.paths.run_id)
     assert told == {key: value for key, value in old.items() if key != "version"}
     await run.report()
-    assert (await shown(run.storage, run.paths.run_id) or {}).keys() >= {"reasons", "datasets", "round"}
+    assert (await shown(run.storage, run.paths.run_id) or {}).keys() >= {
+        "reasons",
+        "datasets",
+        "round",
+    }
 
 
 async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run: AppRun) -> None:
@@ -169,11 +206,17 @@ async def test_the_manifest_is_written_last(run: AppRun, monkeypatch: pytest.Mon
     assert written == [run.paths.rejected, run.paths.card, run.paths.report]
 
 
-async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan_rejected(new_run: NewRun) -> None:
+async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan_rejected(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     await run.begin(BAD + BAD)
     problems = [{"where": run.train, "problem": "1 usable rows, at least 40 are needed"}]
-    error = {"code": "dataset", "message": "the dataset cannot be used as it is", "details": problems}
+    error = {
+        "code": "dataset",
+        "message": "the dataset cannot be used as it is",
+        "details": problems,
+    }
     reported = await run.report("failed", error=error)
     assert set(reported["outputs"]) == {"rejected", "card", "report"}
     assert [row["reason"] for row in await run.rows(run.paths.rejected)] == [
@@ -188,7 +231,9 @@ async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan
     assert "no fine-tuning job was submitted" in card
 
 
-async def test_the_counts_of_a_run_whose_teacher_was_never_asked_are_those_of_the_scan(new_run: NewRun) -> None:
+async def test_the_counts_of_a_run_whose_teacher_was_never_asked_are_those_of_the_scan(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     await run.begin(BAD + sums(3))
     await run.report("failed")
@@ -200,7 +245,9 @@ async def test_the_counts_of_a_run_whose_teacher_was_never_asked_are_those_of_th
     assert "No row was rejected" not in card
 
 
-async def test_a_run_that_was_cancelled_before_the_scan_has_a_report_all_the_same(new_run: NewRun) -> None:
+async def test_a_run_that_was_cancelled_before_the_scan_has_a_report_all_the_same(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     await run.arrive(sums(3))
     await run.prepare()
@@ -210,7 +257,9 @@ async def test_a_run_that_was_cancelled_before_the_scan_has_a_report_all_the_sam
     assert (await report_of(run))["status"] == "cancelled"
 
 
-async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(new_run: NewRun, teach: Teach) -> None:
+async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(12))
     async with teach(plus_one):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.names import SUBMIT_FINETUNING
-from local.teacher import ChatRequest
-from shared.resuming import next_round
-from shared.rows import as_jsonl
-from shared.starting import RunRequest, claim
-from shared.students import DEFAULT_STUDENT
+from local.emulators.teacher import ChatRequest
+from shared.dataset.rows import as_jsonl
+from shared.runs.requests import RunRequest, claim
+from shared.runs.resume import next_round
+from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace, Teach
-from tests.activities.runs import AppRun, sum_row, sums
+from tests.support.activity_runs import AppRun, sum_row, sums
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
 PHI_MEDIUM = "azureml://registries/azureml/models/Phi-3-medium-128k-instruct/versions/7"
@@ -38,7 +38,9 @@ def reasons_in(rows: list[dict[str, Any]]) -> dict[str, int]:
     return dict(Counter(str(row["reason"]) for row in rows))
 
 
-async def test_a_resumed_run_asks_only_for_rows_that_were_asked_in_vain(new_run: NewRun, teach: Teach) -> None:
+async def test_a_resumed_run_asks_only_for_rows_that_were_asked_in_vain(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(12) + BAD)
     async with teach(unable(3, 7)) as first:
@@ -49,16 +51,23 @@ async def test_a_resumed_run_asks_only_for_rows_that_were_asked_in_vain(new_run:
         await run.finish()
     assert (len(first.records), len(second.records)) == (10 + 2 * 3, 2)
     after = await run.rows(run.paths.dataset("train"))
-    assert [row["messages"][0]["content"] for row in after] == [f"What is {number} + 1?" for number in range(12)]
+    assert [row["messages"][0]["content"] for row in after] == [
+        f"What is {number} + 1?" for number in range(12)
+    ]
     assert [row for row in after if row in before] == before
     await run.report()
     counts = (await report_of(run))["counts"]["train"]
-    assert (counts["accepted"], counts["requests"]) == (12, len(first.records) + len(second.records))
+    assert (counts["accepted"], counts["requests"]) == (
+        12,
+        len(first.records) + len(second.records),
+    )
     assert counts["rejected"] == {"duplicate": 1, "invalid_json": 1}
     assert (await report_of(run))["round"] == 1
 
 
-async def test_a_run_that_ended_half_way_goes_on_where_its_journals_end(new_run: NewRun, teach: Teach) -> None:
+async def test_a_run_that_ended_half_way_goes_on_where_its_journals_end(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run(teacher={"concurrency": 1})
     await run.begin(sums(12))
     async with teach(unable(7)):
@@ -74,16 +83,24 @@ async def test_a_run_that_ended_half_way_goes_on_where_its_journals_end(new_run:
     assert await run.text(run.paths.rejected) == ""
 
 
-async def test_the_runs_specification_has_the_changes_of_all_rounds_and_nothing_else_changed(new_run: NewRun) -> None:
+async def test_the_runs_specification_has_the_changes_of_all_rounds_and_nothing_else_changed(
+    new_run: NewRun,
+) -> None:
     run = new_run(teacher={"max_tokens": 50, "seed": 4})
     await run.begin(sums(3))
     first = await run.storage.read_json(run.paths.specification)
-    await run.upload("run.json", b'{"teacher": {"max_tokens": 7}, "prompt": {"chain_of_thought": true}}')
+    await run.upload(
+        "run.json", b'{"teacher": {"max_tokens": 7}, "prompt": {"chain_of_thought": true}}'
+    )
     await run.resume(teacher={"max_tokens": 100})
     await run.resume(budget={"max_requests": 9})
     changed = await run.storage.read_json(run.paths.specification)
     assert (changed["teacher"]["max_tokens"], changed["budget"]) == (100, {"max_requests": 9})
-    expected = {**first, "teacher": {**first["teacher"], "max_tokens": 100}, "budget": {"max_requests": 9}}
+    expected = {
+        **first,
+        "teacher": {**first["teacher"], "max_tokens": 100},
+        "budget": {"max_requests": 9},
+    }
     assert changed == expected
 
 
@@ -159,7 +176,9 @@ async def test_the_apps_own_student_is_held_against_the_accepted_rows_like_a_nam
     assert f'"reuse": "{run.paths.run_id}"' in problem["problem"]
 
 
-async def test_what_is_rejected_of_a_run_that_stopped_midway_is_listed_exactly(new_run: NewRun, teach: Teach) -> None:
+async def test_what_is_rejected_of_a_run_that_stopped_midway_is_listed_exactly(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run(teacher={"concurrency": 1}, rows_per_shard=4)
     sealed, begun, waiting = sums(3) + BAD[:2], sums(3, 10) + BAD[:2], sums(2, 20) + BAD
     await run.begin(sealed + begun + waiting, sums(2, 30) + as_jsonl([sum_row(1)]))
@@ -179,10 +198,16 @@ async def test_what_is_rejected_of_a_run_that_stopped_midway_is_listed_exactly(n
     ]
     counts = (await report_of(run))["counts"]
     for split in ("train", "validation"):
-        assert counts[split]["rejected"] == reasons_in([row for row in rejected if row["split"] == split])
-        assert counts[split]["done"] == counts[split]["accepted"] + sum(counts[split]["rejected"].values())
+        assert counts[split]["rejected"] == reasons_in(
+            [row for row in rejected if row["split"] == split]
+        )
+        assert counts[split]["done"] == counts[split]["accepted"] + sum(
+            counts[split]["rejected"].values()
+        )
     assert (counts["train"]["rows"], counts["train"]["accepted"]) == (12, 3)
-    lines = [(line["split"], line["reason"], line["rows"]) for line in (await report_of(run))["reasons"]]
+    lines = [
+        (line["split"], line["reason"], line["rows"]) for line in (await report_of(run))["reasons"]
+    ]
     assert ("train", "invalid_json", 3) in lines
     assert sum(rows for _, _, rows in lines) == len(rejected)
 
@@ -201,12 +226,22 @@ async def test_a_completed_run_that_is_resumed_and_cancelled_is_reported_as_far_
     reported = await run.report("cancelled")
     assert reported["status"] == "ok", reported
     report = await report_of(run)
-    assert (report["status"], report["round"], report["counts"]["train"]["accepted"]) == ("cancelled", 1, 11)
+    assert (report["status"], report["round"], report["counts"]["train"]["accepted"]) == (
+        "cancelled",
+        1,
+        11,
+    )
     assert "train" not in report["outputs"]
-    assert reasons_in(await run.rows(run.paths.rejected)) == report["counts"]["train"]["rejected"] == {"no_number": 1}
+    assert (
+        reasons_in(await run.rows(run.paths.rejected))
+        == report["counts"]["train"]["rejected"]
+        == {"no_number": 1}
+    )
 
 
-async def test_a_resumed_run_has_no_manifest_until_it_has_ended_again(new_run: NewRun, teach: Teach) -> None:
+async def test_a_resumed_run_has_no_manifest_until_it_has_ended_again(
+    new_run: NewRun, teach: Teach
+) -> None:
     run = new_run()
     await run.begin(sums(5))
     async with teach(unable()):

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from activities.names import REUSE_ANSWERS
-from local.teacher import ChatRequest
-from shared.errors import ShardContended
-from shared.rows import as_jsonl
-from shared.starting import RunRequest, claim
-from shared.students import DEFAULT_STUDENT
+from local.emulators.teacher import ChatRequest
+from shared.core.errors import ShardContended
+from shared.dataset.rows import as_jsonl
+from shared.runs.requests import RunRequest, claim
+from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.runs import AppRun, sum_row, sums
+from tests.support.activity_runs import AppRun, sum_row, sums
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
 FALSE_KEY = '"key":"0123456789abcdef0123456789abcdef"'
@@ -39,7 +39,9 @@ def mostly(*unable: int) -> Callable[[ChatRequest], str]:
 def earlier(new_run: NewRun, teach: Teach) -> Any:
     """Makes runs that have ended, by their rows."""
 
-    async def make(train: bytes, validation: bytes | None = None, answer: Any = plus_one, **spec: Any) -> AppRun:
+    async def make(
+        train: bytes, validation: bytes | None = None, answer: Any = plus_one, **spec: Any
+    ) -> AppRun:
         run = new_run(**{"student": {"model": DEFAULT_STUDENT}, **spec})
         await run.begin(train, validation)
         await claim(run.storage, RunRequest.model_validate(run.request))
@@ -77,13 +79,22 @@ async def test_a_run_whose_rows_were_all_answered_before_asks_the_teacher_nothin
     async with teach(plus_one) as teacher:
         await run.finish()
     assert not teacher.records
-    assert await run.text(run.paths.dataset("train")) == await first.text(first.paths.dataset("train"))
+    assert await run.text(run.paths.dataset("train")) == await first.text(
+        first.paths.dataset("train")
+    )
     assert await first.contents() == before
     tally = (await run.progress())["train"]
-    assert (tally["accepted"], tally["reused"], tally["requests"], tally["prompt_tokens"]) == (12, 12, 0, 0)
+    assert (tally["accepted"], tally["reused"], tally["requests"], tally["prompt_tokens"]) == (
+        12,
+        12,
+        0,
+        0,
+    )
 
 
-async def test_only_what_was_not_answered_before_is_asked_for(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_only_what_was_not_answered_before_is_asked_for(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     first = await earlier(sums(12), answer=mostly(3, 4))
     run = reusing(new_run, first)
     [seeded] = await begun(run, sums(20))
@@ -94,8 +105,9 @@ async def test_only_what_was_not_answered_before_is_asked_for(new_run: NewRun, e
     assert (await run.report())["status"] == "ok"
     counts = (await run.storage.read_json(run.paths.report))["counts"]["train"]
     assert (counts["accepted"], counts["reused"], counts["requests"]) == (20, 10, 10)
-    assert f"10 of the accepted rows have their answer from run `{first.paths.run_id}`" in await run.text(
-        run.paths.card
+    assert (
+        f"10 of the accepted rows have their answer from run `{first.paths.run_id}`"
+        in await run.text(run.paths.card)
     )
 
 
@@ -103,7 +115,10 @@ async def test_lines_shards_splits_ids_and_references_may_all_be_others(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
     first = await earlier(sums(8), sums(6, 100))
-    rows = [{**sum_row(number), "id": f"new-{number}", "answer": "1"} for number in (105, 7, 101, 3, 200)]
+    rows = [
+        {**sum_row(number), "id": f"new-{number}", "answer": "1"}
+        for number in (105, 7, 101, 3, 200)
+    ]
     run = reusing(new_run, first, rows_per_shard=2, holdout={"fraction": 0})
     await begun(run, b"\n{\n" + as_jsonl(rows), sums(2) + sums(2, 103))
     async with teach(plus_one) as teacher:
@@ -112,7 +127,9 @@ async def test_lines_shards_splits_ids_and_references_may_all_be_others(
     assert questions_in(await run.rows(run.paths.dataset("train"))) == [105, 7, 101, 3, 200]
     assert questions_in(await run.rows(run.paths.dataset("validation"))) == [0, 1, 103, 104]
     seeded = [record for record in await run.records() if record.get("reused")]
-    assert {(record["line"], record["id"]) for record in seeded if record["id"].startswith("new")} == {
+    assert {
+        (record["line"], record["id"]) for record in seeded if record["id"].startswith("new")
+    } == {
         (3, "new-105"),
         (4, "new-7"),
         (5, "new-101"),
@@ -123,9 +140,18 @@ async def test_lines_shards_splits_ids_and_references_may_all_be_others(
 async def test_another_student_is_trained_on_the_same_answers_in_its_own_form(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
-    rows = [{"messages": [{"role": "system", "content": "Add."}, *sum_row(number)["messages"]]} for number in range(5)]
+    rows = [
+        {"messages": [{"role": "system", "content": "Add."}, *sum_row(number)["messages"]]}
+        for number in range(5)
+    ]
     first = await earlier(as_jsonl(rows))
-    run = reusing(new_run, first, student={"model": PHI_MEDIUM}, budget={"max_requests": 1}, quality={"min_rows": 1})
+    run = reusing(
+        new_run,
+        first,
+        student={"model": PHI_MEDIUM},
+        budget={"max_requests": 1},
+        quality={"min_rows": 1},
+    )
     await begun(run, as_jsonl(rows))
     async with teach(plus_one) as teacher:
         await run.finish()
@@ -162,9 +188,15 @@ async def test_an_answer_that_is_too_long_for_the_new_student_is_rejected_unaske
         await large.finish()
     assert not teacher.records
     [record] = await small.records()
-    assert (record["status"], record["reason"], record.get("requests", 0)) == ("rejected", "too_long", 0)
+    assert (record["status"], record["reason"], record.get("requests", 0)) == (
+        "rejected",
+        "too_long",
+        0,
+    )
     assert (await small.progress())["train"]["reused"] == 0
-    assert await large.text(large.paths.dataset("train")) == await first.text(first.paths.dataset("train"))
+    assert await large.text(large.paths.dataset("train")) == await first.text(
+        first.paths.dataset("train")
+    )
 
 
 async def test_reused_answers_that_are_too_long_count_against_the_success_ratio_like_new_ones(
@@ -195,7 +227,12 @@ async def test_an_answer_that_was_too_long_for_the_student_it_was_bought_for_is_
 
 
 @pytest.mark.parametrize(
-    "changed", [{"teacher": {"temperature": 0.5}}, {"teacher": {"model": "b"}}, {"prompt": {"chain_of_thought": True}}]
+    "changed",
+    [
+        {"teacher": {"temperature": 0.5}},
+        {"teacher": {"model": "b"}},
+        {"prompt": {"chain_of_thought": True}},
+    ],
 )
 async def test_nothing_is_reused_where_the_teacher_is_asked_something_else(
     new_run: NewRun, earlier: Any, changed: dict[str, Any]
@@ -205,7 +242,9 @@ async def test_nothing_is_reused_where_the_teacher_is_asked_something_else(
     assert (seeded["reused"], seeded["keyless"], seeded["estimate"]["requests"]) == (0, 0, 5)
 
 
-async def test_a_second_execution_adds_nothing_and_answers_the_same(new_run: NewRun, earlier: Any) -> None:
+async def test_a_second_execution_adds_nothing_and_answers_the_same(
+    new_run: NewRun, earlier: Any
+) -> None:
     run = reusing(new_run, await earlier(sums(12)))
     seeded = await begun(run, sums(15))
     before = await run.contents()
@@ -213,11 +252,15 @@ async def test_a_second_execution_adds_nothing_and_answers_the_same(new_run: New
     assert await run.contents() == before
 
 
-async def test_of_executions_at_the_same_time_each_row_gets_one_answer(new_run: NewRun, earlier: Any) -> None:
+async def test_of_executions_at_the_same_time_each_row_gets_one_answer(
+    new_run: NewRun, earlier: Any
+) -> None:
     run = reusing(new_run, await earlier(sums(12)))
     await run.begin(sums(12))
     work = {"split": "train", "first": 0, "round": 0}
-    ended = await asyncio.gather(*[run.call(REUSE_ANSWERS, **work) for _ in range(4)], return_exceptions=True)
+    ended = await asyncio.gather(
+        *[run.call(REUSE_ANSWERS, **work) for _ in range(4)], return_exceptions=True
+    )
     assert all(isinstance(one, ShardContended) or one["status"] == "ok" for one in ended if one)  # pyright: ignore
     await run.reuse()
     assert sorted(record["line"] for record in await run.records()) == list(range(1, 13))
@@ -226,8 +269,8 @@ async def test_of_executions_at_the_same_time_each_row_gets_one_answer(new_run: 
 async def test_large_datasets_are_looked_through_some_shards_at_a_time(
     new_run: NewRun, earlier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.reusing.MAX_ROWS", 10)
-    monkeypatch.setattr("shared.reusing.JOURNALS_AT_ONCE", 2)
+    monkeypatch.setattr("shared.generation.answer_cache.MAX_ROWS", 10)
+    monkeypatch.setattr("shared.generation.answer_cache.JOURNALS_AT_ONCE", 2)
     run = reusing(new_run, await earlier(sums(30)), rows_per_shard=4)
     seeded = await begun(run, sums(31), sums(3, 50))
     assert [one["next"] for one in seeded] == [2, 4, 6, 8, 1]
@@ -237,12 +280,14 @@ async def test_large_datasets_are_looked_through_some_shards_at_a_time(
 async def test_a_shard_that_is_larger_than_the_limit_is_looked_through_by_itself(
     new_run: NewRun, earlier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.reusing.MAX_ROWS", 3)
+    monkeypatch.setattr("shared.generation.answer_cache.MAX_ROWS", 3)
     run = reusing(new_run, await earlier(sums(9)))
     assert [one["reused"] for one in await begun(run, sums(9))] == [5, 4]
 
 
-async def test_a_run_that_reused_another_can_be_reused(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_a_run_that_reused_another_can_be_reused(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     second = reusing(new_run, await earlier(sums(5)))
     await begun(second, sums(8))
     async with teach(plus_one) as teacher:
@@ -253,7 +298,9 @@ async def test_a_run_that_reused_another_can_be_reused(new_run: NewRun, earlier:
     assert seeded["reused"] == 8
 
 
-async def test_a_run_that_is_not_over_gives_what_it_has(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_a_run_that_is_not_over_gives_what_it_has(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     first = new_run(student={"model": DEFAULT_STUDENT})
     await first.begin(sums(12))
     await claim(first.storage, RunRequest.model_validate(first.request))
@@ -270,14 +317,19 @@ async def test_a_run_of_a_version_that_wrote_no_keys_is_told_apart_from_one_that
 ) -> None:
     first = await earlier(sums(5))
     name = first.paths.journal("train", 0)
-    old = [{key: value for key, value in record.items() if key != "key"} for record in await first.records()]
+    old = [
+        {key: value for key, value in record.items() if key != "key"}
+        for record in await first.records()
+    ]
     await first.storage.delete(name)
     await first.storage.append(name, as_jsonl(old), await first.storage.journal_position(name))
     [seeded] = await begun(reusing(new_run, first), sums(5))
     assert (seeded["reused"], seeded["keyless"]) == (0, 5)
 
 
-async def test_text_that_looks_like_a_key_is_none(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_text_that_looks_like_a_key_is_none(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     first = await earlier(TALK, task="conversation", answer=quoting)
     run = reusing(new_run, first, task="conversation")
     assert [one["reused"] for one in await begun(run, TALK)] == [1]
@@ -286,7 +338,9 @@ async def test_text_that_looks_like_a_key_is_none(new_run: NewRun, earlier: Any,
     assert FALSE_KEY in (await run.rows(run.paths.dataset("train")))[0]["messages"][-1]["content"]
 
 
-async def test_answers_chosen_of_several_keep_how_many_agreed(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_answers_chosen_of_several_keep_how_many_agreed(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     quality = {"samples": 3, "select": "majority"}
     first = await earlier(sums(5), quality=quality)
     run = reusing(new_run, first, quality=quality)
@@ -319,7 +373,9 @@ async def test_a_resumed_run_looks_again_for_what_it_asked_for_in_vain(
     assert (await run.progress())["train"]["accepted"] == 4
 
 
-async def test_rows_that_are_held_out_are_counted_as_such(new_run: NewRun, earlier: Any, teach: Teach) -> None:
+async def test_rows_that_are_held_out_are_counted_as_such(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
     run = reusing(new_run, await earlier(sums(40)), holdout={"fraction": 0.3})
     await begun(run, sums(40))
     before = (await run.progress())["train"]["held_out"]
@@ -328,7 +384,9 @@ async def test_rows_that_are_held_out_are_counted_as_such(new_run: NewRun, earli
     assert (await run.progress())["train"]["held_out"] == before > 0
 
 
-async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(new_run: NewRun, earlier: Any) -> None:
+async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(
+    new_run: NewRun, earlier: Any
+) -> None:
     first = await earlier(sums(5))
     other = new_run(task="conversation", reuse=first.paths.run_id)
     await other.arrive(TALK)
@@ -338,6 +396,10 @@ async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(new_run: N
     await own.arrive(sums(5))
     await claim(own.storage, RunRequest.model_validate(own.request))
     await own.upload("run.json", f'{{"reuse": "{own.paths.run_id}"}}'.encode())
-    for run, told in ((other, "is of task math"), (missing, "there is no run"), (own, "is this run itself")):
+    for run, told in (
+        (other, "is of task math"),
+        (missing, "there is no run"),
+        (own, "is this run itself"),
+    ):
         [problem] = (await run.prepare())["error"]["details"]
         assert (problem["where"], told in problem["problem"]) == ("reuse", True)

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
-from shared.paths import SPLITS
-from shared.rows import as_jsonl
+from shared.core.paths import SPLITS
+from shared.dataset.rows import as_jsonl
 from tests.activities.conftest import NewRun
-from tests.activities.runs import sum_row, sums
+from tests.support.activity_runs import sum_row, sums
 
 SECRET = "the colour of the heron"
 
@@ -27,15 +27,26 @@ async def test_rows_are_counted_and_cut_into_shards(new_run: NewRun) -> None:
     assert (shards[0]["start"], shards[-1]["end"]) == (0, len(sums(12)))
 
 
-async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(new_run: NewRun) -> None:
+async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(
+    new_run: NewRun,
+) -> None:
     run = new_run()
     scanned = await run.begin(
-        b"{\n" + sums(3) + b"\n" + as_jsonl([sum_row(1), {"id": "x", "messages": []}]), sums(4, first=2)
+        b"{\n" + sums(3) + b"\n" + as_jsonl([sum_row(1), {"id": "x", "messages": []}]),
+        sums(4, first=2),
     )
-    assert scanned["splits"]["train"]["rejected"] == {"duplicate": 1, "invalid_json": 1, "missing_messages": 1}
+    assert scanned["splits"]["train"]["rejected"] == {
+        "duplicate": 1,
+        "invalid_json": 1,
+        "missing_messages": 1,
+    }
     assert scanned["splits"]["validation"]["rejected"] == {"overlap": 1}
     names = [run.paths.planned_rejected(split, 0) for split in SPLITS]
-    found = [(row["split"], row["line"], row["id"], row["reason"]) for name in names for row in await run.rows(name)]
+    found = [
+        (row["split"], row["line"], row["id"], row["reason"])
+        for name in names
+        for row in await run.rows(name)
+    ]
     assert found == [
         ("train", 1, None, "invalid_json"),
         ("train", 6, "sum-1", "duplicate"),
@@ -73,8 +84,8 @@ async def test_the_answer_is_as_small_for_many_rows_as_for_few(new_run: NewRun) 
 async def test_large_inputs_that_are_scanned_by_several_activities_have_the_same_plan(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.scanning.MIN_RANGE_BYTES", 400)
-    monkeypatch.setattr("shared.scanning.USUAL_RANGES", 1000)
+    monkeypatch.setattr("shared.scan.range_scan.MIN_RANGE_BYTES", 400)
+    monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1000)
     run = new_run(rows_per_shard=3)
     expected = await run.begin(sums(30) + b"{\n" + sums(2, first=7), sums(9, first=25))
     before = await run.contents()

@@ -11,7 +11,7 @@ from shared.finetuning.outcome import job_outcome
 from shared.finetuning.statuses import AZUREML_STATUSES
 from tests.activities.conftest import NewRun, OpenWorkspace
 from tests.activities.test_finetune import ready
-from tests.local.azureml.running import PATIENCE
+from tests.support.azureml import PATIENCE
 
 ENDS = {"Completed": "ok", "Failed": "failed", "Canceled": "cancelled"}
 UNDER_WAY = [status for status in AZUREML_STATUSES if status not in ENDS]
@@ -22,7 +22,13 @@ PATHS = [
     ("NotResponding", "Queued", "NotResponding", "Running", "Failed"),
     ("Running", "Unknown", "Finalizing", "Completed"),
     ("Running", "Paused", "Running", "Paused", "Canceled"),
-    ("Queued", "Running", "Queued", "Running", "Completed"),  # a node was lost, and the job begun anew
+    (
+        "Queued",
+        "Running",
+        "Queued",
+        "Running",
+        "Completed",
+    ),  # a node was lost, and the job begun anew
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.stopping import is_stopped
-from tests.activities.calling import DurableClient
+from tests.support.activities import DurableClient
 
 
 async def stopped(*statuses: dict[str, Any]) -> bool:
@@ -23,7 +23,9 @@ async def test_an_orchestration_that_has_ended_stops_the_work(runtime: str) -> N
 
 @pytest.mark.parametrize("runtime", ["Running", "Pending", "Suspended", "ContinuedAsNew"])
 async def test_one_that_goes_on_does_not(runtime: str) -> None:
-    assert not await stopped({"runtimeStatus": runtime, "customStatus": {"stopping": False, "stage": "generate"}})
+    assert not await stopped(
+        {"runtimeStatus": runtime, "customStatus": {"stopping": False, "stage": "generate"}}
+    )
 
 
 async def test_one_that_announces_its_stop_stops_the_work() -> None:

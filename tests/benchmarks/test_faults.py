@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.faults import SCENARIOS, analysed, broken, expected_seconds, faults_of, teacher_options
+from benchmarks.faults import (
+    SCENARIOS,
+    analysed,
+    broken,
+    expected_seconds,
+    faults_of,
+    teacher_options,
+)
 
 
-def record(request: str, attempt: int, status: int, time: float = 0.0, fault: str = "") -> dict[str, Any]:
+def record(
+    request: str, attempt: int, status: int, time: float = 0.0, fault: str = ""
+) -> dict[str, Any]:
     return {"request": request, "attempt": attempt, "status": status, "time": time, "fault": fault}
 
 
 def test_a_request_that_was_reset_or_left_hanging_is_no_answer() -> None:
-    found = analysed([record("a", 1, 0, 1.0, "reset"), record("a", 2, 200, 2.0), record("b", 1, 200, 1.5)])
+    found = analysed(
+        [record("a", 1, 0, 1.0, "reset"), record("a", 2, 200, 2.0), record("b", 1, 200, 1.5)]
+    )
     assert (found["requests"], found["extra_requests"], found["answered"]) == (3, 1, 2)
     assert (found["asked_again"], found["paid_twice"], found["faults"]) == (0, 0, {"reset": 1})
     assert found["last_rows_seconds"] == 0.5
 
 
 def test_what_is_asked_for_after_its_answer_is_counted() -> None:
-    found = analysed([record("a", 1, 200), record("a", 2, 429, fault="throttle"), record("a", 3, 200)])
+    found = analysed(
+        [record("a", 1, 200), record("a", 2, 429, fault="throttle"), record("a", 3, 200)]
+    )
     assert (found["asked_again"], found["paid_twice"]) == (2, 1)
 
 

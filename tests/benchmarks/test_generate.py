@@ -8,12 +8,22 @@ from benchmarks.generate import summary
 
 
 def run(contender: str = "ours", concurrency: int = 64, **measured: Any) -> dict[str, Any]:
-    usual = {"rows": 1000, "answered": 1000, "seconds": 2.0, "cpu_seconds": 1.0, "peak_mb": 90.0, "teacher_busy": 0.25}
+    usual = {
+        "rows": 1000,
+        "answered": 1000,
+        "seconds": 2.0,
+        "cpu_seconds": 1.0,
+        "peak_mb": 90.0,
+        "teacher_busy": 0.25,
+    }
     return {"contender": contender, "concurrency": concurrency, **usual, **measured}
 
 
 def lines(*runs: dict[str, Any]) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in summary(list(runs)).splitlines()[2:]]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in summary(list(runs)).splitlines()[2:]
+    ]
 
 
 def test_one_slow_round_does_not_move_the_numbers() -> None:
@@ -30,11 +40,19 @@ def test_rows_lost_are_those_of_all_rounds() -> None:
 
 
 def test_contenders_with_other_numbers_of_rows_are_compared_by_the_row() -> None:
-    ours, curator = lines(run(), run("curator", rows=200, answered=200, seconds=0.4, cpu_seconds=0.2))
+    ours, curator = lines(
+        run(), run("curator", rows=200, answered=200, seconds=0.4, cpu_seconds=0.2)
+    )
     assert ours[2:4] == curator[2:4]
 
 
 def test_runs_are_grouped_by_concurrency_and_then_by_contender() -> None:
-    runs = [run("distilabel", 256), run("ours", 256), run("bare", 64), run("ours", 64), run("ours", 64)]
+    runs = [
+        run("distilabel", 256),
+        run("ours", 256),
+        run("bare", 64),
+        run("ours", 64),
+        run("ours", 64),
+    ]
     found = [line[:2] for line in lines(*runs)]
     assert found == [["64", "ours"], ["64", "bare"], ["256", "ours"], ["256", "distilabel"]]

@@ -8,7 +8,13 @@ from benchmarks.memory import broken, summary
 
 
 def run(rows: int, peak: float, lost: int = 0) -> dict[str, Any]:
-    return {"rows": rows, "shards": rows // 256, "delivered": rows - lost, "peak_mb": peak, "seconds": 2.0}
+    return {
+        "rows": rows,
+        "shards": rows // 256,
+        "delivered": rows - lost,
+        "peak_mb": peak,
+        "seconds": 2.0,
+    }
 
 
 def test_memory_may_grow_by_a_tenth_and_no_more() -> None:
@@ -22,4 +28,6 @@ def test_much_memory_and_lost_rows_are_told() -> None:
 
 
 def test_the_table_compares_with_the_smallest() -> None:
-    assert "| 10,000 | 39 | 105.0 | × 1.050 | 5,000 | 0 |" in summary([run(1000, 100.0), run(10_000, 105.0)])
+    assert "| 10,000 | 39 | 105.0 | × 1.050 | 5,000 | 0 |" in summary(
+        [run(1000, 100.0), run(10_000, 105.0)]
+    )

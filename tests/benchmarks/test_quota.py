@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.quota import SCENARIOS, Quota, analysed, broken, summary
-from local.teacher.errors import ApiError
-from local.teacher.limits import RateLimits
+from local.emulators.teacher.errors import ApiError
+from local.emulators.teacher.limits import RateLimits
 
 EVERY_SECOND = Quota("requests", 600, 1)  # 10 a second
 EVERY_TEN_SECONDS = Quota("requests", 60, 10)  # 10 in ten seconds
@@ -32,14 +32,26 @@ KEPT: dict[str, Any] = {
 def admitted(moments: Iterable[float], charged: int = 100) -> list[dict[str, Any]]:
     """A record for each arrival, answered half a second later, on a clock that was 1,000 when the teacher started."""
     return [
-        {"time": 1000.5 + at, "arrived": at, "charged": charged, "status": 200, "request": f"asked at {at}"}
+        {
+            "time": 1000.5 + at,
+            "arrived": at,
+            "charged": charged,
+            "status": 200,
+            "request": f"asked at {at}",
+        }
         for at in moments
     ]
 
 
 def refused(moments: Iterable[float]) -> list[dict[str, Any]]:
     return [
-        {"time": 1000.0 + at, "arrived": at, "charged": 0, "status": 429, "request": f"refused at {at}"}
+        {
+            "time": 1000.0 + at,
+            "arrived": at,
+            "charged": 0,
+            "status": 429,
+            "request": f"refused at {at}",
+        }
         for at in moments
     ]
 
@@ -50,7 +62,9 @@ def evenly(rate: float, begin: float, end: float) -> list[float]:
 
 @pytest.mark.parametrize("rate", [10.0, 9.0, 5.0])
 def test_the_used_share_is_what_was_admitted_by_what_the_quota_allows(rate: float) -> None:
-    assert analysed(admitted(evenly(rate, 0, 60)), EVERY_SECOND, 61)["used"] == pytest.approx(rate / 10)
+    assert analysed(admitted(evenly(rate, 0, 60)), EVERY_SECOND, 61)["used"] == pytest.approx(
+        rate / 10
+    )
 
 
 def test_what_was_admitted_before_the_tenth_second_does_not_count() -> None:
@@ -58,7 +72,9 @@ def test_what_was_admitted_before_the_tenth_second_does_not_count() -> None:
     assert analysed(slow_start, EVERY_SECOND, 61)["used"] == pytest.approx(1)
 
 
-def test_the_tenth_second_is_counted_from_the_first_request_and_not_from_the_teachers_start() -> None:
+def test_the_tenth_second_is_counted_from_the_first_request_and_not_from_the_teachers_start() -> (
+    None
+):
     late = admitted([30.0, *evenly(5, 32, 40), *evenly(10, 40, 90)])
     assert analysed(late, EVERY_SECOND, 61)["used"] == pytest.approx(1)
 
@@ -84,18 +100,30 @@ def test_what_a_period_still_allowed_in_the_tenth_second_is_to_be_used() -> None
 
 
 def test_tokens_count_as_they_were_charged() -> None:
-    large_and_small = [*admitted(evenly(1, 0, 60), 25), *admitted(evenly(1, 60, 120), 75), *admitted([120.0])]
+    large_and_small = [
+        *admitted(evenly(1, 0, 60), 25),
+        *admitted(evenly(1, 60, 120), 75),
+        *admitted([120.0]),
+    ]
     allowed = 2 * 6000 - 10 * 25  # the first ten are admitted before
-    assert analysed(large_and_small, EVERY_MINUTE, 121)["used"] == pytest.approx((50 * 25 + 60 * 75) / allowed)
+    assert analysed(large_and_small, EVERY_MINUTE, 121)["used"] == pytest.approx(
+        (50 * 25 + 60 * 75) / allowed
+    )
 
 
 def test_refusals_are_counted_by_accepted_requests_from_the_tenth_second_on() -> None:
-    requests = [*admitted(evenly(10, 0, 60)), *refused(evenly(10, 0, 10)), *refused(evenly(1, 10, 35))]
+    requests = [
+        *admitted(evenly(10, 0, 60)),
+        *refused(evenly(10, 0, 10)),
+        *refused(evenly(1, 10, 35)),
+    ]
     assert analysed(requests, EVERY_SECOND, 61)["refused"] == pytest.approx(25 / 500)
 
 
 def test_moments_are_those_of_arrival_and_not_of_the_answer() -> None:
-    long_answers = [record | {"time": record["time"] + 30} for record in admitted(evenly(10, 0, 60))]
+    long_answers = [
+        record | {"time": record["time"] + 30} for record in admitted(evenly(10, 0, 60))
+    ]
     found = analysed([*long_answers, *refused([5.0])], EVERY_SECOND, 61)
     assert (found["used"], found["refused"]) == (pytest.approx(1), 0)
 
@@ -117,7 +145,9 @@ def test_the_time_ends_with_the_last_answer() -> None:
         (EVERY_MINUTE, 184, 65.0, 175),
     ],
 )
-def test_the_bound_is_when_the_periods_before_are_used_up(quota: Quota, rows: int, begin: float, bound: float) -> None:
+def test_the_bound_is_when_the_periods_before_are_used_up(
+    quota: Quota, rows: int, begin: float, bound: float
+) -> None:
     requests = [*admitted([begin] * rows), *refused([begin])]
     requests[0]["time"] = 1000 + begin + 2 * bound
     assert analysed(requests, quota, 100)["time_by_bound"] == pytest.approx(2, rel=0.02)
@@ -128,7 +158,9 @@ def test_nobody_is_faster_than_the_bound_at_the_local_teacher(name: str) -> None
     """Asked all the time, it admits the scenario's rows in just the bound's time: periods and shares are the teacher's own."""
     quota, rows = SCENARIOS[name]
     now, step = 0.0, 0.02
-    limits = RateLimits(*((None, quota.minute) if quota.unit == "tokens" else (quota.minute, None)), lambda: now)
+    limits = RateLimits(
+        *((None, quota.minute) if quota.unit == "tokens" else (quota.minute, None)), lambda: now
+    )
     moments: list[float] = []
     now = 2.0
     while len(moments) < rows:
@@ -192,7 +224,9 @@ def test_the_table_shows_who_lost_what() -> None:
         "failure": "not done within 240 s",
     }
     _, _, ours, peer = summary([KEPT, gave_up]).splitlines()
-    assert ours == "| 600 requests a minute | ours | 3 | 100 | 95.0% | 2.00% | 1.100 | 0 | 0 | done |"
+    assert (
+        ours == "| 600 requests a minute | ours | 3 | 100 | 95.0% | 2.00% | 1.100 | 0 | 0 | done |"
+    )
     expected = "| curator | 3 | 100 | unknown | 300.00% | 1.100 | 60 | 0 | not done within 240 s |"
     assert peer == "| 600 requests a minute " + expected
 

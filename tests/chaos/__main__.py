@@ -11,7 +11,9 @@ from tests.chaos.storm import weather
 
 
 def main() -> int:
-    flags = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").splitlines()[0])
+    flags = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description=(__doc__ or "").splitlines()[0]
+    )
     flags.add_argument("--seeds", default="0:3", help="FIRST:END, or one seed")
     flags.add_argument("--keep", type=Path, help="folder that keeps what each storm has left")
     given = flags.parse_args()
@@ -23,7 +25,9 @@ def main() -> int:
         failed += bool(outcome.problems)
         shown = "holds" if not outcome.problems else "; ".join(outcome.problems)
         acts = f"{len(outcome.acts)} acts ({', '.join(sorted(set(outcome.acts)))})"
-        sys.stdout.write(f"seed {seed}: {outcome.seconds:.0f} s, {acts}, {outcome.asked_again} asked again: {shown}\n")
+        sys.stdout.write(
+            f"seed {seed}: {outcome.seconds:.0f} s, {acts}, {outcome.asked_again} asked again: {shown}\n"
+        )
         sys.stdout.flush()
     return 1 if failed else 0
 

@@ -21,7 +21,9 @@ def main() -> None:
 
     def jump(*_: object) -> None:
         off = timedelta(seconds=float(Path(file).read_text(encoding="ascii")))
-        traveller.move_to(time_machine.escape_hatch.datetime.datetime.now(UTC) + off)  # by the true clock
+        traveller.move_to(
+            time_machine.escape_hatch.datetime.datetime.now(UTC) + off
+        )  # by the true clock
 
     jump()
     signal.signal(signal.SIGUSR1, jump)

@@ -25,26 +25,31 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import worker
-from local import services
-from local.azurite import Azurite
 from local.bootstrap import ROOT
-from local.children import Child
-from local.client import download_outputs, make_containers, storage_client, upload_dataset
-from local.cloud import read_keys
-from local.options import CloudOptions
-from local.ports import LOOPBACK, PortBook
-from local.services import Addresses, Service
-from local.supervisor import READY_SECONDS, answers
-from local.verification import check_run
-from shared.rows import as_jsonl
-from tests.local.azureml.running import ask
+from local.cli.verification import check_run
+from local.emulators.azurite import Azurite
+from local.runtime import services
+from local.runtime.children import Child
+from local.runtime.client import download_outputs, make_containers, storage_client, upload_dataset
+from local.runtime.cloud import read_keys
+from local.runtime.options import CloudOptions
+from local.runtime.ports import LOOPBACK, PortBook
+from local.runtime.services import Addresses, Service
+from local.runtime.supervisor import READY_SECONDS, answers
+from shared.dataset.rows import as_jsonl
+from tests.support.azureml import ask
 
 ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
 STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
 FAULT_RATE = 0.06
 INDEX_SECONDS = 6.0  # after which Azurite has written down what it has confirmed
-CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = 120.0, 15.0  # of one jump: after one back, timers are due so much later
-CLOCK_OFF_SECONDS = 600.0  # in all: a storage account refuses clocks that are off by a quarter of an hour
+CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = (
+    120.0,
+    15.0,
+)  # of one jump: after one back, timers are due so much later
+CLOCK_OFF_SECONDS = (
+    600.0  # in all: a storage account refuses clocks that are off by a quarter of an hour
+)
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
@@ -96,7 +101,9 @@ class Storm:
             for name in ("proxy", "teacher", "azureml", "host"):
                 self._start(name)
             self.secrets |= {
-                name: key for name, key in read_keys(self._options.data_dir).items() if name != "encryption"
+                name: key
+                for name, key in read_keys(self._options.data_dir).items()
+                if name != "encryption"
             }
             yield
         finally:
@@ -128,7 +135,10 @@ class Storm:
     def jump_clock(self) -> None:
         """The host's wall clock is set anew, forward or back, as its processes see it."""
         step = self.lottery.choice(
-            [self.lottery.uniform(1, CLOCK_FORWARD_SECONDS), -self.lottery.uniform(1, CLOCK_BACK_SECONDS)]
+            [
+                self.lottery.uniform(1, CLOCK_FORWARD_SECONDS),
+                -self.lottery.uniform(1, CLOCK_BACK_SECONDS),
+            ]
         )
         self._set_clock(max(-CLOCK_OFF_SECONDS, min(self._clock_off + step, CLOCK_OFF_SECONDS)))
         host = self._children["host"].pid
@@ -152,19 +162,25 @@ class Storm:
     def second_worker(self, run_id: str) -> None:
         """Shards executed by another process at the same time, as an activity that was delivered twice."""
         teacher = f"http://{LOOPBACK}:{self._ports['teacher']}/v1"
-        with (self.folder / "second-worker.log").open("ab") as log:  # where there is no plan yet, it has nothing to do
+        with (self.folder / "second-worker.log").open(
+            "ab"
+        ) as log:  # where there is no plan yet, it has nothing to do
             process = worker.start("work", self._storage, teacher, "--run", run_id, log=log)
             time.sleep(self.lottery.uniform(1, 4))
             process.kill()
             process.communicate()
         self.kills += 1
 
-    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Status and body; (0, None) while nobody answers."""
         key = {"x-functions-key": self.secrets.get("function_key", "")}
         given = {"Content-Type": "application/json", **key, **(headers or {})}
         with contextlib.suppress(OSError, ValueError):
-            status, answer, _ = ask(f"http://{LOOPBACK}:{self._ports['host']}{path}", method, body, **given)
+            status, answer, _ = ask(
+                f"http://{LOOPBACK}:{self._ports['host']}{path}", method, body, **given
+            )
             return status, answer
         return 0, None
 
@@ -178,12 +194,20 @@ class Storm:
         """That of the app: blobs through the proxy."""
         blob = re.escape(self._azurite.url("blob"))
         return re.sub(
-            blob, f"http://{LOOPBACK}:{self._ports['proxy']}/devstoreaccount1", self._azurite.connection_string
+            blob,
+            f"http://{LOOPBACK}:{self._ports['proxy']}/devstoreaccount1",
+            self._azurite.connection_string,
         )
 
     def _start(self, name: str) -> None:
         service = self._service(name)
-        child = Child(name, service.command, self.folder / f"{name}.log", environment=service.environment, folder=ROOT)
+        child = Child(
+            name,
+            service.command,
+            self.folder / f"{name}.log",
+            environment=service.environment,
+            folder=ROOT,
+        )
         self._children[name] = child
         child.start()
         child.wait_until(service.ready, READY_SECONDS)
@@ -191,10 +215,14 @@ class Storm:
     def _service(self, name: str) -> Service:
         ports, addresses = self._ports, self._addresses()
         if name == "teacher":
-            return services.teacher(self._options, ports["teacher"], services.child_environment(addresses))
+            return services.teacher(
+                self._options, ports["teacher"], services.child_environment(addresses)
+            )
         if name == "azureml":
             direct = Addresses(**{**_fields(addresses), "storage": self._azurite.connection_string})
-            return services.azureml(self._options, ports["azureml"], services.child_environment(direct))
+            return services.azureml(
+                self._options, ports["azureml"], services.child_environment(direct)
+            )
         if name == "host":
             settings = {
                 **services.host_settings(self._options, addresses, os.environ),
@@ -204,7 +232,14 @@ class Storm:
             jumping = [*_python("tests.chaos.jumping_clock"), str(self._clock)]
             return replace(host, command=[*jumping, *host.command[2:]])
         target = self._azurite.url("blob").rpartition("/")[0]
-        command = [*_python("local.storage_proxy"), "--port", str(ports["proxy"]), "--target", target, "--lifeline"]
+        command = [
+            *_python("local.emulators.storage_proxy"),
+            "--port",
+            str(ports["proxy"]),
+            "--target",
+            target,
+            "--lifeline",
+        ]
         return Service(
             name="proxy",
             command=[*command, *self._proxy_flags],
@@ -233,7 +268,9 @@ def weather(folder: Path, seed: int) -> Outcome:
     spec.write_text(json.dumps(SPEC), encoding="utf-8")
     with storm.running():
         with storage_client(storm.storage) as storage:
-            run_id = upload_dataset(storage, "math", "storm", {"train.jsonl": train, "run.json": spec})
+            run_id = upload_dataset(
+                storage, "math", "storm", {"train.jsonl": train, "run.json": spec}
+            )
         view = _blow(storm, run_id, outcome)
         with storage_client(storm.storage) as storage:
             files = folder / "outputs"
@@ -242,7 +279,9 @@ def weather(folder: Path, seed: int) -> Outcome:
             outcome.problems += _check(storm, storage, run_id, view, train, files)
     outcome.asked_again, allowed = _asked_again(storm.teacher_log), _allowed(storm.kills)
     if outcome.asked_again > allowed:
-        outcome.problems.append(f"{outcome.asked_again} answers were bought twice, {allowed} is what kills explain")
+        outcome.problems.append(
+            f"{outcome.asked_again} answers were bought twice, {allowed} is what kills explain"
+        )
     outcome.problems += _leaks(storm)
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -259,7 +298,9 @@ def dataset(lottery: random.Random) -> bytes:
     numbers = [lottery.randrange(1000) for _ in range(ROWS)]
     system = {"role": "system", "content": "Solve the problem. Give the final number."}
     rows = [
-        as_jsonl([{"messages": [system, {"role": "user", "content": f"What is {number} + {place}?"}]}]).strip()
+        as_jsonl(
+            [{"messages": [system, {"role": "user", "content": f"What is {number} + {place}?"}]}]
+        ).strip()
         for place, number in enumerate(numbers)
     ]
     for _ in range(6):
@@ -301,7 +342,9 @@ def _blow(storm: Storm, run_id: str, outcome: Outcome) -> dict[str, Any] | None:
     return None
 
 
-def _check(storm: Storm, storage: Any, run_id: str, view: dict[str, Any] | None, train: Path, files: Path) -> list[str]:
+def _check(
+    storm: Storm, storage: Any, run_id: str, view: dict[str, Any] | None, train: Path, files: Path
+) -> list[str]:
     if view is None:
         return [f"the run has not ended after {PATIENCE_SECONDS:g} s"]
     problems = check_run(view, {"train": train}, files)
@@ -311,8 +354,14 @@ def _check(storm: Storm, storage: Any, run_id: str, view: dict[str, Any] | None,
         problems.append(f"runs of one version: {found}")
     container = storage.get_container_client("runs")
     for blob in container.list_blobs(name_starts_with=f"{run_id}/shards/"):
-        records = [json.loads(line) for line in container.download_blob(blob.name).readall().splitlines()]
-        twice = [line for line, count in Counter(record["line"] for record in records).items() if count > 1]
+        records = [
+            json.loads(line) for line in container.download_blob(blob.name).readall().splitlines()
+        ]
+        twice = [
+            line
+            for line, count in Counter(record["line"] for record in records).items()
+            if count > 1
+        ]
         if twice:
             problems.append(f"{blob.name} has lines twice: {twice[:5]}")
     return problems + _order(train, files)
@@ -341,7 +390,11 @@ def _order(train: Path, files: Path) -> list[str]:
 
 def _asked_again(log: Path) -> int:
     """Requests that were answered in full and sent once more. The preflight asks the same each time."""
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    records = [
+        json.loads(line)
+        for line in log.read_text(encoding="utf-8").splitlines()
+        if line.endswith("}")
+    ]
     answered = Counter(record["request"] for record in records if record["status"] == 200)
     counts = sorted((count - 1 for count in answered.values()), reverse=True)
     return sum(counts) - (counts[0] if counts and counts[0] > 3 else 0)

@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local.client import storage_client, upload_dataset
-from local.emulator_faults import PATH
-from local.ports import LOOPBACK
+from local.emulators.faults import PATH
+from local.runtime.client import storage_client, upload_dataset
+from local.runtime.ports import LOOPBACK
 from tests.chaos.storm import SPEC, TERMINAL, Storm, dataset
-from tests.local.azureml.running import ask
-from tests.local.polling import wait_for
+from tests.support.azureml import ask
+from tests.support.polling import wait_for
 
 HELD_SECONDS = 4.0  # longer than it takes to kill the host
 PATIENCE_SECONDS = 120.0
@@ -35,10 +35,17 @@ def kill_while_submitting(folder: Path, kills: int) -> tuple[int, dict[str, Any]
     with storm.running():
         storm.calm()
         emulator = f"http://{LOOPBACK}:{storm.port('azureml')}"
-        held = {"method": "PUT", "path_contains": "/jobs/", "delay_seconds": HELD_SECONDS, "times": kills}
+        held = {
+            "method": "PUT",
+            "path_contains": "/jobs/",
+            "delay_seconds": HELD_SECONDS,
+            "times": kills,
+        }
         ask(f"{emulator}{PATH}", "POST", held)
         with storage_client(storm.storage) as storage:
-            run_id = upload_dataset(storage, "math", "storm", {"train.jsonl": train, "run.json": spec})
+            run_id = upload_dataset(
+                storage, "math", "storm", {"train.jsonl": train, "run.json": spec}
+            )
         for number in range(1, kills + 1):
             seen = partial(_has_seen, emulator, number)
             wait_for(seen, f"submission {number}", PATIENCE_SECONDS)
@@ -74,7 +81,9 @@ def main() -> int:
     given = flags.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         jobs, view = kill_while_submitting(Path(folder), given.kills)
-    sys.stdout.write(f"{given.kills} kills: {jobs} job(s), the run {view['status']} with {view['finetune']['job']}\n")
+    sys.stdout.write(
+        f"{given.kills} kills: {jobs} job(s), the run {view['status']} with {view['finetune']['job']}\n"
+    )
     return 0 if jobs == 1 and view["status"] == "completed" else 1
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from tests.chaos.submissions import kill_while_submitting
 
 
-def test_a_host_that_is_killed_before_it_hears_of_its_job_makes_no_second_one(tmp_path: Path) -> None:
+def test_a_host_that_is_killed_before_it_hears_of_its_job_makes_no_second_one(
+    tmp_path: Path,
+) -> None:
     jobs, view = kill_while_submitting(tmp_path, kills=1)
     assert (jobs, view["status"]) == (1, "completed")
     assert view["finetune"]["job"] == view["id"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.driving import App, serving
+from tests.support.app import App, serving
 
 
 @pytest.fixture(scope="package")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.driving import App, sums, wait_for
+from tests.support.app import App, sums, wait_for
 
 
 def test_an_event_that_is_delivered_again_starts_no_second_run(app: App) -> None:
@@ -23,12 +23,18 @@ def test_the_same_bytes_uploaded_again_are_a_new_version_with_a_run_of_its_own(a
     first, second = app.upload("math", "versions", files), app.upload("math", "versions", files)
     assert first != second
     assert app.ended(second)["status"] == "failed"  # too few rows, like the first
-    wait_for(lambda: second in app.run_ids("math-versions-"), lambda: "the second version has no run")
+    wait_for(
+        lambda: second in app.run_ids("math-versions-"), lambda: "the second version has no run"
+    )
 
 
 def test_files_beside_a_dataset_start_nothing(app: App) -> None:
     with app.storage() as storage:
-        for name in ("math/beside/validation.jsonl", "math/beside/run.json", "math/beside/train.jsonl.bak"):
+        for name in (
+            "math/beside/validation.jsonl",
+            "math/beside/run.json",
+            "math/beside/train.jsonl.bak",
+        ):
             storage.get_blob_client("datasets", name).upload_blob(b"{}", overwrite=True)
     later = app.upload("math", "later", {"train.jsonl": app.write("later.jsonl", sums(2, 50))})
     app.ended(later)  # the scan that found this one has seen the others

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.driving import App, sums
+from tests.support.app import App, sums
 
 ROUTES = [
     ("POST", "/api/runs"),
@@ -46,7 +46,14 @@ def test_a_wrong_specification_is_answered_with_every_problem_at_once(app: App) 
     }
     status, answer, _ = app.ask("POST", "/api/runs", body)
     assert status == 422
-    expected = {"train", "prompt.tone", "teacher.temperature", "teacher.max_tokens", "student.backend", "colour"}
+    expected = {
+        "train",
+        "prompt.tone",
+        "teacher.temperature",
+        "teacher.max_tokens",
+        "student.backend",
+        "colour",
+    }
     assert expected <= problems_of(answer).keys()
     assert any("chain_of_density" in where for where in problems_of(answer))
 
@@ -74,7 +81,13 @@ def test_a_body_that_cannot_be_used_gets_the_status_that_fits(
 
 @pytest.mark.parametrize(
     "train",
-    ["https://example.com/x.jsonl", "datasets/x.jsonl?sig=abc", "/datasets/x.jsonl", "other/x.jsonl", "datasets/"],
+    [
+        "https://example.com/x.jsonl",
+        "datasets/x.jsonl?sig=abc",
+        "/datasets/x.jsonl",
+        "other/x.jsonl",
+        "datasets/",
+    ],
 )
 def test_a_dataset_is_named_by_its_path_in_the_storage_account_alone(app: App, train: str) -> None:
     status, answer, _ = app.ask("POST", "/api/runs", {"task": "math", "train": train})
@@ -82,7 +95,11 @@ def test_a_dataset_is_named_by_its_path_in_the_storage_account_alone(app: App, t
 
 
 def test_a_dataset_that_does_not_exist_is_404_for_both_files(app: App) -> None:
-    body = {"task": "math", "train": "datasets/none/train.jsonl", "validation": "datasets/none/validation.jsonl"}
+    body = {
+        "task": "math",
+        "train": "datasets/none/train.jsonl",
+        "validation": "datasets/none/validation.jsonl",
+    }
     status, answer, _ = app.ask("POST", "/api/runs", body)
     assert (status, problems_of(answer).keys()) == (404, {"train", "validation"})
 
@@ -105,7 +122,9 @@ def test_a_wrong_query_is_answered_with_every_problem(app: App) -> None:
 
 def test_runs_are_listed_page_by_page_and_filtered(app: App) -> None:
     names = [f"page-{number}" for number in range(3)]
-    files = {name: app.write(f"{name}.jsonl", sums(2, 100 * number)) for number, name in enumerate(names)}
+    files = {
+        name: app.write(f"{name}.jsonl", sums(2, 100 * number)) for number, name in enumerate(names)
+    }
     ids = sorted(app.upload("math", name, {"train.jsonl": path}) for name, path in files.items())
     for run_id in ids:
         app.ended(run_id)  # as failed: too few rows

@@ -11,18 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from local.children import ChildFailed
-from local.client import download_outputs
-from local.cloud import LocalCloud
-from local.options import CloudOptions
-from local.ports import free_port
-from local.verification import check_run
+from local.cli.verification import check_run
+from local.runtime.children import ChildFailed
+from local.runtime.client import download_outputs
+from local.runtime.cloud import LocalCloud
+from local.runtime.options import CloudOptions
+from local.runtime.ports import free_port
 from shared.tasks import TASKS
-from tests.end_to_end.driving import App, sample, wait_for
+from tests.support.app import App, sample, wait_for
 
 LATENCY_SECONDS = 0.6
 CONCURRENCY = 32  # of the whole worker process
-WINDOW_SECONDS = 2.0  # of answers that may be lost: journals are flushed each second, and a flush takes its time
+WINDOW_SECONDS = (
+    2.0  # of answers that may be lost: journals are flushed each second, and a flush takes its time
+)
 
 
 def host_pid(data_dir: Path) -> int:
@@ -35,8 +37,12 @@ def host_pid(data_dir: Path) -> int:
     raise LookupError(f"no process holds {lock}")
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="finds the host's process through /proc")
-def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again(tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="finds the host's process through /proc"
+)
+def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "teacher.jsonl"
     options = CloudOptions(
         data_dir=tmp_path / "cloud",
@@ -49,7 +55,10 @@ def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again
 
         def is_under_way() -> bool:
             views = [app.run(run_id) for run_id in runs.values()]
-            return sum(bool(view and view["splits"].get("train", {}).get("done")) for view in views) >= 3
+            return (
+                sum(bool(view and view["splits"].get("train", {}).get("done")) for view in views)
+                >= 3
+            )
 
         wait_for(is_under_way, lambda: "too few runs are under way")
         os.kill(host_pid(options.data_dir), signal.SIGKILL)
@@ -68,7 +77,11 @@ def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again
             view = app.ended(run_id)
             with app.storage() as storage:
                 download_outputs(storage, run_id, tmp_path / run_id)
-            inputs = {name.removesuffix(".jsonl"): path for name, path in sample(task).items() if name != "run.json"}
+            inputs = {
+                name.removesuffix(".jsonl"): path
+                for name, path in sample(task).items()
+                if name != "run.json"
+            }
             assert check_run(view, inputs, tmp_path / run_id) == []
     assert asked_again(log) <= CONCURRENCY + WINDOW_SECONDS * CONCURRENCY / LATENCY_SECONDS
 
@@ -76,7 +89,9 @@ def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again
 def asked_again(log: Path) -> int:
     """Requests that were answered in full before and sent once more; the preflights ask all the same."""
     answered = Counter(
-        record["request"] for record in map(json.loads, log.read_text().splitlines()) if record["status"] == 200
+        record["request"]
+        for record in map(json.loads, log.read_text().splitlines())
+        if record["status"] == 200
     )
     preflight = max(answered, key=lambda asked: answered[asked])
     return sum(count - 1 for asked, count in answered.items() if asked != preflight)

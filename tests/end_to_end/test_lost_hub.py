@@ -5,34 +5,47 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.cloud import LocalCloud
-from local.options import CloudOptions
-from local.ports import free_port
-from tests.end_to_end.driving import App, wait_for
+from local.runtime.cloud import LocalCloud
+from local.runtime.options import CloudOptions
+from local.runtime.ports import free_port
 from tests.end_to_end.test_killed_host import LATENCY_SECONDS, WINDOW_SECONDS, asked_again
+from tests.support.app import App, wait_for
 
 ROWS, CONCURRENCY = 400, 16
 
 
 def dataset(app: App) -> dict[str, Path]:
-    system = {"role": "system", "content": "Solve the arithmetic question. The answer must be one integer."}
+    system = {
+        "role": "system",
+        "content": "Solve the arithmetic question. The answer must be one integer.",
+    }
     rows = [
         {
             "messages": [
                 system,
-                {"role": "user", "content": f"Keiko has {n} plums, and Nadia has 4 more. How many has Nadia?"},
+                {
+                    "role": "user",
+                    "content": f"Keiko has {n} plums, and Nadia has 4 more. How many has Nadia?",
+                },
             ]
         }
         for n in range(ROWS)
     ]
-    spec = {"teacher": {"concurrency": CONCURRENCY}, "generation": {"rows_per_shard": 40, "parallel_shards": 4}}
+    spec = {
+        "teacher": {"concurrency": CONCURRENCY},
+        "generation": {"rows_per_shard": 40, "parallel_shards": 4},
+    }
     return {
-        "train.jsonl": app.write("lost.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()),
+        "train.jsonl": app.write(
+            "lost.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode()
+        ),
         "run.json": app.write("lost.json", json.dumps(spec).encode()),
     }
 
 
-def test_a_run_whose_task_hub_is_lost_is_resumed_and_asks_no_answered_row_again(tmp_path: Path) -> None:
+def test_a_run_whose_task_hub_is_lost_is_resumed_and_asks_no_answered_row_again(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "teacher.jsonl"
     options = CloudOptions(
         data_dir=tmp_path / "cloud",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from local.client import download_outputs
-from local.verification import check_run
-from tests.end_to_end.driving import App, jsonl, sums
+from local.cli.verification import check_run
+from local.runtime.client import download_outputs
+from tests.support.app import App, jsonl, sums
 
 SLOW: dict[str, Any] = {"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 20}}
 
@@ -40,10 +40,14 @@ def journal_records(app: App, run_id: str) -> list[dict[str, Any]]:
         return [record for name in names for record in jsonl(runs.download_blob(name).readall())]
 
 
-def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(app: App, tmp_path: Path) -> None:
+def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(
+    app: App, tmp_path: Path
+) -> None:
     rows = sums(60, 100_000)
     run_id = start(app, "stopped", rows, **SLOW, holdout={"fraction": 0.2})
-    app.wait(run_id, lambda view: view["stage"] == "generate" and view["splits"]["train"]["done"] > 0)
+    app.wait(
+        run_id, lambda view: view["stage"] == "generate" and view["splits"]["train"]["done"] > 0
+    )
     assert app.ask("POST", f"/api/runs/{run_id}/resume")[0] == 409
     assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
     stopped = app.ended(run_id)
@@ -59,7 +63,11 @@ def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(app: App, t
     with app.storage() as storage:
         download_outputs(storage, run_id, tmp_path)
     assert check_run(view, {"train": app.write("stopped.jsonl", rows)}, tmp_path) == []
-    assert view["splits"]["train"]["held_out"] == len(jsonl((tmp_path / "validation.jsonl").read_bytes())) > 0
+    assert (
+        view["splits"]["train"]["held_out"]
+        == len(jsonl((tmp_path / "validation.jsonl").read_bytes()))
+        > 0
+    )
     assert view["finetune"]["job"] == run_id  # the first that was submitted
 
 
@@ -67,7 +75,9 @@ def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(a
     run_id = start(app, "twice", sums(45, 101_000) + b"{\n")
     view = app.ended(run_id)
     assert view["status"] == "completed"
-    assert [(line["reason"], line["rows"]) for line in view["report"]["reasons"]] == [("invalid_json", 1)]
+    assert [(line["reason"], line["rows"]) for line in view["report"]["reasons"]] == [
+        ("invalid_json", 1)
+    ]
     assert view["report"]["datasets"]["train"]["other_answers"] == 45 - 20
     assert view["report"]["outputs"]["train"]["lines"] == 45
     dataset = app.read(run_id, "train.jsonl")
@@ -77,11 +87,16 @@ def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(a
     assert (again["requests"], app.read(run_id, "train.jsonl")) == (view["requests"], dataset)
 
 
-def test_a_run_over_its_budget_ends_before_the_teacher_is_asked_and_goes_on_with_a_higher_one(app: App) -> None:
+def test_a_run_over_its_budget_ends_before_the_teacher_is_asked_and_goes_on_with_a_higher_one(
+    app: App,
+) -> None:
     run_id = start(app, "dear", sums(45, 102_000), budget={"max_requests": 5, "max_tokens": 10})
     view = app.ended(run_id)
     assert (view["status"], view["error"]["code"], view["requests"]) == ("failed", "budget", 0)
-    assert [problem["where"] for problem in view["error"]["details"]] == ["budget.max_requests", "budget.max_tokens"]
+    assert [problem["where"] for problem in view["error"]["details"]] == [
+        "budget.max_requests",
+        "budget.max_tokens",
+    ]
     resume(app, run_id, budget={"max_requests": 5000, "max_tokens": 500_000})
     assert app.ended(run_id)["status"] == "completed"
 
@@ -92,12 +107,18 @@ def test_what_cannot_be_resumed_is_told_with_every_problem(app: App) -> None:
     app.ended(run_id)
     refused: list[tuple[Any, set[str]]] = [
         ({"prompt": {"chain_of_thought": True}, "train": "datasets/x.jsonl"}, {"prompt", "train"}),
-        ({"teacher": {"temperature": 9}, "quality": {"samples": 3}}, {"teacher.temperature", "quality.samples"}),
+        (
+            {"teacher": {"temperature": 9}, "quality": {"samples": 3}},
+            {"teacher.temperature", "quality.samples"},
+        ),
         ([], {"body"}),
     ]
     for body, places in refused:
         status, answer, _ = app.ask("POST", f"/api/runs/{run_id}/resume", body)
-        assert (status, {problem["where"] for problem in answer["error"]["details"]}) == (422, places)
+        assert (status, {problem["where"] for problem in answer["error"]["details"]}) == (
+            422,
+            places,
+        )
     assert app.ended(run_id)["status"] == "failed"
 
 
@@ -107,7 +128,12 @@ def test_a_dry_run_tells_what_a_run_would_find_and_starts_none(app: App) -> None
     body: dict[str, Any] = {"task": "math", "name": "tried", "train": train, "budget": prices}
     status, found, _ = app.ask("POST", "/api/runs?dry_run=true", body)
     assert (status, found["dry_run"]) == (200, True)
-    assert found["splits"]["train"] == {"rows": 6, "valid": 5, "shards": 1, "rejected": {"invalid_json": 1}}
+    assert found["splits"]["train"] == {
+        "rows": 6,
+        "valid": 5,
+        "shards": 1,
+        "rejected": {"invalid_json": 1},
+    }
     assert (found["estimate"]["requests"], found["estimate"]["cost"] > 0) == (5, True)
     assert [row["line"] for row in found["rejected_rows"]] == [6]
     assert found["error"]["code"] == "dataset"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from local.client import download_outputs
-from local.verification import check_run
-from tests.end_to_end.driving import App, jsonl, serving, sums
+from local.cli.verification import check_run
+from local.runtime.client import download_outputs
 from tests.end_to_end.test_resuming import journal_records, start, upload
+from tests.support.app import App, jsonl, serving, sums
 
 PHI_4 = "azureml://registries/azureml/models/Phi-4/versions/7"
 PHI_MEDIUM = "azureml://registries/azureml/models/Phi-3-medium-4k-instruct/versions/1"
@@ -18,7 +18,9 @@ def problems_of(answer: Any) -> dict[str, str]:
     return {problem["where"]: problem["problem"] for problem in answer["error"]["details"]}
 
 
-def test_a_run_for_another_student_asks_the_teacher_nothing_but_whether_it_is_there(tmp_path: Path) -> None:
+def test_a_run_for_another_student_asks_the_teacher_nothing_but_whether_it_is_there(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "teacher.jsonl"
     with serving(tmp_path, f"--log={log}") as app:
         first = start(app, "bought", sums(45, 200_000))
@@ -27,20 +29,39 @@ def test_a_run_for_another_student_asks_the_teacher_nothing_but_whether_it_is_th
 
         spec: dict[str, Any] = {"reuse": first, "student": {"model": PHI_MEDIUM}}
         train = upload(app, "again", sums(45, 200_000))
-        body = {"task": "math", "name": "again", "train": train, "budget": {"max_requests": 1}, **spec}
+        body = {
+            "task": "math",
+            "name": "again",
+            "train": train,
+            "budget": {"max_requests": 1},
+            **spec,
+        }
         _, found, _ = app.ask("POST", "/api/runs?dry_run=true", body)
-        assert (found["splits"]["train"]["reused"], found["estimate"]["requests"], found["error"]) == (45, 0, None)
+        assert (
+            found["splits"]["train"]["reused"],
+            found["estimate"]["requests"],
+            found["error"],
+        ) == (45, 0, None)
         status, started, _ = app.ask("POST", "/api/runs", body)
         assert status == 202, started
         view = app.ended(started["id"])
         assert view["status"] == "completed", view
         assert len(jsonl(log.read_bytes())) == before + 1  # the preflight
-        assert (view["splits"]["train"]["reused"], view["requests"], view["tokens"]["completion"]) == (45, 0, 0)
+        assert (
+            view["splits"]["train"]["reused"],
+            view["requests"],
+            view["tokens"]["completion"],
+        ) == (45, 0, 0)
         assert view["finetune"]["job"] == started["id"]
         assert app.read(started["id"], "train.jsonl") == app.read(first, "train.jsonl")
         with app.storage() as storage:
             download_outputs(storage, started["id"], tmp_path / "out")
-        assert check_run(view, {"train": app.write("again.jsonl", sums(45, 200_000))}, tmp_path / "out") == []
+        assert (
+            check_run(
+                view, {"train": app.write("again.jsonl", sums(45, 200_000))}, tmp_path / "out"
+            )
+            == []
+        )
 
         more = start(app, "more", sums(48, 200_000), reuse=started["id"], student={"model": PHI_4})
         view = app.ended(more)
@@ -69,7 +90,9 @@ def test_a_run_that_cannot_be_reused_is_refused_with_its_place_and_remedy(app: A
     app.ended(other)
 
 
-def test_an_upload_that_names_a_run_that_is_not_there_fails_before_the_teacher_is_asked(app: App) -> None:
+def test_an_upload_that_names_a_run_that_is_not_there_fails_before_the_teacher_is_asked(
+    app: App,
+) -> None:
     files = {
         "run.json": app.write("reuse/run.json", b'{"reuse": "math-nothing-0123456789ab"}'),
         "train.jsonl": app.write("reuse/train.jsonl", sums(45, 203_000)),

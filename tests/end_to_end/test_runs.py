@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from local.client import download_outputs
-from local.verification import check_run
+from local.cli.verification import check_run
+from local.runtime.client import download_outputs
 from shared.tasks import TASKS
-from tests.end_to_end.driving import App, jsonl, sample, sums
+from tests.support.app import App, jsonl, sample, sums
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,11 @@ def test_a_dropped_dataset_becomes_a_registered_model(
     view = app.ended(runs[task])
     with app.storage() as storage:
         download_outputs(storage, runs[task], tmp_path)
-    inputs = {name.removesuffix(".jsonl"): path for name, path in sample(task).items() if name != "run.json"}
+    inputs = {
+        name.removesuffix(".jsonl"): path
+        for name, path in sample(task).items()
+        if name != "run.json"
+    }
     assert check_run(view, inputs, tmp_path) == []
     assert view["finetune"]["model"] == f"{runs[task]}:1"
 
@@ -49,13 +53,24 @@ def test_no_row_passes_through_history(app: App, runs: dict[str, str]) -> None:
 
 
 def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(app: App) -> None:
-    bad = [b"{not json", b"", b'{"messages": []}', sums(1), b'{"messages": [{"role": "user", "content": null}]}']
+    bad = [
+        b"{not json",
+        b"",
+        b'{"messages": []}',
+        sums(1),
+        b'{"messages": [{"role": "user", "content": null}]}',
+    ]
     train = app.write("bad.jsonl", sums(50) + b"\n".join(line.rstrip(b"\n") for line in bad))
     run_id = app.upload("math", "bad-rows", {"train.jsonl": train})
     view = app.ended(run_id)
     assert (view["status"], view["splits"]["train"]["accepted"]) == ("completed", 50)
     rejected = [(row["line"], row["reason"]) for row in jsonl(app.read(run_id, "rejected.jsonl"))]
-    expected = [(51, "invalid_json"), (53, "missing_messages"), (54, "duplicate"), (55, "invalid_content")]
+    expected = [
+        (51, "invalid_json"),
+        (53, "missing_messages"),
+        (54, "duplicate"),
+        (55, "invalid_content"),
+    ]
     assert rejected == expected
     assert view["splits"]["train"]["rows"] == 50 + len(expected)
 
@@ -63,23 +78,39 @@ def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(app: App)
 def test_too_few_rows_fail_before_the_teacher_is_asked(app: App) -> None:
     run_id = app.upload("math", "few", {"train.jsonl": app.write("few.jsonl", sums(3))})
     view = app.ended(run_id)
-    assert (view["status"], view["error"]["code"], view["tokens"]["prompt"]) == ("failed", "dataset", 0)
+    assert (view["status"], view["error"]["code"], view["tokens"]["prompt"]) == (
+        "failed",
+        "dataset",
+        0,
+    )
     assert "at least 40" in view["error"]["details"][0]["problem"]
     assert not app.exists(run_id, "shards/train/00000000.jsonl")
 
 
 def test_a_wrong_run_json_fails_the_run_with_every_problem(app: App) -> None:
-    spec = app.write("wrong.json", b'{"prompt": {"chain_of_density": true}, "teacher": {"temperature": 3}, "extra": 1}')
+    spec = app.write(
+        "wrong.json",
+        b'{"prompt": {"chain_of_density": true}, "teacher": {"temperature": 3}, "extra": 1}',
+    )
     files = {"train.jsonl": app.write("wrong.jsonl", sums(50)), "run.json": spec}
     view = app.ended(app.upload("math", "wrong", files))
     assert view["status"] == "failed"
-    assert {problem["where"] for problem in view["error"]["details"]} >= {"teacher.temperature", "extra"}
+    assert {problem["where"] for problem in view["error"]["details"]} >= {
+        "teacher.temperature",
+        "extra",
+    }
 
 
 def test_a_run_by_http_is_the_same_as_by_upload(app: App) -> None:
     with app.storage() as storage:
-        storage.get_blob_client("datasets", "shared/sums.jsonl").upload_blob(sums(45, 1000), overwrite=True)
-    body: dict[str, Any] = {"task": "math", "train": "datasets/shared/sums.jsonl", "name": "by-http"}
+        storage.get_blob_client("datasets", "shared/sums.jsonl").upload_blob(
+            sums(45, 1000), overwrite=True
+        )
+    body: dict[str, Any] = {
+        "task": "math",
+        "train": "datasets/shared/sums.jsonl",
+        "name": "by-http",
+    }
     status, started, headers = app.ask("POST", "/api/runs", body)
     assert (status, headers["Location"]) == (202, started["links"]["self"])
     assert {"statusQueryGetUri", "terminatePostUri", "sendEventPostUri"} <= started.keys()

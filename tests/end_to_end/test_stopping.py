@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.driving import App, jsonl, sums, wait_for
+from tests.support.app import App, jsonl, sums, wait_for
 
 
 def slow_run(app: App, name: str, first: int) -> str:
     """A run that asks the teacher for one row at a time: 30 s of work."""
-    spec = app.write(f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 50}}')
+    spec = app.write(
+        f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 50}}'
+    )
     train = app.write(f"{name}.jsonl", sums(300, first))
     return app.upload("math", name, {"train.jsonl": train, "run.json": spec})
 
@@ -20,7 +22,9 @@ def slow_run(app: App, name: str, first: int) -> str:
 def journals(app: App, run_id: str) -> dict[str, int]:
     """Bytes of each journal of a run."""
     with app.storage() as storage:
-        listed = storage.get_container_client("runs").list_blobs(name_starts_with=f"{run_id}/shards/")
+        listed = storage.get_container_client("runs").list_blobs(
+            name_starts_with=f"{run_id}/shards/"
+        )
         return {blob.name: blob.size for blob in listed}
 
 
@@ -85,11 +89,17 @@ def test_a_paused_run_can_be_cancelled(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"parallel_shards": 0}, {"parallel_shards": "many"}, {"parallel_shards": 3, "x": 1}]
+    "body",
+    [{}, {"parallel_shards": 0}, {"parallel_shards": "many"}, {"parallel_shards": 3, "x": 1}],
 )
-def test_a_number_of_shards_that_cannot_be_is_refused_with_its_place(app: App, body: dict[str, Any]) -> None:
+def test_a_number_of_shards_that_cannot_be_is_refused_with_its_place(
+    app: App, body: dict[str, Any]
+) -> None:
     status, answer, _ = app.ask("POST", "/api/runs/math-any-000000000000/concurrency", body)
-    assert (status, answer["error"]["details"][0]["where"]) == (422, "x" if "x" in body else "parallel_shards")
+    assert (status, answer["error"]["details"][0]["where"]) == (
+        422,
+        "x" if "x" in body else "parallel_shards",
+    )
 
 
 def test_suspend_and_resume_hold_a_run_and_let_it_go_on(app: App) -> None:
@@ -102,7 +112,9 @@ def test_suspend_and_resume_hold_a_run_and_let_it_go_on(app: App) -> None:
 
 
 def test_cancel_reaches_the_fine_tuning_job(app: App) -> None:
-    run_id = app.upload("math", "tuned", {"train.jsonl": app.write("tuned.jsonl", sums(60, 40_000))})
+    run_id = app.upload(
+        "math", "tuned", {"train.jsonl": app.write("tuned.jsonl", sums(60, 40_000))}
+    )
     app.wait(run_id, lambda view: bool(view["finetune"]))
     assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
     view = app.ended(run_id)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.driving import App, sums
 from tests.end_to_end.test_resuming import resume, start
+from tests.support.app import App, sums
 
 MINISTRAL = "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1"
 PHI_4_MINI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
 
 
-def test_students_of_both_services_are_trained_from_the_same_datasets_and_reported(app: App) -> None:
+def test_students_of_both_services_are_trained_from_the_same_datasets_and_reported(
+    app: App,
+) -> None:
     run_id = start(
-        app, "school", sums(45, 300_000), student=[{"model": MINISTRAL}, {"model": "gpt-4.1-mini", "seed": 7}]
+        app,
+        "school",
+        sums(45, 300_000),
+        student=[{"model": MINISTRAL}, {"model": "gpt-4.1-mini", "seed": 7}],
     )
     view = app.ended(run_id)
     assert view["status"] == "completed", view["error"]
@@ -29,7 +34,9 @@ def test_students_of_both_services_are_trained_from_the_same_datasets_and_report
     assert "gpt-4.1-mini" in app.read(run_id, "README.md").decode()
 
 
-def test_a_student_that_is_added_to_a_finished_run_is_trained_and_the_first_one_is_not_again(app: App) -> None:
+def test_a_student_that_is_added_to_a_finished_run_is_trained_and_the_first_one_is_not_again(
+    app: App,
+) -> None:
     run_id = start(app, "late", sums(45, 301_000), student={"model": MINISTRAL})
     before = app.ended(run_id)
     resume(app, run_id, student=[{"model": MINISTRAL}, {"model": PHI_4_MINI}])

@@ -13,14 +13,19 @@ from typing import Any
 import pytest
 
 from local.bootstrap import ROOT
-from local.client import download_outputs
-from local.verification import check_run
-from shared.rows import as_jsonl
+from local.cli.verification import check_run
+from local.runtime.client import download_outputs
+from shared.dataset.rows import as_jsonl
 from shared.tasks import TASKS
-from tests.end_to_end.driving import App, jsonl, serving
+from tests.support.app import App, jsonl, serving
 
 DATA = ROOT.parent / "shared" / "data"
-FAULTS = ("--malformed-rate=0.1", "--truncated-rate=0.05", "--empty-rate=0.03", "--refused-rate=0.02")
+FAULTS = (
+    "--malformed-rate=0.1",
+    "--truncated-rate=0.05",
+    "--empty-rate=0.03",
+    "--refused-rate=0.02",
+)
 NAMED_REASONS = re.compile(r"[a-z0-9_]+")
 
 
@@ -42,7 +47,10 @@ def is_short(messages: list[dict[str, str]]) -> bool:
 
 
 def is_dialogue(messages: list[dict[str, str]]) -> bool:
-    return all(message["content"].strip() for message in messages) and messages[-1]["role"] == "assistant"
+    return (
+        all(message["content"].strip() for message in messages)
+        and messages[-1]["role"] == "assistant"
+    )
 
 
 VALID: dict[str, Callable[[list[dict[str, str]]], bool]] = {
@@ -94,18 +102,26 @@ def word_problems(count: int) -> bytes:
     rows: list[dict[str, Any]] = []
     for number in range(count):
         have, more = 11 + number // 50, 1200 + number % 50
-        question = f"A shop has {have} apples and buys {more} more. How many apples does it have now?"
-        rows.append({"messages": [{"role": "user", "content": question}], "answer": f"{have + more:,}.0"})
+        question = (
+            f"A shop has {have} apples and buys {more} more. How many apples does it have now?"
+        )
+        rows.append(
+            {"messages": [{"role": "user", "content": question}], "answer": f"{have + more:,}.0"}
+        )
     return as_jsonl(rows)
 
 
 def wrong_answers(rows: list[dict[str, Any]]) -> int:
     sums = [sum(map(int, re.findall(r"\d+", row["messages"][-2]["content"]))) for row in rows]
-    return sum(row["messages"][-1]["content"] != str(right) for row, right in zip(rows, sums, strict=True))
+    return sum(
+        row["messages"][-1]["content"] != str(right) for row, right in zip(rows, sums, strict=True)
+    )
 
 
 @pytest.fixture(scope="module", params=["first execution", "second execution"])
-def mistaken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def mistaken(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
     """The app beside a teacher that is wrong one time in five, made anew for each execution."""
     with serving(tmp_path_factory.mktemp("mistaken"), "--wrong-rate=0.2") as app:
         yield app
@@ -115,7 +131,8 @@ seen: dict[str, str] = {}  # hash of the datasets of the first execution
 
 
 @pytest.mark.parametrize(
-    ("select", "samples", "least", "most_wrong"), [("reference", 4, 1980, 0), ("majority", 5, 2000, 60)]
+    ("select", "samples", "least", "most_wrong"),
+    [("reference", 4, 1980, 0), ("majority", 5, 2000, 60)],
 )
 def test_choosing_among_answers_mends_a_teacher_that_is_often_wrong(
     mistaken: App, select: str, samples: int, least: int, most_wrong: int

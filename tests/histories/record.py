@@ -22,9 +22,9 @@ from activities.names import (
     SCAN_RANGE,
 )
 from orchestrators.run import CONCURRENCY
-from tests.orchestrators.scripted import RUN_ID, SPEC, Distillation, failed, ok
-from tests.orchestrators.simulation import ORCHESTRATION_VERSION, Activity, After
 from tests.orchestrators.test_several_students import SEVERAL, training
+from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After
+from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok
 
 FOLDER = Path(__file__).parent
 
@@ -91,7 +91,9 @@ def many_shards() -> Distillation:
 def large_inputs() -> Distillation:
     found = {"train": Distillation.scanned(3)}
     instead: dict[str, Activity] = {
-        PREPARE_RUN: lambda _: ok(spec=SPEC, etags={"train": "1"}, ranges={"train": 7}, warnings=[]),
+        PREPARE_RUN: lambda _: ok(
+            spec=SPEC, etags={"train": "1"}, ranges={"train": 7}, warnings=[]
+        ),
         **{step: lambda _: ok() for step in (SCAN_RANGE, FIND_DOUBLES, PLAN_RANGE)},
         FINISH_SCAN: lambda _: ok(splits=found),
     }
@@ -100,16 +102,25 @@ def large_inputs() -> Distillation:
 
 def resumed_with_reuse() -> Distillation:
     seeded = ok(next=3, reused=4, keyless=0, estimate={})
-    return Distillation({"train": 3}, spec={"reuse": RUN_ID[::-1]}, instead={REUSE_ANSWERS: lambda _: seeded}, round=2)
+    return Distillation(
+        {"train": 3},
+        spec={"reuse": RUN_ID[::-1]},
+        instead={REUSE_ANSWERS: lambda _: seeded},
+        round=2,
+    )
 
 
 def trained() -> Distillation:
     """With what is kept of a job in the end."""
-    return Distillation({"train": 2}, statuses=["running", "not_responding", "running", "completed"])
+    return Distillation(
+        {"train": 2}, statuses=["running", "not_responding", "running", "completed"]
+    )
 
 
 def several_students() -> Distillation:
-    return Distillation({"train": 2}, spec=SEVERAL, instead=training(["completed", "failed", "completed"]))
+    return Distillation(
+        {"train": 2}, spec=SEVERAL, instead=training(["completed", "failed", "completed"])
+    )
 
 
 SCENARIOS: tuple[Callable[[], Distillation], ...] = (

@@ -8,10 +8,10 @@ import os
 import pytest
 from aiohttp import web
 
-from local.ports import LOOPBACK, free_port
-from local.supervisor import answers
-from tests.local.programs import REPOSITORY, python
-from tests.local.stub_host import babbler, host
+from local.runtime.ports import LOOPBACK, free_port
+from local.runtime.supervisor import answers
+from tests.support.programs import REPOSITORY, python
+from tests.support.stub_host import babbler, host
 
 
 async def test_one_that_says_the_word_is_ready() -> None:
@@ -40,8 +40,11 @@ async def test_a_stranger_at_the_port_is_not_ready(says: bytes) -> None:
 
 
 async def test_a_proxy_does_not_come_between() -> None:
-    proxied = {"PATH": os.environ["PATH"], "http_proxy": f"http://{LOOPBACK}:1"}  # read when the module is imported
+    proxied = {
+        "PATH": os.environ["PATH"],
+        "http_proxy": f"http://{LOOPBACK}:1",
+    }  # read when the module is imported
     async with host(lambda _: web.Response()) as url:
-        code = f"from local.supervisor import answers; raise SystemExit(0 if answers({url!r}) else 1)"
+        code = f"from local.runtime.supervisor import answers; raise SystemExit(0 if answers({url!r}) else 1)"
         process = await asyncio.create_subprocess_exec(*python(code), cwd=REPOSITORY, env=proxied)
         assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from local.client import download_outputs, make_containers, storage_client, upload_dataset
-from local.ports import LOOPBACK
-from shared.paths import DATASETS, RUNS
-from shared.runids import upload_run_id
+from local.runtime.client import download_outputs, make_containers, storage_client, upload_dataset
+from local.runtime.ports import LOOPBACK
+from shared.core.ids import upload_run_id
+from shared.core.paths import DATASETS, RUNS
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def test_containers_are_made_once(azurite: str) -> None:
         assert {DATASETS, RUNS} <= {container.name for container in storage.list_containers()}
 
 
-def test_the_run_id_is_that_of_the_uploaded_version(storage: BlobServiceClient, tmp_path: Path, name: str) -> None:
+def test_the_run_id_is_that_of_the_uploaded_version(
+    storage: BlobServiceClient, tmp_path: Path, name: str
+) -> None:
     with storage:
         train = files(tmp_path, "train.jsonl")
         first = upload_dataset(storage, "nli", name, train)
@@ -50,13 +52,20 @@ def test_the_run_id_is_that_of_the_uploaded_version(storage: BlobServiceClient, 
         assert upload_dataset(storage, "nli", name, train) != first
 
 
-def test_the_training_set_goes_last_as_it_starts_the_run(storage: BlobServiceClient, tmp_path: Path, name: str) -> None:
+def test_the_training_set_goes_last_as_it_starts_the_run(
+    storage: BlobServiceClient, tmp_path: Path, name: str
+) -> None:
     with storage:
         unreadable = {"train.jsonl": tmp_path / "nowhere"}
         with pytest.raises(FileNotFoundError):
-            upload_dataset(storage, "nli", name, unreadable | files(tmp_path, "validation.jsonl", "run.json"))
+            upload_dataset(
+                storage, "nli", name, unreadable | files(tmp_path, "validation.jsonl", "run.json")
+            )
         found = storage.get_container_client(DATASETS).list_blobs(name_starts_with=f"nli/{name}/")
-        assert [blob.name for blob in found] == [f"nli/{name}/run.json", f"nli/{name}/validation.jsonl"]
+        assert [blob.name for blob in found] == [
+            f"nli/{name}/run.json",
+            f"nli/{name}/validation.jsonl",
+        ]
 
 
 def test_files_of_an_earlier_dataset_of_that_name_are_not_mixed_in(
@@ -77,10 +86,17 @@ def test_results_are_downloaded_and_working_files_are_not(
 ) -> None:
     with storage:
         runs = storage.get_container_client(RUNS)
-        for blob in ("report.json", "train.jsonl", "input/train.jsonl", "shards/train/00000000.jsonl"):
+        for blob in (
+            "report.json",
+            "train.jsonl",
+            "input/train.jsonl",
+            "shards/train/00000000.jsonl",
+        ):
             runs.upload_blob(f"{name}/{blob}", blob.encode())
         runs.upload_blob(f"{name}er/README.md", b"of another run")
-        (tmp_path / "report.json").write_text("what was there before, and is longer than what comes")
+        (tmp_path / "report.json").write_text(
+            "what was there before, and is longer than what comes"
+        )
         found = download_outputs(storage, name, tmp_path)
     assert sorted(found) == [tmp_path / "report.json", tmp_path / "train.jsonl"]
     assert (tmp_path / "report.json").read_text() == "report.json"

@@ -16,12 +16,12 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.finetuning import FINETUNE
 from orchestrators.run import CANCEL
-from shared.runids import finetuning_id, generation_id
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, ok
-from tests.orchestrators.simulation import Activity, After
+from shared.core.ids import finetuning_id, generation_id
+from tests.support.orchestrator_simulation import Activity, After
+from tests.support.scripted import RUN_ID, Distillation, failed, ok
 
 
 def patient_shard(run: Distillation) -> Activity:
@@ -41,7 +41,9 @@ def test_a_run_cancelled_before_it_is_prepared_does_nothing_at_all() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "last"), [(0.5, PREPARE_RUN), (2.5, PREFLIGHT)])
-def test_a_run_cancelled_before_generation_asks_for_no_row_and_is_reported(seconds: float, last: str) -> None:
+def test_a_run_cancelled_before_generation_asks_for_no_row_and_is_reported(
+    seconds: float, last: str
+) -> None:
     run = Distillation()
     run.cancel_at(seconds)
     root = run.run()
@@ -56,7 +58,11 @@ def test_shards_at_work_learn_of_a_cancellation_and_are_awaited() -> None:
     run.hub.activities[GENERATE_SHARD] = patient_shard(run)
     run.cancel_at(20)
     root = run.run()
-    assert (root.output["status"], run.shown["outcome"], run.shown["error"]) == ("cancelled", "cancelled", None)
+    assert (root.output["status"], run.shown["outcome"], run.shown["error"]) == (
+        "cancelled",
+        "cancelled",
+        None,
+    )
     shards = run.hub.called(GENERATE_SHARD)
     assert len(shards) == 4
     assert all(20 <= (shard.ended or 0) <= 23 for shard in shards)
@@ -68,7 +74,9 @@ def test_shards_at_work_learn_of_a_cancellation_and_are_awaited() -> None:
 
 
 def test_a_cancellation_counts_more_than_a_shard_that_fails_meanwhile() -> None:
-    run = Distillation({"train": 1}, instead={GENERATE_SHARD: lambda _: After(10, failed("revoked key"))})
+    run = Distillation(
+        {"train": 1}, instead={GENERATE_SHARD: lambda _: After(10, failed("revoked key"))}
+    )
     run.cancel_at(5)
     assert run.run().output["status"] == "cancelled"
 

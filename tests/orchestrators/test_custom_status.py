@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from activities.names import POLL_FINETUNING, PREFLIGHT, PREPARE_RUN, WRITE_REPORT
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.run import JOB_CHANGED
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, job, ok
+from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 MAX_BYTES = 16 * 1024  # of the JSON as UTF-16: the extension fails an orchestration that sets more
 
@@ -22,7 +22,9 @@ def size(status: Any) -> int:
 
 def job_statuses(run: Distillation) -> list[str]:
     """What was shown of the job, each once."""
-    shown = [status["finetune"]["status"] for _, status in run.root.custom_statuses if status["finetune"]]
+    shown = [
+        status["finetune"]["status"] for _, status in run.root.custom_statuses if status["finetune"]
+    ]
     return list(dict.fromkeys(shown))
 
 
@@ -71,7 +73,9 @@ def test_a_change_that_comes_when_all_is_over_disturbs_nothing() -> None:
 
 
 def test_counts_stay_small_whatever_the_size_of_the_dataset() -> None:
-    run = Distillation({"train": 60, "validation": 60}, spec={"generation": {"parallel_shards": 60}})
+    run = Distillation(
+        {"train": 60, "validation": 60}, spec={"generation": {"parallel_shards": 60}}
+    )
     run.run()
     assert max(size(status) for _, status in run.root.custom_statuses) < 4096
 
@@ -100,4 +104,7 @@ def test_warnings_and_the_services_words_of_any_length_fit(text: str) -> None:
     run.run()
     assert max(size(status) for _, status in run.root.custom_statuses) <= MAX_BYTES
     assert run.shown["finetune"]["message"][:15] == text[:15]
-    assert (run.shown["finetune"]["job"], run.shown["finetune"]["url"]) == (RUN_ID, "https://studio/job")
+    assert (run.shown["finetune"]["job"], run.shown["finetune"]["url"]) == (
+        RUN_ID,
+        "https://studio/job",
+    )

@@ -17,9 +17,9 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from local.host.durable.events import Status
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, job, ok, tally
-from tests.orchestrators.simulation import After
+from local.functions_host.durable.events import Status
+from tests.support.orchestrator_simulation import After
+from tests.support.scripted import RUN_ID, Distillation, failed, job, ok, tally
 
 LATER = {
     SCAN_DATASET: [PREFLIGHT, GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
@@ -33,7 +33,9 @@ LATER = {
 
 @pytest.mark.parametrize("how", ["fails", "raises"])
 def test_a_look_at_the_progress_that_fails_ends_no_run(how: str) -> None:
-    run = Distillation(instead={READ_PROGRESS: raises if how == "raises" else lambda _: failed("no list")})
+    run = Distillation(
+        instead={READ_PROGRESS: raises if how == "raises" else lambda _: failed("no list")}
+    )
     assert run.run().status is Status.COMPLETED
 
 
@@ -42,20 +44,33 @@ def raises(_: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("activity", LATER)
-def test_a_permanent_failure_ends_the_run_at_once_with_our_error_and_a_report(activity: str) -> None:
-    run = Distillation(instead={activity: lambda _: failed("no such luck", "first", "second", code="luck")})
+def test_a_permanent_failure_ends_the_run_at_once_with_our_error_and_a_report(
+    activity: str,
+) -> None:
+    run = Distillation(
+        instead={activity: lambda _: failed("no such luck", "first", "second", code="luck")}
+    )
     root = run.run()
     assert (root.status, root.output) == (Status.FAILED, "no such luck")
-    assert (run.shown["outcome"], run.shown["stage"], run.shown["stopping"]) == ("failed", "done", True)
+    assert (run.shown["outcome"], run.shown["stage"], run.shown["stopping"]) == (
+        "failed",
+        "done",
+        True,
+    )
     assert (run.shown["error"]["code"], run.shown["error"]["message"]) == ("luck", "no such luck")
     assert [problem["problem"] for problem in run.shown["error"]["details"]] == ["first", "second"]
-    assert (run.reported["outcome"], run.reported["status"]["error"]) == ("failed", run.shown["error"])
+    assert (run.reported["outcome"], run.reported["status"]["error"]) == (
+        "failed",
+        run.shown["error"],
+    )
     assert run.shown["outputs"] == {"report": f"runs/{RUN_ID}/report.json"}
     assert not {*LATER[activity]} & {*run.hub.names()}
 
 
 @pytest.mark.parametrize("activity", LATER)
-def test_an_activity_that_keeps_raising_is_given_up_after_six_attempts_and_named(activity: str) -> None:
+def test_an_activity_that_keeps_raising_is_given_up_after_six_attempts_and_named(
+    activity: str,
+) -> None:
     run = Distillation({"train": 1}, instead={activity: raises})
     root = run.run()
     assert root.status is Status.FAILED
@@ -66,8 +81,12 @@ def test_an_activity_that_keeps_raising_is_given_up_after_six_attempts_and_named
     assert run.reported["outcome"] == "failed"
 
 
-def test_a_run_that_cannot_be_prepared_ends_without_a_report_as_there_is_nothing_to_report_on() -> None:
-    run = Distillation(instead={PREPARE_RUN: lambda _: failed("the run specification has 2 problem(s)", "a", "b")})
+def test_a_run_that_cannot_be_prepared_ends_without_a_report_as_there_is_nothing_to_report_on() -> (
+    None
+):
+    run = Distillation(
+        instead={PREPARE_RUN: lambda _: failed("the run specification has 2 problem(s)", "a", "b")}
+    )
     root = run.run()
     assert (root.status, run.hub.names()) == (Status.FAILED, [PREPARE_RUN])
     assert (run.shown["stage"], run.shown["outcome"]) == ("done", "failed")
@@ -77,7 +96,9 @@ def test_a_run_that_cannot_be_prepared_ends_without_a_report_as_there_is_nothing
 def test_the_gate_stops_a_useless_dataset_before_anybody_is_asked_with_every_reason() -> None:
     few = {**Distillation.scanned(1), "valid": 4, "samples": ["line 2: invalid_json: column 1"]}
     none = {**Distillation.scanned(1), "valid": 0}
-    run = Distillation(instead={SCAN_DATASET: lambda _: ok(splits={"train": few, "validation": none})})
+    run = Distillation(
+        instead={SCAN_DATASET: lambda _: ok(splits={"train": few, "validation": none})}
+    )
     run.run()
     assert run.hub.names() == [PREPARE_RUN, SCAN_DATASET, WRITE_REPORT]
     problems = [problem["problem"] for problem in run.shown["error"]["details"]]
@@ -121,7 +142,9 @@ def test_a_job_that_ends_badly_by_itself_is_in_the_report(status: str) -> None:
 
 
 def test_a_failed_job_fails_the_run_in_the_services_words() -> None:
-    reason = job("failed", message="line 3 of the training data has no messages", service_status="Failed")
+    reason = job(
+        "failed", message="line 3 of the training data has no messages", service_status="Failed"
+    )
     run = Distillation(instead={POLL_FINETUNING: lambda _: ok(job=reason)})
     root = run.run()
     assert "line 3 of the training data has no messages" in root.output
@@ -130,7 +153,11 @@ def test_a_failed_job_fails_the_run_in_the_services_words() -> None:
 
 
 def test_a_report_that_cannot_be_written_fails_a_run_that_was_fine() -> None:
-    run = Distillation(instead={WRITE_REPORT: lambda _: failed("29 lines, 30 rows were accepted", code="conservation")})
+    run = Distillation(
+        instead={
+            WRITE_REPORT: lambda _: failed("29 lines, 30 rows were accepted", code="conservation")
+        }
+    )
     root = run.run()
     assert (root.status, run.shown["error"]["code"]) == (Status.FAILED, "conservation")
 

@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from activities.names import CANCEL_FINETUNING, CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from local.host.durable.events import Status
+from activities.names import (
+    CANCEL_FINETUNING,
+    CONCLUDE_FINETUNING,
+    POLL_FINETUNING,
+    SUBMIT_FINETUNING,
+)
+from local.functions_host.durable.events import Status
 from orchestrators.finetuning import CANCEL, FINETUNE, POLLS_PER_EXECUTION
-from shared.pacing import MAX_POLL_SECONDS
-from tests.orchestrators.scripted import RUN_ID, Service, failed, job, ok
-from tests.orchestrators.simulation import Activity, After, Hub, Instance
+from shared.core.backoff import MAX_POLL_SECONDS
+from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
+from tests.support.scripted import RUN_ID, Service, failed, job, ok
 
 FOLLOWER = f"{RUN_ID}:finetune"
 
@@ -86,11 +91,15 @@ def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_sho
     assert pauses == sorted(pauses)
 
 
-def test_one_execution_polls_often_enough_for_continuing_to_be_rare_and_seldom_enough_for_a_short_history() -> None:
+def test_one_execution_polls_often_enough_for_continuing_to_be_rare_and_seldom_enough_for_a_short_history() -> (
+    None
+):
     assert 50 <= POLLS_PER_EXECUTION <= 200
 
 
-def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
     service = Service("running")
     hub, follower = follow(service, max_hours=0.5)
@@ -103,7 +112,9 @@ def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(monkeypatch: p
     assert len(follower.inputs) > 1
 
 
-def test_a_cancellation_outlives_the_execution_that_heard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancellation_outlives_the_execution_that_heard_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 1)
     hub, follower = follow(Service("running"))
     hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
@@ -136,7 +147,10 @@ def test_a_cancellation_that_did_not_reach_the_service_is_repeated_with_every_po
     def poll(work: dict[str, Any]) -> Any:
         return ok(job=job("cancelled" if work["cancel"] else "running"))
 
-    unheard: dict[str, Activity] = {CANCEL_FINETUNING: lambda work: ok(job=work["job"]), POLL_FINETUNING: poll}
+    unheard: dict[str, Activity] = {
+        CANCEL_FINETUNING: lambda work: ok(job=work["job"]),
+        POLL_FINETUNING: poll,
+    }
     hub, follower = follow(Service(), unheard, max_hours=0.01)
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["job"]["status"]) == ("failed", "cancelled")
@@ -144,21 +158,27 @@ def test_a_cancellation_that_did_not_reach_the_service_is_repeated_with_every_po
 
 
 def test_a_job_that_cannot_be_submitted_is_a_failure_in_the_services_words() -> None:
-    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: failed("lora_rank is no hyperparameter")})
+    hub, follower = follow(
+        Service(), {SUBMIT_FINETUNING: lambda _: failed("lora_rank is no hyperparameter")}
+    )
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["job"]) == ("failed", None)
     assert outcome["error"]["message"] == "lora_rank is no hyperparameter"
 
 
 def test_a_job_that_is_gone_is_a_failure_that_keeps_what_was_known_of_it() -> None:
-    hub, follower = follow(Service(), {POLL_FINETUNING: lambda _: failed("there is no such job", code="not_found")})
+    hub, follower = follow(
+        Service(), {POLL_FINETUNING: lambda _: failed("there is no such job", code="not_found")}
+    )
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["error"]["code"]) == ("failed", "not_found")
     assert outcome["job"]["job"] == RUN_ID
 
 
 def test_a_job_that_had_ended_before_the_run_was_resumed_is_not_polled() -> None:
-    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: ok(job=job("completed", model="student:7"))})
+    hub, follower = follow(
+        Service(), {SUBMIT_FINETUNING: lambda _: ok(job=job("completed", model="student:7"))}
+    )
     outcome = ended(hub, follower)
     assert (outcome["status"], outcome["job"]["model"]) == ("ok", "student:7")
     assert hub.names() == [SUBMIT_FINETUNING, CONCLUDE_FINETUNING]
@@ -170,15 +190,21 @@ def test_a_job_that_does_not_respond_for_too_long_is_cancelled_and_fails_with_th
     outcome = ended(hub, follower)
     assert service.cancelled
     assert outcome["status"] == "failed"
-    assert "did not respond for longer than student.max_silent_minutes" in outcome["error"]["message"]
+    assert (
+        "did not respond for longer than student.max_silent_minutes" in outcome["error"]["message"]
+    )
     (cancel,) = hub.called(CANCEL_FINETUNING)
     assert 1800 <= cancel.started <= 1800 + 2 * MAX_POLL_SECONDS + 60
 
 
-def test_a_job_that_comes_back_in_time_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_comes_back_in_time_is_followed_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 3)
     spell = ["not_responding"] * 4
-    hub, follower = follow(Service("running", *spell, "running", *spell, "completed"), max_silent_minutes=20)
+    hub, follower = follow(
+        Service("running", *spell, "running", *spell, "completed"), max_silent_minutes=20
+    )
     assert ended(hub, follower)["status"] == "ok"
 
 
@@ -188,7 +214,9 @@ def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
 ) -> None:
     def poll(_: dict[str, Any]) -> Any:
         if hub.now < hours * 3600:
-            return ok(job=job("running", message="the service could not be asked: 503"), reached=False)
+            return ok(
+                job=job("running", message="the service could not be asked: 503"), reached=False
+            )
         return ok(job=job("completed", model="student:1"), reached=True)
 
     monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
@@ -224,7 +252,9 @@ def test_what_the_service_is_still_taking_in_is_submitted_again_until_there_is_a
 
 
 @pytest.mark.parametrize("by_user", [True, False])
-def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadline(by_user: bool) -> None:
+def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadline(
+    by_user: bool,
+) -> None:
     pending = ok(job=job("preparing", job="", submitted=False, service_status="files pending"))
     hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: pending}, max_hours=0.5)
     if by_user:
@@ -238,14 +268,18 @@ def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadl
 def test_what_the_service_knows_is_kept_when_a_job_has_ended_however_it_ended() -> None:
     for status in ("completed", "failed", "cancelled"):
         kept = job(status, metrics={"loss": 0.5})
-        hub, follower = follow(Service(status), {CONCLUDE_FINETUNING: lambda _, k=kept: ok(job=k, warnings=["w"])})
+        hub, follower = follow(
+            Service(status), {CONCLUDE_FINETUNING: lambda _, k=kept: ok(job=k, warnings=["w"])}
+        )
         outcome = ended(hub, follower)
         assert (outcome["job"]["metrics"], outcome["warnings"]) == ({"loss": 0.5}, ["w"])
         assert hub.names()[-1] == CONCLUDE_FINETUNING
 
 
 def test_a_course_that_cannot_be_kept_changes_nothing_about_the_outcome() -> None:
-    hub, follower = follow(Service("completed"), {CONCLUDE_FINETUNING: lambda _: failed("no such job")})
+    hub, follower = follow(
+        Service("completed"), {CONCLUDE_FINETUNING: lambda _: failed("no such job")}
+    )
     outcome = ended(hub, follower)
     assert outcome["status"] == "ok"
     assert "no such job" in outcome["warnings"][0]
@@ -272,7 +306,10 @@ def test_a_service_that_cannot_be_reached_at_first_gets_the_job_when_it_is_back(
 
 
 def test_a_service_is_not_asked_before_the_time_that_it_names() -> None:
-    answers = [ok(job=job("running"), reached=False, retry_after=300), ok(job=job("completed"), reached=True)]
+    answers = [
+        ok(job=job("running"), reached=False, retry_after=300),
+        ok(job=job("completed"), reached=True),
+    ]
     hub, follower = follow(Service(), {POLL_FINETUNING: lambda _: answers.pop(0)})
     assert ended(hub, follower)["status"] == "ok"
     first, second = hub.called(POLL_FINETUNING)

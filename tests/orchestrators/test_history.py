@@ -8,8 +8,8 @@ import pytest
 
 from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
 from orchestrators.window import ACTIVITIES_PER_EXECUTION
-from tests.orchestrators.scripted import Distillation, ok
-from tests.orchestrators.simulation import After
+from tests.support.orchestrator_simulation import After
+from tests.support.scripted import Distillation, ok
 
 REFERENCES = {
     "round",

@@ -7,22 +7,35 @@ from itertools import pairwise
 from typing import Any
 
 from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.generation import GENERATE_SPLIT, MAX_LOST_IN_A_ROW
 from orchestrators.run import CONCURRENCY
 from orchestrators.window import ACTIVITIES_PER_EXECUTION
-from shared.pacing import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS
-from shared.runids import generation_id
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, ok
-from tests.orchestrators.simulation import Activity, After, Hub, Instance
+from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS
+from shared.core.ids import generation_id
+from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
+from tests.support.scripted import RUN_ID, Distillation, failed, ok
 
 
 def split(
-    answer: Activity, *, shards: int, parallel: int = 4, max_rejected: int = 100, give_up: Activity | None = None
+    answer: Activity,
+    *,
+    shards: int,
+    parallel: int = 4,
+    max_rejected: int = 100,
+    give_up: Activity | None = None,
 ) -> tuple[Hub, Instance]:
     """The hub and the instance after all has ended."""
-    hub = Hub({GENERATE_SHARD: answer, GIVE_UP_SHARD: give_up or (lambda _: ok(rejected=10, failed=10))})
-    work: dict[str, Any] = {"run_id": RUN_ID, "split": "train", "first": 0, "shards": shards, "round": 0}
+    hub = Hub(
+        {GENERATE_SHARD: answer, GIVE_UP_SHARD: give_up or (lambda _: ok(rejected=10, failed=10))}
+    )
+    work: dict[str, Any] = {
+        "run_id": RUN_ID,
+        "split": "train",
+        "first": 0,
+        "shards": shards,
+        "round": 0,
+    }
     given = {**work, "max_rejected": max_rejected, "parallel": parallel}
     instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), given)
     hub.run()
@@ -79,14 +92,29 @@ def test_what_was_lost_is_known_to_the_next_execution_too() -> None:
 
 
 def test_a_run_with_a_lost_shard_completes_with_a_warning() -> None:
-    run = Distillation({"train": 20}, instead={GENERATE_SHARD: losing(4)}, spec={"quality": {"min_success_ratio": 0.5}})
+    run = Distillation(
+        {"train": 20},
+        instead={GENERATE_SHARD: losing(4)},
+        spec={"quality": {"min_success_ratio": 0.5}},
+    )
     assert run.run().output["status"] == "completed"
-    assert any("shard 4 of train failed" in warning and "the lease" in warning for warning in run.shown["warnings"])
+    assert any(
+        "shard 4 of train failed" in warning and "the lease" in warning
+        for warning in run.shown["warnings"]
+    )
 
 
 def test_a_paused_split_asks_one_shard_now_and_then_and_goes_on_where_it_was() -> None:
-    hub = Hub({GENERATE_SHARD: lambda _: {"status": "paused"} if 3 < hub.now < 4000 else After(5, ok())})
-    work: dict[str, Any] = {"run_id": RUN_ID, "split": "train", "first": 0, "shards": 30, "round": 0}
+    hub = Hub(
+        {GENERATE_SHARD: lambda _: {"status": "paused"} if 3 < hub.now < 4000 else After(5, ok())}
+    )
+    work: dict[str, Any] = {
+        "run_id": RUN_ID,
+        "split": "train",
+        "first": 0,
+        "shards": 30,
+        "round": 0,
+    }
     given = {**work, "max_rejected": 0, "parallel": 4}
     instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), given)
     hub.run()
@@ -104,8 +132,16 @@ def test_what_shards_say_of_how_many_are_wanted_at_a_time_is_heeded() -> None:
         return After(10, ok(parallel=1 if hub.now > 25 else 6))
 
     hub = Hub({GENERATE_SHARD: answer})
-    work: dict[str, Any] = {"run_id": RUN_ID, "split": "train", "first": 0, "shards": 40, "round": 0}
-    hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), {**work, "max_rejected": 0, "parallel": 2})
+    work: dict[str, Any] = {
+        "run_id": RUN_ID,
+        "split": "train",
+        "first": 0,
+        "shards": 40,
+        "round": 0,
+    }
+    hub.start(
+        GENERATE_SPLIT, generation_id(RUN_ID, "train"), {**work, "max_rejected": 0, "parallel": 2}
+    )
     hub.run()
 
     def running(moment: float) -> int:

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from local.host.durable.events import Kind
+from local.functions_host.durable.events import Kind
 from tests.histories.record import FOLDER, SCENARIOS
-from tests.orchestrators.simulation import ORCHESTRATION_VERSION, decide_by, outcome_of
+from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, decide_by, outcome_of
 
 RECORDED = sorted(FOLDER.glob("*/*.json"))
 
@@ -21,21 +21,35 @@ RECORDED = sorted(FOLDER.glob("*/*.json"))
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_recorded_histories_are_replayed_to_the_same_end(path: Path) -> None:
     for execution in cast(list[dict[str, Any]], json.loads(path.read_text(encoding="utf-8"))):
-        assert replayed(execution, execution["history"][:-1]) == execution["outcome"], execution["id"]
+        assert replayed(execution, execution["history"][:-1]) == execution["outcome"], execution[
+            "id"
+        ]
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_episode_schedules_again_what_it_had_scheduled(path: Path) -> None:
     for execution in cast(list[dict[str, Any]], json.loads(path.read_text(encoding="utf-8"))):
         history: list[dict[str, Any]] = execution["history"]
-        ends = [place for place, event in enumerate(history) if event["EventType"] == Kind.ORCHESTRATOR_COMPLETED]
+        ends = [
+            place
+            for place, event in enumerate(history)
+            if event["EventType"] == Kind.ORCHESTRATOR_COMPLETED
+        ]
         for end in ends[: -1 if len(ends) > 1 else None][:: max(1, len(ends) // 40)]:
-            begin = max(place for place in range(end) if history[place]["EventType"] == Kind.ORCHESTRATOR_STARTED)
+            begin = max(
+                place
+                for place in range(end)
+                if history[place]["EventType"] == Kind.ORCHESTRATOR_STARTED
+            )
             made = [event for event in history[begin:end] if event["EventType"] in SCHEDULING]
-            decision = decide_by(*identity(execution), [event for event in history[:end] if event not in made])
+            decision = decide_by(
+                *identity(execution), [event for event in history[:end] if event not in made]
+            )
             assert decision.error is None
             found = [(command.kind, command.id, command.name) for command in decision.commands]
-            assert found == [(event["EventType"], event["EventId"], event.get("Name", "")) for event in made]
+            assert found == [
+                (event["EventType"], event["EventId"], event.get("Name", "")) for event in made
+            ]
 
 
 SCHEDULING = (Kind.TASK_SCHEDULED, Kind.SUB_CREATED, Kind.TIMER_CREATED)
@@ -49,10 +63,14 @@ def test_every_scenario_is_recorded_for_the_version_that_runs_are_given() -> Non
 def test_an_orchestrator_that_does_something_else_than_history_says_is_found_out() -> None:
     (root,) = [
         one
-        for one in json.loads((FOLDER / ORCHESTRATION_VERSION / "completed.json").read_text(encoding="utf-8"))
+        for one in json.loads(
+            (FOLDER / ORCHESTRATION_VERSION / "completed.json").read_text(encoding="utf-8")
+        )
         if one["parent"] is None
     ]
-    renamed = json.loads(json.dumps(root["history"][:-1]).replace('"preflight"', '"another_activity"'))
+    renamed = json.loads(
+        json.dumps(root["history"][:-1]).replace('"preflight"', '"another_activity"')
+    )
     assert "error" in replayed(root, renamed)
 
 

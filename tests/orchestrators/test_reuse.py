@@ -5,31 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from activities.names import PREFLIGHT, READ_PROGRESS, REUSE_ANSWERS, SCAN_DATASET, WRITE_REPORT
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.run import CANCEL
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, ok
-from tests.orchestrators.simulation import Activity
 from tests.orchestrators.test_history import REFERENCES
+from tests.support.orchestrator_simulation import Activity
+from tests.support.scripted import RUN_ID, Distillation, failed, ok
 
 EARLIER = "nli-earlier-0123456789ab"
 SHARDS_AT_ONCE = 2
 
 
-def seeding(shards: dict[str, int], *, reused: int = 20, keyless: int = 0, requests: int = 1) -> Activity:
+def seeding(
+    shards: dict[str, int], *, reused: int = 20, keyless: int = 0, requests: int = 1
+) -> Activity:
     """The activity; `requests` are what is left to ask for in each group of shards."""
 
     def seed(work: dict[str, Any]) -> Any:
         until = min(work["first"] + SHARDS_AT_ONCE, shards[work["split"]])
-        estimate = {"requests": requests, "prompt_tokens": 10 * requests, "completion_tokens": requests}
+        estimate = {
+            "requests": requests,
+            "prompt_tokens": 10 * requests,
+            "completion_tokens": requests,
+        }
         return ok(next=until, reused=reused, keyless=keyless, estimate=estimate)
 
     return seed
 
 
-def reusing(shards: dict[str, int] | None = None, *, spec: dict[str, Any] | None = None, **found: int) -> Distillation:
+def reusing(
+    shards: dict[str, int] | None = None, *, spec: dict[str, Any] | None = None, **found: int
+) -> Distillation:
     shards = shards or {"train": 3, "validation": 2}
     return Distillation(
-        shards, spec={"reuse": EARLIER, **(spec or {})}, instead={REUSE_ANSWERS: seeding(shards, **found)}
+        shards,
+        spec={"reuse": EARLIER, **(spec or {})},
+        instead={REUSE_ANSWERS: seeding(shards, **found)},
     )
 
 
@@ -45,14 +55,22 @@ def test_answers_are_taken_over_before_the_gate_and_before_the_teacher_is_asked(
     run = reusing()
     assert run.run().output["status"] == "completed"
     names = run.hub.names()
-    assert names[:7] == ["prepare_run", SCAN_DATASET, *[REUSE_ANSWERS] * 3, READ_PROGRESS, PREFLIGHT]
+    assert names[:7] == [
+        "prepare_run",
+        SCAN_DATASET,
+        *[REUSE_ANSWERS] * 3,
+        READ_PROGRESS,
+        PREFLIGHT,
+    ]
     assert run.stages()[:4] == ["prepare", "scan", "reuse", "preflight"]
 
 
 def test_every_shard_of_every_split_is_looked_at_once_and_in_order() -> None:
     run = reusing({"train": 5, "validation": 1})
     run.run()
-    looked_at = [(call.input["split"], call.input["first"]) for call in run.hub.called(REUSE_ANSWERS)]
+    looked_at = [
+        (call.input["split"], call.input["first"]) for call in run.hub.called(REUSE_ANSWERS)
+    ]
     assert looked_at == [("train", 0), ("train", 2), ("train", 4), ("validation", 0)]
     assert all(set(call.input) <= REFERENCES | {"first"} for call in run.hub.called(REUSE_ANSWERS))
 
@@ -93,13 +111,20 @@ def test_a_run_is_cancelled_between_two_looks() -> None:
 
 
 def test_a_look_that_fails_for_good_ends_the_run_with_its_problem() -> None:
-    run = Distillation(spec={"reuse": EARLIER}, instead={REUSE_ANSWERS: lambda _: failed("no", "because")})
+    run = Distillation(
+        spec={"reuse": EARLIER}, instead={REUSE_ANSWERS: lambda _: failed("no", "because")}
+    )
     assert run.run().status is Status.FAILED
     assert run.shown["error"]["message"] == "no"
     assert run.reported["outcome"] == "failed"
 
 
 def test_a_resumed_run_looks_again_for_its_own_round() -> None:
-    run = Distillation({"train": 3}, spec={"reuse": EARLIER}, instead={REUSE_ANSWERS: seeding({"train": 3})}, round=2)
+    run = Distillation(
+        {"train": 3},
+        spec={"reuse": EARLIER},
+        instead={REUSE_ANSWERS: seeding({"train": 3})},
+        round=2,
+    )
     run.run()
     assert {call.input["round"] for call in run.hub.called(REUSE_ANSWERS)} == {2}

@@ -13,13 +13,18 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from tests.orchestrators.scripted import ROWS, Distillation, failed, ok, tally
+from tests.support.scripted import ROWS, Distillation, failed, ok, tally
 
 PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
 
 
 def usage(work: dict[str, Any]) -> dict[str, Any]:
-    return ok(splits={split: tally(ROWS, requests=7, prompt_tokens=5, completion_tokens=2) for split in work["splits"]})
+    return ok(
+        splits={
+            split: tally(ROWS, requests=7, prompt_tokens=5, completion_tokens=2)
+            for split in work["splits"]
+        }
+    )
 
 
 def test_every_activity_that_needs_it_is_told_the_round() -> None:
@@ -29,7 +34,10 @@ def test_every_activity_that_needs_it_is_told_the_round() -> None:
         for name in (GENERATE_SHARD, SUBMIT_FINETUNING, WRITE_REPORT):
             assert {call.input["round"] for call in run.hub.called(name)} == {number}, name
         (prepared,) = run.hub.called(PREPARE_RUN)
-        assert (prepared.input["round"], prepared.input["changes"]) == (number, {"teacher": {"seed": 3}})
+        assert (prepared.input["round"], prepared.input["changes"]) == (
+            number,
+            {"teacher": {"seed": 3}},
+        )
 
 
 def test_a_request_of_before_there_were_rounds_is_of_the_first() -> None:
@@ -59,10 +67,17 @@ def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
 
 
 def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:
-    run = Distillation({"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 14.5, **PRICES}})
+    run = Distillation(
+        {"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 14.5, **PRICES}}
+    )
     run.run()
     assert run.shown["outcome"] == "failed"
-    assert run.shown["estimate"] == {"requests": 3, "prompt_tokens": 9, "completion_tokens": 3, "cost": 15}
+    assert run.shown["estimate"] == {
+        "requests": 3,
+        "prompt_tokens": 9,
+        "completion_tokens": 3,
+        "cost": 15,
+    }
     problems = {problem["where"]: problem["problem"] for problem in run.shown["error"]["details"]}
     assert problems == {
         "budget.max_tokens": "12 are expected to be needed, the limit is 11: raise it",
@@ -73,7 +88,9 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
 
 
 def test_a_budget_that_is_used_up_in_a_shard_ends_the_run_with_the_limits() -> None:
-    over = failed("the run's budget is used up", "5,001 are used, the limit is 5,000: raise it", code="budget")
+    over = failed(
+        "the run's budget is used up", "5,001 are used, the limit is 5,000: raise it", code="budget"
+    )
     run = Distillation({"train": 5}, instead={GENERATE_SHARD: lambda _: over})
     run.run()
     assert (run.shown["outcome"], run.shown["error"]["code"]) == ("failed", "budget")

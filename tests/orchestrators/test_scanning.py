@@ -6,13 +6,20 @@ from typing import Any
 
 import pytest
 
-from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, PREPARE_RUN, SCAN_DATASET, SCAN_RANGE
-from local.host.durable.events import Status
+from activities.names import (
+    FIND_DOUBLES,
+    FINISH_SCAN,
+    PLAN_RANGE,
+    PREPARE_RUN,
+    SCAN_DATASET,
+    SCAN_RANGE,
+)
+from local.functions_host.durable.events import Status
 from orchestrators.run import RANGES_AT_ONCE
 from orchestrators.scanning import PARALLEL_RANGES, SCAN_RANGES, STEPS
-from shared.runids import scanning_id
-from tests.orchestrators.scripted import RUN_ID, SPEC, Distillation, failed, ok
-from tests.orchestrators.simulation import Activity, Hub, Instance
+from shared.core.ids import scanning_id
+from tests.support.orchestrator_simulation import Activity, Hub, Instance
+from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok
 
 FOUND = {split: Distillation.scanned(count) for split, count in (("train", 3), ("validation", 2))}
 
@@ -35,7 +42,9 @@ def test_every_step_is_made_for_every_range_after_the_one_before(ranges: dict[st
         assert [(call.input["split"], call.input["number"]) for call in hub.called(step)] == places
     assert [call.input["number"] for call in hub.called(FIND_DOUBLES)] == list(range(len(places)))
     for before, after in zip(STEPS, (*STEPS[1:], FINISH_SCAN), strict=True):
-        assert max(call.ended or 0 for call in hub.called(before)) <= min(call.started for call in hub.called(after))
+        assert max(call.ended or 0 for call in hub.called(before)) <= min(
+            call.started for call in hub.called(after)
+        )
     assert instance.output == {"status": "ok", "splits": FOUND}
     assert instance.longest_history < 1500
 
@@ -90,7 +99,9 @@ def test_a_run_scans_large_inputs_by_several_activities_and_small_ones_by_one(co
 def test_a_scan_that_fails_ends_the_run_with_its_reason() -> None:
     instead: dict[str, Activity] = {
         SCAN_RANGE: lambda _: failed("the input is gone"),
-        PREPARE_RUN: lambda _: ok(spec=SPEC, etags={"train": "1"}, ranges={"train": 9}, warnings=[]),
+        PREPARE_RUN: lambda _: ok(
+            spec=SPEC, etags={"train": "1"}, ranges={"train": 9}, warnings=[]
+        ),
     }
     run = Distillation({"train": 3}, instead=instead)
     assert run.run().status is Status.FAILED

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.run import CANCEL
-from shared.runids import finetuning_id
-from tests.orchestrators.scripted import RUN_ID, Distillation, failed, job, ok
-from tests.orchestrators.simulation import Activity, After
+from shared.core.ids import finetuning_id
+from tests.support.orchestrator_simulation import Activity, After
+from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 MODELS = [f"azureml://registries/r/models/m{number}/versions/1" for number in range(3)]
 SEVERAL: dict[str, Any] = {"student": [{"model": model} for model in MODELS]}
@@ -40,7 +40,9 @@ def test_each_student_is_trained_at_the_same_time_and_shown_with_its_model() -> 
     polls = run.hub.called(POLL_FINETUNING)
     assert max(call.started for call in polls) < min(call.ended or 0 for call in polls)
     shown = [(one["student"], one["status"], one["model"]) for one in run.shown["students"]]
-    assert shown == [(model, "completed", f"student-{number}:1") for number, model in enumerate(MODELS)]
+    assert shown == [
+        (model, "completed", f"student-{number}:1") for number, model in enumerate(MODELS)
+    ]
     assert run.shown["finetune"]["job"] == f"{RUN_ID}-s1"
 
 
@@ -57,7 +59,9 @@ def test_one_that_fails_does_not_stop_the_others_and_the_run_says_which_failed()
 def test_one_whose_job_cannot_be_submitted_does_not_stop_the_others() -> None:
     instead = training(["completed"] * 3)
     usual = instead[SUBMIT_FINETUNING]
-    instead[SUBMIT_FINETUNING] = lambda work: failed("no quota") if work["student"] == 0 else usual(work)
+    instead[SUBMIT_FINETUNING] = lambda work: (
+        failed("no quota") if work["student"] == 0 else usual(work)
+    )
     run = Distillation(spec=SEVERAL, instead=instead)
     run.run()
     assert [one["status"] for one in run.shown["students"]][1:] == ["completed", "completed"]
@@ -76,4 +80,8 @@ def test_a_user_who_cancels_stops_all_of_them() -> None:
 
     run.hub.at(200, cancel)
     assert run.run().output["status"] == "cancelled"
-    assert [one["status"] for one in run.shown["students"]] == ["cancelled", "cancelled", "completed"]
+    assert [one["status"] for one in run.shown["students"]] == [
+        "cancelled",
+        "cancelled",
+        "completed",
+    ]

@@ -11,17 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.names import GENERATE_SHARD
-from local.host.durable.events import Status
+from local.functions_host.durable.events import Status
 from orchestrators.generation import GENERATE_SPLIT
 from orchestrators.window import ACTIVITIES_PER_EXECUTION
-from shared.pacing import MAX_SHARD_ATTEMPTS, retry_interval
-from tests.orchestrators.scripted import failed, ok
-from tests.orchestrators.simulation import After, Hub, Instance
+from shared.core.backoff import MAX_SHARD_ATTEMPTS, retry_interval
+from tests.support.orchestrator_simulation import After, Hub, Instance
+from tests.support.scripted import failed, ok
 
 SPLIT_ID = "nli-sample-0123456789ab:generate:train"
 
 
-def split(answer: Callable[[dict[str, Any]], Any], *, shards: int, parallel: int) -> tuple[Hub, Instance]:
+def split(
+    answer: Callable[[dict[str, Any]], Any], *, shards: int, parallel: int
+) -> tuple[Hub, Instance]:
     """The hub and the instance after all has ended."""
     hub = Hub({GENERATE_SHARD: answer})
     work = {
@@ -51,7 +53,9 @@ def attempts(hub: Hub, index: int) -> list[float]:
 
 @settings(max_examples=15, deadline=None)
 @given(seconds=st.lists(st.integers(1, 40), min_size=1, max_size=12), parallel=st.integers(1, 5))
-def test_the_window_is_never_exceeded_and_every_shard_runs_once(seconds: list[int], parallel: int) -> None:
+def test_the_window_is_never_exceeded_and_every_shard_runs_once(
+    seconds: list[int], parallel: int
+) -> None:
     def answer(work: dict[str, Any]) -> Any:
         return After(seconds[int(work["index"])], ok())
 
@@ -62,8 +66,13 @@ def test_the_window_is_never_exceeded_and_every_shard_runs_once(seconds: list[in
 
 
 @settings(max_examples=10, deadline=None)
-@given(raising=st.dictionaries(st.integers(0, 5), st.integers(1, MAX_SHARD_ATTEMPTS - 1)), parallel=st.integers(1, 4))
-def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(raising: dict[int, int], parallel: int) -> None:
+@given(
+    raising=st.dictionaries(st.integers(0, 5), st.integers(1, MAX_SHARD_ATTEMPTS - 1)),
+    parallel=st.integers(1, 4),
+)
+def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(
+    raising: dict[int, int], parallel: int
+) -> None:
     left = dict(raising)
 
     def answer(work: dict[str, Any]) -> Any:
@@ -75,11 +84,15 @@ def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(raising: dic
     hub, instance = split(answer, shards=6, parallel=parallel)
     assert instance.output == {"status": "ok"}
     assert most_at_once(hub) <= parallel
-    assert {index: len(attempts(hub, index)) for index in range(6)} == {n: raising.get(n, 0) + 1 for n in range(6)}
+    assert {index: len(attempts(hub, index)) for index in range(6)} == {
+        n: raising.get(n, 0) + 1 for n in range(6)
+    }
 
 
 def test_a_slow_shard_keeps_no_other_waiting() -> None:
-    hub, _ = split(lambda work: After(1000 if work["index"] == 0 else 1, ok()), shards=6, parallel=2)
+    hub, _ = split(
+        lambda work: After(1000 if work["index"] == 0 else 1, ok()), shards=6, parallel=2
+    )
     assert [call.started for call in hub.calls] == [0, 0, 1, 2, 3, 4]
 
 
@@ -92,7 +105,9 @@ def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_t
 
 def test_rows_lost_by_earlier_executions_count_too() -> None:
     losing = {0: 4, ACTIVITIES_PER_EXECUTION + 2: 4}
-    hub, instance = split(lambda work: ok(failed=losing.get(work["index"], 0)), shards=300, parallel=10)
+    hub, instance = split(
+        lambda work: ok(failed=losing.get(work["index"], 0)), shards=300, parallel=10
+    )
     assert ACTIVITIES_PER_EXECUTION < len(hub.calls) < 300
     assert instance.output["error"]["code"] == "success_ratio"
 
@@ -185,7 +200,9 @@ def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
 
 def test_the_first_failure_is_the_one_that_is_told() -> None:
     hub, instance = split(
-        lambda work: After(1 + work["index"], failed(f"failure {work['index']}")), shards=9, parallel=3
+        lambda work: After(1 + work["index"], failed(f"failure {work['index']}")),
+        shards=9,
+        parallel=3,
     )
     assert instance.output["error"]["message"] == "failure 0"
     assert len(hub.calls) == 3
@@ -210,7 +227,11 @@ def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> Non
 def test_more_shards_than_one_execution_takes_are_continued_as_new_with_a_bounded_history() -> None:
     shards = 2 * ACTIVITIES_PER_EXECUTION + 9
     hub, instance = split(lambda _: ok(), shards=shards, parallel=64)
-    assert [given["first"] for given in instance.inputs] == [0, ACTIVITIES_PER_EXECUTION, 2 * ACTIVITIES_PER_EXECUTION]
+    assert [given["first"] for given in instance.inputs] == [
+        0,
+        ACTIVITIES_PER_EXECUTION,
+        2 * ACTIVITIES_PER_EXECUTION,
+    ]
     assert sorted(call.input["index"] for call in hub.calls) == list(range(shards))
     assert instance.longest_history < 5 * ACTIVITIES_PER_EXECUTION
 
@@ -231,7 +252,13 @@ def test_a_split_without_rows_has_nothing_to_do() -> None:
 
 def test_a_split_of_before_there_were_rounds_goes_on_as_of_the_first() -> None:
     hub = Hub({GENERATE_SHARD: lambda _: ok()})
-    work = {"run_id": "nli-sample-0123456789ab", "split": "train", "first": 0, "shards": 2, "parallel": 2}
+    work = {
+        "run_id": "nli-sample-0123456789ab",
+        "split": "train",
+        "first": 0,
+        "shards": 2,
+        "parallel": 2,
+    }
     instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "max_rejected": 7})
     hub.run()
     assert instance.status is Status.COMPLETED, instance.output

@@ -18,9 +18,9 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from local.host.durable.events import Status
-from tests.orchestrators.scripted import REQUEST, RUN_ID, Distillation, ok, tally
-from tests.orchestrators.simulation import Activity, After
+from local.functions_host.durable.events import Status
+from tests.support.orchestrator_simulation import Activity, After
+from tests.support.scripted import REQUEST, RUN_ID, Distillation, ok, tally
 
 
 def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made() -> None:
@@ -46,15 +46,25 @@ def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made
 def test_every_shard_of_every_split_is_answered_once() -> None:
     run = Distillation({"train": 5, "validation": 2})
     run.run()
-    answered = sorted((call.input["split"], call.input["index"]) for call in run.hub.called(GENERATE_SHARD))
-    assert answered == [*(("train", index) for index in range(5)), ("validation", 0), ("validation", 1)]
+    answered = sorted(
+        (call.input["split"], call.input["index"]) for call in run.hub.called(GENERATE_SHARD)
+    )
+    assert answered == [
+        *(("train", index) for index in range(5)),
+        ("validation", 0),
+        ("validation", 1),
+    ]
 
 
 def test_train_and_validation_are_answered_side_by_side() -> None:
     run = Distillation({"train": 2, "validation": 2})
     run.run()
     spans = {
-        split: [(call.started, call.ended) for call in run.hub.called(GENERATE_SHARD) if call.input["split"] == split]
+        split: [
+            (call.started, call.ended)
+            for call in run.hub.called(GENERATE_SHARD)
+            if call.input["split"] == split
+        ]
         for split in run.shards
     }
     assert spans["train"] == spans["validation"]
@@ -69,14 +79,24 @@ def test_a_run_without_validation_is_trained_on_the_training_set_alone() -> None
 
 
 def test_the_rows_that_may_be_lost_are_those_that_the_success_ratio_leaves() -> None:
-    run = Distillation({"train": 10, "validation": 1}, spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}})
+    run = Distillation(
+        {"train": 10, "validation": 1},
+        spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}},
+    )
     run.run()
-    allowed = {call.input["split"]: call.input["max_rejected"] for call in run.hub.called(GENERATE_SHARD)}
+    allowed = {
+        call.input["split"]: call.input["max_rejected"] for call in run.hub.called(GENERATE_SHARD)
+    }
     assert allowed == {"train": 25, "validation": 2}
 
 
-def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_shards_still_work() -> None:
-    counts = {"train": tally(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0), "validation": tally(10, 0)}
+def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_shards_still_work() -> (
+    None
+):
+    counts = {
+        "train": tally(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0),
+        "validation": tally(10, 0),
+    }
     run = Distillation(
         {"train": 10, "validation": 1},
         spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}},
@@ -90,16 +110,24 @@ def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_
     assert "26 timeout" in run.shown["error"]["details"][0]["problem"]
     told = next(moment for moment, status in root.custom_statuses if status["stopping"])
     assert told < 10  # seconds: shards see it there and stop
-    assert len(run.hub.called(GENERATE_SHARD)) == 3  # those that had begun: two of train and the one of validation
+    assert (
+        len(run.hub.called(GENERATE_SHARD)) == 3
+    )  # those that had begun: two of train and the one of validation
 
 
 def test_the_report_is_written_last_with_all_that_was_counted() -> None:
     run = Distillation()
     run.run()
     assert run.hub.names()[-1] == WRITE_REPORT
-    assert (run.reported["outcome"], run.reported["splits"]) == ("completed", ["train", "validation"])
+    assert (run.reported["outcome"], run.reported["splits"]) == (
+        "completed",
+        ["train", "validation"],
+    )
     status = run.reported["status"]
-    assert {split: counts["accepted"] for split, counts in status["splits"].items()} == {"train": 30, "validation": 20}
+    assert {split: counts["accepted"] for split, counts in status["splits"].items()} == {
+        "train": 30,
+        "validation": 20,
+    }
     assert (status["finetune"]["status"], status["finetune"]["model"]) == ("completed", "student:1")
     assert status["warnings"] == ["mind"]
 
@@ -116,9 +144,15 @@ def test_the_status_names_the_outputs_that_were_written() -> None:
 
 
 def test_progress_is_shown_while_shards_are_answered() -> None:
-    run = Distillation({"train": 6}, instead={GENERATE_SHARD: lambda _: After(10, {"status": "ok"})})
+    run = Distillation(
+        {"train": 6}, instead={GENERATE_SHARD: lambda _: After(10, {"status": "ok"})}
+    )
     run.run()
-    shown = [status["splits"]["train"]["done"] for _, status in run.root.custom_statuses if status["splits"]]
+    shown = [
+        status["splits"]["train"]["done"]
+        for _, status in run.root.custom_statuses
+        if status["splits"]
+    ]
     assert sorted(set(shown)) == [0, 20, 40, 60]
     assert shown == sorted(shown)
 

@@ -20,14 +20,24 @@ class Arrived:
 
 @pytest.mark.parametrize(
     ("result", "data"),
-    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("user", "user"), ('"user"', "user"), (None, None), (7, 7)],
+    [
+        ({"a": 1}, {"a": 1}),
+        ('{"a": 1}', {"a": 1}),
+        ("user", "user"),
+        ('"user"', "user"),
+        (None, None),
+        (7, 7),
+    ],
 )
 def test_an_events_data_is_read_however_often_it_was_encoded(result: Any, data: Any) -> None:
     assert event_data(Arrived(result)) == data
 
 
 def test_a_result_that_is_a_failure_is_raised_with_all_its_problems() -> None:
-    problems = [{"where": "train", "problem": "is missing"}, {"where": "task", "problem": "is none"}]
+    problems = [
+        {"where": "train", "problem": "is missing"},
+        {"where": "task", "problem": "is none"},
+    ]
     error = {"code": "invalid_input", "message": "no", "details": problems}
     with pytest.raises(RunFailed, match="no") as failure:
         succeeded({"status": "failed", "error": error})
@@ -39,4 +49,7 @@ def test_any_other_result_is_passed_on() -> None:
 
 
 def test_an_activity_that_keeps_raising_is_named_with_what_it_raised() -> None:
-    assert activity_error("preflight", ConnectionError("no route"))["message"] == "preflight kept failing: no route"
+    assert (
+        activity_error("preflight", ConnectionError("no route"))["message"]
+        == "preflight kept failing: no route"
+    )

@@ -52,7 +52,10 @@ def test_rows_are_shaped_as_the_data_contract_says(task: str) -> None:
         messages = row["messages"]
         turns = messages[1:] if messages[0]["role"] == "system" else messages
         assert [message["role"] for message in turns] == (ROLES * len(turns))[: len(turns)]
-        assert all(set(message) == {"role", "content"} and message["content"].strip() for message in messages)
+        assert all(
+            set(message) == {"role", "content"} and message["content"].strip()
+            for message in messages
+        )
         users = sum(message["role"] == "user" for message in turns)
         assert users in ((2, 3, 4) if task == "conversation" else (1,))
         assert not ("answer" in row and turns[-1]["role"] == "assistant")
@@ -82,7 +85,11 @@ def test_no_label_dominates(task: str) -> None:
 
 
 def test_run_specifications_show_each_setting_of_a_prompt_and_are_optional() -> None:
-    found = {task: json.loads(path.read_text()) for task in TASKS if (path := HERE / task / "run.json").is_file()}
+    found = {
+        task: json.loads(path.read_text())
+        for task in TASKS
+        if (path := HERE / task / "run.json").is_file()
+    }
     assert set(found) == set(TASKS) - {"conversation"}
     assert found["nli"]["prompt"]["chain_of_thought"] is True
     assert found["math"]["prompt"]["student_learns"] == "reasoning"

@@ -11,14 +11,14 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
-from shared.paths import DATASETS, RUNS, SPLITS, RunPaths, Split
-from shared.plan import RangePlan
-from shared.rows import as_jsonl
-from shared.scan_steps import ScanSteps
-from shared.spec import RunSpec, parse_spec
-from shared.staging import commit_datasets
-from shared.storage import Storage
-from shared.tally import Tally
+from shared.assembly.commit import commit_datasets
+from shared.core.counters import Tally
+from shared.core.paths import DATASETS, RUNS, SPLITS, RunPaths, Split
+from shared.core.storage import Storage
+from shared.dataset.rows import as_jsonl
+from shared.scan.plan import RangePlan
+from shared.scan.stored_scan import ScanSteps
+from shared.spec.models import RunSpec, parse_spec
 
 
 class RunFolder:

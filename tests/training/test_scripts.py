@@ -14,14 +14,22 @@ from typing import Any
 
 import pytest
 
-from local.azureml.commands import SHARED_MACHINE
 from local.bootstrap.training import TrainingEnvironment
-from shared.finetuning.training_code import FOLDER
+from local.emulators.azureml.commands import SHARED_MACHINE
+from shared.finetuning.azureml.training_code import FOLDER
 
 ENVIRONMENT = TrainingEnvironment()
 LABELS = ("entailment", "neutral", "contradiction")
 TINY = ("--width", "32", "--layers", "1", "--vocabulary", "400", "--context", "256")
-QUICK = ("--per_device_train_batch_size", "4", "--learning_rate", "5e-3", "--lora_r", "16", "--train-embeddings")
+QUICK = (
+    "--per_device_train_batch_size",
+    "4",
+    "--learning_rate",
+    "5e-3",
+    "--lora_r",
+    "16",
+    "--train-embeddings",
+)
 
 pytestmark = [
     pytest.mark.training,
@@ -49,7 +57,10 @@ def rows(path: Path, count: int) -> Path:
         for number in range(count):
             label = LABELS[number % 3]
             chat = [("system", "Say the label."), ("user", f"It is {label}."), ("assistant", label)]
-            file.write(json.dumps({"messages": [{"role": role, "content": text} for role, text in chat]}) + "\n")
+            file.write(
+                json.dumps({"messages": [{"role": role, "content": text} for role, text in chat]})
+                + "\n"
+            )
     return path
 
 
@@ -58,7 +69,10 @@ def metrics(output: Path) -> list[dict[str, Any]]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +81,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     rows(folder / "train.jsonl", 24)
     rows(folder / "validation.jsonl", 6)
-    run("tiny_student.py", "--texts", folder / "train.jsonl", "--output", folder / "student", "--seed", "1", *TINY)
+    run(
+        "tiny_student.py",
+        "--texts",
+        folder / "train.jsonl",
+        "--output",
+        folder / "student",
+        "--seed",
+        "1",
+        *TINY,
+    )
     return folder
 
 
@@ -76,14 +99,32 @@ def test_the_same_texts_and_seed_make_the_same_student(folder: Path, tmp_path: P
     run(*make, tmp_path / "same", "--seed", "1")
     run(*make, tmp_path / "other", "--seed", "2")
     assert digests(tmp_path / "same") == digests(folder / "student")
-    assert digests(tmp_path / "other")["model.safetensors"] != digests(folder / "student")["model.safetensors"]
+    assert (
+        digests(tmp_path / "other")["model.safetensors"]
+        != digests(folder / "student")["model.safetensors"]
+    )
 
 
-def test_a_student_learns_and_what_is_saved_is_what_was_trained(folder: Path, tmp_path: Path) -> None:
+def test_a_student_learns_and_what_is_saved_is_what_was_trained(
+    folder: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "output"
-    given = ("--training-data", folder / "train.jsonl", "--validation-data", folder / "validation.jsonl")
+    given = (
+        "--training-data",
+        folder / "train.jsonl",
+        "--validation-data",
+        folder / "validation.jsonl",
+    )
     said = run(
-        "train.py", "--model", folder / "student", *given, "--output", output, "--num_train_epochs", "15", *QUICK
+        "train.py",
+        "--model",
+        folder / "student",
+        *given,
+        "--output",
+        output,
+        "--num_train_epochs",
+        "15",
+        *QUICK,
     )
     assert "the loss is that of the assistant's turns" in said
     logged = metrics(output)
@@ -97,18 +138,38 @@ def test_a_student_learns_and_what_is_saved_is_what_was_trained(folder: Path, tm
     shares: list[float] = []
     for model in (folder / "student", output / "model"):
         result = tmp_path / "result.json"
-        run("evaluate.py", "--model", model, "--data", folder / "validation.jsonl", "--output", result)
+        run(
+            "evaluate.py",
+            "--model",
+            model,
+            "--data",
+            folder / "validation.jsonl",
+            "--output",
+            result,
+        )
         shares.append(json.loads(result.read_text())["accuracy"])
     assert shares[0] < shares[1]
     assert shares[1] >= 0.5
 
 
-def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(folder: Path, tmp_path: Path) -> None:
+def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
+    folder: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "output"
-    given = ("--model", folder / "student", "--training-data", folder / "train.jsonl", "--output", output)
+    given = (
+        "--model",
+        folder / "student",
+        "--training-data",
+        folder / "train.jsonl",
+        "--output",
+        output,
+    )
     command = [ENVIRONMENT.python, FOLDER / "train.py", *given, "--num_train_epochs", "50", *QUICK]
     process = subprocess.Popen(
-        list(map(str, command)), env=_offline(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        list(map(str, command)),
+        env=_offline(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     give_up = time.monotonic() + 120
     while not list(output.glob("checkpoints/*/trainer_state.json")):
@@ -133,6 +194,8 @@ def test_rows_that_are_no_chat_are_named_by_their_line(folder: Path, tmp_path: P
     bad.write_text(f'{good}\n{{"messages": [{{"role": "user", "content": "and?"}}]}}\n')
     given = ["--model", folder / "student", "--training-data", bad, "--output", tmp_path / "output"]
     command = [ENVIRONMENT.python, FOLDER / "train.py", *given]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=_offline(), check=False)
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, env=_offline(), check=False
+    )
     assert done.returncode != 0
     assert "bad.jsonl, line 2: does not end in an assistant's turn" in done.stderr

@@ -14,7 +14,7 @@ import pytest
 
 from local.bootstrap import Environment
 from local.bootstrap.install import base_python
-from tests.local.bootstrap.checkout import site_packages, small_checkout
+from tests.support.checkout import site_packages, small_checkout
 
 REPOSITORY = Path(__file__).parents[3]
 EXIT_CODE = 3
@@ -79,8 +79,12 @@ def put_in_index(index: Path, version: str) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, text in files.items():
             archive.writestr(name, text)
-        archive.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"]))
-    links = "".join(f'<a href="{file.name}">{file.name}</a>' for file in sorted(wheel.parent.glob("*.whl")))
+        archive.writestr(
+            f"{info}/RECORD", "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
+        )
+    links = "".join(
+        f'<a href="{file.name}">{file.name}</a>' for file in sorted(wheel.parent.glob("*.whl"))
+    )
     (index / "tiny" / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
 
 
@@ -88,15 +92,21 @@ def put_in_index(index: Path, version: str) -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     folder = tmp_path_factory.mktemp("first start")  # with a space in it, as in many a home folder
     shutil.copytree(
-        REPOSITORY / "local", folder / "checkout" / "local", ignore=shutil.ignore_patterns("__pycache__", "azurite")
+        REPOSITORY / "local",
+        folder / "checkout" / "local",
+        ignore=shutil.ignore_patterns("__pycache__", "azurite"),
     )
     environment = small_checkout(folder / "checkout")
     environment.requirements.write_text("tiny==1.0\n")
-    (environment.root / "local" / "commands" / "checks.py").write_text(COMMAND)
+    (environment.root / "local" / "cli" / "commands" / "checks.py").write_text(COMMAND)
     put_in_index(folder / "index", "1.0")
     put_in_index(folder / "index", "1.1")
     (folder / "pip.conf").write_text(PIP_CONF.format(index=(folder / "index").as_uri()))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON", "LOCAL_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "PYTHON", "LOCAL_"))
+    }
     return Checkout(environment, {**kept, "PIP_CONFIG_FILE": str(folder / "pip.conf")})
 
 
@@ -109,21 +119,29 @@ def first(checkout: Checkout) -> list[str]:
     return said
 
 
-def test_the_first_command_sets_up_and_then_runs_in_the_environment(checkout: Checkout, first: list[str]) -> None:
+def test_the_first_command_sets_up_and_then_runs_in_the_environment(
+    checkout: Checkout, first: list[str]
+) -> None:
     for said in first:
-        assert said.endswith(f"ran in {checkout.environment.folder} with tiny 1.0 and ['a', '-k', 'b']\n")
+        assert said.endswith(
+            f"ran in {checkout.environment.folder} with tiny 1.0 and ['a', '-k', 'b']\n"
+        )
 
 
 def test_of_two_commands_at_once_one_installs_and_the_other_waits(first: list[str]) -> None:
     assert sorted("Setting up" in said for said in first) == [False, True]
 
 
-def test_packages_come_from_the_index_that_pip_is_configured_for(checkout: Checkout, first: list[str]) -> None:
+def test_packages_come_from_the_index_that_pip_is_configured_for(
+    checkout: Checkout, first: list[str]
+) -> None:
     index = Path(checkout.settings["PIP_CONFIG_FILE"]).with_name("index").as_uri()
     assert f"Looking in indexes: {index}\n" in checkout.environment.log.read_text()
 
 
-def test_the_second_start_is_instant_and_asks_neither_pip_nor_npm(checkout: Checkout, first: list[str]) -> None:
+def test_the_second_start_is_instant_and_asks_neither_pip_nor_npm(
+    checkout: Checkout, first: list[str]
+) -> None:
     packages, log = site_packages(checkout.environment), checkout.environment.log
     (packages / "pip").rename(packages / "pip-away")
     logged, began = log.stat().st_mtime_ns, time.monotonic()
@@ -136,7 +154,9 @@ def test_the_second_start_is_instant_and_asks_neither_pip_nor_npm(checkout: Chec
     assert log.stat().st_mtime_ns == logged
 
 
-def test_changed_pins_are_installed_by_the_next_command(checkout: Checkout, first: list[str]) -> None:
+def test_changed_pins_are_installed_by_the_next_command(
+    checkout: Checkout, first: list[str]
+) -> None:
     own = site_packages(checkout.environment) / "of_the_users_own.py"
     own.touch()
     checkout.environment.requirements.write_text("tiny==1.1\n")

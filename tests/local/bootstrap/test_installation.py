@@ -11,9 +11,9 @@ import pytest
 
 from local.bootstrap import Environment, Installer, InstallFailed, bring_up_to_date
 from local.bootstrap.install import ANY_REMEDY, REMEDIES, explain_failure, run_program
-from local.locks import FileLock
-from tests.local.bootstrap.checkout import REQUIREMENTS, StandIns, install, site_packages, small_checkout
-from tests.local.polling import wait_for
+from local.runtime.locks import FileLock
+from tests.support.checkout import REQUIREMENTS, StandIns, install, site_packages, small_checkout
+from tests.support.polling import wait_for
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -42,7 +42,9 @@ def test_what_people_see_is_the_reason_and_the_steps(
 
 
 @pytest.mark.parametrize("program", ["venv", "pip", "npm"])
-def test_a_failed_step_ends_the_command_with_the_log_and_a_remedy(environment: Environment, program: str) -> None:
+def test_a_failed_step_ends_the_command_with_the_log_and_a_remedy(
+    environment: Environment, program: str
+) -> None:
     programs = StandIns(environment)
     programs.failing[program] = "ERROR: No matching distribution found for tiny==1.0\n"
     with pytest.raises(SystemExit) as ended:
@@ -101,7 +103,9 @@ def test_a_program_that_cannot_be_started_is_explained(environment: Environment)
         Installer(environment).carry_out(repair, lock)
 
 
-def test_rebuilding_removes_the_old_environment_but_not_what_a_link_points_at(environment: Environment) -> None:
+def test_rebuilding_removes_the_old_environment_but_not_what_a_link_points_at(
+    environment: Environment,
+) -> None:
     elsewhere = environment.root / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "precious").touch()
@@ -147,7 +151,7 @@ def test_others_stay_out_until_the_pip_of_a_killed_installation_has_ended(tmp_pa
         f"while time.monotonic() < give_up and not pathlib.Path({str(finish)!r}).exists(): time.sleep(0.01)"
     )
     installer = (
-        "import sys; from pathlib import Path; from local.locks import FileLock\n"
+        "import sys; from pathlib import Path; from local.runtime.locks import FileLock\n"
         "from local.bootstrap.install import run_program\n"
         f"with FileLock(Path({str(lock)!r})) as lock, open({str(tmp_path / 'log')!r}, 'wb') as log:\n"
         f"    run_program([sys.executable, '-c', {pip!r}], Path.cwd(), log, lock)"

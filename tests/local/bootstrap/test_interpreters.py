@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local.bootstrap.install import base_python
-from tests.local.bootstrap.checkout import small_checkout
+from tests.support.checkout import small_checkout
 
 REPOSITORY = Path(__file__).parents[3]
 ENTRANCE = REPOSITORY / "local" / "__main__.py"
@@ -62,7 +62,9 @@ def test_a_typo_is_answered_before_anything_is_installed(checkout: Path, line: s
     assert not (checkout / ".venv").exists()
 
 
-def test_an_environment_that_stays_broken_is_reported_instead_of_repaired_for_ever(checkout: Path) -> None:
+def test_an_environment_that_stays_broken_is_reported_instead_of_repaired_for_ever(
+    checkout: Path,
+) -> None:
     folder = checkout / ".venv"
     venv.create(folder, symlinks=True)
     answer = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.bootstrap import Environment
-from tests.local.bootstrap.checkout import REQUIREMENTS, install, site_packages, small_checkout
+from tests.support.checkout import REQUIREMENTS, install, site_packages, small_checkout
 
 Damage = Callable[[Environment], object]
 
@@ -24,7 +24,9 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def restamp(environment: Environment, **changes: str) -> None:
-    environment.stamp.write_text(json.dumps({**json.loads(environment.stamp.read_text()), **changes}))
+    environment.stamp.write_text(
+        json.dumps({**json.loads(environment.stamp.read_text()), **changes})
+    )
 
 
 def replace_python(environment: Environment, script: str) -> None:
@@ -44,13 +46,17 @@ def test_a_finished_environment_needs_nothing(environment: Environment) -> None:
 
 
 UPDATES: dict[str, Damage] = {
-    "local/requirements.txt has changed": lambda it: it.requirements.write_text(REQUIREMENTS + "third==1\n"),
+    "local/requirements.txt has changed": lambda it: it.requirements.write_text(
+        REQUIREMENTS + "third==1\n"
+    ),
     "Azurite's pins have changed": lambda it: it.azurite_pins[1].write_text("{}"),
 }
 
 
 @pytest.mark.parametrize("reason", UPDATES)
-def test_changed_pins_are_installed_over_what_is_there(environment: Environment, reason: str) -> None:
+def test_changed_pins_are_installed_over_what_is_there(
+    environment: Environment, reason: str
+) -> None:
     UPDATES[reason](environment)
     repair = environment.repair()
     assert repair
@@ -70,11 +76,20 @@ BREAKAGES: dict[str, tuple[Damage, str]] = {
     "folder is a file": (replace_by_a_file, "does not start"),
     "python removed": (lambda it: it.python.unlink(), "does not start"),
     "python broken": (lambda it: replace_python(it, "exit 1"), "does not start"),
-    "python upgraded": (lambda it: restamp(it, python="3.10.99"), "it was made with Python 3.10.99, which is now"),
+    "python upgraded": (
+        lambda it: restamp(it, python="3.10.99"),
+        "it was made with Python 3.10.99, which is now",
+    ),
     "package removed": (lambda it: (site_packages(it) / "tiny").rmdir(), "tiny was removed"),
-    "other version": (lambda it: (site_packages(it) / "other-2.0.dist-info").rename(site_packages(it) / "x"), "other"),
+    "other version": (
+        lambda it: (site_packages(it) / "other-2.0.dist-info").rename(site_packages(it) / "x"),
+        "other",
+    ),
     "cut short": (lambda it: it.unfinished.touch(), "an earlier installation was not finished"),
-    "made for another folder": (lambda it: restamp(it, folder="/elsewhere/.venv"), "made for /elsewhere/.venv"),
+    "made for another folder": (
+        lambda it: restamp(it, folder="/elsewhere/.venv"),
+        "made for /elsewhere/.venv",
+    ),
 }
 
 
@@ -90,7 +105,9 @@ def test_a_broken_environment_is_made_anew(environment: Environment, what: str) 
     assert environment.repair() is None
 
 
-@pytest.mark.parametrize("text", ["", '{"folder": "cut sho', "[]", "null", '"text"', "1", "{}", '{"packages": null}'])
+@pytest.mark.parametrize(
+    "text", ["", '{"folder": "cut sho', "[]", "null", '"text"', "1", "{}", '{"packages": null}']
+)
 def test_a_damaged_stamp_is_no_stamp(environment: Environment, text: str) -> None:
     environment.stamp.write_text(text)
     repair = environment.repair()
@@ -98,12 +115,16 @@ def test_a_damaged_stamp_is_no_stamp(environment: Environment, text: str) -> Non
     assert (repair.reason, repair.rebuild) == ("it was not made by this command", False)
 
 
-def test_an_environment_without_a_stamp_is_kept_where_it_can_serve(environment: Environment) -> None:
+def test_an_environment_without_a_stamp_is_kept_where_it_can_serve(
+    environment: Environment,
+) -> None:
     environment.stamp.unlink()
     assert install(environment).started == ["pip", "npm"]
 
 
-def test_an_environment_that_someone_made_without_pip_is_made_anew(environment: Environment) -> None:
+def test_an_environment_that_someone_made_without_pip_is_made_anew(
+    environment: Environment,
+) -> None:
     environment.stamp.unlink()
     (environment.programs / "pip").unlink()
     assert install(environment).started == ["venv", "pip", "npm"]

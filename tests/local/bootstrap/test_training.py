@@ -10,7 +10,7 @@ import pytest
 
 from local.bootstrap import InstallFailed
 from local.bootstrap.training import CPU_BUILD, CPU_INDEX, TrainingEnvironment
-from local.locks import FileLock
+from local.runtime.locks import FileLock
 
 
 class Programs:
@@ -46,7 +46,9 @@ def test_it_is_made_once(place: Path) -> None:
     assert programs.commands[2].endswith("requirements.txt")
 
 
-def test_pytorchs_own_index_is_asked_only_where_the_users_has_no_build_for_the_cpu(place: Path) -> None:
+def test_pytorchs_own_index_is_asked_only_where_the_users_has_no_build_for_the_cpu(
+    place: Path,
+) -> None:
     has, lacks = Programs(place), Programs(place.with_name("other"), "torch==")
     TrainingEnvironment(place, has).ensure()
     assert not any(CPU_INDEX in command for command in has.commands)

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-from local.azureml import app_settings
-from local.azureml.environment import DATASTORE, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
-from shared.finetuning import Dataset, FineTuneRequest
-from shared.finetuning.azureml import AzureMLBackend
-from shared.finetuning.azureml_client import forget_clients
-from shared.spec import StudentSpec
-from shared.students import DEFAULT_STUDENT
-from tests.local.azureml.running import HEADER, datastore_uri, emulator
+from local.emulators.azureml import app_settings
+from local.emulators.azureml.environment import DATASTORE, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
+from shared.finetuning.azureml.backend import AzureMLBackend
+from shared.finetuning.azureml.client import forget_clients
+from shared.finetuning.base import Dataset, FineTuneRequest
+from shared.spec.models import StudentSpec
+from shared.students.catalogue import DEFAULT_STUDENT
+from tests.support.azureml import HEADER, datastore_uri, emulator
 
 Start = Callable[..., AzureMLBackend]
 
@@ -89,7 +89,10 @@ def dataset_of(uri: str) -> Dataset:
 
 def request_of(training_uri: str = datastore_uri("nowhere"), **changes: Any) -> FineTuneRequest:
     name = f"nli-sample-{uuid4().hex[:12]}"
-    student = {"model": DEFAULT_STUDENT, "hyperparameters": {"num_train_epochs": 2, "learning_rate": 2e-5}}
+    student = {
+        "model": DEFAULT_STUDENT,
+        "hyperparameters": {"num_train_epochs": 2, "learning_rate": 2e-5},
+    }
     student |= changes.pop("student", {})
     validation_uri = changes.pop("validation_uri", None)
     settings: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.finetuning import JobState, JobStatus
+from shared.finetuning.base import JobState, JobStatus
 from shared.finetuning.outcome import job_outcome, job_view
 
 
@@ -45,8 +45,12 @@ def test_a_job_that_was_cancelled_for_its_deadline_is_a_failure_that_says_so() -
     )
 
 
-@pytest.mark.parametrize(("said", "told"), [("bad row 3", "bad row 3"), (None, "the service gives no reason")])
-def test_a_failed_job_tells_the_services_reason_or_that_there_is_none(said: str | None, told: str) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"), [("bad row 3", "bad row 3"), (None, "the service gives no reason")]
+)
+def test_a_failed_job_tells_the_services_reason_or_that_there_is_none(
+    said: str | None, told: str
+) -> None:
     outcome = job_outcome(job(JobStatus.FAILED, message=said), None)
     assert outcome is not None
     assert (outcome["status"], outcome["error"]["code"]) == ("failed", "finetuning")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.finetuning import JobStatus
+from shared.finetuning.base import JobStatus
 from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
 
 
@@ -18,7 +18,9 @@ def test_the_table_holds_exactly_the_statuses_that_the_sdk_knows() -> None:
 def test_only_completed_is_success_and_only_three_are_ends() -> None:
     ends = {name for name, status in AZUREML_STATUSES.items() if status.is_terminal}
     assert ends == {"Completed", "Failed", "Canceled"}
-    assert [name for name, status in AZUREML_STATUSES.items() if status is JobStatus.COMPLETED] == ["Completed"]
+    assert [name for name, status in AZUREML_STATUSES.items() if status is JobStatus.COMPLETED] == [
+        "Completed"
+    ]
 
 
 @pytest.mark.parametrize("status", [None, "", "BrandNew"])

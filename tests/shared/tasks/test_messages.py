@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rows import Message, Row
-from shared.spec import PromptSpec
+from shared.dataset.rows import Message, Row
 from shared.tasks import TASKS, Answer
+from shared.tasks.prompt_spec import PromptSpec
 
 SYSTEM = "Answer with 'yes' or 'no', in lower case, and be kind."
 QUESTION = "Does it rain?"
@@ -27,7 +27,11 @@ def row(*turns: str, system: str | None = SYSTEM) -> Row:
 
 
 def sent(
-    task: str, asked: Row, prompt: PromptSpec = PLAIN, answers: tuple[str, ...] = (), complaint: str | None = None
+    task: str,
+    asked: Row,
+    prompt: PromptSpec = PLAIN,
+    answers: tuple[str, ...] = (),
+    complaint: str | None = None,
 ) -> list[tuple[str, str]]:
     given_answers = [Answer(text) for text in answers]
     messages = TASKS[task].teacher_messages(asked, prompt, given_answers, complaint)
@@ -48,15 +52,22 @@ def test_a_plain_question_reaches_the_teacher_as_it_is(task: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "prompt"), [("nli", REASONED), ("nlu_qa", REASONED), ("math", REASONED), ("summarization", DENSE)]
+    ("task", "prompt"),
+    [("nli", REASONED), ("nlu_qa", REASONED), ("math", REASONED), ("summarization", DENSE)],
 )
-def test_instructions_are_added_to_the_rows_own_prompt_and_replace_nothing(task: str, prompt: PromptSpec) -> None:
+def test_instructions_are_added_to_the_rows_own_prompt_and_replace_nothing(
+    task: str, prompt: PromptSpec
+) -> None:
     (role, system), user = sent(task, row(QUESTION), prompt)
     assert (role, user) == ("system", ("user", QUESTION))
     assert system.startswith(SYSTEM)
     assert "JSON" in system.removeprefix(SYSTEM)
     (role, alone), user = sent(task, row(QUESTION, system=None), prompt)
-    assert (role, user, alone) == ("system", ("user", QUESTION), system.removeprefix(SYSTEM).lstrip())
+    assert (role, user, alone) == (
+        "system",
+        ("user", QUESTION),
+        system.removeprefix(SYSTEM).lstrip(),
+    )
 
 
 def test_the_teacher_is_told_the_word_limit() -> None:
@@ -142,5 +153,7 @@ def test_roles_take_turns_and_every_user_turn_is_answered(
     example = learned("conversation", asked, *answers, system_role=system_role)
     roles = [role for role, _ in example if role != "system"]
     assert roles == ["user", "assistant"] * len(answers)
-    assert [text for role, text in example if role == "assistant"] == [answer.text for answer in answers]
+    assert [text for role, text in example if role == "assistant"] == [
+        answer.text for answer in answers
+    ]
     assert (example[0][0] == "system") == (system is not None and system_role)

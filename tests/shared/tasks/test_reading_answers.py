@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rows import Row
-from shared.spec import PromptSpec
+from shared.dataset.rows import Row
 from shared.tasks import TASKS, Answer, Unreadable
+from shared.tasks.prompt_spec import PromptSpec
 
 PLAIN = PromptSpec()
 REASONED = PromptSpec(chain_of_thought=True)
@@ -23,10 +23,13 @@ def row(user: str, system: str | None = None) -> Row:
 
 
 NLI = row(
-    "Premise: It rains.\nHypothesis: It is 'wet'.", "Answer with one of 'entailment', 'contradiction', 'neutral'."
+    "Premise: It rains.\nHypothesis: It is 'wet'.",
+    "Answer with one of 'entailment', 'contradiction', 'neutral'.",
 )
 YES_NO = row("Premise: a\nHypothesis: b", "Your output should be one of the labels 'yes' or 'no'.")
-CHOICES = row("Question: Where do fish live?\nAnswer Choices:\n(A) in water\n(B) in trees\n(C) on the moon")
+CHOICES = row(
+    "Question: Where do fish live?\nAnswer Choices:\n(A) in water\n(B) in trees\n(C) on the moon"
+)
 SUM = row("How many apples are left?")
 
 
@@ -127,7 +130,9 @@ def test_chain_of_thought_without_its_json_object_is_unreadable() -> None:
 
 
 def test_a_summary_over_the_word_limit_is_not_accepted_and_says_by_how_much() -> None:
-    answer = TASKS["summarization"].read(SUM, DENSE, '{"steps": [{"summary": "' + "word " * 11 + '"}]}')
+    answer = TASKS["summarization"].read(
+        SUM, DENSE, '{"steps": [{"summary": "' + "word " * 11 + '"}]}'
+    )
     assert isinstance(answer, Unreadable)
     assert "11 words, the limit is 10" in answer.detail
 
@@ -150,7 +155,9 @@ def test_any_reply_gives_a_value_or_a_named_reason(task: str, reply: str, reason
 
 @given(
     value=st.sampled_from(["entailment", "neutral", "contradiction"]),
-    dress=st.sampled_from(["{}", "```\n{}\n```", "<think>hm</think>\n{}", "  {}\n\n", "Answer: {}", "**{}**"]),
+    dress=st.sampled_from(
+        ["{}", "```\n{}\n```", "<think>hm</think>\n{}", "  {}\n\n", "Answer: {}", "**{}**"]
+    ),
 )
 def test_dressing_a_valid_answer_never_changes_what_is_read(value: str, dress: str) -> None:
     assert read("nli", NLI, dress.format(value)) == value

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rows import as_jsonl
-from shared.spec import PromptSpec
+from shared.dataset.rows import as_jsonl
 from shared.tasks import TASKS, Answer
+from shared.tasks.prompt_spec import PromptSpec
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, PLAIN, REASONED, read
 from tests.shared.tasks.test_reading_properties import SHORT
 
@@ -26,7 +26,9 @@ BITS = [
     "(A)", "B", "7", "1/", ",", "neutral", " not ", "\n", "\ud800", "\\u",
     "\\", "1e9", "[", "NaN", '{"steps": [{"summary": ', "$", "=", "-", "½", "٣",
 ]  # fmt: skip
-hostile = st.text(max_size=300) | st.lists(st.sampled_from(BITS) | st.text(max_size=3), max_size=60).map("".join)
+hostile = st.text(max_size=300) | st.lists(
+    st.sampled_from(BITS) | st.text(max_size=3), max_size=60
+).map("".join)
 
 
 @pytest.mark.parametrize(("task", "prompt"), PROMPTS)

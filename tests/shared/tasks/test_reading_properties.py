@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.rows import Row
+from shared.dataset.rows import Row
 from shared.tasks import TASKS, Answer, Unreadable
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, PLAIN, REASONED, SUM, read
 
@@ -41,7 +41,9 @@ def around(fence: Wrapper, thinking: Wrapper) -> Wrapper:
     return lambda text: thinking(fence(text))
 
 
-OUTER = [around(fence, thinking) for fence in FENCES for thinking in THINKING]  # around a whole reply of any task
+OUTER = [
+    around(fence, thinking) for fence in FENCES for thinking in THINKING
+]  # around a whole reply of any task
 AROUND_SHORT = dress(  # around a short answer
     "**§**",
     "`§`",
@@ -93,16 +95,28 @@ def test_no_dress_changes_a_reasoned_answer(task: str, data: st.DataObject) -> N
     value = data.draw(st.sampled_from(values))
     reasoning = data.draw(st.text(min_size=1, max_size=40).filter(str.strip))
     said = data.draw(st.sampled_from([*AROUND_SHORT[:5], *MARKED[:5]]))(value)
-    reply = json.dumps({"reasoning": reasoning, "answer": said}, ensure_ascii=data.draw(st.booleans()))
-    around = dress("§", "```json\n§\n```", "Sure! Here it is: §\nLet me know!", '{"answer": "99"}\n§', "\\frac{1}{2} §")
-    reply = data.draw(st.sampled_from(around))(reply if data.draw(st.booleans()) else reply[:-1] + ",\n}")
+    reply = json.dumps(
+        {"reasoning": reasoning, "answer": said}, ensure_ascii=data.draw(st.booleans())
+    )
+    around = dress(
+        "§",
+        "```json\n§\n```",
+        "Sure! Here it is: §\nLet me know!",
+        '{"answer": "99"}\n§',
+        "\\frac{1}{2} §",
+    )
+    reply = data.draw(st.sampled_from(around))(
+        reply if data.draw(st.booleans()) else reply[:-1] + ",\n}"
+    )
     answer = TASKS[task].read(row, REASONED, data.draw(st.sampled_from(OUTER))(reply))
     assert answer == Answer(value, reasoning.strip())
 
 
 sentences = st.text(st.characters(categories=["L"]), min_size=1, max_size=8)
 prose = (
-    st.lists(sentences, min_size=2, max_size=12).map(lambda words: " ".join(words) + ".").filter(lambda t: len(t) > 8)
+    st.lists(sentences, min_size=2, max_size=12)
+    .map(lambda words: " ".join(words) + ".")
+    .filter(lambda t: len(t) > 8)
 )
 
 
@@ -168,7 +182,10 @@ def test_an_answer_that_hedges_is_no_answer(task: str, data: st.DataObject) -> N
 def spellings(number: Fraction) -> list[str]:
     """Ways to write a number that a teacher might use."""
     negative, size = number < 0, abs(number)
-    texts = [f"{size.numerator}/{size.denominator}", f"{size.numerator * 6} / {size.denominator * 6}"]
+    texts = [
+        f"{size.numerator}/{size.denominator}",
+        f"{size.numerator * 6} / {size.denominator * 6}",
+    ]
     texts += [f"\\frac{{{size.numerator}}}{{{size.denominator}}}"]
     if size.denominator == 1:
         texts += [
@@ -178,7 +195,11 @@ def spellings(number: Fraction) -> list[str]:
             f"{size.numerator}.",
             f"0{size}",
         ]
-        texts += [f"{size.numerator}e0", f"{size.numerator}0 × 10^{{-1}}", f"{size.numerator:,}.0 apples per child"]
+        texts += [
+            f"{size.numerator}e0",
+            f"{size.numerator}0 × 10^{{-1}}",
+            f"{size.numerator:,}.0 apples per child",
+        ]
         texts += [
             f"{size.numerator}%",
             f"{size.numerator}\\%",
@@ -186,10 +207,15 @@ def spellings(number: Fraction) -> list[str]:
             f"{size.numerator} m^2",
         ]
     minus = ["-", "−", "–", "- ", "-$"] if negative else ["", "+", "$", "€ ", "x = ", "2 + 2 = "]
-    return [f"{sign}{text}" for sign in minus for text in texts if not ("$" in sign and "frac" in text)]
+    return [
+        f"{sign}{text}" for sign in minus for text in texts if not ("$" in sign and "frac" in text)
+    ]
 
 
-@given(top=st.integers(-(10**9), 10**9), bottom=st.sampled_from([1, 1, 1, 2, 3, 4, 5, 7, 8, 12, 100, 128]))
+@given(
+    top=st.integers(-(10**9), 10**9),
+    bottom=st.sampled_from([1, 1, 1, 2, 3, 4, 5, 7, 8, 12, 100, 128]),
+)
 @example(top=-1, bottom=2)
 def test_equal_numbers_have_equal_texts(top: int, bottom: int) -> None:
     number = Fraction(top, bottom)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.rows import Row, parse_row
+from shared.dataset.rows import Row, parse_row
 from shared.tasks import TASKS
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, SUM, read
 
@@ -14,7 +14,9 @@ REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY.parent / "shared" / "data"
 
 
-@pytest.mark.parametrize("given_text", ["1.234,50", "12,34", "0,5", "1.2.3", "12:30", "5:5", "1/2/3", "5-3", "10–12"])
+@pytest.mark.parametrize(
+    "given_text", ["1.234,50", "12,34", "0,5", "1.2.3", "12:30", "5:5", "1/2/3", "5-3", "10–12"]
+)
 @pytest.mark.parametrize("form", ["§", "Answer: §", "\\boxed{§}", '{"answer": "§"}'])
 def test_a_number_that_can_be_read_in_two_ways_is_refused(given_text: str, form: str) -> None:
     assert read("math", SUM, form.replace("§", given_text)) in ("<no_number>", "<several_numbers>")
@@ -89,7 +91,9 @@ def test_a_label_is_stated_or_not_read(reply: str, expected: str) -> None:
 
 
 def test_an_apostrophe_in_the_prompt_does_not_hide_a_label() -> None:
-    row = Row(({"role": "system", "content": "Answer with the row's label 'yes' or 'no'."}, *NLI.turns))
+    row = Row(
+        ({"role": "system", "content": "Answer with the row's label 'yes' or 'no'."}, *NLI.turns)
+    )
     assert read("nli", row, "Yes.") == "yes"
     assert read("nli", row, "No, it does not.") == "no"
 
@@ -97,13 +101,17 @@ def test_an_apostrophe_in_the_prompt_does_not_hide_a_label() -> None:
 def unreadable_references(folder: Path, task: str) -> list[str]:
     """The references of the files of a task that it cannot read as its own answers."""
     found: list[str] = []
-    for line in [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()]:
+    for line in [
+        line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()
+    ]:
         row = parse_row(line)
         checked = TASKS[task].check(row) if isinstance(row, Row) else row
         assert isinstance(checked, Row), checked
         references = [checked.reference] if checked.reference is not None else []
         if task == "conversation":
-            references = [message["content"] for message in checked.turns if message["role"] == "assistant"]
+            references = [
+                message["content"] for message in checked.turns if message["role"] == "assistant"
+            ]
         found += [text for text in references if read(task, checked, text) != text.strip()]
     return found
 

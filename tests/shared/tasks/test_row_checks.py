@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.rows import Message, Rejection, Row
+from shared.dataset.rows import Message, Rejection, Row
 from shared.tasks import TASKS
 
 CHOICES = "Where do fish live?\n(A) in water\n(B) in trees"
@@ -54,7 +54,9 @@ def test_a_conversation_takes_any_number_of_turns(turns: int) -> None:
     assert TASKS["conversation"].turns(checked) == (turns + 1) // 2
 
 
-@pytest.mark.parametrize("question", ["Where do fish live?", "(A) in water", "A fish (A) or a tree (B)?"])
+@pytest.mark.parametrize(
+    "question", ["Where do fish live?", "(A) in water", "A fish (A) or a tree (B)?"]
+)
 def test_a_choice_question_needs_choices_that_can_be_told_apart(question: str) -> None:
     checked = check("nlu_qa", question)
     assert isinstance(checked, Rejection)
@@ -62,7 +64,8 @@ def test_a_choice_question_needs_choices_that_can_be_told_apart(question: str) -
 
 
 @pytest.mark.parametrize(
-    "question", [CHOICES, "Where?\nA) here\nB) there", "Where?\n  A. here\n  B. there", "?\nA: x\nB: y"]
+    "question",
+    [CHOICES, "Where?\nA) here\nB) there", "Where?\n  A. here\n  B. there", "?\nA: x\nB: y"],
 )
 def test_choices_are_seen_in_each_usual_spelling(question: str) -> None:
     assert isinstance(check("nlu_qa", question), Row)

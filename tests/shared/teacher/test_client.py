@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from shared.rows import Message
-from shared.settings import Settings, load
-from shared.spec import TeacherSpec
+from shared.core.settings import Settings, load
+from shared.dataset.rows import Message
+from shared.spec.models import TeacherSpec
 from shared.teacher import RowFailure, Teacher, TeacherDown, open_teacher
 
 HELLO: list[Message] = [{"role": "user", "content": "hello"}]
@@ -38,7 +38,9 @@ def settings(base_url: str) -> Settings:
 def completion(text: str = "hi", **message: Any) -> dict[str, Any]:
     return {
         "model": "m-1",
-        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": text, **message}}],
+        "choices": [
+            {"finish_reason": "stop", "message": {"role": "assistant", "content": text, **message}}
+        ],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2},
     }
 
@@ -76,7 +78,11 @@ class Script:
             await asyncio.sleep(0.02)
             return web.json_response(completion(reply))
         status, body, headers = reply
-        return web.Response(status=status, body=body if isinstance(body, bytes) else json.dumps(body), headers=headers)
+        return web.Response(
+            status=status,
+            body=body if isinstance(body, bytes) else json.dumps(body),
+            headers=headers,
+        )
 
 
 @asynccontextmanager
@@ -89,7 +95,9 @@ async def teacher_of(script: Script, **spec: Any) -> AsyncGenerator[Teacher]:
     await site.start()
     host, port = runner.addresses[0][:2]
     try:
-        async with open_teacher(settings(f"http://{host}:{port}/v1"), TeacherSpec(model="m", **spec)) as teacher:
+        async with open_teacher(
+            settings(f"http://{host}:{port}/v1"), TeacherSpec(model="m", **spec)
+        ) as teacher:
             yield teacher
     finally:
         await runner.cleanup()
@@ -98,7 +106,13 @@ async def teacher_of(script: Script, **spec: Any) -> AsyncGenerator[Teacher]:
 async def test_a_reply_comes_with_its_text_and_usage() -> None:
     async with teacher_of(Script()) as teacher:
         reply = await teacher.complete(HELLO)
-    assert (reply.text, reply.prompt_tokens, reply.completion_tokens, reply.model, reply.requests) == (
+    assert (
+        reply.text,
+        reply.prompt_tokens,
+        reply.completion_tokens,
+        reply.model,
+        reply.requests,
+    ) == (
         "hi",
         3,
         2,
@@ -122,7 +136,15 @@ async def test_the_endpoints_path_is_not_appended_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [(500, {}, {}), (503, b"busy", {}), (408, {}, {}), (409, {}, {}), "reset", (200, b"<html>", {})]
+    "failure",
+    [
+        (500, {}, {}),
+        (503, b"busy", {}),
+        (408, {}, {}),
+        (409, {}, {}),
+        "reset",
+        (200, b"<html>", {}),
+    ],
 )
 async def test_passing_failures_are_asked_again(failure: Any) -> None:
     async with teacher_of(Script(failure)) as teacher:
@@ -136,7 +158,9 @@ async def test_a_request_that_hangs_is_given_up_and_asked_again() -> None:
 
 
 @pytest.mark.parametrize("header", [{"retry-after-ms": "300"}, {"Retry-After": "0.3"}])
-async def test_a_throttled_teacher_is_left_alone_for_as_long_as_it_asks(header: dict[str, str]) -> None:
+async def test_a_throttled_teacher_is_left_alone_for_as_long_as_it_asks(
+    header: dict[str, str],
+) -> None:
     async with teacher_of(Script((429, {"error": {"message": "slow down"}}, header))) as teacher:
         began = time.monotonic()
         reply = await teacher.complete(HELLO)
@@ -175,16 +199,21 @@ async def test_a_bad_request_costs_one_row_and_one_request() -> None:
 
 
 async def test_the_content_filter_is_named() -> None:
-    async with teacher_of(Script((400, {"error": {"code": "content_filter", "message": "filtered"}}, {}))) as teacher:
+    async with teacher_of(
+        Script((400, {"error": {"code": "content_filter", "message": "filtered"}}, {}))
+    ) as teacher:
         with pytest.raises(RowFailure) as failure:
             await teacher.complete(HELLO)
     assert failure.value.reason == "content_filter"
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(401, "invalid_api_key"), (403, "x"), (404, "model_not_found"), (429, "insufficient_quota")]
+    ("status", "code"),
+    [(401, "invalid_api_key"), (403, "x"), (404, "model_not_found"), (429, "insufficient_quota")],
 )
-async def test_what_no_row_can_survive_ends_the_run_with_the_teachers_own_message(status: int, code: str) -> None:
+async def test_what_no_row_can_survive_ends_the_run_with_the_teachers_own_message(
+    status: int, code: str
+) -> None:
     script = Script((status, {"error": {"code": code, "message": "the teacher's own words"}}, {}))
     async with teacher_of(script) as teacher:
         with pytest.raises(TeacherDown, match="the teacher's own words"):

@@ -27,12 +27,21 @@ def test_text_usage_and_model_are_read() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
     completion = read(body({"content": "hi"}, usage=usage))
     assert (completion.text, completion.finish_reason, completion.model) == ("hi", "stop", "m")
-    assert (completion.prompt_tokens, completion.completion_tokens, completion.requests) == (3, 2, 1)
+    assert (completion.prompt_tokens, completion.completion_tokens, completion.requests) == (
+        3,
+        2,
+        1,
+    )
 
 
 def test_what_a_server_leaves_out_is_empty() -> None:
     completion = read(b'{"choices": [{"message": {"content": null}}]}')
-    assert (completion.text, completion.finish_reason, completion.refusal, completion.prompt_tokens) == (
+    assert (
+        completion.text,
+        completion.finish_reason,
+        completion.refusal,
+        completion.prompt_tokens,
+    ) == (
         "",
         "",
         None,
@@ -46,7 +55,8 @@ def test_refusals_and_reasoning_are_read_from_their_own_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"[" * 99_999]
+    "content",
+    [b"", b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"[" * 99_999],
 )
 def test_what_is_no_completion_is_none(content: bytes) -> None:
     assert parse_completion(content) is None

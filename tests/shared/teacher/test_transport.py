@@ -17,7 +17,7 @@ import pytest
 
 from shared.teacher import transport
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
-from tests.local.in_a_thread import PATIENCE
+from tests.support.in_a_thread import PATIENCE
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -52,7 +52,9 @@ async def server(
     port = listening.sockets[0].getsockname()[1]
     try:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        async with Connections(f"{'https' if tls else 'http'}://{place}/v1/chat/completions") as connections:
+        async with Connections(
+            f"{'https' if tls else 'http'}://{place}/v1/chat/completions"
+        ) as connections:
             yield connections, made
     finally:
         listening.close()
@@ -102,10 +104,15 @@ async def test_requests_at_the_same_time_have_a_connection_each() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n", b"1\r\ni\r\n0\r\n\r\n"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n",
+            b"1\r\ni\r\n0\r\n\r\n",
+        ),
         (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK,),
-        (b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",),  # as Apache offers
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",
+        ),  # as Apache offers
         (b"HTTP/1.1 2", b"00 OK\r\nContent-Le", b"ngth: 2\r\n\r\nh", b"i"),
     ],
 )
@@ -149,9 +156,13 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> No
 
 
 async def test_what_nobody_asked_for_is_never_taken_for_a_reply() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def serve(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         await read_request(reader)
-        writer.write(OK + (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse" if number == 0 else b""))
+        writer.write(
+            OK + (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse" if number == 0 else b"")
+        )
         await reader.read()
 
     async with server(serve) as (connections, _):
@@ -161,7 +172,9 @@ async def test_what_nobody_asked_for_is_never_taken_for_a_reply() -> None:
 
 
 async def test_what_comes_on_an_idle_connection_ends_it() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def serve(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         while True:
             await read_request(reader)
             writer.write(OK)
@@ -183,7 +196,9 @@ async def test_a_connection_that_told_to_close_is_not_used_though_the_server_lef
     assert made == [0, 1]
 
 
-async def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_was_idle_for_long_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(transport, "IDLE_SECONDS", 0.02)
     async with server(answering(OK)) as (connections, made):
         await ask(connections)
@@ -198,7 +213,9 @@ async def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: p
 async def test_a_request_that_is_given_up_ends_its_connection(how: str) -> None:
     ended = asyncio.Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def serve(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         body = await read_request(reader)
         if number == 0:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfa")
@@ -209,7 +226,9 @@ async def test_a_request_that_is_given_up_ends_its_connection(how: str) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     async with server(serve) as (connections, made):
-        asking = asyncio.create_task(ask(connections, b"first", timeout=0.05 if how == "timeout" else 5))
+        asking = asyncio.create_task(
+            ask(connections, b"first", timeout=0.05 if how == "timeout" else 5)
+        )
         await asyncio.sleep(0.02)
         if how == "cancelled":
             asking.cancel()
@@ -229,9 +248,13 @@ async def test_connecting_that_is_given_up_at_any_moment_leaves_no_socket_open(
     async def resolved(host: str, port: int, **_: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)  # at once: turns are spent on connecting
+    monkeypatch.setattr(
+        asyncio.get_running_loop(), "getaddrinfo", resolved
+    )  # at once: turns are spent on connecting
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def serve(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         nonlocal closed
         try:
             await reader.read()  # until the client's end is closed
@@ -268,7 +291,10 @@ async def test_replies_are_those_of_their_requests_when_others_are_cancelled() -
             # connections for all, as CPython's race of address families leaves a socket to the garbage collector
             # when it is cancelled in the moment that it has won
             await asyncio.gather(*[ask(connections, b"%d" % number) for number in range(30)])
-            asking = [asyncio.create_task(ask(connections, b"%d" % (30 * wave + each))) for each in range(30)]
+            asking = [
+                asyncio.create_task(ask(connections, b"%d" % (30 * wave + each)))
+                for each in range(30)
+            ]
             await asyncio.sleep(0.002 * wave)
             for task in asking[::3]:
                 task.cancel()
@@ -280,7 +306,9 @@ async def test_replies_are_those_of_their_requests_when_others_are_cancelled() -
 
 
 async def test_a_late_reply_is_never_given_to_another_request() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    async def serve(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         while True:
             await read_request(reader)
             await asyncio.sleep(0.3 if number == 0 else 0)
@@ -297,7 +325,12 @@ async def test_a_late_reply_is_never_given_to_another_request() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", b"HTTP/1.1 200 OK\r\nContent", b"SSH-2.0-x\r\n\r\n"],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent",
+        b"SSH-2.0-x\r\n\r\n",
+    ],
 )
 async def test_what_is_no_whole_reply_is_none(sent: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
@@ -322,7 +355,9 @@ async def test_a_connection_that_is_reset_brings_no_reply(sent: bytes) -> None:
         await read_request(reader)
         writer.write(sent)
         await asyncio.sleep(0.02)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         writer.transport.abort()
 
     async with server(serve) as (connections, _):
@@ -330,7 +365,9 @@ async def test_a_connection_that_is_reset_brings_no_reply(sent: bytes) -> None:
             await ask(connections)
 
 
-@pytest.mark.parametrize("garbage", [b"\0\1\2\3", b"HTTP/9.9 yes\r\n\r\n", b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"\0\1\2\3", b"HTTP/9.9 yes\r\n\r\n", b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"]
+)
 async def test_what_is_no_http_is_no_reply_though_the_connection_stays(garbage: bytes) -> None:
     async with server(answering(garbage)) as (connections, made):
         for _ in range(2):
@@ -387,14 +424,21 @@ def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     chain, private = folder / "teacher.pem", folder / "teacher.key"
     chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, private)

@@ -1,7 +1,0 @@
-"""Azure OpenAI's fine-tuning API on one machine, for the unmodified SDK: files, jobs, events, models. It trains nothing."""
-
-from local.azure_openai.environment import app_settings
-from local.azure_openai.options import EmulatorOptions
-from local.azure_openai.server import RunningEmulator, serve
-
-__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]

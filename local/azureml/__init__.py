@@ -1,7 +1,0 @@
-"""An AzureML workspace on one machine, for the unmodified SDK. It trains nothing by itself, and runs commands when told to."""
-
-from local.azureml.environment import app_settings
-from local.azureml.options import EmulatorOptions
-from local.azureml.server import RunningEmulator, serve
-
-__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]

@@ -1,0 +1,100 @@
+"""Whether a run did what it was asked to, judged by its files and counts alone. The demo's exit code rests on this."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local.emulators.chat_dataset import check_chat_dataset
+from local.runtime.client import View
+
+
+def check_run(view: View, inputs: Mapping[str, Path], outputs: Path) -> list[str]:
+    """Problems of a run, none if all is well.
+
+    `view` is the status that the API gave, `inputs` the uploaded file of each split, `outputs` the folder with the run's files.
+    """
+    if view["status"] != "completed":
+        return [f"ended as {view['status']}{_error(view)}"]
+    rejected, problems = _rejected_rows(outputs / "rejected.jsonl")
+    for split, uploaded in inputs.items():
+        problems += _check_split(
+            split, view["splits"].get(split), uploaded, rejected[split], outputs
+        )
+    problems += _check_report(view, outputs / "report.json")
+    return problems + _check_model(view)
+
+
+def rows_in(path: Path) -> int:
+    """Rows of an uploaded file: its lines that are not blank."""
+    return sum(1 for line in path.read_bytes().split(b"\n") if line.strip(b" \t\r\xef\xbb\xbf"))
+
+
+def _check_split(
+    split: str, counts: Any, uploaded: Path, rejected: int, outputs: Path
+) -> list[str]:
+    accepted, problems = check_chat_dataset(outputs / f"{split}.jsonl")
+    rows = rows_in(uploaded)
+    held_out: int = counts.get("held_out", 0) if counts else 0
+    if held_out:
+        validation, damaged = check_chat_dataset(outputs / "validation.jsonl")
+        problems += damaged
+        if validation != held_out:
+            problems.append(
+                f"{split}: {held_out} rows were held out, but validation.jsonl has {validation}"
+            )
+        accepted += validation
+    if accepted + rejected != rows:
+        problems.append(
+            f"{split}: {rows} rows went in, but {accepted} came out and {rejected} were rejected"
+        )
+    found = {"rows": rows, "done": rows, "accepted": accepted, "rejected": rejected}
+    told = {name: counts.get(name) for name in found} if counts else None
+    if told != found:
+        problems.append(f"{split}: the status says {told}, the files say {found}")
+    return problems
+
+
+def _rejected_rows(path: Path) -> tuple[Counter[str], list[str]]:
+    """Rejected rows by split."""
+    if not path.is_file():
+        return Counter(), [f"{path.name} is missing"]
+    try:
+        return Counter(json.loads(line)["split"] for line in path.read_bytes().splitlines()), []
+    except (ValueError, KeyError, TypeError) as error:
+        return Counter(), [f"{path.name} cannot be read ({error!r})"]
+
+
+def _check_report(view: View, path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"{path.name} is missing"]
+    try:
+        report: Any = json.loads(path.read_bytes())
+        told = (report["run"], report["status"])
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{path.name} cannot be read ({error!r})"]
+    if told != (view["id"], "completed"):
+        return [f"{path.name} is of run {told[0]}, status {told[1]}"]
+    return []
+
+
+def _check_model(view: View) -> list[str]:
+    jobs: list[Mapping[str, Any]] = view.get("students") or [view["finetune"] or {}]
+    return [
+        f"no model was registered (fine-tuning status: {job.get('status', 'no job')})"
+        for job in jobs
+        if not job.get("model")
+    ]
+
+
+def _error(view: View) -> str:
+    error: Mapping[str, Any] | None = view["error"]
+    if not error:
+        return ""
+    details = "".join(
+        f"\n      {detail['where']}: {detail['problem']}" for detail in error.get("details", [])
+    )
+    return f": {error['message']} ({error['code']}){details}"

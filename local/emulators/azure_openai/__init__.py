@@ -1,0 +1,7 @@
+"""Azure OpenAI's fine-tuning API on one machine, for the unmodified SDK: files, jobs, events, models. It trains nothing."""
+
+from local.emulators.azure_openai.environment import app_settings
+from local.emulators.azure_openai.options import EmulatorOptions
+from local.emulators.azure_openai.server import RunningEmulator, serve
+
+__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]

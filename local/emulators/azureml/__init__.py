@@ -1,0 +1,7 @@
+"""An AzureML workspace on one machine, for the unmodified SDK. It trains nothing by itself, and runs commands when told to."""
+
+from local.emulators.azureml.environment import app_settings
+from local.emulators.azureml.options import EmulatorOptions
+from local.emulators.azureml.server import RunningEmulator, serve
+
+__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]

@@ -1,0 +1,63 @@
+"""Everyday facts for multiple-choice questions: each answer with the words that point to it."""
+
+from __future__ import annotations
+
+from local.emulators.teacher.answers.text import stem
+
+_FACTS: dict[str, str] = {
+    "scissors": "cut sheet paper ribbon cloth hair",
+    "compass": "find way fog north direction lost",
+    "hammer": "fasten nail hit beat",
+    "tape measure": "measure length room width size",
+    "watering can": "water seedlings plants garden row",
+    "binoculars": "look distant ship far birds watch",
+    "kettle": "boil water tea heat",
+    "towel": "dry wet hair body swim",
+    "screwdriver": "tighten screw loosen",
+    "ladle": "carry serve soup table stew",
+    "broom": "sweep floor dust kitchen",
+    "needle": "sew button stitch thread",
+    "umbrella": "stay dry shower rain wet",
+    "key": "open locked door unlock lock",
+    "hospital": "stethoscope doctor nurse surgery patient ill",
+    "church": "pulpit priest altar pray mass",
+    "ship": "anchor captain sail sailor deck",
+    "classroom": "blackboard pupils lesson teacher desk",
+    "bakery": "fresh loaves bread rolls baker cake",
+    "airport": "runway plane flight pilot luggage passport baggage",
+    "courtroom": "judge jury trial lawyer verdict",
+    "farm": "hay bales barn tractor cows plough",
+    "kitchen": "refrigerator stove cook oven dishes cheese",
+    "library": "rows novels books borrow read shelves",
+    "observatory": "telescope stars astronomer planets",
+    "swimming pool": "diving board swim lanes lifeguard",
+    "desert": "camels sand dunes dry cactus",
+    "bank": "vault full money account loan teller",
+    "plumber": "pipe sink leaking tap drain",
+    "dentist": "tooth aching teeth cavity",
+    "electrician": "lights flickering wiring socket fuse",
+    "veterinarian": "dog stopped eating cat pet ill animal",
+    "carpenter": "roof beams replacing wood furniture",
+    "tailor": "suit made shorter trousers dress hem",
+    "mechanic": "car engine start brakes oil",
+    "gardener": "hedge grown wild lawn flowers prune",
+    "firefighter": "smoke barn thicker fire flames burning",
+    "optician": "reading glasses weak eyes see blurred",
+    "doctor": "ill fever medicine patient sick",
+    "bookstore": "magazines books printed works buy",
+    "fast food restaurant": "hamburger fries burger meal",
+    "television": "entertainment cable watch channel",
+    "atlas": "maps highway roads country",
+    "umbrella stand": "umbrella hall",
+    "refrigerator": "milk cold keep cheese leftovers",
+    "school": "pupils learn students lessons education",
+    "office": "work desk meeting employee computer",
+    "theater": "actors stage play curtain show",
+    "zoo": "animals cage visitors monkeys",
+    "forest": "trees fox deer wild hike",
+    "ocean": "fish waves whale salt shark",
+    "bed": "sleep tired night rest pillow",
+}
+FACTS = {
+    answer: frozenset(stem(word) for word in hints.split()) for answer, hints in _FACTS.items()
+}

@@ -1,0 +1,283 @@
+"""Blob triggers: which blobs concern a function, and calling it with what the Azure worker would hand over.
+
+A receipt for each function, blob name and ETag is kept in storage, where the WebJobs SDK keeps it too: a version is
+processed once, and once more only if the host dies between the function's end and the receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.functions.meta import Datum
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from local.functions_host.errors import IndexingError
+from local.functions_host.functions import BLOB_TRIGGER, IndexedFunction
+from local.functions_host.invocation import Invoker
+
+HOSTS_CONTAINER = "azure-webjobs-hosts"
+HOST_ID = "local"
+EVENT_GRID = "EventGrid"
+POLL_SECONDS = 1.0
+SILENCE_SECONDS = 10.0  # after a scan that failed
+RETRY_SECONDS = 2.0
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_log = logging.getLogger("host.blobs")
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPattern:
+    """A trigger's path: `container/prefix/{name}.jsonl`. A parameter matches anything, slashes included, as in Azure."""
+
+    container: str
+    expression: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, path: str) -> BlobPattern:
+        """Raises ValueError."""
+        container, slash, name = path.partition("/")
+        if not slash or not name or "{" in container:
+            raise ValueError(f"{path!r} is no path of the form container/blob")
+        parts = _PARAMETER.split(name)
+        pieces = [
+            re.escape(part) if index % 2 == 0 else f"(?P<{part}>.+)"
+            for index, part in enumerate(parts)
+        ]
+        try:
+            return cls(container, re.compile("".join(pieces)))
+        except re.error as error:  # a parameter that occurs twice, or has no name of its own
+            raise ValueError(f"{path!r} is no path of the form container/blob: {error}") from None
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """Values of the parameters for a blob name, None if it is no such blob."""
+        found = self.expression.fullmatch(name)
+        return found.groupdict() if found else None
+
+
+@dataclass(slots=True)
+class BlobTrigger:
+    """One function with a blob trigger. `settled` are the versions (name, ETag) that need no look any more."""
+
+    function: IndexedFunction
+    pattern: BlobPattern
+    connection: str
+    is_polled: bool
+    settled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+def blob_triggers(
+    functions: list[IndexedFunction], environment: Mapping[str, str]
+) -> list[BlobTrigger]:
+    """The blob triggers of an app. Raises IndexingError naming all that cannot be served."""
+    found: list[BlobTrigger] = []
+    problems: list[str] = []
+    for function in functions:
+        if function.trigger.type != BLOB_TRIGGER:
+            continue
+        setting = str(function.trigger.properties.get("connection") or "AzureWebJobsStorage")
+        connection = environment.get(setting, "")
+        if not connection:
+            problems.append(
+                f"function {function.name} needs the connection string {setting}, which is not set"
+            )
+            continue
+        try:
+            pattern = BlobPattern.parse(str(function.trigger.properties["path"]))
+        except ValueError as error:
+            problems.append(
+                f"function {function.name} has a blob trigger that cannot be served: {error}"
+            )
+            continue
+        polled = function.trigger.properties.get("source") != EVENT_GRID
+        found.append(BlobTrigger(function, pattern, connection, polled))
+    if problems:
+        raise IndexingError("\n".join(problems))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """What the function is called with."""
+
+    data: Datum
+    metadata: dict[str, Datum]
+
+
+class BlobRunner:
+    """Calls a blob-triggered function for one blob, and for all new ones where it is polled."""
+
+    def __init__(
+        self, trigger: BlobTrigger, invoker: Invoker, slots: asyncio.Semaphore, attempts: int
+    ) -> None:
+        self._trigger, self._invoker, self._slots, self._attempts = (
+            trigger,
+            invoker,
+            slots,
+            attempts,
+        )
+
+    async def poll(self) -> None:
+        """Look for new versions until cancelled."""
+        async with BlobServiceClient.from_connection_string(self._trigger.connection) as service:
+            receipts = Receipts(service.get_container_client(HOSTS_CONTAINER), self._trigger.name)
+            container = service.get_container_client(self._trigger.pattern.container)
+            while True:
+                try:
+                    await self._scan(container, receipts)
+                except AzureError as error:
+                    _log.warning(
+                        "scan of container %s failed: %s", self._trigger.pattern.container, error
+                    )
+                    await asyncio.sleep(SILENCE_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def deliver(self, path: str) -> bool:
+        """Call the function for this blob (`container/name`) as it is now, whatever the receipts say.
+
+        False if the path is none of the trigger's, or there is no such blob. Raises what the function raises.
+        """
+        container_name, _, name = path.partition("/")
+        if (
+            container_name != self._trigger.pattern.container
+            or self._trigger.pattern.match(name) is None
+        ):
+            return False
+        async with BlobServiceClient.from_connection_string(self._trigger.connection) as service:
+            blob = await self._read(service.get_container_client(container_name), name)
+        if blob is None:
+            return False
+        await self._call(path, blob, "blob event", attempt=1)
+        return True
+
+    async def _scan(self, container: ContainerClient, receipts: Receipts) -> None:
+        new: list[tuple[str, str]] = []
+        try:
+            async for blob in container.list_blobs():
+                version = (str(blob.name), str(blob.etag).strip('"'))
+                if (
+                    version not in self._trigger.settled
+                    and self._trigger.pattern.match(version[0]) is not None
+                ):
+                    new.append(version)
+        except ResourceNotFoundError:
+            return  # no container, no blobs
+        settling = [self._settle(container, receipts, version) for version in new]
+        for outcome in await asyncio.gather(
+            *settling, return_exceptions=True
+        ):  # all end before the next scan begins
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _settle(
+        self, container: ContainerClient, receipts: Receipts, version: tuple[str, str]
+    ) -> None:
+        async with self._slots:
+            if not await receipts.has(version):
+                await self._process(container, version[0])
+                await receipts.write(version)
+            self._trigger.settled.add(version)
+
+    async def _process(self, container: ContainerClient, name: str) -> None:
+        """Call the function until it succeeds, or the blob is given up as poison (host.json's poisonBlobThreshold)."""
+        path = f"{self._trigger.pattern.container}/{name}"
+        for attempt in range(1, self._attempts + 1):
+            blob = await self._read(
+                container, name
+            )  # where storage fails, the next scan tries again
+            if blob is None:
+                return
+            try:
+                await self._call(path, blob, "new blob", attempt=attempt)
+                return
+            except Exception as error:  # the function's own, whatever it is
+                _log.error(
+                    "%s failed for %s (attempt %d)",
+                    self._trigger.name,
+                    path,
+                    attempt,
+                    exc_info=error,
+                )
+            await asyncio.sleep(RETRY_SECONDS)
+        _log.error(
+            "%s is given up for blob %s after %d attempts", self._trigger.name, name, self._attempts
+        )
+
+    async def _read(self, container: ContainerClient, name: str) -> _Blob | None:
+        """None if there is no such blob."""
+        client = container.get_blob_client(name)
+        try:
+            download = await client.download_blob()
+        except ResourceNotFoundError:
+            return None
+        data = await download.readall()
+        metadata = trigger_metadata(
+            f"{self._trigger.pattern.container}/{name}", client.url, download.properties
+        )
+        metadata |= {
+            key: Datum(value, "string")
+            for key, value in (self._trigger.pattern.match(name) or {}).items()
+        }
+        return _Blob(Datum(data, "bytes"), metadata)
+
+    async def _call(self, path: str, blob: _Blob, reason: str, *, attempt: int) -> None:
+        await self._invoker.invoke(
+            self._trigger.function,
+            blob.data,
+            blob.metadata,
+            reason=f"{reason} {path}",
+            attempt=attempt,
+        )
+
+
+class Receipts:
+    """Receipts of one function, where the WebJobs SDK keeps them."""
+
+    def __init__(self, container: ContainerClient, function: str) -> None:
+        self._container = container
+        self._prefix = f"blobreceipts/{HOST_ID}/Host.Functions.{function}"
+
+    async def has(self, version: tuple[str, str]) -> bool:
+        return await self._container.get_blob_client(self._name(version)).exists()
+
+    async def write(self, version: tuple[str, str]) -> None:
+        receipt = self._container.get_blob_client(self._name(version))
+        completed = {"Completed": "True"}
+        try:
+            await receipt.upload_blob(b"", metadata=completed, overwrite=True)
+        except ResourceNotFoundError:
+            with contextlib.suppress(ResourceExistsError):
+                await self._container.create_container()
+            await receipt.upload_blob(b"", metadata=completed, overwrite=True)
+
+    def _name(self, version: tuple[str, str]) -> str:
+        name, etag = version
+        return f"{self._prefix}/{etag}/{name}"
+
+
+def trigger_metadata(path: str, uri: str, properties: Any) -> dict[str, Datum]:
+    """What the host tells of a blob beside its bytes."""
+    shown = {
+        "ContentLength": properties.size,
+        "ContentType": properties.content_settings.content_type,
+        "ETag": properties.etag,
+        "LastModified": properties.last_modified.isoformat() if properties.last_modified else None,
+        "BlobType": str(getattr(properties.blob_type, "value", properties.blob_type)),
+    }
+    return {
+        "BlobTrigger": Datum(path, "string"),
+        "Uri": Datum(json.dumps(uri), "json"),
+        "Properties": Datum(json.dumps(shown), "json"),
+        "Metadata": Datum(json.dumps(dict(properties.metadata or {})), "json"),
+    }

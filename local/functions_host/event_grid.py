@@ -1,0 +1,65 @@
+"""The webhook for blob events of Event Grid (`/runtime/webhooks/blobs`), as blob triggers with that source have it in Azure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from aiohttp import web
+
+PATH = "/runtime/webhooks/blobs"
+FUNCTION_PREFIX = "Host.Functions."
+BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+SUBJECT = "/blobServices/default/containers/"
+Deliver = Callable[[str], Awaitable[bool]]
+_log = logging.getLogger("host.event_grid")
+
+
+class EventGridWebhook:
+    """Hands blob events to the functions that subscribe to them: `deliver` by function name."""
+
+    def __init__(self, subscribers: Mapping[str, Deliver]) -> None:
+        self._subscribers = subscribers
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """200 with the validation code for a handshake, 202 for events, 404 for an unknown function, 400 for no events."""
+        name = request.query.get("functionName", "").removeprefix(FUNCTION_PREFIX)
+        deliver = self._subscribers.get(name)
+        if deliver is None:
+            return web.Response(
+                status=404, text=f"no function {name!r} has a blob trigger with source EventGrid"
+            )
+        try:
+            events = _events(await request.read())
+        except ValueError as error:
+            return web.Response(status=400, text=str(error))
+        if request.headers.get("aeg-event-type") == "SubscriptionValidation":
+            code = events[0].get("data", {}).get("validationCode", "") if events else ""
+            return web.json_response({"validationResponse": code})
+        paths = [path for path in map(blob_path, events) if path is not None]
+        outcomes = await asyncio.gather(*map(deliver, paths), return_exceptions=True)
+        for path, outcome in zip(paths, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                _log.error("%s failed for %s", name, path, exc_info=outcome)
+        failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
+        return web.Response(status=500 if failed else 202)  # Event Grid delivers again after a 500
+
+
+def blob_path(event: Mapping[str, Any]) -> str | None:
+    """`container/name` of the blob that an event says was created; None for other events."""
+    subject = str(event.get("subject", ""))
+    if event.get("eventType") != BLOB_CREATED or not subject.startswith(SUBJECT):
+        return None
+    container, marker, name = subject.removeprefix(SUBJECT).partition("/blobs/")
+    return f"{container}/{name}" if marker and name else None
+
+
+def _events(body: bytes) -> list[dict[str, Any]]:
+    data: Any = json.loads(body)
+    events = cast(list[Any], data if isinstance(data, list) else [data])
+    if not all(isinstance(event, dict) for event in events):
+        raise ValueError("the body must be a list of events")
+    return cast(list[dict[str, Any]], events)

@@ -1,0 +1,76 @@
+"""A lock file that the operating system releases when its holder is gone, however it went. Standard library alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class FileLock:
+    """An exclusive lock between processes. Use `acquire`, or `with` to wait for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """To be passed on to a child: the lock then holds until the child has ended too. Only while it is held."""
+        if self._descriptor is None:
+            raise RuntimeError(f"{self.path} is not locked by this process")
+        return self._descriptor
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Whether the lock is now ours; with `wait`, it always is."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(descriptor, wait)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # which unlocks
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire(wait=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _lock(descriptor: int, wait: bool) -> None:
+    """Raises BlockingIOError if another process holds it and we are not to wait."""
+    if sys.platform == "win32":
+        mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
+        while True:  # LK_LOCK gives up after 10 s
+            try:
+                msvcrt.locking(descriptor, mode, 1)
+                return
+            except OSError as error:
+                if not wait:
+                    raise BlockingIOError(str(error)) from error
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

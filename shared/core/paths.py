@@ -1,0 +1,103 @@
+"""Every blob name, in one place. Deterministic: a second execution of anything writes where the first one wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+DATASETS = "datasets"
+RUNS = "runs"
+TRIGGER_PATH = f"{DATASETS}/{{task}}/{{name}}/train.jsonl"
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def beside(train_path: str, file_name: str) -> str:
+    """Path of a file in the same folder as the training set."""
+    return f"{train_path.rpartition('/')[0]}/{file_name}"
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """`container/blob/name` as (container, blob name)."""
+    container, _, name = path.partition("/")
+    return container, name
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Blob names of one run, relative to container `runs`."""
+
+    run_id: str
+
+    @property
+    def request(self) -> str:
+        return f"{self.run_id}/request.json"
+
+    @property
+    def specification(self) -> str:
+        return f"{self.run_id}/run.json"
+
+    def input(self, split: Split) -> str:
+        """The run's own copy of its input: the dataset may be overwritten while the run goes on."""
+        return f"{self.run_id}/input/{split}.jsonl"
+
+    def plan(self, split: Split) -> str:
+        return f"{self.run_id}/plan/{split}.json"
+
+    def planned(self, split: Split, number: int) -> str:
+        """Shards of one range of an input."""
+        return f"{self.run_id}/plan/{split}/{number:06d}.json"
+
+    def planned_rejected(self, split: Split, number: int) -> str:
+        """What the scan rejected of a range, until generation writes the whole list."""
+        return f"{self.run_id}/plan/{split}/{number:06d}.rejected.jsonl"
+
+    def scan(self, round_: int) -> str:
+        """What the steps of a scan hand to each other; deleted when the plan stands."""
+        return f"{self.run_id}/plan/scan-{round_}/"
+
+    def scanned(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.json"
+
+    def scanned_rejected(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.rejected.jsonl"
+
+    def hashes(self, round_: int, split: Split, number: int) -> str:
+        return f"{self.scan(round_)}{split}/{number:06d}.hashes"
+
+    def doubles(self, round_: int, split: Split, number: int) -> str:
+        """Folder of the doubles found in one range, a file for each group of hashes."""
+        return f"{self.scan(round_)}doubles/{split}/{number:06d}/"
+
+    def journals(self, split: Split) -> str:
+        return f"{self.run_id}/shards/{split}/"
+
+    def journal(self, split: Split, shard: int) -> str:
+        return f"{self.journals(split)}{shard:08d}.jsonl"
+
+    def dataset(self, split: Split) -> str:
+        """The student's dataset."""
+        return f"{self.run_id}/{split}.jsonl"
+
+    def part(self, name: str, split: Split, number: int) -> str:
+        """A part of an output that has more blocks than a blob may have."""
+        return (
+            f"{self.run_id}/parts/{name.removeprefix(self.run_id + '/')}/{split}-{number:04d}.jsonl"
+        )
+
+    def training(self, student: int) -> str:
+        """What is known of the fine-tuning jobs of one student."""
+        return f"{self.run_id}/finetune/{student}.json"
+
+    @property
+    def rejected(self) -> str:
+        return f"{self.run_id}/rejected.jsonl"
+
+    @property
+    def report(self) -> str:
+        return f"{self.run_id}/report.json"
+
+    @property
+    def card(self) -> str:
+        return f"{self.run_id}/README.md"

@@ -1,0 +1,249 @@
+"""The storage account, through azure-storage-blob's async client: the few operations that runs need, with our errors.
+
+The SDK itself retries throttling and broken connections; what still fails is raised and left to Durable's retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
+from azure.storage.blob.aio import (
+    BlobClient,
+    BlobServiceClient,
+    ContainerClient,
+    StorageStreamDownloader,
+)
+
+from shared.core.errors import NotFound, PermanentError, ShardContended
+from shared.core.paths import RUNS, split_path
+
+MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
+COPY_POLL_SECONDS = 0.5
+BLOB_CLIENTS = 32  # kept
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"  # content type of files of rows
+
+
+class Storage:
+    """Blobs by name in container `runs`, or by path (`container/name`) where said."""
+
+    def __init__(self, client: BlobServiceClient) -> None:
+        self._client = client
+        self._runs: ContainerClient = client.get_container_client(RUNS)
+        self._blobs: dict[str, BlobClient] = {}
+
+    def blob(self, name: str) -> BlobClient:
+        """Client of one blob; the SDK takes as long to make one as to send a request, so that those in use are kept."""
+        if name not in self._blobs:
+            if len(self._blobs) == BLOB_CLIENTS:
+                self._blobs.clear()
+            self._blobs[name] = self._runs.get_blob_client(name)
+        return self._blobs[name]
+
+    def uri(self, name: str) -> str:
+        """URI of a blob, without any signature."""
+        return self.blob(name).url
+
+    async def read(self, name: str) -> bytes:
+        """A small document's bytes. Raises NotFound; PermanentError when it is larger than 1 MiB."""
+        return await _read(self.blob(name), f"{RUNS}/{name}")
+
+    async def read_path(self, path: str) -> bytes:
+        container, name = split_path(path)
+        return await _read(self._client.get_blob_client(container, name), path)
+
+    async def read_json(self, name: str) -> Any:
+        """A JSON document of ours, of any size. Raises NotFound."""
+        return json.loads(b"".join([chunk async for chunk in self.stream(name)]))
+
+    async def read_lines(self, name: str) -> list[Any]:
+        """JSON lines of ours, all at once. Raises NotFound."""
+        data = b"".join([chunk async for chunk in self.stream(name)])
+        return [json.loads(line) for line in data.split(b"\n") if line]
+
+    async def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str = JSON,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        settings = ContentSettings(content_type=content_type)
+        await self.blob(name).upload_blob(
+            data, overwrite=True, content_settings=settings, metadata=metadata
+        )
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write only where nothing stands yet. Returns whether this call wrote it."""
+        try:
+            await self.blob(name).upload_blob(
+                data, content_settings=ContentSettings(content_type=JSON)
+            )
+        except (ResourceExistsError, ResourceModifiedError):
+            return False
+        return True
+
+    async def delete(self, name: str) -> None:
+        """Delete a blob; one that is gone already is no problem."""
+        with contextlib.suppress(ResourceNotFoundError):
+            await self.blob(name).delete_blob()
+
+    async def stream(
+        self, name: str, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Bytes [start, end) of a blob in chunks. Raises NotFound."""
+        if end is not None and end <= start:
+            return
+        span: dict[str, Any] = {}
+        if start or end is not None:
+            span = {"offset": start, "length": None if end is None else end - start}
+        async for chunk in _stream(self.blob(name), f"{RUNS}/{name}", span):
+            yield chunk
+
+    async def stream_path(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes [start, end) of a blob by path in chunks. Raises NotFound."""
+        if end <= start:
+            return
+        container, name = split_path(path)
+        span = {"offset": start, "length": end - start}
+        async for chunk in _stream(self._client.get_blob_client(container, name), path, span):
+            yield chunk
+
+    async def properties(self, path: str) -> BlobProperties | None:
+        """Properties of a blob by path, None where there is none."""
+        container, name = split_path(path)
+        try:
+            return await self._client.get_blob_client(container, name).get_blob_properties()
+        except ResourceNotFoundError:
+            return None
+
+    async def copy_in(self, path: str, name: str, etag: str | None = None) -> str:
+        """Copy a dataset into container `runs` within the service, once. Returns the ETag of the source's version.
+
+        Raises NotFound, and PermanentError (`dataset_changed`) when the source is no longer the version named.
+        """
+        target = self.blob(name)
+        if await self.properties(f"{RUNS}/{name}") is None:
+            container, source_name = split_path(path)
+            source = self._client.get_blob_client(container, source_name)
+            condition: dict[str, Any] = (
+                {"source_etag": etag, "source_match_condition": MatchConditions.IfNotModified}
+                if etag
+                else {}
+            )
+            try:
+                await target.start_copy_from_url(source.url, **condition)
+            except ResourceNotFoundError:
+                raise NotFound(f"dataset {path} does not exist") from None
+            except ResourceModifiedError:
+                message = f"{path} was overwritten before the run began; its new version has a run of its own"
+                raise PermanentError(message, code="dataset_changed") from None
+        await _copied(target, path)
+        source_properties = await self.properties(path)
+        return etag or (source_properties.etag if source_properties else "")
+
+    async def stage(self, name: str, block_id: str, data: bytes) -> None:
+        """Stage one block; staging the same id again replaces it."""
+        await self.blob(name).stage_block(block_id, data)
+
+    async def blocks(self, name: str) -> tuple[list[str], set[str]]:
+        """Ids of the blocks that a commit may name: those committed, in order, and those staged since."""
+        try:
+            committed, uncommitted = await self.blob(name).get_block_list("all")
+        except ResourceNotFoundError:
+            return [], set()
+        return [block.id for block in committed], {block.id for block in uncommitted}
+
+    async def commit(self, name: str, block_ids: list[str]) -> None:
+        settings = ContentSettings(content_type=JSON_LINES)
+        blocks = [BlobBlock(block_id) for block_id in block_ids]
+        await self.blob(name).commit_block_list(blocks, content_settings=settings)
+
+    async def journal_position(self, name: str) -> int:
+        """Length of an append blob in bytes, making an empty one where none stands."""
+        blob = self.blob(name)
+        try:
+            await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
+        except (ResourceExistsError, ResourceModifiedError):
+            return (await blob.get_blob_properties()).size
+        return 0
+
+    async def append(self, name: str, data: bytes, position: int) -> None:
+        """Append at exactly this position. Raises ShardContended when somebody else appended meanwhile."""
+        try:
+            await self.blob(name).append_block(data, appendpos_condition=position)
+        except HttpResponseError as error:
+            if error.status_code == 412:
+                raise ShardContended(
+                    f"{RUNS}/{name} is being written by another execution"
+                ) from None
+            raise
+
+    async def set_metadata(self, name: str, metadata: dict[str, str]) -> None:
+        await self.blob(name).set_blob_metadata(metadata)
+
+    async def metadata_under(self, prefix: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
+        """(name, metadata) of every blob under a prefix in container `runs`, in order of name."""
+        async for blob in self._runs.list_blobs(name_starts_with=prefix, include=["metadata"]):
+            yield blob.name, blob.metadata or {}
+
+    async def size_under(self, prefix: str) -> int:
+        """Bytes of all blobs under a prefix in container `runs`."""
+        return sum([blob.size async for blob in self._runs.list_blobs(name_starts_with=prefix)])
+
+    async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
+        """Run ids in order, from the folders of container `runs`."""
+        async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):
+            run_id = str(folder.name).rstrip("/")
+            if run_id > after:
+                yield run_id
+
+
+async def _stream(blob: BlobClient, path: str, span: dict[str, Any]) -> AsyncIterator[bytes]:
+    try:
+        download = cast(StorageStreamDownloader[bytes], await blob.download_blob(**span))
+    except ResourceNotFoundError:
+        raise NotFound(f"blob {path} does not exist") from None
+    except HttpResponseError as error:
+        if error.status_code == 416:  # an empty blob has no byte to begin with
+            return
+        raise
+    async for chunk in download.chunks():
+        yield chunk
+
+
+async def _read(blob: BlobClient, path: str) -> bytes:
+    try:
+        download = await blob.download_blob(offset=0, length=MAX_DOCUMENT_BYTES + 1)
+        data = await download.readall()
+    except ResourceNotFoundError:
+        raise NotFound(f"blob {path} does not exist") from None
+    except HttpResponseError as error:
+        if error.status_code == 416:
+            return b""
+        raise
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise PermanentError(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes", code="too_large")
+    return data
+
+
+async def _copied(target: BlobClient, path: str) -> None:
+    while (copy := (await target.get_blob_properties()).copy).status == "pending":
+        await asyncio.sleep(COPY_POLL_SECONDS)
+    if copy.status not in (None, "success"):
+        raise PermanentError(
+            f"copying {path} ended as {copy.status}: {copy.status_description}", code="copy_failed"
+        )

@@ -1,0 +1,90 @@
+"""`dry_run`: what a run would find and take, without calling the teacher or writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
+from shared.core.paths import Split
+from shared.dataset.lines import ReadBytes
+from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
+from shared.runs.gates import after_scan, expected_usage
+from shared.scan.range_scan import nothing_answered, plan_in_memory
+from shared.spec.budget import cost
+from shared.spec.models import RunSpec
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
+MAX_REJECTED = 100  # listed
+
+
+def parse_dry_run(query: Mapping[str, str]) -> bool:
+    """`?dry_run=`. Raises InvalidInput for anything else: a slip here must not start a run that costs money."""
+    unknown: list[Problem] = [
+        {"where": key, "problem": "is no parameter here"} for key in query if key != "dry_run"
+    ]
+    text = query.get("dry_run", "false").lower()
+    if text not in ("true", "false"):
+        unknown.append({"where": "dry_run", "problem": f"is {text!r}, not true or false"})
+    if unknown:
+        raise InvalidInput("the query cannot be used", code="invalid_query", details=unknown)
+    return text == "true"
+
+
+async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
+    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the run.
+
+    Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
+    """
+    inputs: dict[Split, str] = {
+        "train": spec.train,
+        **({"validation": spec.validation} if spec.validation else {}),
+    }
+    earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
+    sizes = {split: await _size(storage, path) for split, path in inputs.items()}
+    size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
+    if size > MAX_BYTES:
+        read = "the datasets and the answers to reuse" if earlier else "the datasets"
+        message = f"{read} have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
+        raise PermanentError(message, code="too_large")
+    is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
+    readable: dict[Split, tuple[ReadBytes, int]] = {
+        split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
+    }
+    plans, rejected = await plan_in_memory(readable, spec, is_answered)
+    scans = {split: plan.model_dump(exclude={"shards"}) for split, plan in plans.items()}
+    usage, problem = expected_usage(scans), after_scan(spec, scans)
+    warnings = spec.student_warnings
+    if earlier and not any(plan.reused for plan in plans.values()):
+        warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
+    return {
+        "dry_run": True,
+        "task": spec.task,
+        "splits": {
+            split: {
+                "rows": plan.rows,
+                "valid": plan.valid,
+                **({"reused": plan.reused} if earlier else {}),
+                "shards": len(plan.shards),
+                "rejected": plan.rejected,
+            }
+            for split, plan in plans.items()
+        },
+        "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
+        "rejected_rows": [asdict(row) for row in rejected[:MAX_REJECTED]],
+        "error": problem,
+        "warnings": warnings,
+    }
+
+
+async def _size(storage: Storage, path: str) -> int:
+    """Bytes of a dataset. Raises NotFound."""
+    properties = await storage.properties(path)
+    if properties is None:
+        raise NotFound(f"dataset {path} does not exist")
+    return properties.size

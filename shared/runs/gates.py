@@ -1,0 +1,139 @@
+"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was accepted is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from shared.core.counters import Tally
+from shared.core.errors import ErrorData, Problem
+from shared.generation.success_ratio import (
+    SUCCESS_RATIO,
+    max_rejected,
+    minimum_accepted,
+    out_of_reach,
+)
+from shared.spec.budget import Usage, over_budget
+from shared.spec.models import RunSpec
+
+ScanCounts = Mapping[str, object]  # the scan activity's answer for one split
+
+
+def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | None:
+    """Why the run cannot succeed, known before the teacher is asked; every reason at once."""
+    problems: list[Problem] = []
+    train_valid = _valid(scans["train"])
+    if train_valid < spec.min_rows:
+        problem = (
+            f"{train_valid} usable rows, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
+        )
+        problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
+    if "validation" in scans and _valid(scans["validation"]) == 0:
+        problem = "has no usable row: mend it, or start the run without a validation set"
+        problems.append(
+            {
+                "where": spec.validation or "validation",
+                "problem": problem + _why(scans["validation"]),
+            }
+        )
+    if problems:
+        return {
+            "code": "dataset",
+            "message": "the dataset cannot be used as it is",
+            "details": problems,
+        }
+    over = over_budget(expected_usage(scans), spec.budget, estimated=True)
+    return (
+        {"code": "budget", "message": "the run would exceed its budget", "details": over}
+        if over
+        else None
+    )
+
+
+def expected_usage(scans: Mapping[str, ScanCounts]) -> Usage:
+    """What the scans of all splits expect together."""
+    usage = Usage()
+    for scan in scans.values():
+        usage.add(Usage.model_validate(scan.get("estimate") or {}))
+    return usage
+
+
+def during_generation(
+    spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int], round_: int
+) -> ErrorData | None:
+    """Why the rest need not be asked for: so many rows were asked for in vain that the success ratio is out of reach."""
+    problems: list[Problem] = []
+    for split, tally in tallies.items():
+        failed = tally.failed.get(round_, 0)  # those of earlier rounds are asked for again
+        if failed > max_rejected(spec, asked[split]):
+            problems.append(
+                {"where": split, "problem": out_of_reach(failed, split) + _reasons(tally)}
+            )
+    if not problems:
+        return None
+    return {
+        "code": SUCCESS_RATIO,
+        "message": "too many rows got no usable answer",
+        "details": problems,
+    }
+
+
+def after_generation(
+    spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int]
+) -> ErrorData | None:
+    """Why the accepted rows are not enough. `asked`: usable rows by split, as the scan counted them."""
+    problems: list[Problem] = []
+    for split, tally in tallies.items():
+        if not tally.adds_up:
+            problem = f"{tally.rows} rows in, {tally.done} done, {tally.accepted} accepted, {tally.rejected_rows} rejected"
+            problems.append({"where": split, "problem": f"the counts do not add up: {problem}"})
+        if tally.accepted < minimum_accepted(spec, asked[split]):
+            ratio = (
+                f"{tally.accepted} of {asked[split]} rows accepted, quality.min_success_ratio is"
+            )
+            problems.append(
+                {
+                    "where": split,
+                    "problem": f"{ratio} {spec.quality.min_success_ratio:g}{_reasons(tally)}",
+                }
+            )
+        elif tally.accepted == 0:
+            problems.append({"where": split, "problem": f"no row was accepted{_reasons(tally)}"})
+    accepted = tallies["train"].in_own_dataset
+    if accepted < spec.min_rows:
+        problem = (
+            f"{accepted} rows accepted, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
+        )
+        problems.append({"where": "train", "problem": problem + _reasons(tallies["train"])})
+    if not problems:
+        return None
+    return {
+        "code": "too_few_accepted",
+        "message": "too few rows were accepted",
+        "details": problems,
+    }
+
+
+def _min_rows_of(spec: RunSpec) -> str:
+    """What demands so many rows."""
+    return (
+        "quality.min_rows"
+        if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows
+        else "by the service"
+    )
+
+
+def _valid(scan: ScanCounts) -> int:
+    valid = scan["valid"]
+    assert isinstance(valid, int)
+    return valid
+
+
+def _why(scan: ScanCounts) -> str:
+    samples = cast(list[str], scan.get("samples") or [])
+    return f"; for example {'; '.join(samples)}" if samples else ""
+
+
+def _reasons(tally: Tally) -> str:
+    listed = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.items())
+    return f"; rejected: {listed}" if listed else ""

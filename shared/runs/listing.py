@@ -1,0 +1,82 @@
+"""GET /api/runs: a page of runs, found as folders of container `runs`, so that sub-orchestrations and purged hubs don't matter."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.core.errors import InvalidInput
+from shared.runs.status import RUNTIME_STATUS
+from shared.tasks import TASKS
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+MAX_PAGE = 100
+STATUSES = frozenset(RUNTIME_STATUS.values())
+
+
+class RunFilter(BaseModel):
+    """The query of a listing. `after` is the last run id of the page before (`next` in its answer)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: str | None = None
+    task: str | None = None
+    prefix: str = ""
+    since: AwareDatetime | None = Field(default=None, description="created at or after this moment")
+    limit: int = Field(default=20, ge=1, le=MAX_PAGE)
+    after: str = ""
+
+    @property
+    def id_prefix(self) -> str:
+        """What the ids of all runs asked for begin with."""
+        return self.prefix or (f"{self.task}-" if self.task else "")
+
+    def admits(self, view: Mapping[str, Any]) -> bool:
+        if self.status and view["status"] != self.status:
+            return False
+        if self.task and view["task"] != self.task:
+            return False
+        return self.since is None or (
+            bool(view["created"]) and datetime.fromisoformat(view["created"]) >= self.since
+        )
+
+
+def parse_filter(query: Mapping[str, str]) -> RunFilter:
+    """Raises InvalidInput naming every parameter that is wrong."""
+    details: list[Any] = []
+    wanted: RunFilter | None = None
+    try:
+        wanted = RunFilter.model_validate(dict(query))
+    except ValidationError as error:
+        details = [
+            {"where": str(e["loc"][0]), "problem": e["msg"]}
+            for e in error.errors(include_url=False)
+        ]
+    if (status := query.get("status")) and status not in STATUSES:
+        details.append(
+            {"where": "status", "problem": f"must be one of {', '.join(sorted(STATUSES))}"}
+        )
+    if (task := query.get("task")) and task not in TASKS:
+        details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
+    if details or wanted is None:
+        raise InvalidInput("the query cannot be used", code="invalid_query", details=details)
+    return wanted
+
+
+async def list_runs(
+    storage: Storage, wanted: RunFilter, view_of: Callable[[str], Awaitable[dict[str, Any] | None]]
+) -> dict[str, Any]:
+    """`{runs, next}`: views in order of run id; `next` is None on the last page."""
+    runs: list[dict[str, Any]] = []
+    async for run_id in storage.run_ids(wanted.id_prefix, wanted.after):
+        if len(runs) == wanted.limit:
+            return {"runs": runs, "next": runs[-1]["id"]}
+        view = await view_of(run_id)
+        if view is not None and wanted.admits(view):
+            runs.append(view)
+    return {"runs": runs, "next": None}

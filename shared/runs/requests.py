@@ -1,0 +1,175 @@
+"""How a run begins: the request that the orchestrator is given, made alike for an upload and for `POST /api/runs`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
+from shared.core.ids import named_run_id, random_run_id, upload_run_id
+from shared.core.paths import RunPaths, beside, split_path
+from shared.spec.models import RunSpec, parse_spec
+from shared.tasks import TASKS
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+SPECIFICATION_FILE = "run.json"
+VALIDATION_FILE = "validation.jsonl"
+MAX_NAME_CHARACTERS = 100  # of a run; a folder may have a longer one
+
+
+class RunRequest(BaseModel):
+    """Input of the root orchestrator, kept as `<run id>/request.json`. `body` is None for uploads: `run.json` is read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    source: Literal["upload", "http"]
+    task: str
+    name: str
+    train: str
+    etag: str
+    body: dict[str, Any] | None = None
+    round: int = 0  # each resumption is one more
+    changes: dict[str, Any] = Field(
+        default_factory=dict[str, Any]
+    )  # sections of the specification, over the first ones
+
+
+async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
+    """Request for the version of the training set that stands at this path now; None when it is gone."""
+    properties = await storage.properties(path)
+    if properties is None:
+        return None
+    _, task, *name, _ = path.split("/")
+    run_id = upload_run_id(path, properties.etag)
+    return RunRequest(
+        run_id=run_id,
+        source="upload",
+        task=task,
+        name="/".join(name),
+        train=path,
+        etag=properties.etag,
+    )
+
+
+async def request_of_body(storage: Storage, body: object) -> RunRequest:
+    """Request for a specification that came by HTTP. Raises InvalidInput with every problem, NotFound."""
+    spec = parse_spec(body)
+    properties = await storage.properties(spec.train)
+    missing: list[Problem] = []
+    if properties is None:
+        missing.append({"where": "train", "problem": f"{spec.train} does not exist"})
+    if spec.validation and await storage.properties(spec.validation) is None:
+        missing.append({"where": "validation", "problem": f"{spec.validation} does not exist"})
+    refusal = await reuse_refusal(storage, spec)
+    if missing or properties is None:
+        raise NotFound(
+            "the dataset does not exist", details=[*missing, *(refusal.details if refusal else ())]
+        )
+    if refusal:
+        raise refusal
+    name = spec.name or _dataset_name(spec.train)
+    run_id = (
+        named_run_id(spec.task, name, spec.train, properties.etag)
+        if spec.name
+        else random_run_id(spec.task, name)
+    )
+    raw = cast(dict[str, Any], body)
+    return RunRequest(
+        run_id=run_id,
+        source="http",
+        task=spec.task,
+        name=name,
+        train=spec.train,
+        etag=properties.etag,
+        body=raw,
+    )
+
+
+async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> PermanentError | None:
+    """Why the run that `reuse` names cannot be reused, None where it can. `run_id` is the new run's, if it has one."""
+    if spec.reuse is None:
+        return None
+    if spec.reuse == run_id:
+        return _refusal(InvalidInput, "is this run itself: name an earlier one, or remove it")
+    try:
+        earlier = RunRequest.model_validate(await storage.read_json(RunPaths(spec.reuse).request))
+    except NotFound:
+        return _refusal(
+            NotFound, f"there is no run {spec.reuse}: GET /api/runs lists those that there are"
+        )
+    if earlier.task != spec.task:
+        return _refusal(
+            InvalidInput,
+            f"run {spec.reuse} is of task {earlier.task}: name one of task {spec.task}",
+        )
+    return None
+
+
+def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
+    return kind("the run to reuse cannot be used", details=[{"where": "reuse", "problem": problem}])
+
+
+async def claim(storage: Storage, request: RunRequest) -> None:
+    """Write the request down, once: it is what a lost task hub can be rebuilt from."""
+    await storage.create(
+        RunPaths(request.run_id).request, request.model_dump_json(indent=1).encode()
+    )
+
+
+async def specification(storage: Storage, request: RunRequest) -> RunSpec:
+    """The specification of a request. Raises InvalidInput with every problem."""
+    if request.body is not None:
+        return parse_spec(request.body)
+    if request.task not in TASKS:
+        problem = f"{request.task!r} is not a task: upload to datasets/<task>/<name>/train.jsonl with one of {', '.join(TASKS)}"
+        raise InvalidInput(
+            "the dataset's path names no task",
+            details=[{"where": request.train, "problem": problem}],
+        )
+    body = await _run_json(storage, beside(request.train, SPECIFICATION_FILE))
+    validation = beside(request.train, VALIDATION_FILE)
+    if await storage.properties(validation) is not None:
+        body.setdefault("validation", validation)
+    for key, value in (("task", request.task), ("train", request.train)):
+        if body.setdefault(key, value) != value:
+            problem = (
+                f"is {body[key]!r} in run.json but {value!r} by the dataset's place: remove it"
+            )
+            raise InvalidInput(
+                "run.json contradicts the place it lies in",
+                details=[{"where": key, "problem": problem}],
+            )
+    body.setdefault("name", request.name[:MAX_NAME_CHARACTERS])
+    return parse_spec(body)
+
+
+async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
+    try:
+        document = await storage.read_path(path)
+    except NotFound:
+        return {}
+    try:
+        data = json.loads(document.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"{path} is not JSON", details=[{"where": path, "problem": str(error)}]
+        ) from None
+    if not isinstance(data, Mapping):
+        raise InvalidInput(
+            f"{path} must hold a JSON object",
+            details=[{"where": path, "problem": "is not an object"}],
+        )
+    return dict(cast(Mapping[str, Any], data))
+
+
+def _dataset_name(train: str) -> str:
+    """The folder a training set lies in, or its file name where it lies at the top."""
+    _, name = split_path(train)
+    folder, _, file_name = name.rpartition("/")
+    return folder.rpartition("/")[2] or file_name.removesuffix(".jsonl")

@@ -1,0 +1,118 @@
+"""How a run that has ended goes on: with its journals, and with settings that may be other than before.
+
+Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from shared.core.errors import InvalidInput, NotFound, Problem
+from shared.core.paths import RunPaths
+from shared.runs.requests import RunRequest
+from shared.spec.models import RunSpec, parse_spec
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+CHANGEABLE = ("teacher", "quality", "budget", "student")
+PARALLEL_SHARDS = (
+    "parallel_shards"  # of section generation; the shards themselves are planned already
+)
+
+
+def check_changes(body: object) -> dict[str, Any]:
+    """The sections that a resumption changes, checked as far as they can be without the rest. Raises InvalidInput."""
+    if not isinstance(body, Mapping):
+        raise InvalidInput(
+            "the body must be a JSON object",
+            details=[{"where": "body", "problem": "is not an object"}],
+        )
+    changes = dict(cast(Mapping[str, Any], body))
+    problems: list[Problem] = []
+    for key, value in changes.items():
+        if key not in (*CHANGEABLE, "generation"):
+            listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))
+            problem = (
+                "cannot change in a run that has begun: start a new run, with this one's id as `reuse` to take over its "
+                f"answers; what can change is {listed}"
+            )
+            problems.append({"where": key, "problem": problem})
+        elif key == "student" and isinstance(value, list):
+            continue
+        elif not isinstance(value, Mapping):
+            problems.append({"where": key, "problem": "is not an object"})
+        elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
+            problems.append(
+                {
+                    "where": key,
+                    "problem": f"only {PARALLEL_SHARDS} can change in a run that has begun",
+                }
+            )
+    if problems:
+        raise InvalidInput(
+            f"the run cannot be resumed with these changes: {len(problems)} problem(s)",
+            details=problems,
+        )
+    return changes
+
+
+def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+    """A specification with some settings replaced. Raises InvalidInput with every problem."""
+    if not changes:
+        return spec
+    data = spec.model_dump(mode="json", exclude_none=True)
+    for section, settings in changes.items():
+        data[section] = _merged(data.get(section, {}), settings)
+    return parse_spec(data)
+
+
+def _merged(before: Any, settings: Any) -> Any:
+    """A section with some settings replaced; a list of students replaces whatever there was."""
+    if not isinstance(before, Mapping) or not isinstance(settings, Mapping):
+        return settings
+    kept = dict(cast(Mapping[str, Any], before))
+    if "model" in settings and "backend" not in settings:
+        kept.pop("backend", None)  # another model may be trained elsewhere
+    return {**kept, **cast(Mapping[str, Any], settings)}
+
+
+def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
+    """Raises InvalidInput for a student that may not take in what was accepted for the ones before."""
+    before, unnamed = (
+        spec.taught.context_tokens,
+        any(student.model is None for student in after.students),
+    )
+    if unnamed or after.taught.context_tokens >= before:
+        return
+    problem = (
+        f"takes {after.taught.context_tokens:,} tokens, the run's rows were accepted for {before:,}: "
+        f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
+    )
+    details: list[Problem] = [{"where": "student.model", "problem": problem}]
+    raise InvalidInput("the run cannot be resumed for this student", details=details)
+
+
+async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
+    """The request that resumes a run, written down over the one before. Raises NotFound, InvalidInput."""
+    paths = RunPaths(run_id)
+    try:
+        before = RunRequest.model_validate(await storage.read_json(paths.request))
+    except NotFound:
+        raise NotFound(f"there is no run {run_id}") from None
+    with contextlib.suppress(
+        NotFound
+    ):  # it may have ended before its specification was resolved: prepare will check
+        spec = parse_spec(await storage.read_json(paths.specification))
+        check_student(spec, changed(spec, changes), run_id)
+    merged = {
+        section: _merged(before.changes.get(section, {}), settings)
+        for section, settings in changes.items()
+    }
+    request = before.model_copy(
+        update={"round": before.round + 1, "changes": {**before.changes, **merged}}
+    )
+    await storage.write(paths.request, request.model_dump_json(indent=1).encode())
+    return request

@@ -1,0 +1,80 @@
+"""What a run uses of the teacher and what that costs: estimated before, counted while it goes on, held against its budget."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from shared.core.errors import Problem
+from shared.dataset.rows import Row
+from shared.dataset.token_estimates import chat_tokens
+from shared.spec.models import BudgetSpec, RunSpec
+from shared.tasks import TASKS, Answer
+
+MILLION = 1_000_000
+FILLER = "word "  # one token by the rule of shared/dataset/token_estimates.py: stands for what the teacher will have said
+
+
+class Usage(BaseModel):
+    """Requests and tokens. They only ever add up."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, other: Usage) -> None:
+        self.requests += other.requests
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+def row_estimate(row: Row, spec: RunSpec) -> Usage:
+    """What asking for one row is expected to take: every turn and every sample once, nothing asked again."""
+    task, samples = TASKS[spec.task], spec.quality.samples
+    reply = task.answer_tokens(row, spec.prompt)
+    said = [Answer(FILLER * reply)] * task.turns(row)
+    prompts = [
+        chat_tokens(task.teacher_messages(row, spec.prompt, said[:turn]))
+        for turn in range(len(said))
+    ]
+    return Usage(
+        requests=samples * len(said),
+        prompt_tokens=samples * sum(prompts),
+        completion_tokens=samples * reply * len(said),
+    )
+
+
+def cost(usage: Usage, budget: BudgetSpec) -> float | None:
+    """In the currency of the prices; None where one is not given."""
+    if budget.prompt_price is None or budget.completion_price is None:
+        return None
+    spent = (
+        usage.prompt_tokens * budget.prompt_price
+        + usage.completion_tokens * budget.completion_price
+    )
+    return round(spent / MILLION, 6)
+
+
+def over_budget(usage: Usage, budget: BudgetSpec, *, estimated: bool) -> list[Problem]:
+    """Every limit that this usage exceeds, with the numbers; none when it is within the budget."""
+    used: list[tuple[str, float | None, float | None]] = [
+        ("max_requests", usage.requests, budget.max_requests),
+        ("max_tokens", usage.tokens, budget.max_tokens),
+        ("max_cost", cost(usage, budget), budget.max_cost),
+    ]
+    verb = "are expected to be needed" if estimated else "are used"
+    return [
+        {
+            "where": f"budget.{name}",
+            "problem": f"{_number(amount)} {verb}, the limit is {_number(limit)}: raise it",
+        }
+        for name, amount, limit in used
+        if amount is not None and limit is not None and amount > limit
+    ]
+
+
+def _number(amount: float) -> str:
+    return f"{amount:,}" if isinstance(amount, int) else f"{amount:,.4g}"

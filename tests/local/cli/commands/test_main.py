@@ -1,0 +1,93 @@
+"""How a command ends: its exit code, and one sentence instead of a traceback for all that people can put right."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from local.cli.commands import INTERRUPTED, checks, main
+from local.runtime.children import Child
+from local.runtime.failures import LocalError, UsageError
+from local.runtime.locks import FileLock
+
+
+@pytest.fixture(autouse=True)
+def in_the_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if the environment were ready; signals are put back as they were."""
+
+    def ready(arguments: Sequence[str]) -> None:
+        pass
+
+    monkeypatch.setattr("local.cli.commands.ensure_environment", ready)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def command_that(does: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(chosen: argparse.Namespace) -> int:
+        return does()
+
+    monkeypatch.setattr(checks, "main", command)
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def does() -> int:
+        raise error
+
+    return does
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_exit_code_is_the_commands(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    command_that(lambda: code, monkeypatch)
+    assert main(["test"]) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UsageError("--x is wrong"), 2), (LocalError("it is gone"), 1)]
+)
+def test_a_failure_that_can_be_explained_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: LocalError,
+    code: int,
+) -> None:
+    command_that(raising(error), monkeypatch)
+    assert main(["test"]) == code
+    assert capsys.readouterr().err == f"\n{error}\n"
+
+
+def test_a_bug_is_not_explained_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_that(raising(KeyError("bug")), monkeypatch)
+    with pytest.raises(KeyError):
+        main(["test"])
+
+
+def test_ctrl_c_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(raising(KeyboardInterrupt()), monkeypatch)
+    assert main(["test"]) == INTERRUPTED == 130
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_a_polite_kill_is_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_that(lambda: signal.raise_signal(signal.SIGTERM) or 0, monkeypatch)
+    assert main(["test"]) == INTERRUPTED
+
+
+def test_options_that_contradict_each_other_stop_a_command_before_it_starts_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*arguments: object, **named: object) -> None:
+        raise AssertionError("nothing may be started")
+
+    monkeypatch.setattr(Child, "start", never)
+    monkeypatch.setattr(FileLock, "acquire", never)
+    for command in ("up", "demo"):
+        assert main([command, "--teacher-url", "http://t/v1"]) == 2
+        assert "--teacher-url needs --teacher-model" in capsys.readouterr().err

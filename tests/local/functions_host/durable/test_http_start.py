@@ -1,0 +1,164 @@
+"""`POST …/orchestrators/{name}[/{id}]`: what starts, what is refused, and the links that come back."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from yarl import URL
+
+from tests.support.durable_host import Api, HostProcess
+
+LINKS = {
+    "id",
+    "statusQueryGetUri",
+    "sendEventPostUri",
+    "terminatePostUri",
+    "purgeHistoryDeleteUri",
+    "restartPostUri",
+    "suspendPostUri",
+    "resumePostUri",
+}
+
+
+async def test_a_start_answers_202_with_links_that_hold_the_key(
+    api: Api, host: HostProcess
+) -> None:
+    answer = await api.ask("POST", "orchestrators/greet", json='["Ann"]')
+    links = answer.body
+    assert answer.status == 202
+    assert answer.headers["Retry-After"] == "10"
+    assert answer.headers["Location"] == links["statusQueryGetUri"]
+    assert links.keys() == LINKS
+    assert len(links["id"]) == 32
+    where = urlsplit(str(links["statusQueryGetUri"]))
+    assert f"{where.scheme}://{where.netloc}" == host.url
+    assert where.path == f"/runtime/webhooks/durabletask/instances/{links['id']}"
+    query = {
+        "taskHub": ["HubOfTests"],
+        "connection": ["Storage"],
+        "code": [host.keys["system_key"]],
+    }
+    assert parse_qs(where.query) == query
+    assert (await api.wait(links["id"]))["output"] == "Hello Ann!"
+
+
+async def test_every_link_needs_nothing_but_itself(api: Api) -> None:
+    links = await api.start("waits")
+    assert (await api.plain("GET", links["statusQueryGetUri"])).status == 202
+    for link in ("suspendPostUri", "resumePostUri", "terminatePostUri"):
+        assert (await api.plain("POST", links[link].replace("{text}", "a reason"))).status == 202
+    assert (await api.wait(links["id"]))["output"] == "a reason"
+    assert (await api.plain("POST", links["restartPostUri"])).status == 202
+    assert (await api.plain("DELETE", links["purgeHistoryDeleteUri"])).body == {
+        "instancesDeleted": 1
+    }
+    again = await api.start("waits")
+    event = again["sendEventPostUri"].replace("{eventName}", "go")
+    assert (await api.plain("POST", event, json=1)).status == 202
+    assert (await api.wait(again["id"]))["output"] == 1
+
+
+async def test_an_app_starts_orchestrations_through_its_own_client(
+    api: Api, host: HostProcess
+) -> None:
+    answer = await api.plain("POST", f"{host.url}/api/start/greet", json=["Ann", "Bob"])
+    assert answer.status == 202
+    assert answer.headers["Location"].startswith(
+        f"{host.url}/runtime/webhooks/durabletask/instances/"
+    )
+    assert (await api.wait(answer.body["id"]))["output"] == "Hello Ann! Hello Bob!"
+
+
+@pytest.mark.parametrize("instance_id", ["its own id", "a:b@c", "ünï", "x" * 100])
+async def test_an_id_of_ones_own_is_taken(api: Api, instance_id: str) -> None:
+    links = await api.start("echo", "input", instance_id)
+    assert links["id"] == instance_id
+    status = await api.plain("GET", links["statusQueryGetUri"])
+    assert status.body["instanceId"] == instance_id
+    assert (await api.wait(instance_id))["output"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("instance_id", "reason"),
+    [
+        ("%40counter@one", "must not be empty or start with @"),
+        ("a%2Fb", "must not contain"),
+        ("a%5Cb", "must not contain"),
+        ("a%23b", "must not contain"),
+        ("a%3Fb", "must not contain"),
+        ("x" * 101, "must not exceed 100 characters"),
+    ],
+)
+async def test_an_id_that_azure_refuses_is_refused(
+    api: Api, host: HostProcess, instance_id: str, reason: str
+) -> None:
+    url = f"{host.url}/runtime/webhooks/durabletask/orchestrators/echo/{instance_id}?code={host.keys['system_key']}"
+    answer = await api.plain("POST", URL(url, encoded=True))
+    assert answer.status == 400
+    assert answer.body["Message"] == "One or more of the arguments submitted is incorrect"
+    assert reason in answer.body["ExceptionMessage"]
+
+
+async def test_an_unknown_function_is_refused_with_those_that_are_known(api: Api) -> None:
+    answer = await api.ask("POST", "orchestrators/great")
+    assert answer.status == 400
+    message = answer.body["ExceptionMessage"]
+    assert "The function 'great' doesn't exist" in message
+    assert message.endswith("crowd, echo, fails, greet, parent, waits, walk.")
+
+
+async def test_an_activity_cannot_be_started(api: Api) -> None:
+    assert (await api.ask("POST", "orchestrators/hello", json="Ann")).status == 400
+
+
+async def test_an_id_is_in_use_while_its_orchestration_runs(api: Api) -> None:
+    await api.start("waits", None, "in-use")
+    answer = await api.ask("POST", "orchestrators/waits/in-use")
+    assert answer.status == 409
+    assert "already exists" in answer.body["Message"]
+    await api.ask("POST", "instances/in-use/terminate")
+    await api.wait("in-use")
+    assert (await api.run("echo", "new", "in-use"))["output"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [
+        (b"", None),
+        (b"null", None),
+        (b'{"a": [1]}', {"a": [1]}),
+        (b'"[1, 2]"', [1, 2]),
+        (b'"\\"text\\""', "text"),
+    ],
+)
+async def test_the_body_is_the_input(api: Api, body: bytes, given: Any) -> None:
+    answer = await api.ask("POST", "orchestrators/echo", data=body)
+    assert answer.status == 202
+    assert (await api.wait(answer.body["id"]))["output"] == given
+
+
+async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
+    answer = await api.ask("POST", "orchestrators/echo", data=b"{")
+    assert answer.status == 400
+    assert "Invalid JSON content" in answer.body["ExceptionMessage"]
+
+
+async def test_a_caller_may_wait_for_the_output(api: Api) -> None:
+    patience = {"timeout": "20", "pollingInterval": "1"}
+    done = await api.ask("POST", "orchestrators/greet", json='["Ann"]', params=patience)
+    assert (done.status, done.body) == (200, "Hello Ann!")
+    failed = await api.ask("POST", "orchestrators/fails", params=patience)
+    assert (failed.status, failed.body["runtimeStatus"]) == (200, "Failed")
+
+
+async def test_a_caller_whose_patience_ends_gets_the_links(api: Api) -> None:
+    answer = await api.ask(
+        "POST", "orchestrators/waits", params={"timeout": "0.1", "pollingInterval": "0.1"}
+    )
+    assert (answer.status, answer.body.keys()) == (202, LINKS)
+
+
+async def test_no_more_activities_run_at_a_time_than_host_json_allows(api: Api) -> None:
+    assert (await api.run("crowd", 12))["output"] == 4

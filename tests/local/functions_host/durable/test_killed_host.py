@@ -1,0 +1,55 @@
+"""A host process that is killed and started again on the same data directory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.support.durable_host import Api, HostProcess, host_process
+
+STEPS = 6
+
+
+def begun(folder: Path) -> Counter[int]:
+    """How often each step was begun, each time by another process."""
+    return Counter(
+        int(mark.name.partition(".")[0]) for mark in folder.iterdir() if mark.name != "open"
+    )
+
+
+async def test_a_fan_out_survives_kill_9(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "steps"
+    folder.mkdir()
+    with host_process(data) as host:
+        async with aiohttp.ClientSession() as session:
+            api = Api(session, host.url, host.keys["system_key"])
+            await api.start("walk", {"folder": str(folder), "steps": STEPS}, "its-id")
+            await api.start("waits", None, "waits")
+            await api.wait("waits", "Running")
+            while await completed(api) < STEPS // 2 or len(begun(folder)) < STEPS:
+                await api.wait("its-id", "Pending", "Running")
+        host.kill()
+    (folder / "open").touch()
+    with host_process(data) as host:
+        async with aiohttp.ClientSession() as session:
+            api = Api(session, host.url, host.keys["system_key"])
+            assert (await api.wait("its-id"))["output"] == list(range(STEPS))
+            assert await completed(api) == STEPS
+            await api.ask("POST", "instances/waits/raiseEvent/go", json="still here")
+            assert (await api.wait("waits"))["output"] == "still here"
+    assert begun(folder) == {number: 1 + number % 2 for number in range(STEPS)}
+
+
+async def completed(api: Api) -> int:
+    answer = await api.ask("GET", "instances/its-id", params={"showHistory": "true"})
+    events: list[dict[str, Any]] = answer.body["historyEvents"] or []
+    return [one["EventType"] for one in events].count("TaskCompleted")
+
+
+def test_a_host_that_is_told_to_stop_ends_in_order(tmp_path: Path) -> None:
+    host = HostProcess(tmp_path / "data")
+    assert host.stop() == 0
+    assert "Traceback" not in host.log()

@@ -1,0 +1,119 @@
+"""How functions run: in threads or on the loop, within functionTimeout, with a context of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.functions_host import served, until
+
+THREADS = """
+    import threading
+
+    @app.route("blocking")
+    def blocking(req: func.HttpRequest) -> str:
+        CALLS.append(threading.current_thread())
+        GATE.wait(10)
+        return "unblocked"
+
+    @app.route("release")
+    async def release(req: func.HttpRequest) -> str:
+        CALLS.append(threading.current_thread())
+        GATE.set()
+        return "released"
+
+    GATE = threading.Event()
+    """
+
+SLOW = """
+    import asyncio
+    import time
+
+    @app.route("coroutine")
+    async def coroutine(req: func.HttpRequest) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            CALLS.append("cancelled")
+            raise
+        return "late"
+
+    @app.route("thread")
+    def thread(req: func.HttpRequest) -> str:
+        time.sleep(0.3)
+        return "late"
+
+    @app.route("quick")
+    async def quick(req: func.HttpRequest) -> str:
+        return "in time"
+    """
+
+CONTEXT = """
+    @app.route("x")
+    def in_context(req: func.HttpRequest, context: func.Context) -> str:
+        CALLS.append(context)
+        return context.function_name
+    """
+
+
+async def test_a_function_that_blocks_keeps_no_other_from_running(tmp_path: Path) -> None:
+    async with served(tmp_path, THREADS) as app:
+        blocked = asyncio.create_task(app.get("/api/blocking"))
+        await until(lambda: app.calls)
+        assert await app.get("/api/release") == (200, "released")
+        assert await blocked == (200, "unblocked")
+        in_thread, on_loop = app.calls
+        assert on_loop is threading.current_thread()
+        assert in_thread is not on_loop
+
+
+async def test_as_many_functions_run_at_a_time_as_azures_setting_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_THREADPOOL_THREAD_COUNT", "2")
+    async with served(tmp_path, THREADS) as app:
+        blocked = [asyncio.create_task(app.get("/api/blocking")) for _ in range(4)]
+        await until(lambda: len(app.calls) == 2)
+        await app.get("/api/release")
+        await asyncio.gather(*blocked)
+        assert (
+            len({thread.name for thread in app.calls if thread is not threading.current_thread()})
+            == 2
+        )
+
+
+@pytest.mark.parametrize("name", ["coroutine", "thread"])
+async def test_a_function_that_takes_too_long_is_given_up(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path, SLOW, host_json={"functionTimeout": "00:00:00.1"}) as app:
+        assert await app.get(f"/api/{name}") == (500, "")
+        assert await app.get("/api/quick") == (200, "in time")
+        assert f"function {name} ran longer than functionTimeout (0.1 s)" in caplog.text
+        assert app.calls == (["cancelled"] if name == "coroutine" else [])
+
+
+async def test_each_invocation_has_a_context_of_its_own(tmp_path: Path) -> None:
+    async with served(tmp_path, CONTEXT) as app:
+        assert [await app.get("/api/x") for _ in range(2)] == [(200, "in_context")] * 2
+        first, second = app.calls
+        assert first.invocation_id != second.invocation_id
+        assert first.trace_context.trace_parent != second.trace_context.trace_parent
+        assert first.function_directory == str(tmp_path / "app")
+        assert first.retry_context.retry_count == 0
+
+
+async def test_an_invocation_is_logged_with_its_outcome(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "host.invocation")
+    async with served(tmp_path, CONTEXT + THREADS.replace("GATE.wait(10)", "1 / 0")) as app:
+        await app.get("/api/x")
+        await app.get("/api/blocking")
+    lines = [record.getMessage() for record in caplog.records if record.name == "host.invocation"]
+    assert lines[0] == f"executing in_context (GET /api/x, id {app.calls[0].invocation_id})"
+    assert lines[1].startswith("executed in_context (succeeded, ")
+    assert lines[3].startswith("executed blocking (failed: ZeroDivisionError, ")

@@ -1,0 +1,145 @@
+"""Functions that cannot run here or would not load in Azure: refused by name, all of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.functions_host.errors import IndexingError
+from tests.support.functions_host import index
+
+HEADER = """
+from typing import Any, Dict, Optional
+
+import azure.durable_functions as df
+import azure.functions as func
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+"""
+
+TIMER = """
+@app.timer_trigger(arg_name="timer", schedule="0 0 * * * *")
+def hourly(timer: func.TimerRequest) -> None: ...
+"""
+QUEUE_OUTPUT = """
+@app.route("x")
+@app.queue_output(arg_name="message", queue_name="q", connection="STORAGE")
+def enqueue(req: func.HttpRequest, message: func.Out[str]) -> str:
+    return ""
+"""
+BLOB_INPUT = """
+@app.route("y")
+@app.blob_input(arg_name="blob", path="c/b", connection="STORAGE")
+def read_blob(req: func.HttpRequest, blob: str) -> str:
+    return ""
+"""
+ENTITY = """
+@app.entity_trigger(context_name="context")
+def counter(context: df.DurableEntityContext) -> None: ...
+"""
+SETTING = """
+@app.blob_trigger(arg_name="data", path="%NOT_THERE%/{name}", connection="STORAGE")
+def arrived(data: func.InputStream) -> None: ...
+"""
+OUTPUT_PARAMETER = """
+@app.function_name("indirect")
+@app.http_type(http_type="x")
+@app.generic_trigger(arg_name="req", type="httpTrigger")
+@app.generic_output_binding(arg_name="res", type="http")
+def indirect(req: func.HttpRequest, res: func.Out[func.HttpResponse]) -> None: ...
+"""
+
+
+def _refusal(folder: Path, code: str) -> str:
+    with pytest.raises(IndexingError) as refused:
+        index(folder, code, header=HEADER)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (
+            TIMER,
+            "function hourly has a trigger that this host does not support: timerTrigger (it supports httpTrigger",
+        ),
+        (ENTITY, "function counter has a trigger that this host does not support: entityTrigger"),
+        (
+            QUEUE_OUTPUT,
+            "function enqueue has a binding that this host does not support: queue (it supports",
+        ),
+        (BLOB_INPUT, "function read_blob has a binding that this host does not support: blob ("),
+        (SETTING, "function arrived needs the app setting NOT_THERE, which is not set"),
+        (OUTPUT_PARAMETER, "function indirect answers HTTP through an output parameter"),
+    ],
+)
+def test_what_cannot_run_here_is_refused_by_name(tmp_path: Path, code: str, reason: str) -> None:
+    assert _refusal(tmp_path, code).startswith(reason)
+
+
+def test_every_problem_is_told_in_one_message(tmp_path: Path) -> None:
+    problems = _refusal(tmp_path, TIMER + QUEUE_OUTPUT + SETTING).splitlines()
+    assert [line.split()[1] for line in problems] == ["hourly", "enqueue", "arrived"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "reason"),
+    [
+        ("req, other", "has parameters without a binding: other"),
+        ("request", "has parameters without a binding: request"),
+        ("", "has bindings without a parameter: req"),
+        (
+            "req: dict[str, Any]",
+            "annotated dict[str, typing.Any]: Azure's worker takes plain classes alone",
+        ),
+        ("req: func.HttpRequest | None", "Azure's worker takes plain classes alone"),
+        ("req: Optional[func.HttpRequest]", "Azure's worker takes plain classes alone"),
+        ("req: str", "annotated str, which httpTrigger does not give"),
+        ("req: 'Nowhere'", "has an annotation that does not exist at run time: name 'Nowhere'"),
+        ("req, context: str", "`context` that is not annotated azure.functions.Context"),
+    ],
+)
+def test_parameters_that_azures_worker_would_refuse_are_refused(
+    tmp_path: Path, signature: str, reason: str
+) -> None:
+    code = f'@app.route("x")\ndef wrong({signature}) -> str:\n    return ""\n'
+    problem = _refusal(tmp_path, code)
+    assert problem.startswith("function wrong has ")
+    assert reason in problem
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["dict[str, Any]", "dict", "None", "int", "func.HttpResponse | None", "Optional[str]", "bytes"],
+)
+def test_an_http_function_returns_a_response_or_text(tmp_path: Path, annotation: str) -> None:
+    code = f'@app.route("x")\ndef wrong(req: func.HttpRequest) -> {annotation}: ...\n'
+    problem = _refusal(tmp_path, code)
+    assert problem.startswith("function wrong is annotated to return ")
+
+
+@pytest.mark.parametrize(
+    "annotation", ["", "-> str", "-> func.HttpResponse", "-> 'func.HttpResponse'"]
+)
+def test_what_azures_worker_takes_as_return_annotation_is_taken(
+    tmp_path: Path, annotation: str
+) -> None:
+    code = f'@app.route("x")\ndef right(req: func.HttpRequest, context) {annotation}: ...\n'
+    assert list(index(tmp_path, code, header=HEADER).functions) == ["right"]
+
+
+def test_an_activity_may_take_and_return_what_azures_worker_takes(tmp_path: Path) -> None:
+    code = """
+        @app.activity_trigger(input_name="payload")
+        def plain(payload: dict) -> dict[str, Any]: ...
+
+        @app.activity_trigger(input_name="payload")
+        def old_style(payload: Dict[str, int]) -> Optional[str]: ...
+        """
+    assert list(index(tmp_path, code, header=HEADER).functions) == ["plain", "old_style"]
+
+
+def test_an_activity_with_a_subscripted_dict_is_refused_as_in_azure(tmp_path: Path) -> None:
+    code = '@app.activity_trigger(input_name="payload")\ndef wrong(payload: dict[str, Any]) -> None: ...\n'
+    assert "payload annotated dict[str, typing.Any]" in _refusal(tmp_path, code)

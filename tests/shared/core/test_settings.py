@@ -1,0 +1,99 @@
+"""Settings: everything wrong in one message, and no secret in any print-out."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.core.errors import SettingsError
+from shared.core.settings import (
+    AZUREML_SETTINGS,
+    SETTINGS,
+    load,
+    normalise_base_url,
+    trigger_source,
+)
+from shared.finetuning.base import get_backend
+
+COMPLETE = {
+    "DISTILLATION_STORAGE": "AccountKey=hush;AccountName=a",
+    "TEACHER_BASE_URL": "https://teacher/v1/",
+    "TEACHER_MODEL": "m",
+    "TEACHER_API_KEY": "sesame",
+    "AZUREML_SUBSCRIPTION_ID": "s",
+    "AZUREML_RESOURCE_GROUP": "g",
+    "AZUREML_WORKSPACE": "w",
+}
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        load({})
+    required = {name for name, (needed, _) in SETTINGS.items() if needed}
+    assert {problem["where"] for problem in error.value.details} == required | set(AZUREML_SETTINGS)
+
+
+def test_one_fine_tuning_service_is_enough() -> None:
+    neither = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
+    with pytest.raises(
+        SettingsError, match="or set AZURE_OPENAI_BASE_URL to fine-tune there instead"
+    ):
+        load(neither)
+    openai = load({**neither, "AZURE_OPENAI_BASE_URL": "https://r.openai.azure.com/openai/v1/"})
+    assert (openai.azure_openai_base_url, openai.azureml_workspace) == (
+        "https://r.openai.azure.com/openai/v1",
+        None,
+    )
+    assert load(COMPLETE).azure_openai_base_url is None
+
+
+@pytest.mark.parametrize("missing", AZUREML_SETTINGS)
+def test_a_workspace_is_named_by_all_three_settings(missing: str) -> None:
+    environ = {**COMPLETE, "AZURE_OPENAI_BASE_URL": "https://r/openai/v1", missing: " "}
+    with pytest.raises(SettingsError) as error:
+        load(environ)
+    assert [problem["where"] for problem in error.value.details] == [missing]
+
+
+def test_a_backend_that_is_not_configured_is_refused_with_the_settings_it_needs() -> None:
+    with pytest.raises(SettingsError, match=r"by Azure OpenAI, which needs AZURE_OPENAI_BASE_URL"):
+        get_backend("azure_openai", load(COMPLETE))
+    openai = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
+    own = load({**openai, "AZURE_OPENAI_BASE_URL": "https://r/openai/v1"})
+    with pytest.raises(SettingsError) as error:
+        get_backend("azureml", own)
+    assert [problem["where"] for problem in error.value.details] == list(AZUREML_SETTINGS)
+
+
+def test_wrong_settings_are_named_with_what_is_allowed() -> None:
+    wrong = {
+        "TEACHER_BASE_URL": "teacher",
+        "BLOB_TRIGGER_SOURCE": "Pigeon",
+        "AZURE_OPENAI_BASE_URL": "https://r.openai.azure.com",
+    }
+    with pytest.raises(SettingsError) as error:
+        load({**COMPLETE, **wrong})
+    assert {problem["where"] for problem in error.value.details} == wrong.keys()
+
+
+def test_an_identity_needs_no_connection_string() -> None:
+    environ = {
+        **COMPLETE,
+        "DISTILLATION_STORAGE__blobServiceUri": "https://a.blob.core.windows.net",
+    }
+    del environ["DISTILLATION_STORAGE"]
+    assert load(environ).blob_service_uri == "https://a.blob.core.windows.net"
+
+
+def test_secrets_are_masked_when_settings_are_printed() -> None:
+    own = load({**COMPLETE, "AZURE_OPENAI_API_KEY": "sesame"})
+    printed = f"{own!r} {own} {own.model_dump_json()}"
+    assert "hush" not in printed
+    assert "sesame" not in printed
+
+
+def test_a_full_endpoint_address_is_reduced_to_its_base() -> None:
+    assert normalise_base_url(" https://x/v1/chat/completions/ ") == "https://x/v1"
+
+
+def test_an_absent_trigger_source_means_polling() -> None:
+    assert trigger_source({}) == "LogsAndContainerScan"

@@ -1,0 +1,127 @@
+"""The input contract: every line becomes a row or a rejection that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.dataset.rows import Rejection, Row, parse_row
+from shared.tasks import TASKS
+
+USER = {"role": "user", "content": "hello"}
+ASSISTANT = {"role": "assistant", "content": "hi"}
+SYSTEM = {"role": "system", "content": "be kind"}
+
+
+def line(*messages: Any, **fields: Any) -> bytes:
+    return json.dumps({"messages": list(messages), **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "invalid_json"),
+        (b'{"messages": NaN', "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b"\xff\xfe", "invalid_utf8"),
+        (b"[]", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b"{}", "missing_messages"),
+        (line(), "missing_messages"),
+        (b'{"messages": "hello"}', "missing_messages"),
+        (line("hello"), "invalid_message"),
+        (line({"role": "tool", "content": "x"}), "unknown_role"),
+        (line({"role": ["user"], "content": "x"}), "unknown_role"),
+        (line({"role": "user"}), "invalid_content"),
+        (line({"role": "user", "content": None}), "invalid_content"),
+        (line({"role": "user", "content": 7}), "invalid_content"),
+        (line({"role": "user", "content": [{"type": "image_url"}]}), "invalid_content"),
+        (line({"role": "user", "content": "\ud800"}), "invalid_content"),
+        (line({"role": "user", "content": " \n"}), "empty_content"),
+        (line(SYSTEM), "wrong_turns"),
+        (line(ASSISTANT), "wrong_turns"),
+        (line(USER, USER), "wrong_turns"),
+        (line(USER, SYSTEM), "wrong_turns"),
+        (line(USER, id=[]), "invalid_id"),
+        (line(USER, answer={}), "invalid_answer"),
+        (None, "line_too_long"),
+    ],
+)
+def test_a_bad_line_is_rejected_by_name(content: bytes | None, reason: str) -> None:
+    parsed = parse_row(content)
+    assert isinstance(parsed, Rejection)
+    assert (parsed.reason, bool(parsed.detail)) == (reason, True)
+
+
+def test_content_in_parts_is_joined() -> None:
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    assert parse_row(line({"role": "user", "content": parts})) == Row(
+        ({"role": "user", "content": "one\ntwo"},)
+    )
+
+
+def test_ids_and_reference_answers_are_kept() -> None:
+    assert parse_row(line(USER, id=7, answer=3.5)) == Row(
+        ({"role": "user", "content": "hello"},), "7", "3.5"
+    )
+
+
+def test_a_rejection_carries_the_rows_id() -> None:
+    parsed = parse_row(line({"role": "user", "content": ""}, id="row-9"))
+    assert isinstance(parsed, Rejection)
+    assert parsed.id == "row-9"
+
+
+def test_a_final_assistant_message_is_the_reference_answer_and_no_part_of_the_question() -> None:
+    parsed = parse_row(line(SYSTEM, USER, ASSISTANT))
+    assert isinstance(parsed, Row)
+    checked = TASKS["math"].check(parsed)
+    assert isinstance(checked, Row)
+    assert (checked.reference, [m["role"] for m in checked.messages]) == ("hi", ["system", "user"])
+
+
+def test_several_turns_are_a_conversation_only() -> None:
+    parsed = parse_row(line(USER, ASSISTANT, USER))
+    assert isinstance(parsed, Row)
+    assert isinstance(TASKS["nli"].check(parsed), Rejection)
+    assert TASKS["conversation"].check(parsed) == parsed
+    assert TASKS["conversation"].turns(parsed) == 2
+
+
+def test_a_question_without_choices_is_rejected_before_the_teacher_is_paid() -> None:
+    parsed = parse_row(line({"role": "user", "content": "Where do fish live?"}))
+    assert isinstance(parsed, Row)
+    checked = TASKS["nlu_qa"].check(parsed)
+    assert isinstance(checked, Rejection)
+    assert checked.reason == "no_choices"
+
+
+def test_a_row_with_several_problems_is_counted_by_the_first_and_tells_them_all() -> None:
+    parsed = parse_row(
+        line(USER, {"role": "tool", "content": "x"}, {"role": "user", "content": " "}, 7, id="r")
+    )
+    assert isinstance(parsed, Rejection)
+    assert (parsed.reason, parsed.id) == ("unknown_role", "r")
+    assert parsed.detail == (
+        "messages[1].role must be one of system, user, assistant; messages[2].content is empty; "
+        "messages[3] is a number, not an object"
+    )
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "text"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=60) | json_values.map(lambda v: json.dumps({"messages": v}).encode()))
+def test_no_line_whatsoever_raises(content: bytes) -> None:
+    assert isinstance(parse_row(content), Row | Rejection)

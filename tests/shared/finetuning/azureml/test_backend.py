@@ -1,0 +1,306 @@
+"""The AzureML backend through the unmodified SDK, against the emulator."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from local.emulators.azureml.environment import COMPUTE
+from shared.core.errors import NotFound, PermanentError
+from shared.finetuning.azureml.access import is_allowed
+from shared.finetuning.azureml.backend import AzureMLBackend
+from shared.finetuning.azureml.client import workspace_client
+from shared.finetuning.base import JobState, JobStatus
+from shared.students.catalogue import DEFAULT_STUDENT
+from tests.shared.finetuning.conftest import STUDENT, Start, backend, request_of, student_of
+from tests.support.azureml import PATIENCE, chat_rows, datastore_uri, put_lines
+
+
+def wait(own: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
+    """The job once it is in one of these statuses; at any end when none is given."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        state = own.poll(job)
+        if state.status in statuses or (not statuses and state.status.is_terminal):
+            return state
+        time.sleep(0.01)  # the service tells nobody: it can only be polled
+    raise AssertionError(f"{job} did not get there")
+
+
+def test_a_good_workspace_stands_in_nobodys_way(start: Start) -> None:
+    assert start().preflight(STUDENT) == []
+
+
+def test_preflight_accepts_the_latest_version_by_label(start: Start) -> None:
+    assert (
+        start().preflight(student_of(DEFAULT_STUDENT.replace("versions/1", "labels/latest"))) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"workspace": "typo"}, "check the settings AZUREML_"),
+        ({"resource_group": "typo"}, "check the settings AZUREML_"),
+        (
+            {"subscription_id": "11111111-1111-1111-1111-111111111111"},
+            "check the settings AZUREML_",
+        ),
+        ({"datastore": "typo"}, "remove the setting AZUREML_DATASTORE"),
+    ],
+)
+def test_preflight_names_what_is_wrong_and_the_setting(
+    start: Start, change: dict[str, str], remedy: str
+) -> None:
+    start()
+    (problem,) = backend(**change).preflight(STUDENT)
+    assert remedy in problem
+    assert next(iter(change.values())) in problem
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4o-mini",
+        DEFAULT_STUDENT.replace("azureml-mistral", "typo"),
+        DEFAULT_STUDENT.replace("Ministral-3B", "Typo"),
+        DEFAULT_STUDENT.replace("versions/1", "versions/7"),
+        DEFAULT_STUDENT.replace("versions/1", "labels/stable"),
+        "azureml://registries/azureml/models/Typo/labels/latest",
+    ],
+)
+def test_preflight_refuses_a_student_that_does_not_exist(start: Start, model: str) -> None:
+    (problem,) = start().preflight(student_of(model))
+    assert model in problem
+    assert "student.model" in problem
+
+
+def test_every_problem_is_told_at_once(start: Start) -> None:
+    start()
+    assert len(backend(datastore="typo").preflight(student_of("typo"))) == 2
+
+
+def test_a_job_runs_to_a_registered_model_with_a_studio_link(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    submitted = own.submit(request)
+    done = wait(own, request.job_name)
+    assert submitted.name == done.name == request.job_name
+    assert (done.status, done.service_status, done.message) == (
+        JobStatus.COMPLETED,
+        "Completed",
+        None,
+    )
+    assert done.registered_model == f"{request.registered_model_name}:1"
+    assert f"/runs/{request.job_name}?" in (done.url or "")
+    assert "tid=" in (done.url or "")
+
+
+def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
+    azurite: str, start: Start
+) -> None:
+    validation = put_lines(azurite, "sdk/validation.jsonl", chat_rows(1))
+    request = request_of(
+        put_lines(azurite, "sdk/train.jsonl", chat_rows(10)),
+        validation_uri=validation,
+        student={"hyperparameters": {"num_train_epochs": 3, "learning_rate": 1e-05}},
+    )
+    own = start()
+    own.submit(request)
+    client = workspace_client(*own._workspace)  # pyright: ignore[reportPrivateUsage]
+    job: Any = client.jobs.get(request.job_name)
+    assert (job.display_name, job.experiment_name) == (request.display_name, request.experiment)
+    assert (job.tags, job.task) == (request.tags, "chatCompletion")
+    assert job.hyperparameters == {"num_train_epochs": "3", "learning_rate": "1e-05"}
+    uris = [data.path for data in (job.model, job.training_data, job.validation_data)]
+    assert uris == [DEFAULT_STUDENT, request.training.uri, validation]
+    assert job.description.startswith(request.description)
+
+
+def test_submitting_again_finds_the_job_of_the_first_time(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    own.submit(request)
+    done = wait(own, request.job_name)
+    assert own.submit(request) == done
+
+
+def test_many_submissions_at_once_are_one_job(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(own.submit, [request] * 8))
+    assert {state.name for state in states} == {request.job_name}
+    assert wait(own, request.job_name).registered_model == f"{request.registered_model_name}:1"
+
+
+def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
+    own, request = start(), request_of(datastore_uri("missing/train.jsonl"))
+    own.submit(request)
+    failed = wait(own, request.job_name)
+    assert (failed.status, failed.registered_model) == (JobStatus.FAILED, None)
+    assert "missing/train.jsonl" in (failed.message or "")
+
+
+def test_a_cancelled_job_ends_as_cancelled(start: Start) -> None:
+    own, request = start(pace=5), request_of()
+    own.submit(request)
+    assert own.cancel(request.job_name).status in (JobStatus.CANCELLING, JobStatus.CANCELLED)
+    assert wait(own, request.job_name).status is JobStatus.CANCELLED
+
+
+def test_cancelling_twice_asks_once(start: Start) -> None:
+    own, request = start(pace=600), request_of()
+    own.submit(request)
+    assert own.cancel(request.job_name).status is JobStatus.CANCELLING
+    assert own.cancel(request.job_name).status is JobStatus.CANCELLING
+
+
+def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    own.submit(request)
+    done = wait(own, request.job_name)
+    assert own.cancel(request.job_name) == done
+
+
+@pytest.mark.parametrize(
+    ("final", "status"),
+    [
+        ("NotResponding", JobStatus.NOT_RESPONDING),
+        ("Paused", JobStatus.PAUSED),
+        ("Unknown", JobStatus.NOT_RESPONDING),
+        ("Canceled", JobStatus.CANCELLED),
+    ],
+)
+def test_what_is_no_success_is_shown_as_what_it_is(
+    azurite: str, start: Start, final: str, status: JobStatus
+) -> None:
+    own, request = (
+        start(final_status=final),
+        request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10))),
+    )
+    own.submit(request)
+    state = wait(own, request.job_name, status)
+    assert (state.service_status, state.registered_model) == (final, None)
+
+
+def test_a_job_that_does_not_exist_is_not_found(start: Start) -> None:
+    own = start()
+    with pytest.raises(NotFound, match="never-submitted"):
+        own.poll("never-submitted")
+    with pytest.raises(NotFound, match="never-submitted"):
+        own.cancel("never-submitted")
+
+
+def test_what_the_service_refuses_is_permanent_and_in_its_own_words(start: Start) -> None:
+    own = start()
+    with pytest.raises(PermanentError, match="lora_rank is not a hyperparameter of Ministral 3B"):
+        own.submit(request_of(student={"hyperparameters": {"lora_rank": 8}}))
+
+
+def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Start) -> None:
+    start()
+    assert backend(datastore=None).preflight(STUDENT) == []
+    assert backend(datastore="missing").preflight(STUDENT) != []
+
+
+def test_an_identity_that_may_only_read_is_told_so_before_anything_is_paid_for(
+    start: Start,
+) -> None:
+    own = start(role="Reader")
+    (problem,) = own.preflight(STUDENT)
+    assert "may not submit jobs or cancel jobs" in problem
+    assert "AzureML Data Scientist" in problem
+    with pytest.raises(PermanentError, match="access is denied"):
+        own.submit(request_of())
+
+
+@pytest.mark.parametrize(
+    ("permissions", "allowed"),
+    [
+        ([], False),
+        ([{"actions": ["*"]}], True),
+        (
+            [
+                {
+                    "actions": ["*"],
+                    "notActions": ["Microsoft.MachineLearningServices/workspaces/jobs/*"],
+                }
+            ],
+            False,
+        ),
+        (
+            [
+                {"actions": ["*/read"]},
+                {"actions": ["microsoft.machinelearningservices/workspaces/*/WRITE"]},
+            ],
+            True,
+        ),
+        ([{"actions": ["*"], "notActions": ["*/write"]}, {"actions": ["*/jobs/write"]}], True),
+        ([{"actions": ["Microsoft.Storage/*"]}], False),
+    ],
+)
+def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptions(
+    permissions: list[dict[str, list[str]]], allowed: bool
+) -> None:
+    assert (
+        is_allowed("Microsoft.MachineLearningServices/workspaces/jobs/write", permissions)
+        is allowed
+    )
+
+
+def test_metrics_are_shown_while_a_job_runs(azurite: str, start: Start) -> None:
+    own, request = (
+        start(status_path=("Running",)),
+        request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10))),
+    )
+    state = own.submit(request)
+    while state.status is not JobStatus.RUNNING or not state.metrics:
+        state = own.poll(request.job_name)
+    assert state.metrics == {"step": 400.0, "loss": 0.429305}
+
+
+def test_the_curve_of_a_job_that_has_ended_is_kept(azurite: str, start: Start) -> None:
+    own, request = start(), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+    own.submit(request)
+    done = wait(own, request.job_name)
+    curve = own.conclude(request, done).curve
+    losses = [point["loss"] for point in curve]
+    assert losses == sorted(losses, reverse=True)
+    assert (len(curve), curve[-1]) == (20, {"step": 400.0, "loss": 0.429305})
+    assert done.metrics == curve[-1]
+
+
+def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(
+    azurite: str, start: Start
+) -> None:
+    own, training = start(), put_lines(azurite, "sdk/train.jsonl", chat_rows(10))
+    for setting in ({"compute": COMPUTE}, {"instance_type": "Standard_NC24ads_A100_v4"}):
+        request = request_of(training, student=setting)
+        own.submit(request)
+        client = workspace_client(*own._workspace)  # pyright: ignore[reportPrivateUsage]
+        job: Any = client.jobs.get(request.job_name)
+        assert (job.compute or "").endswith(setting.get("compute", ""))
+        assert (job.resources.instance_types if job.resources else None) == (
+            [setting["instance_type"]] if "instance_type" in setting else None
+        )
+
+
+def test_a_compute_that_does_not_exist_is_told_before_anything_is_paid_for(start: Start) -> None:
+    (problem,) = start().preflight(STUDENT.model_copy(update={"compute": "typo"}))
+    assert "compute typo cannot be used (check student.compute)" in problem
+
+
+def test_a_workspace_in_a_region_where_the_student_was_not_offered_is_a_warning_and_no_obstacle(
+    start: Start,
+) -> None:
+    own = start()
+    llama = student_of("azureml://registries/azureml-meta/models/Llama-3.3-70B-Instruct/versions/4")
+    (warning,) = own.warnings(llama)
+    assert "fine-tuned in westus3, and workspace local lies in eastus2" in warning
+    assert own.preflight(llama) == []
+    assert (
+        own.warnings(STUDENT)
+        == own.warnings(student_of("azureml://registries/r/models/new/versions/1"))
+        == []
+    )

@@ -1,0 +1,172 @@
+"""From one row to one record: bounded requests, every one counted, and a reason wherever there is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.dataset.rows import Message, Rejection, Row
+from shared.generation.answering import MAX_REPLIES, Record, answer_row, rejected
+from shared.spec.models import RunSpec, parse_spec
+from shared.teacher import Completion, RowFailure, TeacherDown
+
+Reply = str | Completion | Exception
+
+
+def spec_of(task: str = "math", **fields: Any) -> RunSpec:
+    return parse_spec({"task": task, "train": f"datasets/{task}/x/train.jsonl", **fields})
+
+
+def completion(text: str = "", finish_reason: str = "stop", **fields: Any) -> Completion:
+    usual: dict[str, Any] = {
+        "refusal": None,
+        "reasoning": None,
+        "prompt_tokens": 10,
+        "completion_tokens": 2,
+    }
+    return Completion(text=text, finish_reason=finish_reason, model="m-1", **{**usual, **fields})
+
+
+class Scripted:
+    """A teacher that gives these replies in turn, and keeps what it was asked."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+        self.heard: list[list[Message]] = []
+        self.limits: list[int | None] = []
+
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        for _ in range(100):
+            call()
+
+    async def complete(
+        self, messages: list[Message], *, max_tokens: int | None = None, **_: Any
+    ) -> Completion:
+        self.heard.append(list(messages))
+        self.limits.append(max_tokens)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return completion(reply) if isinstance(reply, str) else reply
+
+
+def row(*turns: str, **fields: Any) -> Row:
+    messages: list[Message] = []
+    for position, turn in enumerate(turns):
+        messages.append({"role": "assistant" if position % 2 else "user", "content": turn})
+    return Row(tuple(messages), **fields)
+
+
+async def answer(
+    teacher: Scripted, asked: Row | None = None, spec: RunSpec | None = None
+) -> Record:
+    return await answer_row(7, asked or row("What is 2 + 3?", id="a"), spec or spec_of(), teacher)
+
+
+async def test_an_answer_is_recorded_with_what_it_cost() -> None:
+    record = await answer(Scripted(completion("5", requests=3)))
+    assert (record.line, record.id, record.status, record.answers) == (7, "a", "accepted", ["5"])
+    assert (record.requests, record.prompt_tokens, record.completion_tokens) == (3, 10, 2)
+    assert (record.model, record.finish_reason, record.reason) == ("m-1", "stop", None)
+
+
+async def test_an_unreadable_reply_is_asked_again_with_the_reason_and_paid_for() -> None:
+    teacher = Scripted("many", "5")
+    record = await answer(teacher)
+    assert (record.status, record.answers, record.requests, record.prompt_tokens) == (
+        "accepted",
+        ["5"],
+        2,
+        20,
+    )
+    assert "no number" in str(teacher.heard[1])
+    assert "no number" not in str(teacher.heard[0])
+
+
+async def test_a_row_that_is_never_answered_readably_is_given_up_with_the_last_reason() -> None:
+    teacher = Scripted("many", "3 and 4", "several")
+    record = await answer(teacher)
+    assert (record.status, record.reason, record.answers) == ("rejected", "no_number", [])
+    assert len(teacher.heard) == MAX_REPLIES == record.requests
+
+
+async def test_a_reply_that_was_cut_off_gets_twice_the_tokens_once() -> None:
+    spec = spec_of(teacher={"max_tokens": 50})
+    teacher = Scripted(completion("The ans", "length"), "5")
+    assert (await answer(teacher, spec=spec)).answers == ["5"]
+    assert teacher.limits == [50, 100]
+
+
+async def test_a_reply_that_is_cut_off_twice_is_never_used_though_it_could_be_read() -> None:
+    teacher = Scripted(completion("5", "length"), completion("5", "length"))
+    record = await answer(teacher, spec=spec_of(teacher={"max_tokens": 50}))
+    assert (record.status, record.reason, record.requests) == ("rejected", "truncated", 2)
+    assert "teacher.max_tokens" in (record.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (completion("5", "content_filter"), "content_filter"),
+        (completion("5", refusal="I would rather not."), "refused"),
+        (RowFailure("timeout", "no reply within 5 s", 4), "timeout"),
+    ],
+)
+async def test_what_asking_again_cannot_mend_is_rejected_at_once_under_its_name(
+    reply: Reply, reason: str
+) -> None:
+    teacher = Scripted(reply)
+    record = await answer(teacher)
+    assert (record.status, record.reason, len(teacher.heard)) == ("rejected", reason, 1)
+    assert record.detail
+    assert record.requests == (4 if reason == "timeout" else 1)
+
+
+async def test_a_teacher_that_is_down_is_no_affair_of_one_row() -> None:
+    with pytest.raises(TeacherDown):
+        await answer(Scripted(TeacherDown("wrong key")))
+
+
+async def test_reasoning_comes_from_the_reply_or_from_the_field_that_models_send_it_in() -> None:
+    spec = spec_of(prompt={"chain_of_thought": True})
+    written = Scripted('{"reasoning": "two and three", "answer": "5"}')
+    assert (await answer(written, spec=spec)).reasoning == ["two and three"]
+    both = Scripted(completion('{"reasoning": "two and three", "answer": "5"}', reasoning="hidden"))
+    assert (await answer(both, spec=spec)).reasoning == ["two and three"]
+    hidden = Scripted(completion("5", reasoning="hidden"))
+    assert (await answer(hidden)).reasoning == []
+
+
+async def test_a_conversation_is_asked_turn_by_turn_and_lost_when_one_turn_is() -> None:
+    spec = spec_of("conversation")
+    asked = row("one", "own words", "two", "own words", "three")
+    teacher = Scripted("uno", "due", "tre")
+    record = await answer(teacher, asked, spec)
+    assert (record.answers, record.requests) == (["uno", "due", "tre"], 3)
+    assert [message["content"] for message in teacher.heard[-1]] == [
+        "one",
+        "uno",
+        "two",
+        "due",
+        "three",
+    ]
+    lost = await answer(Scripted("uno", RowFailure("timeout", "no reply", 2)), asked, spec)
+    assert (lost.status, lost.reason, lost.answers, lost.requests) == ("rejected", "timeout", [], 3)
+
+
+def test_a_row_that_was_bad_from_the_start_has_a_record_that_cost_nothing() -> None:
+    record = rejected(3, Rejection("invalid_json", "column 1", "x"))
+    assert (record.line, record.id, record.status, record.reason, record.requests) == (
+        3,
+        "x",
+        "rejected",
+        "invalid_json",
+        0,
+    )
+
+
+async def test_a_record_survives_its_line_in_the_journal() -> None:
+    record = await answer(Scripted(completion("5")))
+    assert Record.from_json(record.to_json()) == record

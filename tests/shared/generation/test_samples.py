@@ -1,0 +1,205 @@
+"""Several answers to one row: asked for in waves, no more than could decide, and one of them chosen with a reason to trust it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.dataset.rows import Message, Row
+from shared.generation.answering import MAX_REPLIES, Record, answer_row
+from shared.spec.models import RunSpec, parse_spec
+from shared.teacher import Completion, RowFailure, TeacherDown
+
+PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
+
+
+def spec_of(samples: int = 5, select: str = "majority", **fields: Any) -> RunSpec:
+    quality = {"samples": samples, "select": select}
+    return parse_spec(
+        {"task": "math", "train": "datasets/math/x/train.jsonl", "quality": quality, **fields}
+    )
+
+
+def row(reference: str | None = None, text: str = "What is 2 + 3?") -> Row:
+    return Row(({"role": "user", "content": text},), "a", reference)
+
+
+class Sampled:
+    """A teacher that gives these replies in the order in which it is asked, and notes how many are asked at a time."""
+
+    def __init__(self, *replies: str | Exception) -> None:
+        self.replies = list(replies)
+        self.seeds: list[int | None] = []
+        self.waves: list[int] = []
+        self._waiting = 0
+
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        for _ in range(100):
+            call()
+
+    async def complete(
+        self, messages: list[Message], *, seed: int | None = None, **_: Any
+    ) -> Completion:
+        reply = self.replies.pop(0)
+        self.seeds.append(seed)
+        self._waiting += 1
+        await asyncio.sleep(0.01)  # all of a wave arrive before the first is answered
+        if self._waiting:
+            self.waves.append(self._waiting)
+        self._waiting = 0
+        if isinstance(reply, Exception):
+            raise reply
+        return Completion(reply, "stop", None, None, 10, 2, "m-1")
+
+
+async def answer(teacher: Sampled, asked: Row | None = None, spec: RunSpec | None = None) -> Record:
+    return await answer_row(7, asked or row(), spec or spec_of(), teacher)
+
+
+async def test_the_most_frequent_answer_is_kept_with_how_many_agree_and_what_all_cost() -> None:
+    record = await answer(Sampled("5", "six 6", "5.0", "5"))
+    assert (record.status, record.answers, record.samples, record.agreeing) == (
+        "accepted",
+        ["5"],
+        4,
+        3,
+    )
+    assert (record.requests, record.prompt_tokens, record.completion_tokens) == (4, 40, 8)
+
+
+async def test_a_clear_row_costs_no_more_samples_than_settle_it_and_a_wave_is_asked_at_the_same_time() -> (
+    None
+):
+    clear = Sampled("5", "5", "5")
+    await answer(clear)
+    assert clear.waves == [3]
+    split = Sampled("5", "6", "7", "5", "5")
+    assert (await answer(split)).answers == ["5"]
+    assert split.waves == [3, 2]
+
+
+async def test_samples_that_cannot_be_used_have_no_vote() -> None:
+    unusable = [RowFailure("timeout", "no reply", 2)] * 3
+    record = await answer(Sampled("5", unusable[0], unusable[1], unusable[2], "5"))
+    assert (record.status, record.answers, record.samples, record.agreeing) == (
+        "accepted",
+        ["5"],
+        5,
+        2,
+    )
+    assert record.requests == 2 + 3 * 2
+
+
+async def test_a_row_of_which_no_sample_can_be_used_is_rejected_under_the_reason_of_a_sample() -> (
+    None
+):
+    failures = [RowFailure("timeout", "no reply within 5 s", 1) for _ in range(5)]
+    record = await answer(Sampled(*failures))
+    assert (record.status, record.reason, record.detail) == (
+        "rejected",
+        "timeout",
+        "no reply within 5 s",
+    )
+    assert record.requests == 5
+    unreadable = await answer(Sampled(*["many"] * 2 * MAX_REPLIES), spec=spec_of(2))
+    assert (unreadable.status, unreadable.reason, unreadable.requests) == (
+        "rejected",
+        "no_number",
+        2 * MAX_REPLIES,
+    )
+
+
+async def test_the_reason_does_not_depend_on_which_sample_came_first() -> None:
+    timeout, filtered = (
+        RowFailure("timeout", "no reply", 1),
+        RowFailure("content_filter", "HTTP 400", 1),
+    )
+    assert (await answer(Sampled(timeout, filtered), spec=spec_of(2))).reason == "content_filter"
+    assert (await answer(Sampled(filtered, timeout), spec=spec_of(2))).reason == "content_filter"
+
+
+async def test_the_reasoning_that_is_kept_belongs_to_the_answer_whichever_came_first() -> None:
+    spec = spec_of(3, prompt={"chain_of_thought": True})
+    replies = [
+        f'{{"reasoning": "{why}", "answer": "{what}"}}'
+        for why, what in (("b", 5), ("c", 6), ("a", 5))
+    ]
+    for order in (replies, replies[::-1]):
+        record = await answer(Sampled(*order), spec=spec)
+        assert (record.answers, record.reasoning) == (["5"], ["a"])
+
+
+async def test_an_answer_that_agrees_with_the_reference_is_kept_at_the_first_sample() -> None:
+    teacher = Sampled("5")
+    record = await answer(teacher, row("5.0"), spec_of(4, "reference"))
+    assert (record.status, record.answers, record.samples, record.agreeing) == (
+        "accepted",
+        ["5"],
+        1,
+        1,
+    )
+    later = Sampled("6", "7", "5", "6")
+    assert (await answer(later, row("5"), spec_of(4, "reference"))).agreeing == 1
+    assert later.waves == [1, 3]
+
+
+async def test_a_row_whose_samples_all_contradict_the_reference_is_rejected_with_what_they_say() -> (
+    None
+):
+    record = await answer(
+        Sampled("6", "7", "6", "many", "many", "many"), row("5"), spec_of(4, "reference")
+    )
+    assert (record.status, record.reason, record.answers) == ("rejected", "disagrees", [])
+    assert record.detail == "none of 4 answers agrees with the reference 5: 6, 7"
+    assert record.requests == 6
+
+
+async def test_the_reference_is_never_sent_to_the_teacher() -> None:
+    heard: list[str] = []
+
+    class Listener(Sampled):
+        async def complete(self, messages: list[Message], **options: Any) -> Completion:
+            heard.append(str(messages))
+            return await super().complete(messages, **options)
+
+    await answer(Listener("12", "12"), row("918273"), spec_of(2, "reference"))
+    assert len(heard) == 2
+    assert "918273" not in "".join(heard)
+
+
+async def test_a_teacher_that_is_down_in_one_sample_ends_the_run_in_its_own_words() -> None:
+    with pytest.raises(TeacherDown, match="wrong key"):
+        await answer(Sampled("5", TeacherDown("wrong key"), "5"))
+
+
+async def test_each_sample_has_a_seed_of_its_own_where_the_user_gave_one() -> None:
+    seeded, free = Sampled("5", "5", "5"), Sampled("5", "5", "5")
+    await answer(seeded, spec=spec_of(teacher={"seed": 40}))
+    await answer(free)
+    assert (seeded.seeds, free.seeds) == ([40, 41, 42], [None, None, None])
+
+
+async def test_asking_a_sample_again_keeps_its_seed() -> None:
+    teacher = Sampled("many", "5")
+    await answer(teacher, row("5"), spec_of(3, "reference", teacher={"seed": 9}))
+    assert teacher.seeds == [9, 9]
+
+
+async def test_an_example_that_the_student_cannot_take_in_is_rejected_with_its_length() -> None:
+    spec = spec_of(
+        1,
+        "first",
+        prompt={"chain_of_thought": True, "student_learns": "reasoning"},
+        student={"model": PHI_4K},
+    )
+    record = await answer(Sampled(f'{{"reasoning": "{"word " * 4200}", "answer": 5}}'), spec=spec)
+    assert (record.status, record.reason) == ("rejected", "too_long")
+    assert record.answers == ["5"]  # another run may reuse it
+    assert record.detail is not None
+    assert "about 4,2" in record.detail
+    assert "takes 4,096" in record.detail
+    fits = await answer(Sampled(f'{{"reasoning": "{"word " * 4000}", "answer": 5}}'), spec=spec)
+    assert fits.status == "accepted"

@@ -1,0 +1,124 @@
+"""The report and the dataset card: facts about files, and a page that tells people how the data came to be."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.counters import Tally
+from shared.report.model import FileFacts, Report, card, file_facts
+from shared.report.suggested_fixes import reason_lines
+from shared.spec.models import parse_spec
+
+FACTS = FileFacts(path="runs/r/train.jsonl", bytes=120, lines=3, sha256="ab" * 32)
+ERROR: Any = {
+    "code": "teacher_401",
+    "message": "the teacher refuses every request",
+    "details": [{"where": "teacher", "problem": "HTTP 401"}],
+}
+
+
+def report(**changes: Any) -> Report:
+    tally = Tally(rows=5, done=5, accepted=3, rejected={"empty": 2}, requests=1234, prompt_tokens=9)
+    spec = {
+        "task": "nli",
+        "train": "datasets/nli/x/train.jsonl",
+        "teacher": {"model": "gpt-x", "temperature": 0.5},
+    }
+    usual: dict[str, Any] = {
+        "run": "nli-x-1",
+        "status": "completed",
+        "task": "nli",
+        "finished": datetime(2026, 3, 4, 5, 6, tzinfo=UTC),
+        "inputs": {"train": FACTS},
+        "outputs": {"train": FACTS},
+        "counts": {"train": tally},
+        "specification": parse_spec({**spec, **changes.pop("spec", {})}),
+    }
+    usual["reasons"] = reason_lines("train", tally, usual["specification"])
+    return Report(**{**usual, **changes})
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+@given(parts=st.lists(st.sampled_from([b"{}\n", b"\n", b"x", b"", "é\n".encode()])))
+def test_files_are_measured_alike_however_they_arrive(parts: list[bytes]) -> None:
+    content = b"".join(parts)
+    facts = asyncio.run(file_facts("p", chunks(*parts)))
+    assert facts == asyncio.run(file_facts("p", chunks(content)))
+    assert (facts.bytes, facts.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert facts.lines == len(content.split(b"\n")) - (content.endswith(b"\n") or not content)
+
+
+def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
+    text = card(report())
+    assert text.startswith("# nli-x-1\n")
+    for told in (
+        "**completed** on 2026-03-04 05:06 UTC",
+        "| train | 5 | 3 | 2 |",
+        "| train | empty | 2 | resume to ask again",
+        "`gpt-x`",
+        "temperature 0.5",
+        "1,234 requests",
+        f"| `runs/r/train.jsonl` | 120 | 3 | `{'ab' * 32}` |",
+    ):
+        assert told in text
+
+
+def test_the_card_tells_which_answers_were_paid_for_by_another_run() -> None:
+    tally = Tally(rows=3000, done=3000, accepted=3000, reused=1200)
+    text = card(report(counts={"train": tally}, reasons=[], spec={"reuse": "nli-before-1"}))
+    assert "1,200 of the accepted rows have their answer from run `nli-before-1`" in text
+    assert "have their answer" not in card(report())
+
+
+def test_a_run_with_a_name_has_it_as_its_title() -> None:
+    assert card(report(spec={"name": "My rows"})).startswith("# My rows\n")
+
+
+def test_default_settings_are_not_listed() -> None:
+    text = card(report(spec={"teacher": {"model": "gpt-x"}}))
+    assert "default settings" in text
+    assert "max_attempts" not in text
+
+
+def test_a_failure_stands_at_the_top_with_every_problem() -> None:
+    text = card(report(status="failed", error=ERROR))
+    assert text.index("the teacher refuses every request") < text.index("## Rows")
+    assert "- `teacher` HTTP 401" in text
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        (None, "no fine-tuning job was submitted"),
+        ({"job": "j", "status": "failed", "url": None, "model": None}, "job `j` failed."),
+        (
+            {"job": "j", "status": "completed", "url": "https://studio/j", "model": "student:2"},
+            "job `j` completed ([job](https://studio/j)), registered as `student:2`",
+        ),
+    ],
+)
+def test_the_card_tells_what_became_of_the_student(job: dict[str, Any] | None, told: str) -> None:
+    assert told in card(report(finetune=job))
+
+
+def test_a_run_without_rejected_rows_says_so() -> None:
+    assert "No row was rejected." in card(
+        report(counts={"train": Tally(rows=1, done=1, accepted=1)}, reasons=[])
+    )
+
+
+def test_a_report_is_read_back_as_it_was() -> None:
+    made = report(error=ERROR, warnings=["mind"])
+    assert Report.model_validate_json(made.model_dump_json()) == made

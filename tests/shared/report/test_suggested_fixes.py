@@ -1,0 +1,151 @@
+"""Each reason for which a row can be rejected comes with what would mend it, and at about which price."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.core.counters import Tally
+from shared.core.errors import InvalidInput
+from shared.generation.answering import LOST
+from shared.report.suggested_fixes import (
+    IN_THE_DATASET,
+    UNREADABLE,
+    WITH_THE_TEACHER,
+    ReasonLine,
+    reason_lines,
+)
+from shared.spec.models import RunSpec, parse_spec
+
+SHARED = Path(__file__).parents[3] / "shared"
+REJECTING = {"Rejection", "_NoAnswer", "RowFailure", "Unreadable", "Hedged", "_Failed"}
+# what a reply that cannot be read is called: asking again is all that helps
+READINGS = {"unreadable", "no_number", "several_numbers", "no_label", "no_choice"}
+WITHIN_THE_CLIENT = {"throttled"}  # waited for, never the end of a row
+
+
+def reasons_in(path: Path) -> Iterator[str]:
+    """Every reason that a module can give: first arguments of what rejects, and what is given to a name `reason`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        found: list[ast.expr] = []
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in REJECTING
+        ):
+            found = node.args[:1]
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg == "reason"
+            and isinstance(node.value, ast.Name)
+        ):
+            found = [ast.Constant(LOST)] if node.value.id == "LOST" else []
+        if isinstance(node, ast.Assign) and any(
+            isinstance(one, ast.Name) and one.id == "reason" for one in node.targets
+        ):
+            found = [node.value]
+        for expression in found:
+            parts = (
+                [expression.body, expression.orelse]
+                if isinstance(expression, ast.IfExp)
+                else [expression]
+            )
+            yield from (
+                part.value
+                for part in parts
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            )
+
+
+def spec_of(**fields: Any) -> RunSpec:
+    return parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl", **fields})
+
+
+def line_of(reason: str, tally: Tally | None = None, **fields: Any) -> ReasonLine:
+    counts = tally or Tally(accepted=10, requests=20, prompt_tokens=2000, completion_tokens=500)
+    rejected = counts.model_copy(update={"rejected": {reason: 3}})
+    [line] = reason_lines("train", rejected, spec_of(**fields))
+    return line
+
+
+def test_every_reason_that_the_code_can_give_has_a_remedy() -> None:
+    reasons = {
+        reason for path in SHARED.rglob("*.py") for reason in reasons_in(path)
+    } - WITHIN_THE_CLIENT
+    assert reasons > {
+        "invalid_json",
+        "truncated",
+        "disagrees",
+        "too_many_words",
+        "duplicate",
+        "teacher_rejected",
+    }
+    assert reasons - IN_THE_DATASET.keys() - WITH_THE_TEACHER.keys() - READINGS == set()
+
+
+def test_no_remedy_is_for_a_reason_that_does_not_exist() -> None:
+    reasons = {reason for path in SHARED.rglob("*.py") for reason in reasons_in(path)}
+    assert (IN_THE_DATASET.keys() | WITH_THE_TEACHER.keys()) - reasons == set()
+    assert IN_THE_DATASET.keys() & WITH_THE_TEACHER.keys() == set()
+
+
+@pytest.mark.parametrize("reason", IN_THE_DATASET)
+def test_what_the_dataset_is_to_blame_for_is_not_asked_again(reason: str) -> None:
+    line = line_of(reason)
+    assert (line.tokens, line.remedy) == (None, IN_THE_DATASET[reason])
+
+
+@pytest.mark.parametrize("reason", [*WITH_THE_TEACHER, "no_number", "something new"])
+def test_what_the_teacher_is_to_blame_for_has_a_price(reason: str) -> None:
+    line = line_of(reason)
+    assert (line.rows, "{" in line.remedy) == (3, False)
+    assert line.tokens is not None
+    assert line.tokens >= 3 * (2000 / 20 + 500 / 10)
+
+
+def test_a_setting_that_is_to_be_raised_is_named_with_a_value_that_is_allowed() -> None:
+    assert "teacher.max_tokens to 400 " in line_of("truncated", teacher={"max_tokens": 100}).remedy
+    assert (
+        "teacher.max_tokens to 131072 "
+        in line_of("truncated", teacher={"max_tokens": 100_000}).remedy
+    )
+    quality = {"samples": 5, "select": "reference"}
+    assert "quality.samples to 10 " in line_of("disagrees", quality=quality).remedy
+    assert (
+        "quality.samples to 16 " in line_of("disagrees", quality={**quality, "samples": 12}).remedy
+    )
+    for wrong in ({"teacher": {"max_tokens": 131_073}}, {"quality": {**quality, "samples": 17}}):
+        with pytest.raises(InvalidInput):
+            spec_of(**wrong)
+
+
+def test_a_setting_that_is_at_its_limit_is_not_to_be_raised() -> None:
+    assert line_of("truncated", teacher={"max_tokens": 131_072}).remedy == UNREADABLE.text
+    assert (
+        line_of("disagrees", quality={"samples": 16, "select": "reference"}).remedy
+        == UNREADABLE.text
+    )
+
+
+def test_more_rows_and_more_samples_take_more_tokens() -> None:
+    one = line_of("timeout").tokens
+    sampled = line_of("timeout", quality={"samples": 4, "select": "majority"}).tokens
+    assert one == round(2000 / 20 + 500 / 10) * 3
+    assert sampled == round(4 * 2000 / 20 + 500 / 10) * 3
+
+
+def test_a_run_whose_teacher_was_never_asked_has_no_price_to_tell() -> None:
+    assert line_of("timeout", Tally()).tokens == 0
+
+
+def test_each_reason_of_a_split_is_one_line() -> None:
+    tally = Tally(rejected={"duplicate": 2, "timeout": 1})
+    lines = [
+        (line.split, line.reason, line.rows)
+        for line in reason_lines("validation", tally, spec_of())
+    ]
+    assert lines == [("validation", "duplicate", 2), ("validation", "timeout", 1)]

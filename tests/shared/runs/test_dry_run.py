@@ -1,0 +1,217 @@
+"""Dry runs: what a run would find and take, told without asking the teacher or writing anything."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared.core.errors import InvalidInput, NotFound, PermanentError
+from shared.core.paths import DATASETS, RunPaths, split_path
+from shared.core.storage import Storage
+from shared.dataset.rows import Row, as_jsonl
+from shared.generation.request_keys import RequestKeys
+from shared.runs.dry_run import MAX_REJECTED, parse_dry_run, rehearse
+from shared.scan.range_scan import plan_in_memory
+from shared.scan.row_checks import RowChecks
+from shared.spec.models import RunSpec, parse_spec
+from shared.students.catalogue import DEFAULT_STUDENT
+from tests.shared.conftest import question, questions
+
+
+async def uploaded(storage: Storage, **files: bytes) -> dict[str, Any]:
+    """Datasets in a folder of their own: `train` and `validation` of a specification."""
+    folder = f"{DATASETS}/math/{uuid4().hex[:12]}"
+    service = storage._client  # pyright: ignore[reportPrivateUsage]
+    for name, content in files.items():
+        container, blob = split_path(f"{folder}/{name}.jsonl")
+        await service.get_blob_client(container, blob).upload_blob(content)
+    return {name: f"{folder}/{name}.jsonl" for name in files}
+
+
+def spec_of(**fields: Any) -> RunSpec:
+    return parse_spec({"task": "math", "student": {"model": DEFAULT_STUDENT}, **fields})
+
+
+async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) -> None:
+    train = questions(60) + b"{\n" + as_jsonl([question("What is 3 + 1?", id="twice")])
+    paths = await uploaded(
+        storage, train=train, validation=questions(2) + as_jsonl([question("What is 99 + 1?")])
+    )
+    spec = spec_of(
+        **paths,
+        generation={"rows_per_shard": 25},
+        budget={"prompt_price": 10, "completion_price": 10},
+    )
+    found = await rehearse(storage, spec)
+    assert found["splits"] == {
+        "train": {
+            "rows": 62,
+            "valid": 60,
+            "shards": 3,
+            "rejected": {"invalid_json": 1, "duplicate": 1},
+        },
+        "validation": {"rows": 3, "valid": 1, "shards": 1, "rejected": {"overlap": 2}},
+    }
+    assert [
+        (row["split"], row["line"], row["id"], row["reason"]) for row in found["rejected_rows"]
+    ] == [
+        ("train", 61, None, "invalid_json"),
+        ("train", 62, "twice", "duplicate"),
+        ("validation", 1, None, "overlap"),
+        ("validation", 2, None, "overlap"),
+    ]
+    assert (found["dry_run"], found["task"], found["error"], found["warnings"]) == (
+        True,
+        "math",
+        None,
+        [],
+    )
+    plans, _ = await plan_in_memory(
+        {"train": (partial(storage.stream_path, paths["train"]), len(train))}, spec
+    )
+    assert found["estimate"]["requests"] == 61
+    assert found["estimate"]["prompt_tokens"] > plans["train"].estimate.prompt_tokens
+    assert found["estimate"]["cost"] == pytest.approx(
+        (found["estimate"]["prompt_tokens"] + found["estimate"]["completion_tokens"]) / 100_000
+    )
+
+
+async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    few = await rehearse(storage, spec_of(**paths, quality={"min_rows": 51}))
+    assert (few["error"]["code"], "50 usable rows" in few["error"]["details"][0]["problem"]) == (
+        "dataset",
+        True,
+    )
+    dear = await rehearse(storage, spec_of(**paths, budget={"max_requests": 49, "max_tokens": 9}))
+    assert dear["error"]["code"] == "budget"
+    assert [problem["where"] for problem in dear["error"]["details"]] == [
+        "budget.max_requests",
+        "budget.max_tokens",
+    ]
+
+
+async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    [warning] = (await rehearse(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
+        "warnings"
+    ]
+    assert "Novel-7B" in warning
+
+
+async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage: Storage) -> None:
+    found = await rehearse(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
+    assert (len(found["rejected_rows"]), found["splits"]["train"]["rejected"]) == (
+        MAX_REJECTED,
+        {"invalid_json": 250},
+    )
+
+
+async def answered(storage: Storage, count: int, **keyless: Any) -> str:
+    """A run with an answer to each of the first questions. `key=None`: as earlier versions wrote them."""
+    paths, spec = (
+        RunPaths(f"math-earlier-{uuid4().hex[:12]}"),
+        spec_of(train="datasets/math/x/train.jsonl"),
+    )
+    records: list[dict[str, Any]] = []
+    for line, content in enumerate(questions(count).splitlines(), 1):
+        row = RowChecks(spec).row(content)
+        assert isinstance(row, Row)
+        records.append(
+            {
+                "line": line,
+                "status": "accepted",
+                "answers": ["1"],
+                "key": RequestKeys(spec).of(row),
+                **keyless,
+            }
+        )
+    name = paths.journal("train", 0)
+    await storage.append(name, as_jsonl(records), await storage.journal_position(name))
+    return paths.run_id
+
+
+async def test_rows_that_an_earlier_run_answered_are_told_and_no_part_of_the_estimate(
+    storage: Storage,
+) -> None:
+    paths = await uploaded(
+        storage, train=questions(50) + b"{\n", validation=as_jsonl([question("What is 99 + 1?")])
+    )
+    reuse = await answered(storage, 48)
+    found = await rehearse(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
+    assert (found["splits"]["train"]["valid"], found["splits"]["train"]["reused"]) == (50, 48)
+    assert found["splits"]["validation"]["reused"] == 0
+    assert (found["estimate"]["requests"], found["error"], found["warnings"]) == (3, None, [])
+
+
+async def test_a_dry_run_that_finds_nothing_to_reuse_warns_with_the_reason(
+    storage: Storage,
+) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    for reuse, why in (
+        (await answered(storage, 50, key=None), "its 50 answers"),
+        ("math-gone-1", "must be the same"),
+    ):
+        found = await rehearse(storage, spec_of(**paths, reuse=reuse))
+        assert found["splits"]["train"]["reused"] == 0
+        [warning] = found["warnings"]
+        assert why in warning
+
+
+async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = questions(10)
+    paths, reuse = await uploaded(storage, train=content), await answered(storage, 40)
+    monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", len(content))
+    with pytest.raises(PermanentError, match="the datasets and the answers to reuse have"):
+        await rehearse(storage, spec_of(**paths, reuse=reuse))
+
+
+async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = questions(10)
+    paths = await uploaded(storage, train=content, validation=content)
+    monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content))
+    await rehearse(storage, spec_of(**paths))
+    monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content) - 1)
+    with pytest.raises(PermanentError, match="start the run") as error:
+        await rehearse(storage, spec_of(**paths))
+    assert error.value.code == "too_large"
+
+
+async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    for name in (
+        "write",
+        "create",
+        "stage",
+        "commit",
+        "append",
+        "set_metadata",
+        "copy_in",
+        "journal_position",
+    ):
+        monkeypatch.setattr(Storage, name, None)
+    assert (await rehearse(storage, spec_of(**paths)))["error"] is None
+
+
+async def test_a_dataset_that_does_not_exist_is_named(storage: Storage) -> None:
+    with pytest.raises(NotFound, match="datasets/math/none/train"):
+        await rehearse(storage, spec_of(train="datasets/math/none/train.jsonl"))
+
+
+def test_a_slip_in_the_query_is_told_with_every_problem() -> None:
+    assert [parse_dry_run({"dry_run": text}) for text in ("true", "True", "false")] == [
+        True,
+        True,
+        False,
+    ]
+    assert parse_dry_run({}) is False
+    with pytest.raises(InvalidInput) as error:
+        parse_dry_run({"dry_run": "yes", "dryrun": "true"})
+    assert {problem["where"] for problem in error.value.details} == {"dry_run", "dryrun"}

@@ -1,0 +1,118 @@
+"""The decisions of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.core.counters import Tally
+from shared.generation.success_ratio import minimum_accepted
+from shared.runs.gates import after_generation, after_scan, during_generation
+from shared.spec.models import RunSpec, parse_spec
+
+
+def spec(**fields: Any) -> RunSpec:
+    return parse_spec({"task": "nli", "train": "datasets/nli/x/train.jsonl", **fields})
+
+
+def scan(valid: int, *samples: str) -> dict[str, object]:
+    return {"valid": valid, "samples": list(samples)}
+
+
+def test_too_few_rows_fail_before_the_teacher_is_asked_with_examples_of_what_is_wrong() -> None:
+    error = after_scan(
+        spec(), {"train": scan(64, "line 3: invalid_json: column 1"), "validation": scan(0)}
+    )
+    assert error is not None
+    assert [problem["where"] for problem in error["details"]] == [
+        "datasets/nli/x/train.jsonl",
+        "validation",
+    ]
+    assert "64 usable rows, at least 65" in error["details"][0]["problem"]
+    assert "line 3: invalid_json" in error["details"][0]["problem"]
+
+
+def test_enough_rows_pass() -> None:
+    assert after_scan(spec(), {"train": scan(65), "validation": scan(1)}) is None
+
+
+def test_minimum_rows_can_be_set() -> None:
+    assert after_scan(spec(quality={"min_rows": 12}), {"train": scan(12)}) is None
+
+
+def test_fewer_rows_than_the_service_trains_with_are_too_few_whatever_the_minimum() -> None:
+    error = after_scan(spec(quality={"min_rows": 3}), {"train": scan(9)})
+    assert error is not None
+    assert (
+        "9 usable rows, at least 10 are needed (by the service)" in error["details"][0]["problem"]
+    )
+
+
+def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> None:
+    tally = Tally(rows=80, done=80, accepted=60, rejected={"truncated": 20})
+    error = after_generation(spec(), {"train": tally}, {"train": 80})
+    assert error is not None
+    assert "60 rows accepted, at least 65" in error["details"][0]["problem"]
+    assert "20 truncated" in error["details"][0]["problem"]
+
+
+def test_the_success_ratio_counts_rows_that_were_asked_not_rows_that_were_bad_from_the_start() -> (
+    None
+):
+    tally = Tally(rows=200, done=200, accepted=70, rejected={"invalid_json": 100, "truncated": 30})
+    assert after_generation(spec(), {"train": tally}, {"train": 100}) is None
+    error = after_generation(
+        spec(quality={"min_success_ratio": 0.71}), {"train": tally}, {"train": 100}
+    )
+    assert error is not None
+    assert "70 of 100" in error["details"][0]["problem"]
+
+
+def test_a_split_is_given_up_as_soon_as_the_success_ratio_is_out_of_reach() -> None:
+    strict = spec(quality={"min_success_ratio": 0.9})
+    bad_from_the_start = {"invalid_json": 50}
+    at_the_limit = Tally(
+        rows=150,
+        done=70,
+        accepted=10,
+        rejected={**bad_from_the_start, "truncated": 10},
+        failed={0: 10},
+    )
+    assert during_generation(strict, {"train": at_the_limit}, {"train": 100}, round_=0) is None
+    over = at_the_limit.model_copy(
+        update={"rejected": {**bad_from_the_start, "truncated": 11}, "failed": {0: 11}}
+    )
+    error = during_generation(strict, {"train": over}, {"train": 100}, round_=0)
+    assert error is not None
+    assert (error["code"], error["details"][0]["where"]) == ("success_ratio", "train")
+    assert "11 rows of train got no usable answer" in error["details"][0]["problem"]
+    assert "11 truncated" in error["details"][0]["problem"]
+    assert during_generation(strict, {"train": over}, {"train": 100}, round_=1) is None
+
+
+def test_counts_that_do_not_add_up_are_an_error() -> None:
+    tally = Tally(rows=80, done=79, accepted=79)
+    error = after_generation(spec(), {"train": tally}, {"train": 80})
+    assert error is not None
+    assert "do not add up" in error["details"][0]["problem"]
+
+
+def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
+    tallies = {
+        "train": Tally(rows=70, done=70, accepted=70),
+        "validation": Tally(rows=2, done=2, rejected={"empty": 2}),
+    }
+    error = after_generation(
+        spec(quality={"min_success_ratio": 0.0}), tallies, {"train": 70, "validation": 2}
+    )
+    assert error is not None
+    assert error["details"][0]["where"] == "validation"
+
+
+@pytest.mark.parametrize(
+    ("asked", "ratio", "minimum"),
+    [(10, 0.7, 7), (10, 0.0, 0), (10, 1.0, 10), (3, 0.5, 2), (0, 0.9, 0)],
+)
+def test_the_minimum_is_rounded_up(asked: int, ratio: float, minimum: int) -> None:
+    assert minimum_accepted(spec(quality={"min_success_ratio": ratio}), asked) == minimum

@@ -1,0 +1,163 @@
+"""The status of a run: counters that users can trust, in a size that Durable takes, and one view of every ending."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.counters import Tally
+from shared.runs.status import (
+    MAX_DETAILS,
+    MAX_STATUS_BYTES,
+    RUNTIME_STATUS,
+    TERMINAL,
+    RunStatus,
+    initial_view,
+    run_view,
+)
+
+LINKS = {"self": "https://app/api/runs/nli-x-1"}
+
+
+def durable(runtime: str = "Running", **fields: Any) -> dict[str, Any]:
+    usual = {
+        "name": "distillation_run",
+        "instanceId": "nli-x-1",
+        "createdTime": "c",
+        "lastUpdatedTime": "u",
+    }
+    return {**usual, "runtimeStatus": runtime, **fields}
+
+
+def running() -> RunStatus:
+    status = RunStatus(task="nli", name="x")
+    status.plan("train", 100, 4)
+    return status
+
+
+def test_counts_are_taken_over_and_what_was_planned_stays() -> None:
+    status = running()
+    tally = Tally(
+        rows=50, done=40, accepted=30, rejected={"empty": 10}, prompt_tokens=7, completion_tokens=3
+    )
+    status.count({"train": tally.model_copy(update={"shards": 2, "shards_done": 1})})
+    assert status.splits["train"] == {
+        "rows": 100,
+        "done": 40,
+        "accepted": 30,
+        "rejected": 10,
+        "shards": 4,
+        "shards_done": 1,
+    }
+    assert status.tokens == {"prompt": 7, "completion": 3}
+
+
+def test_rows_that_an_earlier_run_answered_are_shown_where_there_are_any() -> None:
+    status = running()
+    status.count({"train": Tally(rows=5, done=5, accepted=5, reused=3)})
+    assert status.splits["train"]["reused"] == 3
+
+
+def test_a_failure_is_noted_and_stops_the_work() -> None:
+    status = running()
+    problem: Any = {"where": "teacher", "problem": "HTTP 401"}
+    status.fail(
+        {"code": "teacher", "message": "wrong key", "details": [problem] * (MAX_DETAILS + 5)}
+    )
+    assert (status.outcome, status.stopping) == ("failed", True)
+    assert status.error is not None
+    assert (status.error["message"], status.error["details"]) == (
+        "wrong key",
+        [problem] * MAX_DETAILS,
+    )
+
+
+texts = st.text(max_size=40) | st.sampled_from(["x" * 9000, '\u0001"\\😀' * 2000, "\ud800" * 100])
+
+
+@given(texts, st.lists(st.tuples(texts, texts), max_size=30), st.lists(texts, max_size=4), texts)
+def test_any_texts_fit_into_a_custom_status(
+    message: str, details: Any, warnings: list[str], said: str
+) -> None:
+    status = RunStatus(task="nli", name=message[:1000], warnings=warnings)
+    for split in ("train", "validation"):
+        status.plan(split, 10**9, 10**6)
+    problems: Any = [{"where": where, "problem": problem} for where, problem in details]
+    status.fail({"code": "c", "message": message, "details": problems})
+    status.finetune = {"job": "j" * 100, "status": "failed", "url": "u" * 400, "message": said}
+    shown = status.custom_status()
+    size = len(json.dumps(shown, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
+    assert size <= MAX_STATUS_BYTES
+    assert (shown["finetune"]["job"], shown["finetune"]["url"]) == ("j" * 100, "u" * 400)
+    assert shown["error"]["message"][:19] == message[:19]
+
+
+def test_a_status_that_fits_is_shown_as_it_is() -> None:
+    status = running()
+    status.fail({"code": "c", "message": "m" * 1500, "details": []})
+    assert status.custom_status() == status.model_dump(mode="json")
+
+
+def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
+    for runtime, word in RUNTIME_STATUS.items():
+        view = run_view(durable(runtime, customStatus=running().model_dump()), LINKS)
+        assert (view["status"], view["id"], view["task"], view["links"]) == (
+            word,
+            "nli-x-1",
+            "nli",
+            LINKS,
+        )
+    assert set(RUNTIME_STATUS.values()) > TERMINAL
+
+
+@pytest.mark.parametrize("outcome", ["completed", "cancelled"])
+def test_a_run_that_durable_calls_completed_is_what_it_says_itself(outcome: str) -> None:
+    custom = {**running().model_dump(), "outcome": outcome}
+    assert run_view(durable("Completed", customStatus=custom), LINKS)["status"] == outcome
+
+
+def test_a_run_that_has_decided_to_fail_but_still_writes_its_report_is_running() -> None:
+    custom = {**running().model_dump(), "outcome": "failed", "stage": "report"}
+    assert run_view(durable("Running", customStatus=custom), LINKS)["status"] == "running"
+
+
+def test_an_orchestration_that_broke_shows_what_it_said() -> None:
+    view = run_view(
+        durable("Failed", output="Non-Deterministic workflow detected", customStatus=None), LINKS
+    )
+    assert view["error"]["message"] == "Non-Deterministic workflow detected"
+
+
+def test_our_own_error_goes_before_the_orchestrations() -> None:
+    status = running()
+    status.fail({"code": "teacher", "message": "wrong key", "details": []})
+    view = run_view(durable("Failed", output="wrapped", customStatus=status.model_dump()), LINKS)
+    assert view["error"]["message"] == "wrong key"
+
+
+@pytest.mark.parametrize(
+    "given_input", [{"task": "math", "name": "sums"}, '{"task": "math", "name": "sums"}']
+)
+def test_a_run_that_has_not_begun_is_described_by_its_request(given_input: Any) -> None:
+    view = run_view(durable("Pending", input=given_input, customStatus=None), LINKS)
+    assert (view["status"], view["task"], view["name"], view["stage"]) == (
+        "pending",
+        "math",
+        "sums",
+        "prepare",
+    )
+
+
+@pytest.mark.parametrize("given_input", [None, "no JSON", "[1]", 7])
+def test_an_input_that_cannot_be_read_hides_no_run(given_input: Any) -> None:
+    assert run_view(durable("Pending", input=given_input), LINKS)["task"] == "nli"
+
+
+def test_the_first_view_of_a_run_has_the_keys_of_every_later_one() -> None:
+    first = initial_view("nli-x-1", "nli", "x")
+    assert (first["status"], first["created"]) == ("pending", None)
+    assert set(run_view(durable(customStatus=running().model_dump()), LINKS)) == {*first, "links"}

@@ -1,0 +1,126 @@
+"""Plans: shards are byte ranges that cover every row once, and doubles are found before the teacher is paid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.paths import Split
+from shared.dataset.lines import ReadBytes
+from shared.dataset.rows import Rejection, Row, as_jsonl
+from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
+from shared.scan.range_scan import RejectedRow, plan_in_memory
+from shared.scan.row_checks import RowChecks
+from shared.spec.models import RunSpec, parse_spec
+from tests.shared.conftest import question, questions
+
+
+def spec_of(per_shard: int = 3) -> RunSpec:
+    generation = {"rows_per_shard": per_shard}
+    return parse_spec(
+        {"task": "math", "train": "datasets/math/x/train.jsonl", "generation": generation}
+    )
+
+
+async def chunked(data: bytes, size: int = 11) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def reading(data: bytes) -> ReadBytes:
+    def read(start: int, end: int) -> AsyncIterator[bytes]:
+        return chunked(data[start:end])
+
+    return read
+
+
+def plan_of(data: bytes, per_shard: int = 3) -> tuple[RangePlan, list[RejectedRow]]:
+    plans, rejections = asyncio.run(
+        plan_in_memory({"train": (reading(data), len(data))}, spec_of(per_shard))
+    )
+    return plans["train"], rejections
+
+
+def rows_of(plan: RangePlan, data: bytes) -> list[tuple[int, Row | Rejection]]:
+    """(line, row) of every shard, each read from its own byte range."""
+
+    async def read() -> list[tuple[int, Row | Rejection]]:
+        found: list[tuple[int, Row | Rejection]] = []
+        for shard in plan.shards:
+            content = chunked(data[shard.start : shard.end])
+            async for lines in shard_lines(content, shard):
+                found += [(line.number, RowChecks(spec_of()).usable(line, shard)) for line in lines]
+        return found
+
+    return asyncio.run(read())
+
+
+lines = st.lists(
+    st.sampled_from([b"", b"  ", b"{", b"\xff", *questions(6).splitlines()]), max_size=25
+)
+
+
+@given(lines, st.integers(1, 6), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
+def test_shards_cover_every_row_once_whatever_is_in_the_file(
+    content: list[bytes], per_shard: int, newline: bytes, ends: bool
+) -> None:
+    data = newline.join(content) + (newline if ends else b"")
+    plan, rejections = plan_of(data, per_shard)
+    given_rows = [number for number, line in enumerate(content, 1) if line.strip()]
+    read = rows_of(plan, data)
+    assert [number for number, _ in read] == given_rows
+    assert plan.rows == len(given_rows) == plan.valid + sum(plan.rejected.values())
+    assert [shard.rows for shard in plan.shards[:-1]] == [per_shard] * (len(plan.shards) - 1)
+    rejected = [(number, row.reason) for number, row in read if isinstance(row, Rejection)]
+    assert rejected == [(row.line, row.reason) for row in rejections]
+
+
+def test_a_row_is_the_same_as_another_whatever_its_id_and_answer() -> None:
+    data = as_jsonl(
+        [question("2 + 2?", id="a"), question(" 2 + 2? \n", id="b", answer=4), question("2 + 3?")]
+    )
+    plan, rejections = plan_of(data)
+    assert (plan.valid, plan.rejected) == (2, {"duplicate": 1})
+    assert rejections == [RejectedRow("train", 2, "b", "duplicate", "the same as line 1 of train")]
+
+
+def test_validation_rows_that_stand_in_the_training_set_are_excluded_from_validation() -> None:
+    inputs: dict[Split, tuple[ReadBytes, int]] = {
+        "train": (reading(questions(3)), len(questions(3))),
+        "validation": (reading(questions(5)), len(questions(5))),
+    }
+    plans, rejections = asyncio.run(plan_in_memory(inputs, spec_of()))
+    train, validation = plans["train"], plans["validation"]
+    assert (train.valid, validation.valid, validation.rejected) == (3, 2, {"overlap": 3})
+    assert rejections[0].detail == "the same as line 1 of train"
+
+
+def test_examples_are_few_and_say_line_and_reason() -> None:
+    plan, rejections = plan_of(b"{\n" * 20)
+    assert (len(plan.samples), len(rejections)) == (MAX_SAMPLES, 20)
+    assert plan.samples[0].startswith("line 1: invalid_json: column 2")
+
+
+def test_the_estimate_grows_with_the_rows_that_will_be_asked() -> None:
+    few, more, bad = [
+        plan_of(data)[0].estimate.tokens for data in (questions(5), questions(50), b"{\n" * 99)
+    ]
+    assert 8 < more / few < 12
+    assert bad == 0
+
+
+def test_a_plan_is_read_back_as_it_was_written() -> None:
+    plan, _ = plan_of(b"{\n" + questions(5) + questions(2))
+    assert RangePlan.model_validate_json(plan.model_dump_json(exclude_defaults=True)) == plan
+
+
+def test_the_plan_of_a_split_is_small_and_knows_where_each_range_stands() -> None:
+    whole, ranges = Plan(), [plan_of(questions(count))[0] for count in (7, 0, 4)]
+    for first_line, one in zip((1, 8, 8), ranges, strict=True):
+        whole.append(one.model_copy(update={"first_line": first_line}))
+    assert (whole.rows, whole.valid, whole.shards) == (11, 11, 5)
+    assert [(one.first_shard, one.first_line) for one in whole.ranges] == [(0, 1), (3, 8), (3, 8)]
+    assert "ranges" not in whole.summary()

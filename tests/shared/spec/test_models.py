@@ -1,0 +1,210 @@
+"""The run specification: every problem at once, and no setting that is silently ignored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.make import schemas
+from shared.core.errors import InvalidInput
+from shared.core.ids import is_run_id
+from shared.spec.models import RunSpec, parse_spec, path_problem
+
+ROOT = Path(__file__).parents[3]
+TRAIN = "datasets/nli/x/train.jsonl"
+
+
+def parse(**fields: Any) -> RunSpec:
+    return parse_spec({"task": "nli", "train": TRAIN, **fields})
+
+
+def places(data: object) -> set[str]:
+    with pytest.raises(InvalidInput) as error:
+        parse_spec(data)
+    return {problem["where"] for problem in error.value.details}
+
+
+def test_defaults_make_a_whole_specification() -> None:
+    assert parse().min_rows == 65
+    assert parse(quality={"min_rows": 30}).min_rows == 30
+
+
+def test_no_fewer_rows_are_enough_than_the_service_that_trains_demands() -> None:
+    assert parse(quality={"min_rows": 3}).min_rows == 10
+    assert (
+        parse(
+            quality={"min_rows": 3}, student={"backend": "azureml_command", "model": "a/b"}
+        ).min_rows
+        == 3
+    )
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = places(
+        {
+            "task": "math",
+            "train": "https://elsewhere/train.jsonl",
+            "speed": 11,
+            "teacher": {"temperature": 3, "stop": []},
+            "prompt": {"chain_of_density": True},
+        }
+    )
+    assert found == {
+        "train",
+        "speed",
+        "teacher.temperature",
+        "teacher.stop",
+        "prompt.chain_of_density",
+    }
+
+
+@pytest.mark.parametrize("data", [None, [], "nli", 7])
+def test_a_body_that_is_no_object_is_an_error(data: object) -> None:
+    assert places(data) == {"body"}
+
+
+@pytest.mark.parametrize(
+    ("task", "setting"),
+    [
+        ("math", {"chain_of_density": True}),
+        ("nli", {"max_summary_words": 50}),
+        ("summarization", {"chain_of_thought": True}),
+        ("conversation", {"chain_of_thought": True}),
+        ("conversation", {"student_learns": "reasoning"}),
+    ],
+)
+def test_a_setting_that_a_task_cannot_use_is_an_error(task: str, setting: dict[str, Any]) -> None:
+    [where] = places({"task": task, "train": TRAIN, "prompt": setting})
+    assert where == f"prompt.{next(iter(setting))}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7-up",
+        "a/b",
+        "../x",
+        "x\n",
+        "math-x:generate:train",
+        "a b",
+        "x" * 101,
+        "%2e",
+        "a.b",
+        7,
+        ["x"],
+    ],
+)
+def test_a_run_to_reuse_is_named_by_a_run_id_and_nothing_that_leads_elsewhere(text: object) -> None:
+    assert {
+        where.partition(".")[0] for where in places({"task": "nli", "train": TRAIN, "reuse": text})
+    } == {"reuse"}
+
+
+def test_a_run_to_reuse_may_have_any_run_id() -> None:
+    for run_id in ("nli-mine-0123456789ab", "A", "x_" + "y" * 98):
+        assert is_run_id(run_id)
+        assert parse(reuse=run_id).reuse == run_id
+    assert parse().reuse is None
+
+
+def test_learning_the_reasoning_needs_chain_of_thought() -> None:
+    assert places({"task": "nli", "train": TRAIN, "prompt": {"student_learns": "reasoning"}}) == {
+        "prompt.student_learns"
+    }
+
+
+def test_hyperparameters_are_checked_against_the_student() -> None:
+    student = {
+        "model": "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1",
+        "hyperparameters": {"x": 1},
+    }
+    assert places({"task": "nli", "train": TRAIN, "student": student}) == {
+        "student.hyperparameters"
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://x.blob.core.windows.net/datasets/a.jsonl",
+        "//host/a.jsonl",
+        "datasets/../secrets/a.jsonl",
+        "datasets//a.jsonl",
+        "datasets/a.jsonl?sv=1",
+        "azure-webjobs-secrets/host.jsonl",
+        "datasets/a.json",
+        "datasets",
+        "datasets/a\n.jsonl",
+    ],
+)
+def test_only_paths_in_the_configured_account_are_taken(path: str) -> None:
+    assert path_problem(path)
+
+
+def test_a_training_set_cannot_validate_itself() -> None:
+    assert places({"task": "nli", "train": TRAIN, "validation": TRAIN}) == {"validation"}
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "where"),
+    [
+        ("math", {"quality": {"samples": 3}}, "quality.samples"),
+        ("math", {"quality": {"select": "majority"}}, "quality.samples"),
+        ("math", {"quality": {"select": "majority", "samples": 17}}, "quality.samples"),
+        ("summarization", {"quality": {"select": "majority", "samples": 3}}, "quality.select"),
+        ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
+        ("nli", {"quality": {"select": "vote"}}, "quality.select"),
+        (
+            "nli",
+            {"quality": {"select": "majority", "samples": 3}, "teacher": {"temperature": 0}},
+            "teacher.temperature",
+        ),
+        ("nli", {"budget": {"max_cost": 5}}, "budget.max_cost"),
+        ("nli", {"budget": {"max_cost": 5, "prompt_price": 2}}, "budget.max_cost"),
+        ("nli", {"budget": {"max_tokens": 0}}, "budget.max_tokens"),
+        ("nli", {"holdout": {"fraction": 0.6}}, "holdout.fraction"),
+        (
+            "nli",
+            {"holdout": {"fraction": 0.1}, "validation": "datasets/nli/x/validation.jsonl"},
+            "holdout.fraction",
+        ),
+    ],
+)
+def test_settings_that_would_do_nothing_or_cannot_work_are_refused_by_name(
+    task: str, fields: dict[str, Any], where: str
+) -> None:
+    assert places({"task": task, "train": TRAIN, **fields}) == {where}
+
+
+def test_what_a_limit_of_cost_lacks_is_told() -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(budget={"max_cost": 5, "prompt_price": 2})
+    assert "budget.completion_price" in error.value.details[0]["problem"]
+    assert "prompt_price" not in error.value.details[0]["problem"].replace(
+        "budget.completion_price", ""
+    )
+
+
+def test_choosing_among_samples_is_taken_where_answers_can_be_compared() -> None:
+    for task in ("nli", "nlu_qa", "math"):
+        for quality in ({"samples": 5, "select": "majority"}, {"select": "reference"}):
+            parse_spec({"task": task, "train": TRAIN, "quality": quality})
+    own = {"holdout": {"fraction": 0}, "validation": "datasets/nli/x/validation.jsonl"}
+    assert parse(
+        **own, budget={"max_cost": 5, "prompt_price": 0, "completion_price": 0}
+    ).budget.is_set
+    assert not parse(budget={"prompt_price": 1, "completion_price": 1}).budget.is_set
+
+
+def test_a_resolved_specification_is_read_back_as_it_is() -> None:
+    spec = parse(teacher={"stop": ["END"]}, student={"hyperparameters": {"learning_rate": 0.001}})
+    assert parse_spec(json.loads(spec.model_dump_json(exclude_none=True))) == spec
+
+
+def test_the_published_schemas_are_those_of_the_code() -> None:
+    for path, schema in schemas().items():
+        assert json.loads(path.read_text(encoding="utf-8")) == schema, "run: python -m docs.make"

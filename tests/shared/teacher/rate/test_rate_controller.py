@@ -1,0 +1,137 @@
+"""The pace: a quota is used whole, hardly any request is refused, whoever else uses it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from shared.teacher.rate.rate_controller import Pace
+from tests.support.quota_simulation import Teacher, Traffic
+
+QUOTAS = {
+    "requests": (Teacher(rpm=3000), 5000, 64),
+    "requests, with room for many in flight": (Teacher(rpm=3000), 5000, 256),
+    "many requests": (Teacher(rpm=6000), 10_000, 256),
+    "few requests": (Teacher(rpm=300), 600, 64),
+    "latency longer than a period": (Teacher(rpm=1200, latency=(2.0, 3.0)), 2000, 64),
+    "tokens": (Teacher(tpm=40 * 60 * 1100), 6000, 64),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("tells_limits", [True, False])
+@pytest.mark.parametrize("name", QUOTAS)
+def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
+    name: str, tells_limits: bool, workers: int
+) -> None:
+    teacher, rows, ceiling = QUOTAS[name]
+    traffic = Traffic(replace(teacher, tells_limits=tells_limits), workers, rows, ceiling).run()
+    assert len(traffic.accepted) == rows
+    assert traffic.now <= 1.1 * traffic.bound_seconds
+    assert traffic.refused_share <= 0.02
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_waits_told_in_whole_seconds_cost_little(workers: int) -> None:
+    traffic = Traffic(Teacher(rpm=3000, whole_seconds=True), workers, 5000).run()
+    assert traffic.now <= 1.25 * traffic.bound_seconds
+    assert traffic.refused_share <= 0.02
+
+
+def test_refusals_that_do_not_depend_on_the_rate_do_not_lower_it() -> None:
+    traffic = Traffic(Teacher(latency=(0.05, 0.05), stray=0.2), 1, 20_000).run()
+    assert len(traffic.accepted) == 20_000
+    assert traffic.now <= 2 * 20_000 / (64 / 0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("stray", [0.02, 0.05, 0.2])
+def test_stray_refusals_are_recognised_also_while_other_requests_hang(
+    stray: float, seed: int
+) -> None:
+    teacher = Teacher(latency=(0.05, 0.05), stray=stray, silent=0.05, silence=2.0)
+    traffic = Traffic(teacher, 1, 2000, seed=seed).run()
+    assert len(traffic.accepted) == 2000
+    assert (
+        traffic.now <= 4 * 2000 * (0.05 + 0.05 * 2.0) / 64
+    )  # half of that is what the window's growth takes
+
+
+def test_requests_that_bring_no_reply_do_not_hide_that_refusals_are_stray() -> None:
+    traffic = Traffic(Teacher(latency=(0.05, 0.05), stray=0.2, silent=0.05), 1, 20_000).run()
+    assert len(traffic.accepted) == 20_000
+    assert traffic.now <= 3 * 20_000 / (64 / 0.05)
+
+
+def test_after_a_pause_requests_follow_each_other_at_the_rate_that_was_found() -> None:
+    pace = Pace(random.Random(1))
+    number = 0
+    for moment in range(30):
+        number = pace.started(moment / 10)
+    pace.refuse(3.0, number, wait=1.0)
+    begin = 3.0 + pace.wait(3.0)
+    pace.started(begin)
+    assert pace.wait(begin) == pytest.approx(1 / pace.rate, rel=0.01)
+
+
+def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_the_wait() -> None:
+    pace = Pace()
+    for moment in (0.0, 1.5, 3.0):
+        number = pace.started(moment)
+        pace.refuse(moment, number, wait=0.5)
+        assert 0.5 <= pace.wait(moment) <= 1.0
+
+
+def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_lengthens_it() -> None:
+    pace = Pace(random.Random(1))
+    pace.refuse(0.0, pace.started(0.0), wait=0.5)
+    assert pace.wait(0.0) == pytest.approx(
+        0.5
+    )  # nothing is known of the rate yet, so there is nothing to jitter by
+    number = pace.started(0.5)
+    waits: list[float] = []
+    for seed in range(50):
+        other = replace(pace, jitter=random.Random(seed))
+        other.refuse(0.6, number, wait=0.5)
+        waits.append(other.wait(0.6))
+    assert 0.5 <= min(waits) < max(waits) <= 1.0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("tells_limits", [True, False])
+def test_a_quota_that_is_doubled_is_found_within_a_minute(tells_limits: bool, workers: int) -> None:
+    teacher = Teacher(rpm=1200, doubles_at=60.0, tells_limits=tells_limits)
+    traffic = Traffic(teacher, workers, rows=6000, ceiling=256).run()
+    before = sum(30 <= moment < 60 for moment in traffic.accepted) / 30
+    after = sum(120 <= moment < 150 for moment in traffic.accepted) / 30
+    assert before >= 0.9 * 20
+    assert after >= 0.9 * 40
+    assert traffic.refused_share <= 0.025
+
+
+def test_a_used_up_limit_holds_requests_back_until_it_is_whole_again() -> None:
+    pace = Pace()
+    number = pace.started(10.0)
+    pace.tell("tokens", number, remaining=0, sent=10.0, reset=20.0)
+    assert pace.wait(12.0) == pytest.approx(18.0)
+    assert pace.wait(30.1) == 0
+
+
+def test_what_was_started_since_counts_against_what_was_left() -> None:
+    pace = Pace()
+    number = pace.started(10.0)
+    pace.tell("requests", number, remaining=2, sent=10.0, reset=20.0)
+    assert pace.wait(11.0) == 0
+    pace.started(11.0)
+    pace.started(11.0)
+    assert pace.wait(11.0) == pytest.approx(19.0)
+
+
+def test_a_late_reply_does_not_undo_what_a_newer_request_was_told() -> None:
+    pace = Pace()
+    first, second = pace.started(10.0), pace.started(10.1)
+    pace.tell("requests", second, remaining=0, sent=10.1, reset=9.9)
+    pace.tell("requests", first, remaining=5, sent=10.0, reset=10.0)
+    assert pace.wait(11.0) == pytest.approx(9.0)

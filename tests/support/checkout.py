@@ -1,0 +1,78 @@
+"""A small checkout to install, and programs that stand in for venv, pip and npm."""
+
+from __future__ import annotations
+
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from local.bootstrap import Environment, Installer
+from local.runtime.locks import FileLock
+
+REQUIREMENTS = "# compiled\ntiny==1.0\nother==2.0\n"
+
+
+def small_checkout(root: Path) -> Environment:
+    """A checkout that holds the files which environments are made from, and nothing else."""
+    pins = root / "local" / "emulators" / "azurite"
+    pins.mkdir(parents=True)
+    (root / "local" / "requirements.txt").write_text(REQUIREMENTS)
+    (pins / "package.json").write_text("{}")
+    (pins / "package-lock.json").write_text('{"lockfileVersion": 3}')
+    return Environment(root)
+
+
+def site_packages(environment: Environment) -> Path:
+    return next(environment.folder.glob("lib/python*/site-packages"))
+
+
+class StandIns:
+    """Does at once what venv, pip and npm would leave behind. `failing` maps a program to what it says before it fails."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.started: list[str] = []
+        self.failing: dict[str, str] = {}
+        self.interrupted = ""  # the program during which Ctrl-C is pressed
+
+    def __call__(self, command: Sequence[str], folder: Path, log: IO[bytes], lock: FileLock) -> int:
+        program = command[2] if command[1] == "-m" else Path(command[0]).stem
+        self.started.append(program)
+        if program == self.interrupted:
+            raise KeyboardInterrupt
+        if program in self.failing:
+            log.write(self.failing[program].encode())
+            log.flush()
+            return 1
+        {"venv": self._venv, "pip": self._pip, "npm": self._npm}[program](folder)
+        return 0
+
+    def _venv(self, folder: Path) -> None:
+        venv.create(self._environment.folder, symlinks=True)
+        (self._environment.programs / "pip").touch()
+
+    def _pip(self, folder: Path) -> None:
+        for line in self._environment.requirements.read_text().splitlines():
+            if not line.startswith("#"):
+                name, _, version = line.partition("==")
+                (site_packages(self._environment) / name).mkdir(exist_ok=True)
+                (site_packages(self._environment) / f"{name}-{version}.dist-info").mkdir(
+                    exist_ok=True
+                )
+
+    def _npm(self, folder: Path) -> None:
+        assert (folder / "package-lock.json").exists(), "npm ci installs what the lock file says"
+        (folder / "node_modules" / "azurite").mkdir(parents=True, exist_ok=True)
+
+
+def install(environment: Environment) -> StandIns:
+    """Bring the environment up to date, and tell what that took."""
+    programs = StandIns(environment)
+    repair = environment.repair()
+    if repair:
+        lock = FileLock(environment.lock)
+        assert lock.acquire(wait=False), "somebody has kept the lock"
+        Installer(environment, programs).carry_out(repair, lock)
+        lock.release()
+    return programs

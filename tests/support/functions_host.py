@@ -1,0 +1,104 @@
+"""Small apps in a temporary folder: indexed, or served by the host in this process and asked over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import aiohttp
+
+from local.functions_host.functions import FunctionApp
+from local.functions_host.host import RunningHost, serve
+from local.functions_host.indexing import MODULE, load_app
+
+HEADER = """
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+CALLS = []
+"""
+PATIENCE = 10.0
+
+
+def write_app(
+    folder: Path, code: str, *, host_json: Mapping[str, Any] | None = None, header: str = HEADER
+) -> Path:
+    """`function_app.py` (the header, then this code) and `host.json` in this folder, which is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "function_app.py").write_text(header + dedent(code))
+    (folder / "host.json").write_text(json.dumps({"version": "2.0", **(host_json or {})}))
+    return folder
+
+
+def index(
+    folder: Path, code: str, settings: Mapping[str, str] | None = None, *, header: str = HEADER
+) -> FunctionApp:
+    """The app of this code as the host reads it, with these app settings."""
+    write_app(folder, code, header=header)
+    with imports_of_its_own():
+        return load_app(folder, settings or {})
+
+
+@contextmanager
+def imports_of_its_own() -> Generator[None]:
+    """What the block imports as `function_app` is forgotten after it, so that each test has an app of its own."""
+    path, own = list(sys.path), sys.modules.pop(MODULE, None)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        sys.modules.pop(MODULE, None)
+        if own is not None:
+            sys.modules[MODULE] = own
+
+
+class ServedApp:
+    """A host that serves an app, and a client of it. `calls` is what the app's functions appended to CALLS."""
+
+    def __init__(self, host: RunningHost, session: aiohttp.ClientSession, calls: list[Any]) -> None:
+        self.host, self.session, self.calls = host, session, calls
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, str]:
+        """Status and text of the answer."""
+        async with self.session.request(method, path, **options) as response:
+            return response.status, await response.text()
+
+    async def get(self, path: str, **options: Any) -> tuple[int, str]:
+        return await self.ask("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> tuple[int, str]:
+        return await self.ask("POST", path, **options)
+
+
+@asynccontextmanager
+async def served(
+    folder: Path,
+    code: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    host_json: Mapping[str, Any] | None = None,
+) -> AsyncGenerator[ServedApp]:
+    """Serve this code from `folder` / app, with its keys and task hub in `folder` / data. May be repeated."""
+    app_dir = write_app(folder / "app", code, host_json=host_json)
+    with imports_of_its_own():
+        async with serve(
+            app_dir=app_dir, data_dir=folder / "data", port=0, environment=settings or {}
+        ) as host:
+            app: Any = sys.modules[MODULE]
+            async with aiohttp.ClientSession(
+                host.url, timeout=aiohttp.ClientTimeout(PATIENCE)
+            ) as session:
+                yield ServedApp(host, session, app.CALLS)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what the host does by itself and tells nobody."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
