@@ -25,7 +25,10 @@ from activities import (
     reuse,
     scan,
 )
-from orchestrators import finetuning, generation, run, scanning
+from orchestrators import finetune as finetuning
+from orchestrators import generate as generation
+from orchestrators import run
+from orchestrators import scan as scanning
 from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
 from shared.core import settings
 from shared.core.errors import DistillationError, NotFound, PermanentError

@@ -16,8 +16,7 @@ from shared.assembly.commit import commit_rejected
 from shared.core import settings
 from shared.core.counters import Tally
 from shared.core.errors import NotFound, PermanentError
-from shared.core.paths import RUNS, SPLITS, RunPaths, Split
-from shared.core.storage import JSON_LINES
+from shared.core.paths import JSON_LINES, RUNS, SPLITS, RunPaths, Split
 from shared.core.storage_account import open_storage
 from shared.finetuning.record import Trained, TrainingRecord
 from shared.report.model import FileFacts, Report, card, file_facts

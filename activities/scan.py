@@ -1,4 +1,4 @@
-"""What is in the datasets, found before the teacher is paid. Large ones by several activities, see orchestrators/scanning.py."""
+"""What is in the datasets, found before the teacher is paid. Large ones by several activities, see orchestrators/scan.py."""
 
 from __future__ import annotations
 

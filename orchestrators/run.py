@@ -19,11 +19,8 @@ from activities.names import (
     SCAN_DATASET,
     WRITE_REPORT,
 )
-from orchestrators.context import Context, Task
-from orchestrators.finetuning import FINETUNE
-from orchestrators.generation import GENERATE_SPLIT
-from orchestrators.scanning import SCAN_RANGES
-from orchestrators.steps import (
+from orchestrators.durable.context import Context, Task
+from orchestrators.durable.waiting import (
     RunFailed,
     Steps,
     activity_error,
@@ -32,6 +29,9 @@ from orchestrators.steps import (
     first_of,
     succeeded,
 )
+from orchestrators.finetune import FINETUNE
+from orchestrators.generate import GENERATE_SPLIT
+from orchestrators.scan import SCAN_RANGES
 from shared.core.backoff import progress_interval
 from shared.core.counters import Tally
 from shared.core.errors import ErrorData, Problem

@@ -122,7 +122,7 @@ FORBIDDEN_IMPORTS = (
 
 
 @pytest.mark.parametrize(
-    "module", sorted((ROOT / "orchestrators").glob("*.py")), ids=lambda path: path.name
+    "module", sorted((ROOT / "orchestrators").rglob("*.py")), ids=lambda path: path.name
 )
 def test_orchestrators_do_nothing_that_a_replay_could_not_repeat(module: Path) -> None:
     source = module.read_text(encoding="utf-8")
@@ -135,7 +135,7 @@ def test_orchestrators_do_nothing_that_a_replay_could_not_repeat(module: Path) -
 def calls_of(folder: str, method: str) -> dict[str, int]:
     """How often each module of a folder calls a method of the orchestration context."""
     found: dict[str, int] = {}
-    for path in (ROOT / folder).glob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         nodes = [
             node
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -152,12 +152,12 @@ def calls_of(folder: str, method: str) -> dict[str, int]:
 def test_every_race_of_an_orchestrator_has_the_timer_that_keeps_the_extension_from_waiting() -> (
     None
 ):
-    assert calls_of("orchestrators", "task_any") == {"steps.py": 1}
+    assert calls_of("orchestrators", "task_any") == {"waiting.py": 1}
     assert calls_of("orchestrators", "task_all") == {}
 
 
 def test_calls_with_retries_of_durables_own_are_awaited_alone() -> None:
-    assert calls_of("orchestrators", "call_activity_with_retry") == {"steps.py": 1}
+    assert calls_of("orchestrators", "call_activity_with_retry") == {"waiting.py": 1}
     assert calls_of("orchestrators", "call_sub_orchestrator_with_retry") == {}
 
 

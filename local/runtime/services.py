@@ -62,7 +62,13 @@ def host(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Se
     return Service(
         name="host",
         command=_module(
-            "host", "--port", str(port), "--data-dir", str(options.data_dir), "--app-dir", str(ROOT)
+            "functions_host",
+            "--port",
+            str(port),
+            "--data-dir",
+            str(options.data_dir),
+            "--app-dir",
+            str(ROOT),
         ),
         environment=environment,
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/admin/host/status", '"Running"'),
@@ -72,7 +78,7 @@ def host(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Se
 def teacher(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:
     return Service(
         name="teacher",
-        command=_module("teacher", "--port", str(port), *options.teacher_options),
+        command=_module("emulators.teacher", "--port", str(port), *options.teacher_options),
         environment=environment,
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
     )
@@ -83,7 +89,7 @@ def azureml(options: CloudOptions, port: int, environment: Mapping[str, str]) ->
     return Service(
         name="azureml",
         command=_module(
-            "azureml", "--port", str(port), "--data-dir", folder, *options.azureml_options
+            "emulators.azureml", "--port", str(port), "--data-dir", folder, *options.azureml_options
         ),
         environment=environment,
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),
@@ -95,7 +101,12 @@ def azure_openai(options: CloudOptions, port: int, environment: Mapping[str, str
     return Service(
         name="azure_openai",
         command=_module(
-            "azure_openai", "--port", str(port), "--data-dir", folder, *options.openai_options
+            "emulators.azure_openai",
+            "--port",
+            str(port),
+            "--data-dir",
+            folder,
+            *options.openai_options,
         ),
         environment=environment,
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/healthz"),

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 DATASETS = "datasets"
 RUNS = "runs"
+JSON_LINES = "application/x-ndjson"  # content type of files of rows
 TRIGGER_PATH = f"{DATASETS}/{{task}}/{{name}}/train.jsonl"
 
 Split = Literal["train", "validation"]

@@ -27,13 +27,12 @@ from azure.storage.blob.aio import (
 )
 
 from shared.core.errors import NotFound, PermanentError, ShardContended
-from shared.core.paths import RUNS, split_path
+from shared.core.paths import JSON_LINES, RUNS, split_path
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
 COPY_POLL_SECONDS = 0.5
 BLOB_CLIENTS = 32  # kept
 JSON = "application/json"
-JSON_LINES = "application/x-ndjson"  # content type of files of rows
 
 
 class Storage:

@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from shared.core.paths import RUNS, RunPaths, Split
-from shared.core.storage import JSON_LINES
+from shared.core.paths import JSON_LINES, RUNS, RunPaths, Split
 from shared.dataset.lines import range_lines
 from shared.dataset.rows import as_jsonl
 from shared.scan.plan import Plan, RangePlan

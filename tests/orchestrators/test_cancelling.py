@@ -17,7 +17,7 @@ from activities.names import (
     WRITE_REPORT,
 )
 from local.functions_host.durable.events import Status
-from orchestrators.finetuning import FINETUNE
+from orchestrators.finetune import FINETUNE
 from orchestrators.run import CANCEL
 from shared.core.ids import finetuning_id, generation_id
 from tests.support.orchestrator_simulation import Activity, After

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
-from orchestrators.window import ACTIVITIES_PER_EXECUTION
+from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
 from tests.support.orchestrator_simulation import After
 from tests.support.scripted import Distillation, ok
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from local.functions_host.durable.events import Status
-from orchestrators.generation import GENERATE_SPLIT, MAX_LOST_IN_A_ROW
+from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
+from orchestrators.generate import GENERATE_SPLIT, MAX_LOST_IN_A_ROW
 from orchestrators.run import CONCURRENCY
-from orchestrators.window import ACTIVITIES_PER_EXECUTION
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS
 from shared.core.ids import generation_id
 from tests.support.orchestrator_simulation import Activity, After, Hub, Instance

@@ -17,7 +17,10 @@ from typing import Any
 from local.functions_host.durable.episodes import Decision, context_json, decide, read_answer
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
 from local.functions_host.durable.replay import Command
-from orchestrators import finetuning, generation, run, scanning
+from orchestrators import finetune as finetuning
+from orchestrators import generate as generation
+from orchestrators import run
+from orchestrators import scan as scanning
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORCHESTRATION_VERSION = "1"  # host.json's defaultVersion

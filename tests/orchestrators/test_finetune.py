@@ -14,7 +14,7 @@ from activities.names import (
     SUBMIT_FINETUNING,
 )
 from local.functions_host.durable.events import Status
-from orchestrators.finetuning import CANCEL, FINETUNE, POLLS_PER_EXECUTION
+from orchestrators.finetune import CANCEL, FINETUNE, POLLS_PER_EXECUTION
 from shared.core.backoff import MAX_POLL_SECONDS
 from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
 from tests.support.scripted import RUN_ID, Service, failed, job, ok
@@ -77,7 +77,7 @@ def test_polls_grow_apart_up_to_a_limit() -> None:
 def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_short_history(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     service = Service("running")
     hub, follower = follow(service)
     hub.at(2 * 3600, lambda: service.statuses.append("completed"))
@@ -100,7 +100,7 @@ def test_one_execution_polls_often_enough_for_continuing_to_be_rare_and_seldom_e
 def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     service = Service("running")
     hub, follower = follow(service, max_hours=0.5)
     outcome = ended(hub, follower)
@@ -115,7 +115,7 @@ def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(
 def test_a_cancellation_outlives_the_execution_that_heard_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 1)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 1)
     hub, follower = follow(Service("running"))
     hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
     assert ended(hub, follower)["status"] == "cancelled"
@@ -125,7 +125,7 @@ def test_a_cancellation_outlives_the_execution_that_heard_it(
 def test_a_cancellation_that_comes_during_the_last_poll_of_an_execution_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 1)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 1)
     service = Service("running")
     hub, follower = follow(service, {POLL_FINETUNING: lambda work: After(10, service.poll(work))})
     hub.at(5, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
@@ -200,7 +200,7 @@ def test_a_job_that_does_not_respond_for_too_long_is_cancelled_and_fails_with_th
 def test_a_job_that_comes_back_in_time_is_followed_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 3)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 3)
     spell = ["not_responding"] * 4
     hub, follower = follow(
         Service("running", *spell, "running", *spell, "completed"), max_silent_minutes=20
@@ -219,7 +219,7 @@ def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
             )
         return ok(job=job("completed", model="student:1"), reached=True)
 
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     hub, follower = follow(Service(), {POLL_FINETUNING: poll}, max_hours=100)
     outcome = ended(hub, follower)
     if hours < 24:
@@ -232,7 +232,7 @@ def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
 def test_a_cancellation_that_is_never_confirmed_ends_the_run_and_says_where_to_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     service = Service("running")
     stuck: dict[str, Activity] = {CANCEL_FINETUNING: lambda _: ok(job=job("cancelling"))}
     hub, follower = follow(service, {**stuck, POLL_FINETUNING: lambda _: ok(job=job("cancelling"))})
@@ -286,7 +286,7 @@ def test_a_course_that_cannot_be_kept_changes_nothing_about_the_outcome() -> Non
 
 
 def test_new_metrics_are_told_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrators.finetuning.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     hub, _ = follow(Service("running"))
     hub.run(until=6 * 3600)
     polls = hub.called(POLL_FINETUNING)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from activities.names import GENERATE_SHARD
 from local.functions_host.durable.events import Status
-from orchestrators.generation import GENERATE_SPLIT
-from orchestrators.window import ACTIVITIES_PER_EXECUTION
+from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
+from orchestrators.generate import GENERATE_SPLIT
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, retry_interval
 from tests.support.orchestrator_simulation import After, Hub, Instance
 from tests.support.scripted import failed, ok

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrators.steps import RunFailed, activity_error, event_data, succeeded
+from orchestrators.durable.waiting import RunFailed, activity_error, event_data, succeeded
 
 
 @dataclass

@@ -16,7 +16,7 @@ from activities.names import (
 )
 from local.functions_host.durable.events import Status
 from orchestrators.run import RANGES_AT_ONCE
-from orchestrators.scanning import PARALLEL_RANGES, SCAN_RANGES, STEPS
+from orchestrators.scan import PARALLEL_RANGES, SCAN_RANGES, STEPS
 from shared.core.ids import scanning_id
 from tests.support.orchestrator_simulation import Activity, Hub, Instance
 from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok

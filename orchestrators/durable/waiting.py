@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import azure.durable_functions as df
 
-from orchestrators.context import Context, Task
+from orchestrators.durable.context import Context, Task
 from shared.core.errors import ErrorData
 
 # Fixed intervals, as RetryOptions has no back-off in Python: for throttled storage and restarted workers.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrators.context import Context, Task
-from orchestrators.steps import LOOK_SECONDS, activity_error, first_of
+from orchestrators.durable.context import Context, Task
+from orchestrators.durable.waiting import LOOK_SECONDS, activity_error, first_of
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS, retry_interval
 from shared.core.errors import ErrorData
 

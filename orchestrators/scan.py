@@ -8,9 +8,9 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
-from orchestrators.context import Context
-from orchestrators.steps import RunFailed, call
-from orchestrators.window import Window
+from orchestrators.durable.context import Context
+from orchestrators.durable.sliding_window import Window
+from orchestrators.durable.waiting import RunFailed, call
 
 SCAN_RANGES = "scan_ranges"
 STEPS = (SCAN_RANGE, FIND_DOUBLES, PLAN_RANGE)

@@ -8,8 +8,8 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
-from orchestrators.context import Context
-from orchestrators.window import Window
+from orchestrators.durable.context import Context
+from orchestrators.durable.sliding_window import Window
 from shared.core.errors import ErrorData
 from shared.generation.success_ratio import SUCCESS_RATIO, out_of_reach
 

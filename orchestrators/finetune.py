@@ -17,8 +17,8 @@ from activities.names import (
     POLL_FINETUNING,
     SUBMIT_FINETUNING,
 )
-from orchestrators.context import Context, Task
-from orchestrators.steps import RunFailed, call, first_of
+from orchestrators.durable.context import Context, Task
+from orchestrators.durable.waiting import RunFailed, call, first_of
 from shared.core.backoff import poll_interval, progress_interval
 from shared.finetuning.base import JobStatus
 from shared.finetuning.outcome import (

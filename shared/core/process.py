@@ -1,0 +1,55 @@
+"""Everything that lives as long as the worker process, in one object.
+
+Learned capabilities, request schedulers, SDK clients and the settings are kept per process, so that
+activities that run side by side share them. Each kind of state is a class whose constructor takes no
+arguments; `current().part(ThatClass)` returns the process's only instance. Tests replace the whole
+object (`use`), so nothing that one test learned is left for the next.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, TypeVar, cast
+
+from shared.core.settings import Settings, load
+
+PartT = TypeVar("PartT")
+
+
+class Process:
+    """State of one worker process: its settings, and one instance of each kind of state."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._parts: dict[type[Any], object] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def settings(self) -> Settings:
+        """The app settings, read on first use. Raises SettingsError; only a success is kept."""
+        if self._settings is None:
+            self._settings = load(os.environ)
+        return self._settings
+
+    def part(self, kind: type[PartT]) -> PartT:
+        """Return the process's only instance of `kind`, making it on first use. Thread-safe."""
+        with self._lock:
+            if kind not in self._parts:
+                self._parts[kind] = kind()
+            return cast(PartT, self._parts[kind])
+
+
+_current = Process()
+
+
+def current() -> Process:
+    """Return the state of this process."""
+    return _current
+
+
+def use(process: Process) -> Process:
+    """Replace the state of this process, and return the one before. For tests and benchmarks."""
+    global _current
+    before, _current = _current, process
+    return before
