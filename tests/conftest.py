@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from local.emulators.azurite import Azurite
-from shared.teacher.response_format import forget_forms
+from shared.core.process import Process, use
 
 settings.register_profile(
     "shared machine", deadline=None
@@ -17,9 +17,11 @@ settings.load_profile("shared machine")
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_known_of_a_teacher() -> None:
-    """What one test's teacher refused must not be held against the next one at the same port."""
-    forget_forms()
+def fresh_process() -> Iterator[None]:
+    """Give each test a process state of its own: nothing that another test learned is left."""
+    before = use(Process())
+    yield
+    use(before)
 
 
 @pytest.fixture(scope="session")

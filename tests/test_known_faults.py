@@ -33,9 +33,9 @@ from tests.activities.conftest import (
     storage,
 )
 from tests.shared.conftest import RunFolder, folder, question, questions
-from tests.shared.generation.test_shard import ScriptedTeacher, plus_one, run_all
-from tests.shared.teacher.test_client import HELLO, Script, settings, teacher_of
 from tests.support.activity_runs import sums
+from tests.support.http_teacher import HELLO, Script, settings, teacher_of
+from tests.support.scripted_shards import ScriptedTeacher, plus_one, run_all
 
 __all__ = [
     "app",

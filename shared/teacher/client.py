@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
+from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
+from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
 from shared.teacher.completion import (
     Completion,
     RowFailure,
@@ -24,7 +26,6 @@ from shared.teacher.completion import (
     parse_completion,
 )
 from shared.teacher.rate.scheduler import Lane, Limiter, process_limiter
-from shared.teacher.response_format import Form, forms_of
 from shared.teacher.retry import backoff, is_retried, remaining, retry_after, throttled_for
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
@@ -65,14 +66,18 @@ class Teacher:
     """Asks one teacher. Made by `open_teacher`."""
 
     def __init__(
-        self, wire: _Wire, base_url: str, spec: TeacherSpec, limiter: Limiter, lane: Lane
+        self,
+        wire: _Wire,
+        capabilities: Capabilities,
+        spec: TeacherSpec,
+        limiter: Limiter,
+        lane: Lane,
     ) -> None:
         self._wire = wire
         self._spec = spec
         self._limiter = limiter
         self._lane = lane
-        self._tokens_parameter = "max_tokens"
-        self._forms = forms_of(base_url, spec.model or "")
+        self._capabilities = capabilities
         self._jitter = random.Random()
         given = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
         self._parameters = {name: value for name, value in given.items() if value is not None}
@@ -138,12 +143,14 @@ class Teacher:
                 await asyncio.sleep(wait)
 
     async def _attempt(self, asked: _Request, number: int, left: float) -> Completion | _Failed:
-        limiter, form = self._limiter, self._forms.form
+        limiter, dialect = self._limiter, self._capabilities.dialect
         began = time.monotonic()
         try:
             headers = await self._wire.authorization()
             timeout = min(self._spec.timeout_seconds, left)
-            reply = await self._wire.connections.post(headers, self._payload(asked, form), timeout)
+            reply = await self._wire.connections.post(
+                headers, self._payload(asked, dialect), timeout
+            )
         except TimeoutError:
             limiter.window.failed(time.monotonic())
             return _Failed("timeout", f"no reply within {self._spec.timeout_seconds:g} s")
@@ -163,30 +170,24 @@ class Teacher:
         if reply.status == 200:
             completion = parse_completion(reply.body)
             return completion or _Failed("bad_response", "the reply is no chat completion")
-        if (
-            reply.status in (400, 422)
-            and asked.schema
-            and self._forms.gives_up(form, error_of(reply.body)[1])
-        ):
-            return _Failed(
-                "teacher_rejected", "the form of reply is not supported", switch_parameter=True
-            )
-        return self._failed(reply)
+        return self._failed(reply, dialect, has_schema=asked.schema is not None)
 
-    def _payload(self, asked: _Request, form: Form) -> bytes:
+    def _payload(self, asked: _Request, dialect: Dialect) -> bytes:
         body: dict[str, Any] = {
             "model": self._spec.model,
             "messages": list(asked.messages),
-            self._tokens_parameter: asked.max_tokens,
+            dialect.token_parameter: asked.max_tokens,
         }
-        if asked.schema and (response_format := form.response_format(asked.schema)):
-            body["response_format"] = response_format
+        if asked.schema is not None:
+            response_format = dialect.response_format.parameter(asked.schema)
+            if response_format is not None:
+                body["response_format"] = response_format
         body |= self._parameters
         if asked.seed is not None:
             body["seed"] = asked.seed
         return pydantic_core.to_json(body)
 
-    def _failed(self, reply: Reply) -> _Failed:
+    def _failed(self, reply: Reply, dialect: Dialect, *, has_schema: bool) -> _Failed:
         status, headers, body = reply.status, reply.headers, reply.body
         code, message = error_of(body)
         detail = f"HTTP {status}: {message or 'no message'}"
@@ -196,14 +197,7 @@ class Teacher:
             )
         if status == 429:
             return _Failed("throttled", detail, throttled=True, wait=throttled_for(headers))
-        if (
-            status == 400
-            and self._tokens_parameter == "max_tokens"
-            and "max_completion_tokens" in message
-        ):
-            self._tokens_parameter = (
-                "max_completion_tokens"  # newer models take only this name; remembered
-            )
+        if self._capabilities.learn(dialect, status, message, has_schema=has_schema):
             return _Failed("teacher_rejected", detail, switch_parameter=True)
         if status == 400 and ("content_filter" in code or b"content_filter" in body):
             return _Failed("content_filter", detail, retried=False)
@@ -268,8 +262,10 @@ async def open_teacher(
     settings: Settings, spec: TeacherSpec, run: str = ""
 ) -> AsyncGenerator[Teacher]:
     """The teacher of these settings. `spec.model` must be resolved; `run` says whose `concurrency` the requests count to."""
-    limiter = process_limiter(settings.teacher_base_url, spec.model or "")
+    model = spec.model or ""
+    limiter = process_limiter(settings.teacher_base_url, model)
+    capabilities = current().part(LearnedCapabilities).of(settings.teacher_base_url, model)
     key = (settings.teacher_base_url, settings.teacher_api_key, settings.teacher_scope)
     async with shared(key, lambda: _wire(settings)) as wire:
         with limiter.lane(run, spec.concurrency) as lane:
-            yield Teacher(wire, settings.teacher_base_url, spec, limiter, lane)
+            yield Teacher(wire, capabilities, spec, limiter, lane)

@@ -14,7 +14,7 @@ from shared.generation.shard import ShardRun
 from shared.runs.resume import changed
 from shared.teacher import RowFailure
 from tests.shared.conftest import RunFolder, commit_split, question, questions
-from tests.shared.generation.test_shard import (
+from tests.support.scripted_shards import (
     Answer,
     ScriptedTeacher,
     plus_one,

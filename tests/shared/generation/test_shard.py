@@ -5,88 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from shared.assembly.commit import commit_rejected, sealed
-from shared.core.counters import Tally, total
+from shared.assembly.commit import sealed
+from shared.core.counters import Tally
 from shared.core.errors import ShardContended, Unfinished
-from shared.core.paths import Split
 from shared.dataset.rows import Message, as_jsonl
 from shared.generation.journal import Journal
-from shared.generation.shard import NothingAnswered, ShardRun, Stopped, TooManyRejected
+from shared.generation.shard import NothingAnswered, Stopped, TooManyRejected
 from shared.teacher import Completion, RowFailure, TeacherDown
 from tests.shared.conftest import RunFolder, commit_split, question, questions
-
-Answer = Callable[[str], str | Exception]
-
-
-def plus_one(text: str) -> str | Exception:
-    return str(int(text.split()[2]) + 1)
-
-
-class ScriptedTeacher:
-    """Answers by a function of the last user message, and counts what it was asked."""
-
-    def __init__(self, answer: Answer = plus_one, *, wait: float = 0) -> None:
-        self.answer = answer
-        self.wait = wait
-        self.asked: Counter[str] = Counter()
-
-    def when_none_waits(self, call: Callable[[], None]) -> None:
-        for _ in range(100):
-            call()
-
-    async def complete(self, messages: list[Message], **_: Any) -> Completion:
-        text = messages[-1]["content"]
-        self.asked[text] += 1
-        await asyncio.sleep(self.wait)
-        reply = self.answer(text)
-        if isinstance(reply, Exception):
-            raise reply
-        finish = "length" if reply == "cut" else "stop"
-        return Completion(reply, finish, None, None, 10, 2, "scripted-1")
-
-
-async def never() -> bool:
-    return False
-
-
-def shard_run(
-    folder: RunFolder,
-    teacher: ScriptedTeacher,
-    index: int = 0,
-    split: Split = "train",
-    *,
-    max_rejected: int = 1000,
-    is_stopped: Callable[[], Awaitable[bool]] = never,
-) -> ShardRun:
-    return ShardRun(
-        storage=folder.storage,
-        teacher=teacher,
-        spec=folder.spec,
-        paths=folder.paths,
-        split=split,
-        index=index,
-        shard=folder.plans[split].shards[index],
-        shards=len(folder.plans[split].shards),
-        max_rejected=max_rejected,
-        is_stopped=is_stopped,
-    )
-
-
-async def run_all(folder: RunFolder, teacher: ScriptedTeacher, split: Split = "train") -> Tally:
-    shards = range(len(folder.plans[split].shards))
-    tallies = [await shard_run(folder, teacher, index, split).run() for index in shards]
-    await commit_split(folder, split)
-    await commit_rejected(folder.storage, folder.spec, folder.paths, [split])
-    return total(tallies)
-
-
-def user_texts(jsonl: str) -> list[str]:
-    return [json.loads(line)["messages"][0]["content"] for line in jsonl.splitlines()]
+from tests.support.scripted_shards import ScriptedTeacher, plus_one, run_all, shard_run, user_texts
 
 
 async def test_rows_come_out_in_input_order_with_the_teachers_answers(folder: RunFolder) -> None:

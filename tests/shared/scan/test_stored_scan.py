@@ -17,7 +17,7 @@ from shared.dataset.rows import as_jsonl
 from shared.scan.plan import PlanReader, RangePlan
 from shared.scan.stored_scan import ScanSteps, ranges_of
 from tests.shared.conftest import RunFolder, question, questions
-from tests.shared.generation.test_shard import ScriptedTeacher, shard_run
+from tests.support.scripted_shards import ScriptedTeacher, shard_run
 
 
 def mixed(rows: int, seed: int) -> bytes:

@@ -3,104 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from shared.core.settings import Settings, load
-from shared.dataset.rows import Message
-from shared.spec.models import TeacherSpec
-from shared.teacher import RowFailure, Teacher, TeacherDown, open_teacher
-
-HELLO: list[Message] = [{"role": "user", "content": "hello"}]
-Reply = Callable[[web.Request, int], Awaitable[web.StreamResponse]]
-
-
-def settings(base_url: str) -> Settings:
-    return load(
-        {
-            "DISTILLATION_STORAGE": "UseDevelopmentStorage=true",
-            "TEACHER_BASE_URL": base_url,
-            "TEACHER_MODEL": "m",
-            "TEACHER_API_KEY": "sesame",
-            "AZUREML_SUBSCRIPTION_ID": "s",
-            "AZUREML_RESOURCE_GROUP": "g",
-            "AZUREML_WORKSPACE": "w",
-        }
-    )
-
-
-def completion(text: str = "hi", **message: Any) -> dict[str, Any]:
-    return {
-        "model": "m-1",
-        "choices": [
-            {"finish_reason": "stop", "message": {"role": "assistant", "content": text, **message}}
-        ],
-        "usage": {"prompt_tokens": 3, "completion_tokens": 2},
-    }
-
-
-class Script:
-    """A teacher that answers its n-th request as told, and remembers what it was sent."""
-
-    def __init__(self, *replies: tuple[int, Any, dict[str, str]] | str) -> None:
-        self.replies = list(replies)
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        self.in_flight = self.most_in_flight = 0
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.bodies.append(await request.json())
-        self.headers.append(dict(request.headers))
-        self.paths.append(request.path)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            return await self._reply(request)
-        finally:
-            self.in_flight -= 1
-
-    async def _reply(self, request: web.Request) -> web.StreamResponse:
-        reply: Any = self.replies.pop(0) if self.replies else (200, completion(), {})
-        if reply == "hang":
-            await asyncio.sleep(30)
-        if reply == "reset":
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-        if isinstance(reply, str):
-            await asyncio.sleep(0.02)
-            return web.json_response(completion(reply))
-        status, body, headers = reply
-        return web.Response(
-            status=status,
-            body=body if isinstance(body, bytes) else json.dumps(body),
-            headers=headers,
-        )
-
-
-@asynccontextmanager
-async def teacher_of(script: Script, **spec: Any) -> AsyncGenerator[Teacher]:
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", script.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    try:
-        async with open_teacher(
-            settings(f"http://{host}:{port}/v1"), TeacherSpec(model="m", **spec)
-        ) as teacher:
-            yield teacher
-    finally:
-        await runner.cleanup()
+from shared.teacher import RowFailure, TeacherDown
+from tests.support.http_teacher import HELLO, Script, settings, teacher_of
 
 
 async def test_a_reply_comes_with_its_text_and_usage() -> None:

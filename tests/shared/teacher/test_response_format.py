@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from local.bootstrap import ROOT
 from local.emulators.teacher import TeacherOptions, serve
+from shared.core.process import current
 from shared.dataset.rows import Row
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import TaskName, TeacherSpec, parse_spec
 from shared.tasks import TASKS, Answer
 from shared.teacher import RowFailure, open_teacher
-from shared.teacher.response_format import Form, Forms, forms_of
-from tests.shared.teacher.test_client import HELLO, Script, settings, teacher_of
+from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
+from shared.teacher.response_format import ResponseFormat
+from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, settings, teacher_of
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"answer": {"type": "string"}}}
 NO_SCHEMA = (
@@ -78,16 +81,22 @@ async def test_a_refusal_is_remembered_by_the_process_for_this_teacher_alone() -
         await second.complete(HELLO, schema=SCHEMA)
     assert forms_in(script) == ["json_schema", "json_object", "json_object"]
     assert forms_in(other) == ["json_schema"]
-    assert forms_of("http://somewhere/v1", "m") is forms_of("http://somewhere/v1", "m")
-    assert forms_of("http://somewhere/v1", "m") is not forms_of("http://somewhere/v1", "other")
+    learned = LearnedCapabilities()
+    assert learned.of("http://somewhere/v1", "m") is learned.of("http://somewhere/v1", "m")
+    assert learned.of("http://somewhere/v1", "m") is not learned.of("http://somewhere/v1", "other")
 
 
-async def test_requests_that_are_refused_at_the_same_time_give_up_one_form_together() -> None:
-    script = Script(*[refusal(NO_SCHEMA)] * 4)
-    async with teacher_of(script, max_attempts=1) as teacher:
+async def test_requests_that_are_rejected_at_the_same_time_fall_back_by_one_format() -> None:
+    def error_for(body: dict[str, Any]) -> dict[str, Any] | None:
+        is_schema = body["response_format"]["type"] == "json_schema"
+        return {"code": "invalid_value", "message": NO_SCHEMA} if is_schema else None
+
+    server = SelectiveTeacher(error_for, together=4)
+    async with teacher_of(server, max_attempts=1) as teacher:
         replies = await asyncio.gather(*(teacher.complete(HELLO, schema=SCHEMA) for _ in range(4)))
     assert [reply.text for reply in replies] == ["hi"] * 4
-    assert None not in forms_in(script)
+    formats = Counter(body["response_format"]["type"] for body in server.bodies)
+    assert formats == {"json_schema": 4, "json_object": 4}
 
 
 @pytest.mark.parametrize(
@@ -115,14 +124,24 @@ async def test_a_refusal_that_speaks_of_forms_though_none_was_asked_for_is_like_
     assert len(script.bodies) == 1
 
 
-def test_where_no_form_is_left_a_refusal_is_about_something_else() -> None:
-    forms = Forms()
-    assert [forms.gives_up(form, NO_SCHEMA) for form in (Form.SCHEMA, Form.OBJECT, Form.FREE)] == [
-        True,
-        True,
-        False,
-    ]
-    assert forms.form is Form.FREE
+def test_a_rejection_without_a_format_left_is_about_something_else() -> None:
+    capabilities = Capabilities()
+    for response_format, is_sent_again in (
+        (ResponseFormat.JSON_SCHEMA, True),
+        (ResponseFormat.JSON_OBJECT, True),
+        (ResponseFormat.TEXT, False),
+    ):
+        sent = Dialect(response_format=response_format)
+        assert capabilities.learn(sent, 400, NO_SCHEMA, has_schema=True) is is_sent_again
+    assert capabilities.dialect.response_format is ResponseFormat.TEXT
+
+
+def test_a_rejection_of_an_earlier_dialect_is_sent_again_and_changes_nothing() -> None:
+    capabilities = Capabilities()
+    first = capabilities.dialect
+    assert capabilities.learn(first, 400, NO_SCHEMA, has_schema=True)
+    assert capabilities.learn(first, 400, NO_SCHEMA, has_schema=True)
+    assert capabilities.dialect.response_format is ResponseFormat.JSON_OBJECT
 
 
 async def test_a_seed_of_a_sample_goes_before_the_one_of_the_specification() -> None:
@@ -160,6 +179,7 @@ async def test_the_local_teacher_keeps_to_the_schema_and_is_read(
         open_teacher(settings(running.base_url), TeacherSpec(model="m")) as teacher,
     ):
         reply = await teacher.complete(messages, schema=TASKS[task].schema(row, spec.prompt))
-        assert forms_of(running.base_url, "m").form is Form.SCHEMA
+        capabilities = current().part(LearnedCapabilities).of(running.base_url, "m")
+        assert capabilities.dialect.response_format is ResponseFormat.JSON_SCHEMA
     assert reply.text.startswith("{")
     assert isinstance(TASKS[task].read(row, spec.prompt, reply.text), Answer), reply.text
