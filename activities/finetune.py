@@ -21,8 +21,9 @@ from shared.core import settings
 from shared.core.errors import DistillationError, PermanentError, TransientError
 from shared.core.paths import RunPaths
 from shared.core.storage_account import open_storage
-from shared.finetuning.base import FineTuningBackend, JobState, JobStatus, get_backend
+from shared.finetuning.base import FineTuningBackend, JobState, JobStatus
 from shared.finetuning.outcome import has_changed, job_view, viewed_job
+from shared.finetuning.registry import get_backend
 
 bp = df.Blueprint()
 JOB_CHANGED = "finetune"  # the event that tells the root orchestration

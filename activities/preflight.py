@@ -14,7 +14,7 @@ from shared.core.errors import PermanentError, Problem
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
-from shared.finetuning.base import get_backend
+from shared.finetuning.registry import get_backend
 from shared.spec.models import RunSpec
 from shared.teacher import RowFailure, TeacherDown, open_teacher
 

@@ -16,9 +16,9 @@ from shared.finetuning.base import (
     FineTuningBackend,
     JobState,
     JobStatus,
-    get_backend,
 )
 from shared.finetuning.record import SplitFacts, TrainingRecord, request_key
+from shared.finetuning.registry import get_backend
 from shared.report.model import file_facts
 from shared.spec.models import RunSpec, StudentSpec
 

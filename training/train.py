@@ -2,7 +2,7 @@
 
 Writes to --output: `adapter/` (the LoRA weights), `model/` (adapter merged into the student, with tokenizer),
 `metrics.jsonl`, and while it goes on `checkpoints/`, from the last of which it goes on when it is started again. Hyperparameters
-have the names that the app checks (OWN_SCRIPT in shared/students/catalogue.py); this script knows nothing else of the app.
+have the names that the app checks (SCRIPT_HYPERPARAMETERS in shared/students/backends.py); this script knows nothing else of it.
 """
 
 from __future__ import annotations

@@ -60,9 +60,11 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     ),
     "STUDENT_MODEL": (False, "asset id or name of the student when a run names none"),
 }
-# A fine-tuning service is configured by these; there must be one, and all three of AzureML or none.
-AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
 AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
+AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
+OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
+# The settings of each fine-tuning service. One service must be configured, and none by half.
+SERVICE_SETTINGS = (AZUREML_SETTINGS, OPENAI_SETTINGS)
 
 
 class Settings(BaseModel):
@@ -172,18 +174,22 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _service_problems(environ: Mapping[str, str]) -> list[Problem]:
-    """Where no service is configured, AzureML's settings are asked for, with the other way out."""
-    missing = [name for name in AZUREML_SETTINGS if not environ.get(name, "").strip()]
-    if not missing:
-        return []
-    otherwise = ""
-    if len(missing) == len(AZUREML_SETTINGS):
-        if environ.get(AZURE_OPENAI_BASE_URL, "").strip():
-            return []
-        otherwise = f", or set {AZURE_OPENAI_BASE_URL} to fine-tune there instead"
+    """Return the missing settings of services configured by half, or of the first if none is."""
+    present = {name for name, value in environ.items() if value.strip()}
+    configured = [names for names in SERVICE_SETTINGS if present.intersection(names)]
+    first, *others = SERVICE_SETTINGS
+    alternative = "".join(
+        f", or set {' and '.join(names)} to fine-tune there instead" for names in others
+    )
     return [
-        {"where": name, "problem": f"is missing: set it to the {SETTINGS[name][1]}{otherwise}"}
-        for name in missing
+        {
+            "where": name,
+            "problem": f"is missing: set it to the {SETTINGS[name][1]}"
+            + ("" if configured else alternative),
+        }
+        for names in configured or [first]
+        for name in names
+        if name not in present
     ]
 
 

@@ -1,18 +1,17 @@
-"""Fine-tuning services behind one small interface. A new one is one module and one line in `BACKENDS`.
+"""The interface of a fine-tuning backend, and the types that cross it.
 
-Heavy SDKs are imported inside the backend's methods: `azure.ai.ml` alone takes 5 s.
+Backends import their SDKs inside their methods: `azure.ai.ml` alone takes 5 s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.core.errors import InvalidInput, PermanentError, Problem, SettingsError
-from shared.core.settings import AZURE_OPENAI_BASE_URL, AZUREML_SETTINGS, SETTINGS, Settings
+from shared.core.errors import PermanentError
 from shared.spec.models import StudentSpec
 
 MAX_CURVE_POINTS = 500  # of a job's metrics that are kept
@@ -132,70 +131,6 @@ class FineTuningBackend(Protocol):
         ...
 
 
-def _azureml(settings: Settings) -> FineTuningBackend:
-    from shared.finetuning.azureml.backend import AzureMLBackend
-
-    subscription_id, resource_group, workspace = workspace_of(settings)
-    return AzureMLBackend(
-        subscription_id=subscription_id,
-        resource_group=resource_group,
-        workspace=workspace,
-        datastore=settings.azureml_datastore,
-    )
-
-
-def _azure_openai(settings: Settings) -> FineTuningBackend:
-    from shared.finetuning.azure_openai.backend import AzureOpenAIBackend
-
-    if not settings.azure_openai_base_url:
-        raise _not_configured("Azure OpenAI", (AZURE_OPENAI_BASE_URL,))
-    return AzureOpenAIBackend(settings.azure_openai_base_url, settings)
-
-
-def _azureml_command(settings: Settings) -> FineTuningBackend:
-    from shared.finetuning.azureml.command import AzureMLCommandBackend
-
-    return AzureMLCommandBackend(settings)
-
-
-BACKENDS: dict[str, Callable[[Settings], FineTuningBackend]] = {
-    "azureml": _azureml,
-    "azure_openai": _azure_openai,
-    "azureml_command": _azureml_command,
-}
-
-
-def workspace_of(settings: Settings) -> tuple[str, str, str]:
-    """Subscription, resource group and name of the AzureML workspace. Raises SettingsError where none is configured."""
-    workspace = (
-        settings.azureml_subscription_id,
-        settings.azureml_resource_group,
-        settings.azureml_workspace,
-    )
-    if not all(workspace):
-        raise _not_configured("AzureML", AZUREML_SETTINGS)
-    return cast(tuple[str, str, str], workspace)
-
-
-def get_backend(name: str | None, settings: Settings) -> FineTuningBackend:
-    """The backend of this name. Raises InvalidInput for a name that is none, SettingsError where its settings are missing."""
-    if name is None or name not in BACKENDS:
-        raise InvalidInput(
-            f"{name!r} is not a fine-tuning backend: use one of {', '.join(BACKENDS)}"
-        )
-    return BACKENDS[name](settings)
-
-
-def _not_configured(service: str, names: tuple[str, ...]) -> SettingsError:
-    problems: list[Problem] = [
-        {"where": name, "problem": f"is missing: set it to the {SETTINGS[name][1]}"}
-        for name in names
-    ]
-    return SettingsError(
-        f"the student is fine-tuned by {service}, which needs {', '.join(names)}", details=problems
-    )
-
-
 def ask_to_cancel(read: Callable[[], JobState], ask: Callable[[], None]) -> JobState:
     """The job after `ask` was called, which is only done while there is something to cancel."""
     state = read()
@@ -217,19 +152,3 @@ def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
         return curve
     last = MAX_CURVE_POINTS - 1
     return [curve[round(number * (len(curve) - 1) / last)] for number in range(MAX_CURVE_POINTS)]
-
-
-__all__ = [
-    "BACKENDS",
-    "Checkpoint",
-    "Dataset",
-    "FineTuneRequest",
-    "FineTuningBackend",
-    "JobRecord",
-    "JobState",
-    "JobStatus",
-    "ask_to_cancel",
-    "get_backend",
-    "thinned",
-    "workspace_of",
-]

@@ -11,15 +11,13 @@ from shared.core.errors import InvalidInput, Problem
 from shared.core.ids import RUN_ID
 from shared.core.paths import DATASETS
 from shared.core.section import Section
+from shared.spec.backend_name import BackendName, backends_in_words
+from shared.students.backends import BACKENDS, backends_taking
 from shared.students.catalogue import (
-    AZURE_OPENAI,
-    AZUREML,
-    AZUREML_COMMAND,
     Student,
     check_hyperparameters,
     common,
     find_student,
-    min_rows_of,
 )
 from shared.tasks import TASKS, Task
 from shared.tasks.prompt_spec import PromptSpec
@@ -27,18 +25,9 @@ from shared.tasks.prompt_spec import PromptSpec
 TaskName = Literal["nli", "conversation", "nlu_qa", "math", "summarization"]
 Hyperparameter = str | int | float | bool
 Select = Literal["first", "majority", "reference"]
-BackendName = Literal["azureml", "azure_openai", "azureml_command"]
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
 COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
-SETTINGS_OF_BACKENDS = {  # those that not every backend has
-    "compute": (AZUREML, AZUREML_COMMAND),
-    "instance_type": (AZUREML, AZUREML_COMMAND),
-    "environment": (AZUREML_COMMAND,),
-    "seed": (AZURE_OPENAI, AZUREML_COMMAND),
-    "suffix": (AZURE_OPENAI,),
-    "delete_files": (AZURE_OPENAI,),
-}
 
 
 class TeacherSpec(Section):
@@ -151,8 +140,7 @@ class StudentSpec(Section):
 
     backend: BackendName | None = Field(
         default=None,
-        description="`azureml`: hosted fine-tuning; `azure_openai`: that of Azure OpenAI and Foundry; "
-        "`azureml_command`: training/train.py on compute of your own; default: by model",
+        description=f"{backends_in_words()}; default: by model",
     )
     model: str | None = Field(
         default=None,
@@ -204,6 +192,11 @@ class StudentSpec(Section):
         le=1440,
         description="a job that does not respond for so long is cancelled",
     )
+
+    @property
+    def trained_by(self) -> str:
+        """The backend's name, also where the model decides on it."""
+        return self.backend or find_student(self.model or "").backend
 
 
 class RunSpec(Section):
@@ -262,7 +255,8 @@ class RunSpec(Section):
     @property
     def min_rows(self) -> int:
         """Training rows that must be accepted."""
-        demanded = max(min_rows_of(student.backend or AZUREML) for student in self.students)
+        backends = {student.trained_by for student in self.students}
+        demanded = max(BACKENDS[backend].min_rows for backend in backends)
         return max(self.quality.min_rows or TASKS[self.task].min_rows, demanded)
 
 
@@ -408,14 +402,12 @@ def _student_problems(student: Mapping[str, Any], where: str) -> list[dict[str, 
     model, given = student.get("model"), student.get("hyperparameters")
     known = find_student(model) if isinstance(model, str) else None
     backend = student.get("backend") or (known.backend if known else None)
-    problems = [
-        {
-            "where": f"{where}.{name}",
-            "problem": f"is for {' and '.join(backends)}, not for {backend}: remove it",
-        }
-        for name, backends in SETTINGS_OF_BACKENDS.items()
-        if backend and student.get(name) and backend not in backends
-    ]
+    problems: list[dict[str, str]] = []
+    for name in StudentSpec.model_fields:
+        backends = backends_taking(name)
+        if backends and backend and student.get(name) and backend not in backends:
+            why = f"is for {' and '.join(backends)}, not for {backend}: remove it"
+            problems.append({"where": f"{where}.{name}", "problem": why})
     if student.get("compute") and student.get("instance_type"):
         why = "is of serverless compute, and compute names a target: remove one"
         problems.append({"where": f"{where}.instance_type", "problem": why})

@@ -17,6 +17,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from shared.students.backends import (
+    AZURE_OPENAI,
+    AZUREML,
+    BACKENDS,
+    BackendDescriptor,
+    Hyperparameter,
+)
+
 Value = str | int | float | bool
 
 ASSET_ID = re.compile(
@@ -24,51 +32,6 @@ ASSET_ID = re.compile(
     r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
 )
 CAUTIOUS_CONTEXT_TOKENS = 4096
-HOSTED_MIN_ROWS = 10  # of a training set: both hosted services refuse smaller ones
-
-
-@dataclass(frozen=True, slots=True)
-class Hyperparameter:
-    """A number that can be set. The bounds catch slips (a multiplier given as a rate); the service has its own."""
-
-    name: str  # as AzureML's custom-model fine-tuning spells it
-    kind: type[int] | type[float]
-    low: float  # inclusive
-    high: float  # inclusive
-    aliases: tuple[str, ...] = ()
-
-
-# What is not given is left to the service, which chooses by model and size of the dataset.
-COMMON = (
-    Hyperparameter("num_train_epochs", int, 1, 50, ("n_epochs", "epochs")),
-    Hyperparameter("per_device_train_batch_size", int, 1, 256, ("batch_size",)),
-    Hyperparameter("learning_rate", float, 1e-8, 1e-2),
-)
-OPENAI = (
-    Hyperparameter("n_epochs", int, 1, 50, ("num_train_epochs", "epochs")),
-    Hyperparameter("batch_size", int, 1, 256, ("per_device_train_batch_size",)),
-    Hyperparameter("learning_rate_multiplier", float, 1e-4, 10),
-)
-# Those of training/train.py, which runs as a command job on the user's own compute.
-OWN_SCRIPT = (
-    *COMMON,
-    Hyperparameter("gradient_accumulation_steps", int, 1, 1024),
-    Hyperparameter("max_length", int, 64, 1_048_576),
-    Hyperparameter("warmup_ratio", float, 0, 0.5),
-    Hyperparameter("weight_decay", float, 0, 1),
-    Hyperparameter("lora_r", int, 1, 1024),
-    Hyperparameter("lora_alpha", int, 1, 4096),
-    Hyperparameter("lora_dropout", float, 0, 0.9),
-    Hyperparameter(
-        "train_embeddings", int, 0, 1
-    ),  # 1: embeddings and head too, as a student with random weights needs
-)
-
-AZUREML, AZURE_OPENAI, AZUREML_COMMAND = "azureml", "azure_openai", "azureml_command"
-OTHER_NAMES = {  # of what another backend calls something like it; the numbers mean different things
-    "learning_rate_multiplier": "learning_rate, for example 2e-5",
-    "learning_rate": "learning_rate_multiplier, for example 0.5",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,23 +275,16 @@ def common(models: tuple[str, ...]) -> Student:
     )
 
 
-def hyperparameters_of(backend: str) -> tuple[Hyperparameter, ...]:
-    """What can be set of a student that is fine-tuned there."""
-    return {AZURE_OPENAI: OPENAI, AZUREML_COMMAND: OWN_SCRIPT}.get(backend, COMMON)
-
-
-def min_rows_of(backend: str) -> int:
-    """Rows that a training set must have there."""
-    return 1 if backend == AZUREML_COMMAND else HOSTED_MIN_ROWS
-
-
 def check_hyperparameters(
     student: Student, given: Mapping[str, Any], backend: str | None = None
 ) -> tuple[dict[str, Value], list[str]]:
     """Hyperparameters under the backend's names and as numbers, and every problem with them. Checking twice changes nothing."""
-    entries = hyperparameters_of(backend or student.backend)
-    named = {alias: entry for entry in entries for alias in (entry.name, *entry.aliases)}
-    strict = entries is OWN_SCRIPT or not student.any_hyperparameter
+    descriptor = BACKENDS.get(backend or "", BACKENDS[student.backend])
+    named = {
+        alias: entry
+        for entry in descriptor.hyperparameters
+        for alias in (entry.name, *entry.aliases)
+    }
     normalised: dict[str, Value] = {}
     problems: list[str] = []
     for key, value in given.items():
@@ -336,7 +292,7 @@ def check_hyperparameters(
         if name in normalised:
             problems.append(f"{key} says the same as {name}, which is given too: remove one")
             continue
-        checked, problem = _check(student.name, entries, strict, named.get(key), key, value)
+        checked, problem = _check(student, descriptor, named.get(key), key, value)
         if problem:
             problems.append(problem)
         elif checked is not None:
@@ -345,9 +301,8 @@ def check_hyperparameters(
 
 
 def _check(
-    student: str,
-    entries: tuple[Hyperparameter, ...],
-    strict: bool,
+    student: Student,
+    descriptor: BackendDescriptor,
     known: Hyperparameter | None,
     key: str,
     value: object,
@@ -356,15 +311,14 @@ def _check(
         return None, f"{key} must be a number or a text, not {type(value).__name__}"
     if known:
         return _number(known, key, value)
-    if key in OTHER_NAMES:
-        return (
-            None,
-            f"{key} belongs to students of another backend: {student} takes {OTHER_NAMES[key]}",
-        )
-    if not strict:
+    for entry in descriptor.hyperparameters:
+        if entry.unlike == key:
+            remedy = f"{student.name} takes {entry.name}, for example {entry.example}"
+            return None, f"{key} belongs to students of another backend: {remedy}"
+    if student.any_hyperparameter and descriptor.takes_other_hyperparameters:
         return value, None
-    names = ", ".join(entry.name for entry in entries)
-    return None, f"{key} is not a hyperparameter of {student}: it takes {names}"
+    names = ", ".join(entry.name for entry in descriptor.hyperparameters)
+    return None, f"{key} is not a hyperparameter of {student.name}: it takes {names}"
 
 
 def _number(known: Hyperparameter, key: str, value: Value) -> tuple[Value | None, str | None]:

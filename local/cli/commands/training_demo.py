@@ -31,7 +31,7 @@ from local.runtime.failures import LocalError, UsageError
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, is_served, session
 from shared.core.paths import RUNS
-from shared.students.catalogue import AZUREML_COMMAND
+from shared.students.backends import AZUREML_COMMAND
 
 TASK = "nli"
 SAMPLES = ROOT / "samples"

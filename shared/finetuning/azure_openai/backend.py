@@ -24,7 +24,14 @@ from shared.core.settings import Settings
 from shared.finetuning.azure_openai.client import openai_client
 from shared.finetuning.azure_openai.errors import service_errors, usable
 from shared.finetuning.azure_openai.jobs import is_ours, job_arguments, job_state, model_id, oldest
-from shared.finetuning.base import FineTuneRequest, JobRecord, JobState, JobStatus, ask_to_cancel
+from shared.finetuning.base import (
+    FineTuneRequest,
+    FineTuningBackend,
+    JobRecord,
+    JobState,
+    JobStatus,
+    ask_to_cancel,
+)
 from shared.spec.models import StudentSpec
 
 if TYPE_CHECKING:
@@ -41,12 +48,10 @@ WITHOUT_METRICS = frozenset({JobStatus.QUEUED, JobStatus.PREPARING})
 class AzureOpenAIBackend:
     """Jobs of one resource. Datasets are read from container `runs` of the settings' storage account."""
 
-    def __init__(self, base_url: str, settings: Settings) -> None:
-        self._base_url, self._key, self._settings = (
-            base_url,
-            settings.azure_openai_api_key,
-            settings,
-        )
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._base_url = settings.azure_openai_base_url or ""
+        self._key = settings.azure_openai_api_key
 
     def preflight(self, student: StudentSpec) -> list[str]:
         """What stands in the way, each with its remedy. Raises TransientError when the service cannot say."""
@@ -206,6 +211,11 @@ class AzureOpenAIBackend:
                 f"model {model} cannot be fine-tuned in this resource: set student.model to another, or use another region"
             ]
         return []
+
+
+def open_backend(settings: Settings) -> FineTuningBackend:
+    """Return the backend of the resource in the app settings, which the registry has checked."""
+    return AzureOpenAIBackend(settings)
 
 
 def _can_be_tuned(model: Any) -> bool | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from azure.core.rest import HttpRequest
 
+from shared.finetuning.azureml.client import Workspace
 from shared.finetuning.azureml.errors import ROLE
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ NEEDED = {
 }
 
 
-def access_problems(client: MLClient, subscription: str, group: str, workspace: str) -> list[str]:
+def access_problems(client: MLClient, workspace: Workspace) -> list[str]:
     """What the identity may not do, with the remedy. Empty, too, where it may not even ask: then the submission will tell.
 
     Raises the SDK's errors where the service cannot be reached.
     """
-    scope = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{PROVIDER}/workspaces/{workspace}"
+    scope = (
+        f"/subscriptions/{workspace.subscription_id}/resourceGroups/{workspace.resource_group}"
+        f"/providers/{PROVIDER}/workspaces/{workspace.name}"
+    )
     path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={API_VERSION}"
     known = cast(
         Any, client
@@ -38,7 +42,9 @@ def access_problems(client: MLClient, subscription: str, group: str, workspace: 
     response = known.workspaces._operation._client.send_request(HttpRequest("GET", url))
     if response.status_code >= 400:
         log.info(
-            "permissions in workspace %s could not be read: %s", workspace, response.status_code
+            "permissions in workspace %s could not be read: %s",
+            workspace.name,
+            response.status_code,
         )
         return []
     permissions: list[Mapping[str, Any]] = response.json().get("value") or []
@@ -46,7 +52,7 @@ def access_problems(client: MLClient, subscription: str, group: str, workspace: 
     if not lacking:
         return []
     return [
-        f"the app's identity may not {' or '.join(lacking)} in AzureML workspace {workspace}: {ROLE}"
+        f"the app's identity may not {' or '.join(lacking)} in AzureML workspace {workspace.name}: {ROLE}"
     ]
 
 

@@ -10,11 +10,19 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.core.errors import NotFound, PermanentError
+from shared.core.settings import Settings
 from shared.finetuning.azureml import metrics as azureml_metrics
 from shared.finetuning.azureml.access import access_problems
-from shared.finetuning.azureml.client import registry_client, workspace_client
+from shared.finetuning.azureml.client import Workspace, registry_client, workspace_client
 from shared.finetuning.azureml.errors import problem_of, service_errors
-from shared.finetuning.base import FineTuneRequest, JobRecord, JobState, JobStatus, ask_to_cancel
+from shared.finetuning.base import (
+    FineTuneRequest,
+    FineTuningBackend,
+    JobRecord,
+    JobState,
+    JobStatus,
+    ask_to_cancel,
+)
 from shared.finetuning.statuses import azureml_status
 from shared.spec.models import Hyperparameter, StudentSpec
 from shared.students.catalogue import ASSET_ID, find_student
@@ -36,10 +44,8 @@ class AzureMLBackend:
 
     model_output = MODEL_OUTPUT
 
-    def __init__(
-        self, *, subscription_id: str, resource_group: str, workspace: str, datastore: str | None
-    ) -> None:
-        self._workspace = (subscription_id, resource_group, workspace)
+    def __init__(self, workspace: Workspace, datastore: str | None) -> None:
+        self._workspace = workspace
         self._datastore = datastore
 
     def preflight(self, student: StudentSpec) -> list[str]:
@@ -56,7 +62,7 @@ class AzureMLBackend:
 
     def warnings(self, student: StudentSpec) -> list[str]:
         """A student whose fine-tuning is offered in other regions than the workspace's, as far as our table knows."""
-        known, name = find_student(student.model or ""), self._workspace[-1]
+        known, name = find_student(student.model or ""), self._workspace.name
         if not known.regions or student.compute:
             return []
         with service_errors(f"AzureML workspace {name} cannot be read"):
@@ -104,7 +110,7 @@ class AzureMLBackend:
         return JobRecord(curve=azureml_metrics.curve(self._client(), state.name))
 
     def _client(self) -> MLClient:
-        return workspace_client(*self._workspace)
+        return workspace_client(self._workspace)
 
     def _create(self, request: FineTuneRequest) -> JobState:
         with service_errors(f"fine-tuning job {request.job_name} could not be submitted"):
@@ -142,7 +148,7 @@ class AzureMLBackend:
         return getattr(getattr(error, "error", None), "message", None)
 
     def _check_workspace(self) -> None:
-        name = self._workspace[-1]
+        name = self._workspace.name
         with service_errors(
             f"AzureML workspace {name} cannot be used (check the settings AZUREML_*)"
         ):
@@ -150,9 +156,9 @@ class AzureMLBackend:
 
     def _access_problems(self) -> list[str]:
         with service_errors(
-            f"permissions in AzureML workspace {self._workspace[-1]} could not be read"
+            f"permissions in AzureML workspace {self._workspace.name} could not be read"
         ):
-            return access_problems(self._client(), *self._workspace)
+            return access_problems(self._client(), self._workspace)
 
     def _check_compute(self, name: str) -> None:
         with service_errors(f"compute {name} cannot be used (check student.compute)"):
@@ -163,6 +169,11 @@ class AzureMLBackend:
         remedy = "create it over container runs, or remove the setting AZUREML_DATASTORE"
         with service_errors(f"datastore {name} cannot be used ({remedy})"):
             self._client().datastores.get(name)
+
+
+def open_backend(settings: Settings) -> FineTuningBackend:
+    """Return the backend of the workspace in the app settings."""
+    return AzureMLBackend(Workspace.of(settings), settings.azureml_datastore)
 
 
 def _check_student(model: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from shared.core.errors import TransientError
+from shared.core.settings import Settings
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -35,11 +37,29 @@ class LoopbackNeedsNoTls(SansIOHTTPPolicy[Any, Any]):
             request.context["enforce_https"] = False
 
 
-def workspace_client(subscription_id: str, resource_group: str, workspace: str) -> MLClient:
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """An AzureML workspace."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Workspace:
+        """Return the workspace of the app settings, which the registry has checked."""
+        return cls(
+            subscription_id=settings.azureml_subscription_id or "",
+            resource_group=settings.azureml_resource_group or "",
+            name=settings.azureml_workspace or "",
+        )
+
+
+def workspace_client(workspace: Workspace) -> MLClient:
     return _client(
-        subscription_id=subscription_id,
-        resource_group_name=resource_group,
-        workspace_name=workspace,
+        subscription_id=workspace.subscription_id,
+        resource_group_name=workspace.resource_group,
+        workspace_name=workspace.name,
     )
 
 

@@ -16,10 +16,10 @@ from shared.core.errors import PermanentError
 from shared.core.paths import RUNS
 from shared.core.settings import Settings
 from shared.finetuning.azureml.backend import AzureMLBackend
-from shared.finetuning.azureml.client import registry_client
+from shared.finetuning.azureml.client import Workspace, registry_client
 from shared.finetuning.azureml.errors import problem_of, service_errors
 from shared.finetuning.azureml.training_code import container_url, publish, scripts
-from shared.finetuning.base import FineTuneRequest, workspace_of
+from shared.finetuning.base import FineTuneRequest, FineTuningBackend
 from shared.spec.models import Hyperparameter, StudentSpec
 
 MODEL_OUTPUT = "model"
@@ -49,13 +49,7 @@ class AzureMLCommandBackend(AzureMLBackend):
     model_output = MODEL_OUTPUT
 
     def __init__(self, settings: Settings) -> None:
-        subscription_id, resource_group, workspace = workspace_of(settings)
-        super().__init__(
-            subscription_id=subscription_id,
-            resource_group=resource_group,
-            workspace=workspace,
-            datastore=settings.azureml_datastore,
-        )
+        super().__init__(Workspace.of(settings), settings.azureml_datastore)
         self._settings = settings
 
     def _student_problems(self, student: StudentSpec) -> list[str]:
@@ -135,6 +129,11 @@ class AzureMLCommandBackend(AzureMLBackend):
                 client.environments.get(asset["name"], version=asset["version"])
             else:
                 client.environments.get(asset["name"], label=asset["label"])
+
+
+def open_backend(settings: Settings) -> FineTuningBackend:
+    """Return the backend of command jobs in the workspace of the app settings."""
+    return AzureMLCommandBackend(settings)
 
 
 def command_line(student: StudentSpec, *, validated: bool) -> str:

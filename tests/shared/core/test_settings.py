@@ -12,7 +12,7 @@ from shared.core.settings import (
     normalise_base_url,
     trigger_source,
 )
-from shared.finetuning.base import get_backend
+from shared.finetuning.registry import get_backend
 
 COMPLETE = {
     "DISTILLATION_STORAGE": "AccountKey=hush;AccountName=a",

@@ -14,7 +14,7 @@ import pytest
 from local.emulators.azureml import app_settings
 from local.emulators.azureml.environment import DATASTORE, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
 from shared.finetuning.azureml.backend import AzureMLBackend
-from shared.finetuning.azureml.client import forget_clients
+from shared.finetuning.azureml.client import Workspace, forget_clients
 from shared.finetuning.base import Dataset, FineTuneRequest
 from shared.spec.models import StudentSpec
 from shared.students.catalogue import DEFAULT_STUDENT
@@ -23,14 +23,13 @@ from tests.support.azureml import HEADER, datastore_uri, emulator
 Start = Callable[..., AzureMLBackend]
 
 
-def backend(**changes: Any) -> AzureMLBackend:
-    settings: dict[str, Any] = {
+def backend(datastore: str | None = DATASTORE, **changes: str) -> AzureMLBackend:
+    workspace = {
         "subscription_id": SUBSCRIPTION,
         "resource_group": RESOURCE_GROUP,
-        "workspace": WORKSPACE,
-        "datastore": DATASTORE,
+        "name": WORKSPACE,
     }
-    return AzureMLBackend(**{**settings, **changes})
+    return AzureMLBackend(Workspace(**{**workspace, **changes}), datastore)
 
 
 @pytest.fixture(scope="session", autouse=True)

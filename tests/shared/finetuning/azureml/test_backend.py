@@ -43,7 +43,7 @@ def test_preflight_accepts_the_latest_version_by_label(start: Start) -> None:
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"workspace": "typo"}, "check the settings AZUREML_"),
+        ({"name": "typo"}, "check the settings AZUREML_"),
         ({"resource_group": "typo"}, "check the settings AZUREML_"),
         (
             {"subscription_id": "11111111-1111-1111-1111-111111111111"},
@@ -109,7 +109,7 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
     )
     own = start()
     own.submit(request)
-    client = workspace_client(*own._workspace)  # pyright: ignore[reportPrivateUsage]
+    client = workspace_client(own._workspace)  # pyright: ignore[reportPrivateUsage]
     job: Any = client.jobs.get(request.job_name)
     assert (job.display_name, job.experiment_name) == (request.display_name, request.experiment)
     assert (job.tags, job.task) == (request.tags, "chatCompletion")
@@ -278,7 +278,7 @@ def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(
     for setting in ({"compute": COMPUTE}, {"instance_type": "Standard_NC24ads_A100_v4"}):
         request = request_of(training, student=setting)
         own.submit(request)
-        client = workspace_client(*own._workspace)  # pyright: ignore[reportPrivateUsage]
+        client = workspace_client(own._workspace)  # pyright: ignore[reportPrivateUsage]
         job: Any = client.jobs.get(request.job_name)
         assert (job.compute or "").endswith(setting.get("compute", ""))
         assert (job.resources.instance_types if job.resources else None) == (

@@ -20,7 +20,8 @@ from shared.finetuning.azureml.command import (
     DEFAULT_INSTANCE_TYPE,
     command_line,
 )
-from shared.finetuning.base import JobState, JobStatus, get_backend
+from shared.finetuning.base import JobState, JobStatus
+from shared.finetuning.registry import get_backend
 from tests.support.azureml import PATIENCE, emulator, put_lines
 from tests.support.command_jobs import MODEL, command_backend, command_request, settings_of, student
 
@@ -128,7 +129,7 @@ def test_the_service_is_told_where_to_run_and_for_how_long(azurite: str, start: 
     targeted = command_request(azurite, student(compute=COMPUTE, environment=_version(7)))
     for request in (serverless, targeted):
         own.submit(request)
-    client = workspace_client(*own._workspace)
+    client = workspace_client(own._workspace)
     first, second = (client.jobs.get(request.job_name) for request in (serverless, targeted))
     job: Any = first
     assert (job.environment, job.resources.instance_type) == (
@@ -159,7 +160,7 @@ def test_where_there_is_no_datastore_everything_is_named_by_blob_uri(
     )
     own.submit(request)
     assert finish(own, request.job_name).status is JobStatus.COMPLETED
-    job: Any = workspace_client(*own._workspace).jobs.get(request.job_name)  # pyright: ignore[reportPrivateUsage]
+    job: Any = workspace_client(own._workspace).jobs.get(request.job_name)  # pyright: ignore[reportPrivateUsage]
     assert job.inputs["code"].path.startswith("http://127.0.0.1")
 
 

@@ -14,6 +14,7 @@ import pytest
 from local.emulators.azureml import metrics as served
 from local.emulators.azureml.arm import WORKSPACE_ID
 from local.emulators.azureml.environment import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
+from shared.finetuning.azureml.client import Workspace as WorkspaceId
 from shared.finetuning.azureml.client import workspace_client
 from shared.finetuning.azureml.metrics import curve, latest
 from shared.finetuning.base import MAX_CURVE_POINTS
@@ -36,7 +37,7 @@ def client(environment: Callable[[str], None], tmp_path: Path, log: Path) -> Gen
     with emulator(data_dir=tmp_path, pace=600) as url:
         environment(url)
         assert Workspace(url).ask(f"jobs/{JOB}", "PUT", command_body("true"))[0] == 201
-        yield workspace_client(*_place())
+        yield workspace_client(WorkspaceId(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE))
 
 
 def write(log: Path, *rows: dict[str, Any]) -> None:
@@ -126,7 +127,3 @@ def test_what_the_metrics_api_does_not_have_is_refused(
     write(log, {"step": 1, "loss": 1.0})
     workspace = Workspace(os.environ["REGISTRY_DISCOVERY_ENDPOINT_URL"].rstrip("/"))
     assert workspace.ask(f"/metric/v2.0{WORKSPACE_ID}/{path}", "POST", body)[0] == status
-
-
-def _place() -> tuple[str, str, str]:
-    return SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobServiceClient
 from shared.core.errors import PermanentError, TransientError
 from shared.core.paths import RUNS
 from shared.finetuning.azureml.training_code import FOLDER, code_folder, publish, scripts
-from shared.students.catalogue import OWN_SCRIPT
+from shared.students.backends import SCRIPT_HYPERPARAMETERS
 from tests.support.azureml import put_lines
 from tests.support.command_jobs import settings_of
 
@@ -83,7 +83,7 @@ def test_what_is_published_is_all_that_a_job_needs() -> None:
 
 def test_every_hyperparameter_of_ours_is_an_argument_of_the_script() -> None:
     text = (FOLDER / "train.py").read_text()
-    assert [entry.name for entry in OWN_SCRIPT if f'"--{entry.name}"' not in text] == []
+    assert [entry.name for entry in SCRIPT_HYPERPARAMETERS if f'"--{entry.name}"' not in text] == []
 
 
 def test_the_scripts_are_deployed_with_the_app() -> None:
