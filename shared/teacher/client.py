@@ -22,9 +22,10 @@ from shared.teacher.completion import (
     Completion,
     RowFailure,
     TeacherDown,
-    error_of,
     parse_completion,
+    parse_error,
 )
+from shared.teacher.message_content import UnusableReply
 from shared.teacher.rate.scheduler import Lane, Limiter, process_limiter
 from shared.teacher.retry import backoff, is_retried, remaining, retry_after, throttled_for
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
@@ -168,8 +169,10 @@ class Teacher:
         else:
             limiter.window.answered(now, now - began, full=limiter.full, counts=reply.status == 200)
         if reply.status == 200:
-            completion = parse_completion(reply.body)
-            return completion or _Failed("bad_response", "the reply is no chat completion")
+            try:
+                return parse_completion(reply.body)
+            except UnusableReply as error:
+                return _Failed("bad_response", str(error))
         return self._failed(reply, dialect, has_schema=asked.schema is not None)
 
     def _payload(self, asked: _Request, dialect: Dialect) -> bytes:
@@ -189,7 +192,7 @@ class Teacher:
 
     def _failed(self, reply: Reply, dialect: Dialect, *, has_schema: bool) -> _Failed:
         status, headers, body = reply.status, reply.headers, reply.body
-        code, message = error_of(body)
+        code, message = parse_error(body)
         detail = f"HTTP {status}: {message or 'no message'}"
         if status in ENDS_RUN or code in QUOTA_CODES:
             raise TeacherDown(

@@ -1,13 +1,19 @@
-"""What comes back from the teacher: a completion, a failure of one row, or a failure that ends the run."""
+"""What the teacher sends back: a completion, a failure of one row, or a failure that ends the run."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from shared.core.errors import DistillationError, PermanentError
 from shared.dataset.rows import decoded
+from shared.teacher.message_content import (
+    UnusableReply,
+    parse_content,
+    parse_reasoning,
+    valid_text,
+)
 
 MAX_MESSAGE_CHARACTERS = 500
 
@@ -19,7 +25,7 @@ class Completion:
     text: str
     finish_reason: str
     refusal: str | None
-    reasoning: str | None  # `reasoning_content` of models that send it apart
+    reasoning: str | None  # from `reasoning_content`, or from the content's reasoning parts
     prompt_tokens: int
     completion_tokens: int
     model: str
@@ -37,47 +43,68 @@ class RowFailure(DistillationError):
 
 
 class TeacherDown(PermanentError):
-    """No row can be answered: credentials, address, model or quota. Carries the teacher's own message."""
+    """No row can be answered: credentials, address, model or quota. Carries the teacher's message."""
 
     code = "teacher"
 
 
-def parse_completion(body: bytes) -> Completion | None:
-    """A chat completion from a response body, None when it is not one."""
+class TeacherError(NamedTuple):
+    """An error response; both are empty where the teacher gives none."""
+
+    code: str
+    message: str  # at most MAX_MESSAGE_CHARACTERS
+
+
+def parse_completion(body: bytes) -> Completion:
+    """Return the chat completion in a response body. Raises UnusableReply."""
     try:
         data = decoded(body)
         choice = data["choices"][0]
         message = cast(dict[str, Any], choice["message"])
         usage = cast(dict[str, Any], data.get("usage") or {})
+        content = parse_content(message.get("content"))
+        refusal = parse_content(message.get("refusal"))
         return Completion(
-            text=_text(message.get("content")),
-            finish_reason=_text(choice.get("finish_reason")),
-            refusal=_text(message.get("refusal")) or None,
-            reasoning=_text(message.get("reasoning_content")) or None,
+            text=content.text,
+            finish_reason=_string(choice.get("finish_reason")),
+            refusal=refusal.text or content.refusal or None,
+            reasoning=parse_reasoning(message.get("reasoning_content"))
+            or content.reasoning
+            or None,
             prompt_tokens=int(usage.get("prompt_tokens") or 0),
             completion_tokens=int(usage.get("completion_tokens") or 0),
-            model=_text(data.get("model")),
+            model=_string(data.get("model")),
         )
+    except UnusableReply:
+        raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return None
+        raise UnusableReply("the reply is not a chat completion") from None
 
 
-def error_of(body: bytes) -> tuple[str, str]:
-    """(code, message) of an error response, whatever its form."""
+def parse_error(body: bytes) -> TeacherError:
+    """Return code and message of an error response, whatever its shape."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return "", body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
+        text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
+        return TeacherError("", text)
     error = cast(dict[str, Any], data).get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return "", _text(cast(object, error))[:MAX_MESSAGE_CHARACTERS]
+        return TeacherError("", _json_or_string(error)[:MAX_MESSAGE_CHARACTERS])
     fields = cast(dict[str, Any], error)
-    code = fields.get("code") or fields.get("type") or ""
-    message = fields.get("message") or fields.get("detail") or json.dumps(fields)
-    return _text(code), _text(message)[:MAX_MESSAGE_CHARACTERS]
+    code = fields.get("code") or fields.get("type")
+    message = fields.get("message") or fields.get("detail") or fields
+    return TeacherError(_json_or_string(code), _json_or_string(message)[:MAX_MESSAGE_CHARACTERS])
 
 
-def _text(value: object) -> str:
-    """The value as text that a file can hold: JSON may have escapes of half a surrogate pair."""
-    text = str(value or "")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+def _string(value: object) -> str:
+    return valid_text(value) if isinstance(value, str) else ""
+
+
+def _json_or_string(value: object) -> str:
+    """Return a string as it is, anything else as JSON; nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return valid_text(value)
+    return json.dumps(value)

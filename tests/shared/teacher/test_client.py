@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.teacher import RowFailure, TeacherDown
-from tests.support.http_teacher import HELLO, Script, settings, teacher_of
+from tests.support.http_teacher import HELLO, Script, completion, settings, teacher_of
 
 
 async def test_a_reply_comes_with_its_text_and_usage() -> None:
@@ -97,6 +97,20 @@ async def test_a_row_has_a_deadline_also_when_throttled_for_ever() -> None:
         with pytest.raises(RowFailure, match="no answer in time") as failure:
             await teacher.complete(HELLO)
     assert failure.value.reason == "deadline"
+
+
+async def test_the_text_parts_of_a_reply_are_its_answer() -> None:
+    parts = [{"type": "text", "text": "the "}, {"type": "text", "text": "answer"}]
+    async with teacher_of(Script((200, completion(parts), {}))) as teacher:
+        assert (await teacher.complete(HELLO)).text == "the answer"
+
+
+async def test_a_reply_of_another_kind_is_asked_for_again_and_never_used() -> None:
+    image = [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
+    async with teacher_of(Script((200, completion(image), {})), max_attempts=1) as teacher:
+        with pytest.raises(RowFailure, match="unknown type 'image_url'") as failure:
+            await teacher.complete(HELLO)
+    assert failure.value.reason == "bad_response"
 
 
 async def test_a_bad_request_costs_one_row_and_one_request() -> None:

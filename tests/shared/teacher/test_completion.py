@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.teacher.completion import MAX_MESSAGE_CHARACTERS, Completion, error_of, parse_completion
+from shared.teacher.completion import (
+    MAX_MESSAGE_CHARACTERS,
+    Completion,
+    parse_completion,
+    parse_error,
+)
+from shared.teacher.message_content import UnusableReply
 
 
 def body(message: dict[str, Any], **fields: Any) -> bytes:
@@ -17,15 +24,9 @@ def body(message: dict[str, Any], **fields: Any) -> bytes:
     return json.dumps({"model": "m", "choices": [choice], **fields}).encode()
 
 
-def read(content: bytes) -> Completion:
-    completion = parse_completion(content)
-    assert completion is not None
-    return completion
-
-
 def test_text_usage_and_model_are_read() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
-    completion = read(body({"content": "hi"}, usage=usage))
+    completion = parse_completion(body({"content": "hi"}, usage=usage))
     assert (completion.text, completion.finish_reason, completion.model) == ("hi", "stop", "m")
     assert (completion.prompt_tokens, completion.completion_tokens, completion.requests) == (
         3,
@@ -35,7 +36,7 @@ def test_text_usage_and_model_are_read() -> None:
 
 
 def test_what_a_server_leaves_out_is_empty() -> None:
-    completion = read(b'{"choices": [{"message": {"content": null}}]}')
+    completion = parse_completion(b'{"choices": [{"message": {"content": null}}]}')
     assert (
         completion.text,
         completion.finish_reason,
@@ -50,16 +51,81 @@ def test_what_a_server_leaves_out_is_empty() -> None:
 
 
 def test_refusals_and_reasoning_are_read_from_their_own_fields() -> None:
-    completion = read(body({"content": None, "refusal": "no", "reasoning_content": "hm"}))
+    completion = parse_completion(
+        body({"content": None, "refusal": "no", "reasoning_content": "hm"})
+    )
     assert (completion.text, completion.refusal, completion.reasoning) == ("", "no", "hm")
+
+
+THOUGHT: list[Any] = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "6 times 7"}]},
+    {"type": "thinking", "thinking": "6 times 7", "signature": "x"},
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "6 times 7"}]},
+]
+WITH_TEXT_PARTS: list[tuple[Any, str, str | None]] = [
+    ([{"type": "text", "text": "42"}], "42", None),
+    ([{"type": "text", "text": "4"}, {"type": "text", "text": "2"}], "42", None),
+    ([{"type": "output_text", "text": "42", "annotations": []}], "42", None),
+    *[([thought, {"type": "text", "text": "42"}], "42", "6 times 7") for thought in THOUGHT],
+    ([], "", None),
+]
+
+
+@pytest.mark.parametrize(("content", "text", "reasoning"), WITH_TEXT_PARTS)
+def test_content_parts_are_joined_and_thinking_is_not_part_of_the_answer(
+    content: Any, text: str, reasoning: str | None
+) -> None:
+    completion = parse_completion(body({"content": content}))
+    assert (completion.text, completion.reasoning) == (text, reasoning)
+
+
+@pytest.mark.parametrize(
+    ("reasoning_content", "reasoning"),
+    [
+        ([{"type": "text", "text": "six "}, {"type": "text", "text": "times"}], "six times"),
+        ([{"type": "thinking", "thinking": [{"type": "text", "text": "six"}]}], "six"),
+        ([], None),
+    ],
+)
+def test_reasoning_may_come_as_parts_too(reasoning_content: Any, reasoning: str | None) -> None:
+    message = {"content": "42", "reasoning_content": reasoning_content}
+    assert parse_completion(body(message)).reasoning == reasoning
+
+
+def test_a_refusal_may_be_a_part_of_the_content() -> None:
+    completion = parse_completion(body({"content": [{"type": "refusal", "refusal": "no"}]}))
+    assert (completion.text, completion.refusal) == ("", "no")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}],
+        [{"type": "text", "text": "42"}, {"type": "reference", "reference_ids": [1]}],
+        [{"type": "text"}],
+        [{"type": "text", "text": {"value": "42"}}],
+        [{"type": ["text"], "text": "42"}],
+        [{"type": "thinking", "thinking": [{"type": "reference", "reference_ids": [1]}]}],
+        [{"text": "42"}],
+        ["42"],
+        {"type": "text", "text": "42"},
+        42,
+        True,
+    ],
+)
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
+def test_content_that_cannot_be_read_as_text_is_unusable(field: str, content: Any) -> None:
+    with pytest.raises(UnusableReply):
+        parse_completion(body({"content": "42", field: content}))
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"[" * 99_999],
 )
-def test_what_is_no_completion_is_none(content: bytes) -> None:
-    assert parse_completion(content) is None
+def test_a_reply_that_is_not_a_completion_is_unusable(content: bytes) -> None:
+    with pytest.raises(UnusableReply, match="not a chat completion"):
+        parse_completion(content)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +138,13 @@ def test_what_is_no_completion_is_none(content: bytes) -> None:
         (b'{"detail": "d"}', "", "d"),
         (b"<h1>Bad gateway</h1>\n", "", "<h1>Bad gateway</h1>"),
         (b"[1]", "", "[1]"),
+        (b'{"detail": [{"msg": "too long"}]}', "", '[{"msg": "too long"}]'),
+        (b'{"error": {"code": 400, "message": "m"}}', "400", "m"),
         (b"", "", ""),
     ],
 )
 def test_errors_of_every_form_are_told(content: bytes, code: str, message: str) -> None:
-    assert error_of(content) == (code, message)
+    assert parse_error(content) == (code, message)
 
 
 values = st.recursive(
@@ -89,7 +157,8 @@ values = st.recursive(
 
 @given(st.binary(max_size=50) | values.map(lambda value: json.dumps(value).encode()))
 def test_no_response_whatsoever_raises(content: bytes) -> None:
-    assert isinstance(parse_completion(content), Completion | None)
-    code, message = error_of(content)
+    with contextlib.suppress(UnusableReply):
+        assert isinstance(parse_completion(content), Completion)
+    code, message = parse_error(content)
     assert len(message) <= MAX_MESSAGE_CHARACTERS
     assert isinstance(code, str)
