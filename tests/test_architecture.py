@@ -27,9 +27,9 @@ MAY_IMPORT = {  # what each top-level package may import, besides itself
     "shared": set[str](),
     "activities": {"shared"},
     "orchestrators": {"shared", "activities"},
-    "local": {"shared", "activities", "orchestrators", "samples"},
+    "local": {"shared", "activities", "orchestrators"},
 }
-APP = set(MAY_IMPORT) | {"tests", "benchmarks", "samples", "docs", "training", "function_app"}
+APP = set(MAY_IMPORT) | {"tests", "benchmarks", "docs", "training", "function_app"}
 
 
 def imports_of(path: Path) -> Iterator[str]:

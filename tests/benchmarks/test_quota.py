@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.quota import SCENARIOS, Quota, analysed, broken, summary
-from local.emulators.teacher.errors import ApiError
+from local.emulators.openai_errors import ApiError
 from local.emulators.teacher.limits import RateLimits
 
 EVERY_SECOND = Quota("requests", 600, 1)  # 10 a second

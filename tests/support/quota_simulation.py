@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from local.emulators.teacher.errors import ApiError
+from local.emulators.openai_errors import ApiError
 from local.emulators.teacher.limits import RateLimits
 from shared.teacher.rate.concurrency_window import Window
 from shared.teacher.rate.rate_controller import Pace

@@ -29,9 +29,8 @@ def chat(system: str, text: str) -> list[Message]:
 
 async def complete(client: AsyncOpenAI, messages: list[Message], **settings: Any) -> ChatCompletion:
     """One completion by the SDK."""
-    completion: Any = await cast(Any, client).chat.completions.create(
-        model=MODEL, messages=messages, **settings
-    )
+    body = {"model": MODEL, "messages": messages, **settings}
+    completion: Any = await cast(Any, client).chat.completions.create(**body)
     return cast(ChatCompletion, completion)
 
 
@@ -44,9 +43,8 @@ async def ask(client: AsyncOpenAI, messages: list[Message], **settings: Any) -> 
 async def sdk(
     teacher: RunningTeacher, key: str = "any", timeout: float = 10
 ) -> AsyncGenerator[AsyncOpenAI]:
-    async with AsyncOpenAI(
-        base_url=teacher.base_url, api_key=key, max_retries=0, timeout=timeout
-    ) as client:
+    url = teacher.base_url
+    async with AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=timeout) as client:
         yield client
 
 

@@ -1,4 +1,4 @@
-"""A teacher on this machine: an OpenAI-compatible server that works the sample tasks out by rules, with faults on demand.
+"""A teacher on this machine: an OpenAI-compatible server that answers from keys, with faults on demand.
 
 `python -m local.emulators.teacher --port P` serves it; tests use `async with serve(TeacherOptions(...)) as teacher`.
 """

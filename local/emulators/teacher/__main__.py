@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.emulators.service import usual_flags
+from local.emulators.teacher.answer_key import AnswerKey
 from local.emulators.teacher.options import ANSWER_FAULTS, REQUEST_FAULTS, TeacherOptions
 from local.emulators.teacher.server import serve
 from local.runtime.lifeline import run_server, told_to_stop
@@ -15,11 +17,11 @@ from local.runtime.lifeline import run_server, told_to_stop
 KEY_VARIABLE = "LOCAL_TEACHER_KEY"
 FAULT_HELP = {
     "error": "answers 500, 502 or 503",
-    "throttle": "stray 429 with retry-after",
+    "throttle": "answers 429 with retry-after, whatever the limits",
     "hang": "never answers",
     "reset": "resets the connection",
-    "content_filter": "content filter: half on the prompt (400), half on the answer (finish_reason)",
-    "malformed": "prose, broken JSON, an unknown label, or code fences",
+    "content_filter": "half on the prompt (400), half on the answer (finish_reason)",
+    "malformed": "prose, broken JSON, a borderline case, or code fences",
     "truncated": "half an answer, finish_reason length",
     "empty": "no text at all",
     "refused": "refusal field or refusal text",
@@ -28,66 +30,69 @@ FAULT_HELP = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every flag, with its unit."""
-    flags = argparse.ArgumentParser(
-        prog="python -m local.emulators.teacher",
-        description="OpenAI-compatible teacher that solves the sample tasks by rules.",
+    """Return every flag, with its unit."""
+    flags = usual_flags("teacher", "OpenAI-compatible teacher that answers from keys.")
+    flags.add_argument(
+        "--model",
+        type=_skill,
+        action="append",
+        default=[],
+        dest="skills",
+        metavar="NAME[:SKILL]",
+        help="serve this model, too; 0 to 1: its probability of a right answer (default 1)",
     )
     flags.add_argument(
-        "--port",
-        type=int,
-        required=True,
-        help="port on 127.0.0.1; 0 takes a free one and prints it",
-    )
-    flags.add_argument("--seed", type=int, default=0, help="of the fault lottery")
-    flags.add_argument("--model", default="local-teacher", help="model name to serve")
-    flags.add_argument(
-        "--api-key-file",
+        "--key",
         type=Path,
-        help=f"key to demand; else {KEY_VARIABLE}; else any key will do",
+        action="append",
+        default=[],
+        dest="keys",
+        metavar="FILE",
+        help="answer key, JSON Lines of chats with answers (those of the samples are built in)",
     )
+    key_help = f"file of the API key to demand; else {KEY_VARIABLE}; else any key will do"
+    flags.add_argument("--api-key-file", type=Path, help=key_help)
     flags.add_argument("--latency-ms", type=float, default=0, help="before each answer")
     flags.add_argument("--latency-jitter", type=float, default=0, help="milliseconds added at most")
     flags.add_argument("--rpm", type=int, help="requests a minute")
     flags.add_argument("--tpm", type=int, help="tokens a minute, charged on arrival")
-    flags.add_argument(
-        "--no-ratelimit-headers",
-        action="store_true",
-        help="leave out x-ratelimit-remaining-requests etc.",
-    )
-    flags.add_argument(
-        "--retry-after-seconds-only", action="store_true", help="leave out retry-after-ms"
-    )
-    flags.add_argument(
-        "--reject",
-        metavar="TEXT",
-        help="answer 400, each time, to requests whose messages contain it",
-    )
+    headers_help = "leave out x-ratelimit-remaining-requests etc."
+    flags.add_argument("--no-ratelimit-headers", action="store_true", help=headers_help)
+    seconds_help = "leave out retry-after-ms"
+    flags.add_argument("--retry-after-seconds-only", action="store_true", help=seconds_help)
+    reject_help = "always answer 400 to requests whose messages contain this text"
+    flags.add_argument("--reject", metavar="TEXT", help=reject_help)
     for fault in (*REQUEST_FAULTS, *ANSWER_FAULTS):
-        name = fault.replace("_", "-")
-        flags.add_argument(
-            f"--{name}-rate",
-            type=float,
-            default=0,
-            metavar="P",
-            help=f"0 to 1: {FAULT_HELP[fault]}",
-        )
-    flags.add_argument(
-        "--log", type=Path, help="append one JSON line a chat request: no texts, no keys"
-    )
-    flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+        flag = f"--{fault.replace('_', '-')}-rate"
+        help_text = f"0 to 1: {FAULT_HELP[fault]}"
+        flags.add_argument(flag, type=float, default=0, metavar="P", help=help_text)
+    log_help = "append one JSON line for each chat request: no texts, no keys"
+    flags.add_argument("--log", type=Path, help=log_help)
     return flags
 
 
+def _skill(text: str) -> tuple[str, float]:
+    """Parse NAME or NAME:SKILL; a name may contain colons itself."""
+    name, colon, skill = text.rpartition(":")
+    if colon:
+        try:
+            return name, float(skill)
+        except ValueError:
+            pass  # the colon belongs to the name
+    return text, 1.0
+
+
 def options(arguments: argparse.Namespace) -> TeacherOptions:
-    """Options from the flags. Raises ValueError for values out of range, OSError for an unreadable key file."""
-    own = {"port", "lifeline", "api_key_file"}
-    values = {name: value for name, value in vars(arguments).items() if name not in own}
-    key = (
-        arguments.api_key_file.read_text().strip()
-        if arguments.api_key_file
-        else os.environ.get(KEY_VARIABLE) or None
-    )
+    """Return the options. Raises ValueError for values out of range, OSError for a missing file."""
+    values = dict(vars(arguments))
+    for name in ("port", "lifeline"):
+        del values[name]
+    values["skills"] = dict(arguments.skills)
+    values["keys"] = tuple(arguments.keys)
+    AnswerKey(arguments.keys)  # raises for a bad file before anything is served
+    key_file: Path | None = values.pop("api_key_file")
+    from_environment = os.environ.get(KEY_VARIABLE) or None
+    key = key_file.read_text().strip() if key_file else from_environment
     return TeacherOptions(**values, api_key=key)
 
 
@@ -95,18 +100,18 @@ async def run(chosen: TeacherOptions, port: int) -> None:
     """Serve until a signal says stop."""
     stop = told_to_stop()
     async with serve(chosen, port=port) as teacher:
-        print(f"teacher {chosen.model} at {teacher.base_url}", flush=True)
+        print(f"teacher {', '.join(chosen.models)} at {teacher.base_url}", flush=True)
         await stop.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser()
-    given = flags.parse_args(arguments)
+    parsed = flags.parse_args(arguments)
     try:
-        chosen = options(given)
+        chosen = options(parsed)
     except (ValueError, OSError) as error:
         flags.error(str(error))
-    return run_server(run(chosen, given.port), port=given.port, lifeline=given.lifeline)
+    return run_server(run(chosen, parsed.port), port=parsed.port, lifeline=parsed.lifeline)
 
 
 if __name__ == "__main__":

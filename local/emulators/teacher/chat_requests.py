@@ -1,4 +1,4 @@
-"""Reads the body of POST /chat/completions as strictly as OpenAI does: what is refused there is refused here, by name."""
+"""Parses the body of POST /chat/completions as strictly as OpenAI does, and names the field at fault."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from local.emulators.teacher.errors import ApiError
+from local.emulators.openai_errors import ApiError
 
 UNSUPPORTED = (
     "stream",
@@ -45,11 +45,9 @@ class Message(BaseModel):
 
     @property
     def text(self) -> str:
-        return (
-            self.content
-            if isinstance(self.content, str)
-            else "\n".join(part.text for part in self.content)
-        )
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content)
 
 
 class JsonSchema(BaseModel):
@@ -65,7 +63,7 @@ class ResponseFormat(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A checked request. Sampling settings are checked for range but do not change the answers, which are computed."""
+    """A checked request. Sampling settings are checked for range but don't change the answers."""
 
     model_config = _STRICT
     model: str
@@ -85,7 +83,7 @@ class ChatRequest(BaseModel):
 
     @property
     def token_limit(self) -> int | None:
-        """Tokens one answer may have, or None without a limit."""
+        """The most tokens that one answer may have, or None."""
         return self.max_completion_tokens or self.max_tokens
 
     @property
@@ -98,7 +96,7 @@ class ChatRequest(BaseModel):
 
 
 def parse(raw: bytes) -> tuple[ChatRequest, str]:
-    """The request and its hash (16 hex digits, the same for any order of keys). Raises ApiError 400."""
+    """Return the request and its hash (16 hex digits, whatever the order of keys). Raises ApiError 400."""
     try:
         body: object = json.loads(raw)
     except ValueError as error:
@@ -125,15 +123,14 @@ def _refuse_unsupported(body: dict[str, Any]) -> None:
 
 
 def _most_telling(errors: list[ErrorDetails]) -> ErrorDetails:
-    """The first that is more than a wrong type: of a union, every other member complains about the type as well."""
+    """Return the first that is more than a wrong type: all members of a union complain of that."""
     return min(errors, key=lambda error: error["type"].endswith("_type"))
 
 
 def _refusal(error: ErrorDetails) -> ApiError:
     place = _place(error["loc"])
-    code = _CODES.get(
-        error["type"], "invalid_type" if error["type"].endswith("_type") else "invalid_value"
-    )
+    other_code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
+    code = _CODES.get(error["type"], other_code)
     if code == "missing_required_parameter":
         message = f"Missing required parameter: '{place}'."
     elif code == "unknown_parameter":
@@ -144,7 +141,7 @@ def _refusal(error: ErrorDetails) -> ApiError:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """`messages[2].role`, without the names that pydantic gives to the members of a union."""
+    """Return `messages[2].role`, without pydantic's names for the members of a union."""
     place = ""
     for part in location:
         if isinstance(part, int):
@@ -156,22 +153,16 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def _check_together(request: ChatRequest) -> None:
     if request.max_tokens and request.max_completion_tokens:
-        message = (
-            "'max_tokens' and 'max_completion_tokens' cannot be set together; keep the second."
-        )
+        message = "'max_tokens' and 'max_completion_tokens' exclude each other; use the second."
         raise ApiError(400, message, param="max_tokens", code="invalid_parameter_combination")
-    form = request.response_format
-    if form is None:
+    response_format = request.response_format
+    if response_format is None:
         return
-    if form.type == "json_schema" and form.json_schema is None:
-        message = "Missing required parameter: 'response_format.json_schema'."
-        raise ApiError(
-            400, message, param="response_format.json_schema", code="missing_required_parameter"
-        )
-    if form.type == "json_object" and not any(
-        "json" in message.text.lower() for message in request.messages
-    ):
-        message = (
-            "With 'response_format' of type 'json_object', 'messages' must contain the word 'json'."
-        )
+    if response_format.type == "json_schema" and response_format.json_schema is None:
+        param = "response_format.json_schema"
+        message = f"Missing required parameter: '{param}'."
+        raise ApiError(400, message, param=param, code="missing_required_parameter")
+    texts = [message.text.lower() for message in request.messages]
+    if response_format.type == "json_object" and not any("json" in text for text in texts):
+        message = "With 'response_format' json_object, 'messages' must contain the word 'json'."
         raise ApiError(400, message, param="messages", code="invalid_value")

@@ -1,8 +1,8 @@
 """Requests and tokens a minute, counted as Azure OpenAI documents it.
 
-Tokens are estimated on arrival (prompt plus the answer's limit) and added to a counter that starts anew each minute;
-once it has reached the limit, requests are refused until then. Requests are expected evenly: the limit is shared out
-over periods of ten seconds, or of one second from 600 requests a minute on.
+Tokens are estimated on arrival (prompt plus the answer's limit) and added to a counter that restarts each minute; once
+it reaches the limit, requests are refused until then. Requests are expected evenly: the limit is divided into periods
+of ten seconds, or of one second from 600 requests a minute on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from local.emulators.teacher.errors import ApiError
+from local.emulators.openai_errors import ApiError
 
 MINUTE_S = 60.0
 FINE_PERIODS_FROM_RPM = 600
@@ -20,7 +20,7 @@ ANSWER_TOKENS_ASSUMED = 256  # charged for an answer without a limit
 
 @dataclass(slots=True)
 class _Counter:
-    """What was used in one period. `allowed` is worked out when a period opens."""
+    """Usage of one period. `allowed` is computed when the period opens."""
 
     period: int = -1
     used: int = 0
@@ -31,17 +31,20 @@ class RateLimits:
     """Both limits of one deployment. `clock` gives seconds and never goes back."""
 
     def __init__(self, rpm: int | None, tpm: int | None, clock: Callable[[], float]) -> None:
-        self._rpm, self._tpm, self._clock = rpm, tpm, clock
+        self._rpm = rpm
+        self._tpm = tpm
+        self._clock = clock
         self._start = clock()
         self._period_s = 1.0 if (rpm or 0) >= FINE_PERIODS_FROM_RPM else 10.0
-        self._requests, self._tokens = _Counter(), _Counter()
+        self._requests = _Counter()
+        self._tokens = _Counter()
 
     def elapsed(self) -> float:
-        """Seconds since the start. Periods are counted from there."""
+        """Return the seconds since the start, from which periods are counted."""
         return self._clock() - self._start
 
     def admit(self, tokens: int) -> dict[str, str]:
-        """Count one request and return the headers that tell what is left. Raises ApiError 429."""
+        """Count one request and return the x-ratelimit headers. Raises ApiError 429."""
         elapsed = self.elapsed()
         self._open_periods(elapsed)
         if self._tpm is not None and self._tokens.used >= self._tpm:
@@ -61,7 +64,7 @@ class RateLimits:
             self._tokens = _Counter(minute)
 
     def _allowance(self, period: int) -> int:
-        """Requests that one period may admit; those of a whole minute add up to the limit exactly."""
+        """Return the requests that one period admits; those of a minute add up to the limit exactly."""
         share = (self._rpm or 0) * self._period_s / MINUTE_S
         return math.floor((period + 1) * share + 1e-9) - math.floor(period * share + 1e-9)
 
@@ -75,9 +78,8 @@ class RateLimits:
         headers: dict[str, str] = {}
         if self._rpm is not None:
             headers["x-ratelimit-limit-requests"] = str(self._rpm)
-            headers["x-ratelimit-remaining-requests"] = str(
-                max(0, self._requests.allowed - self._requests.used)
-            )
+            remaining = max(0, self._requests.allowed - self._requests.used)
+            headers["x-ratelimit-remaining-requests"] = str(remaining)
             headers["x-ratelimit-reset-requests"] = str(math.ceil(self._until_requests(elapsed)))
         if self._tpm is not None:
             headers["x-ratelimit-limit-tokens"] = str(self._tpm)
@@ -85,19 +87,19 @@ class RateLimits:
             headers["x-ratelimit-reset-tokens"] = str(math.ceil(MINUTE_S - elapsed % MINUTE_S))
         return headers
 
-    def _refusal(self, what: str, wait_s: float, elapsed: float) -> ApiError:
-        return throttled(what, wait_s, self._headers(elapsed), fault="")
+    def _refusal(self, limit: str, wait_s: float, elapsed: float) -> ApiError:
+        return throttled(limit, wait_s, self._headers(elapsed), fault="")
 
 
-def throttled(what: str, wait_s: float, headers: dict[str, str], fault: str) -> ApiError:
-    """429 with both forms of `retry-after`: whole seconds, and milliseconds as Azure OpenAI adds them."""
+def throttled(limit: str, wait_s: float, headers: dict[str, str], fault: str) -> ApiError:
+    """Return a 429 with `retry-after` in seconds and, as Azure OpenAI adds it, in milliseconds."""
     seconds = math.ceil(wait_s)
     waits = {"retry-after": str(seconds), "retry-after-ms": str(math.ceil(wait_s * 1000))}
-    message = f"The {what} of this minute are used up; try again in {seconds} s."
+    message = f"The {limit} of this minute are used up; try again in {seconds} s."
     return ApiError(
         429,
         message,
-        kind=what,
+        kind=limit,
         code="rate_limit_exceeded",
         headers={**headers, **waits},
         fault=fault,

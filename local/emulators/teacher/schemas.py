@@ -1,4 +1,4 @@
-"""Fills a JSON schema with an answer, for `response_format` schemas that are none of the forms known here."""
+"""Fills a JSON schema with an answer, for `response_format` schemas of any other form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_DEPTH = 12  # deeper schemas refer to themselves
 
 
 def fill(schema: dict[str, Any], answer: str) -> Any:
-    """The smallest value of the schema that carries the answer: in every text, and as a number where one is wanted."""
+    """Return the smallest value of the schema with the answer as every text and every number."""
     return _value(schema, schema, answer, 0)
 
 
@@ -34,13 +34,12 @@ def _value(schema: dict[str, Any], root: dict[str, Any], answer: str, depth: int
 
 
 def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """The schema behind `$ref` (into `$defs`) or the first alternative of `anyOf`."""
+    """Return the schema behind `$ref` (into `$defs`) or the first alternative of `anyOf`."""
     for _ in range(MAX_DEPTH):
         if "$ref" in schema:
             name = str(schema["$ref"]).rpartition("/")[2]
-            schema = cast(
-                dict[str, Any], root.get("$defs", root.get("definitions", {})).get(name, {})
-            )
+            definitions: Any = root.get("$defs", root.get("definitions", {}))
+            schema = cast(dict[str, Any], definitions.get(name, {}))
         elif schema.get("anyOf"):
             schema = cast(dict[str, Any], schema["anyOf"][0])
         else:

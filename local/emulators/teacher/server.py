@@ -1,6 +1,6 @@
-"""The HTTP side: an OpenAI-compatible server on the loopback interface, one process, keep-alive.
+"""The teacher's HTTP side: OpenAI's chat completions on the loopback interface.
 
-Also answers under Azure OpenAI's prefix (`/openai/v1`) and to its `api-key` header, so that either client can be pointed at it.
+It also answers under Azure OpenAI's prefix (`/openai/v1`) and takes its `api-key` header, so either client can use it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import json
-import socket
-import struct
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -20,29 +17,29 @@ from typing import Any
 
 from aiohttp import web
 
+from local.emulators.openai_errors import ApiError
+from local.emulators.service import HEALTH_PATH, answer_errors, listening, reset_connection
 from local.emulators.teacher import replies
-from local.emulators.teacher.answers import solve
-from local.emulators.teacher.answers.prompt import Prompt, read_prompt
-from local.emulators.teacher.answers.solution import Solution
+from local.emulators.teacher.answer_key import AnswerKey, sample_keys
+from local.emulators.teacher.answers import Answer, Answerer
 from local.emulators.teacher.chat_requests import ChatRequest, parse
-from local.emulators.teacher.errors import ApiError, bad_credential, rejected, unknown_model
+from local.emulators.teacher.errors import bad_credential, rejected, unknown_model
 from local.emulators.teacher.faults import Lottery
 from local.emulators.teacher.journal import Journal, RequestRecord
 from local.emulators.teacher.limits import ANSWER_TOKENS_ASSUMED, RateLimits
 from local.emulators.teacher.options import TeacherOptions
+from local.emulators.teacher.prompt import read_prompt
 from local.emulators.teacher.tokens import count_prompt
 
-HOST = "127.0.0.1"
 PREFIXES = ("/v1", "/openai/v1")
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MODEL_CREATED = 1_700_000_000  # seconds since the epoch, as model lists give it
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-Answer = Callable[[ChatRequest], str]
+Script = Callable[[ChatRequest], str]
 
 
 @dataclass(slots=True)
 class _Ticket:
-    """One arrival: what is asked, which attempt it is, and what it costs to ask."""
+    """One arrival: the request, its attempt, and its costs."""
 
     request: ChatRequest
     hash: str
@@ -55,102 +52,104 @@ class _Ticket:
     def id(self) -> str:
         return f"{self.hash}-{self.attempt}"
 
+    @property
+    def cost(self) -> int:
+        """Tokens that the limits charge on arrival."""
+        request = self.request
+        answer_tokens = request.token_limit or ANSWER_TOKENS_ASSUMED
+        return self.prompt_tokens + answer_tokens * request.choices
+
 
 class Teacher:
-    """Handlers and state of one server. `answer` replaces the solver where a test wants to script the texts."""
+    """Handlers and state of one server. `script` replaces the answer key in tests."""
 
     def __init__(
-        self,
-        options: TeacherOptions,
-        answer: Answer | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, options: TeacherOptions, script: Script | None, clock: Callable[[], float]
     ) -> None:
         self.options = options
         self.journal = Journal(options.log)
         self.closing = asyncio.Event()
-        self._answer = answer
+        self._script = script
         self._lottery = Lottery(options)
+        key = AnswerKey([*sample_keys(), *options.keys])
+        self._answerer = Answerer(key, options.models, options.seed)
         self._limits = RateLimits(options.rpm, options.tpm, clock)
-        self._unread = count(1)
+        self._unreadable = count(1)
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_json_errors])
-        app.router.add_get("/healthz", self._health)
+        app = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[answer_errors(_not_served)]
+        )
+        app.router.add_get(HEALTH_PATH, self._health)
         for prefix in PREFIXES:
             app.router.add_post(f"{prefix}/chat/completions", self._chat)
-            app.router.add_get(f"{prefix}/models", self._models)
-            app.router.add_get(f"{prefix}/models/{{model}}", self._model)
+            app.router.add_get(f"{prefix}/models", self._list_models)
+            app.router.add_get(f"{prefix}/models/{{model}}", self._get_model)
         return app
 
     async def _health(self, _: web.Request) -> web.Response:
-        return _answered(
-            200,
-            {"status": "ok", "model": self.options.model, "requests": len(self.journal.records)},
-        )
+        models = list(self.options.models)
+        requests = len(self.journal.records)
+        return web.json_response({"status": "ok", "models": models, "requests": requests})
 
-    async def _models(self, request: web.Request) -> web.Response:
+    async def _list_models(self, request: web.Request) -> web.Response:
         self._authorise(request)
-        return _answered(200, {"object": "list", "data": [self._described()]})
+        data = [_model(name) for name in self.options.models]
+        return web.json_response({"object": "list", "data": data})
 
-    async def _model(self, request: web.Request) -> web.Response:
+    async def _get_model(self, request: web.Request) -> web.Response:
         self._authorise(request)
-        if request.match_info["model"] != self.options.model:
-            raise unknown_model(request.match_info["model"], self.options.model)
-        return _answered(200, self._described())
+        name = request.match_info["model"]
+        self._check_model(name)
+        return web.json_response(_model(name))
 
-    def _described(self) -> dict[str, Any]:
-        return {
-            "id": self.options.model,
-            "object": "model",
-            "created": MODEL_CREATED,
-            "owned_by": "local",
-        }
+    def _check_model(self, name: str) -> None:
+        if name not in self.options.models:
+            raise unknown_model(name, self.options.models)
 
     def _authorise(self, request: web.Request) -> None:
         if self.options.api_key is None:
             return
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        for given in (bearer, request.headers.get("api-key", "")):
-            if hmac.compare_digest(given.encode(), self.options.api_key.encode()):
+        for credential in (bearer, request.headers.get("api-key", "")):
+            if hmac.compare_digest(credential.encode(), self.options.api_key.encode()):
                 return
         raise bad_credential()
 
     async def _chat(self, request: web.Request) -> web.Response:
         try:
-            ticket = self._admit(request, await request.read())
+            ticket = self._accept(request, await request.read())
         except ApiError as error:
-            self._record(None, error.status, error.fault)
+            self._record_unreadable(error)
             raise
         try:
             return await self._serve(request, ticket)
         except ApiError as error:
-            self._record(ticket, error.status, error.fault)
-            error.headers = {**self._told(error.headers), "x-request-id": ticket.id}
+            self._record(ticket, status=error.status, fault=error.fault)
+            error.headers = {**self._shown(error.headers), "x-request-id": ticket.id}
             raise
         except asyncio.CancelledError:
-            self._record(ticket, 0, "disconnected")
+            self._record(ticket, status=0, fault="disconnected")
             raise
 
-    def _admit(self, request: web.Request, raw: bytes) -> _Ticket:
+    def _accept(self, request: web.Request, raw: bytes) -> _Ticket:
         self._authorise(request)
-        asked, digest = parse(raw)
-        if asked.model != self.options.model:
-            raise unknown_model(asked.model, self.options.model)
-        prompt_tokens = count_prompt(message.text for message in asked.messages)
+        chat, digest = parse(raw)
+        self._check_model(chat.model)
         return _Ticket(
-            asked, digest, self.journal.arrived(digest), prompt_tokens, self._limits.elapsed()
+            request=chat,
+            hash=digest,
+            attempt=self.journal.next_attempt(digest),
+            prompt_tokens=count_prompt(message.text for message in chat.messages),
+            arrived=self._limits.elapsed(),
         )
 
     async def _serve(self, request: web.Request, ticket: _Ticket) -> web.Response:
-        if self.options.reject and any(
-            self.options.reject in message.text for message in ticket.request.messages
-        ):
+        texts = [message.text for message in ticket.request.messages]
+        if self.options.reject and any(self.options.reject in text for text in texts):
             raise rejected()
-        answer_tokens = (
-            ticket.request.token_limit or ANSWER_TOKENS_ASSUMED
-        ) * ticket.request.choices
-        headers = self._limits.admit(ticket.prompt_tokens + answer_tokens)
-        ticket.charged = ticket.prompt_tokens + answer_tokens
+        headers = self._limits.admit(ticket.cost)
+        ticket.charged = ticket.cost
         fault = self._lottery.request_fault(ticket.id)
         if fault in ("hang", "reset"):
             return await self._drop(request, ticket, fault)
@@ -164,96 +163,101 @@ class Teacher:
         return self._reply(ticket, fault, headers)
 
     async def _drop(self, request: web.Request, ticket: _Ticket, fault: str) -> web.Response:
-        """Never answer: hold the connection until the client or the server gives up, or reset it at once."""
-        self._record(ticket, 0, fault)
+        """Reset the connection: at once, or when the client or the server gives up waiting."""
+        self._record(ticket, status=0, fault=fault)
         if fault == "hang":
             with contextlib.suppress(asyncio.CancelledError):
                 await self.closing.wait()
-        transport = request.transport
-        if transport is not None:
-            transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE
-            )
-            transport.abort()
-        return web.Response()
+        return reset_connection(request)
 
     def _reply(self, ticket: _Ticket, request_fault: str, headers: dict[str, str]) -> web.Response:
-        prompt = read_prompt(ticket.request)
-        text = self._answer(ticket.request) if self._answer else None
-        solution = solve(prompt) if text is None else Solution(text, text, ())
-        faults = [
-            request_fault or self._lottery.answer_fault(ticket.id, index)
-            for index in range(ticket.request.choices)
-        ]
-        choices = [self._choice(ticket, prompt, solution, text, fault) for fault in faults]
+        request = ticket.request
+        faults: list[str] = []
+        choices: list[replies.Choice] = []
+        first_sample = self._first_sample(ticket)
+        for index in range(request.choices):
+            fault = request_fault or self._lottery.answer_fault(ticket.id, index)
+            choice = self._choice(ticket, first_sample + index, fault)
+            faults.append(fault)
+            choices.append(replies.cut(choice, request.stops, request.token_limit))
         body = replies.completion(
-            ticket.id, self.options.model, self.options.seed, choices, ticket.prompt_tokens
-        )  # fmt: skip
-        spent = body["usage"]["completion_tokens"]
-        self._record(ticket, 200, next(filter(None, faults), ""), choices[0].finish_reason, spent)
-        return _answered(200, body, {**self._told(headers), "x-request-id": ticket.id})
+            ticket.id, request.model, self.options.seed, choices, ticket.prompt_tokens
+        )
+        self._record(
+            ticket,
+            status=200,
+            fault=next(filter(None, faults), ""),
+            finish_reason=choices[0].finish_reason,
+            prompt_tokens=ticket.prompt_tokens,
+            completion_tokens=body["usage"]["completion_tokens"],
+        )
+        shown = {**self._shown(headers), "x-request-id": ticket.id}
+        return web.json_response(body, headers=shown)
 
-    def _told(self, headers: dict[str, str]) -> dict[str, str]:
-        """Those of the headers about limits that it was not told to leave out."""
-        options = self.options
-        hidden = ("x-ratelimit-",) if options.no_ratelimit_headers else ()
-        hidden += ("retry-after-ms",) if options.retry_after_seconds_only else ()
+    def _first_sample(self, ticket: _Ticket) -> int:
+        """Return the number of the request's first choice among all samples of this prompt.
+
+        As with a real model, a temperature of 0 or a seed gives the same answer each time.
+        """
+        request = ticket.request
+        if request.seed is not None:
+            return request.seed
+        if request.temperature == 0:
+            return 0
+        return self.journal.next_sample(ticket.hash, request.choices)
+
+    def _choice(self, ticket: _Ticket, sample: int, fault: str) -> replies.Choice:
+        if self._script is not None and not fault:
+            return replies.Choice(self._script(ticket.request))
+        answer = self._answer(ticket.request, sample)
+        if not fault:
+            return replies.Choice(answer.render())
+        return replies.faulty(answer, fault, self._lottery.draw(ticket.id, f"{fault} kind"))
+
+    def _answer(self, request: ChatRequest, sample: int) -> Answer:
+        answer = self._answerer.answer(read_prompt(request), request.model, sample)
+        return answer if self._script is None else answer.scripted(self._script(request))
+
+    def _shown(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return the headers about limits without those that the options leave out."""
+        hidden = ("x-ratelimit-",) if self.options.no_ratelimit_headers else ()
+        if self.options.retry_after_seconds_only:
+            hidden += ("retry-after-ms",)
         return {name: value for name, value in headers.items() if not name.startswith(hidden)}
 
-    def _choice(
-        self, ticket: _Ticket, prompt: Prompt, solution: Solution, scripted: str | None, fault: str
-    ) -> replies.Choice:
-        if fault:
-            drawn = self._lottery.draw(ticket.id, f"{fault} kind")
-            choice = replies.faulty(prompt, solution, fault, drawn)
-        else:
-            choice = replies.Choice(
-                replies.render(prompt, solution) if scripted is None else scripted
-            )
-        return replies.cut(choice, ticket.request.stops, ticket.request.token_limit)
+    def _record(self, ticket: _Ticket, **outcome: Any) -> None:
+        record = RequestRecord(
+            time=time.time(),
+            request=ticket.hash,
+            attempt=ticket.attempt,
+            arrived=ticket.arrived,
+            charged=ticket.charged,
+            **outcome,
+        )
+        self.journal.add(record)
 
-    def _record(
-        self,
-        ticket: _Ticket | None,
-        status: int,
-        fault: str,
-        finish_reason: str = "",
-        completion_tokens: int = 0,
-    ) -> None:
-        asked, attempt = (ticket.hash, ticket.attempt) if ticket else ("", next(self._unread))
-        tokens = ticket.prompt_tokens if ticket and status == 200 else 0
-        arrived, charged = (
-            (ticket.arrived, ticket.charged) if ticket else (self._limits.elapsed(), 0)
+    def _record_unreadable(self, error: ApiError) -> None:
+        record = RequestRecord(
+            time=time.time(),
+            request="",
+            attempt=next(self._unreadable),
+            status=error.status,
+            fault=error.fault,
+            arrived=self._limits.elapsed(),
         )
-        self.journal.add(
-            RequestRecord(
-                time=time.time(),
-                request=asked,
-                attempt=attempt,
-                status=status,
-                fault=fault,
-                finish_reason=finish_reason,
-                prompt_tokens=tokens,
-                completion_tokens=completion_tokens,
-                arrived=arrived,
-                charged=charged,
-            )
-        )
+        self.journal.add(record)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningTeacher:
-    """A served teacher. `records` holds one entry a chat request, oldest first."""
+    """A served teacher. `base_url` ends in /v1."""
 
-    port: int
+    base_url: str
     teacher: Teacher
 
     @property
-    def base_url(self) -> str:
-        return f"http://{HOST}:{self.port}/v1"
-
-    @property
     def records(self) -> list[RequestRecord]:
+        """One entry for each chat request, oldest first."""
         return list(self.teacher.journal.records)
 
 
@@ -262,50 +266,28 @@ async def serve(
     options: TeacherOptions | None = None,
     *,
     port: int = 0,
-    answer: Answer | None = None,
+    answer: Script | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[RunningTeacher]:
-    """Serve on 127.0.0.1 while the context lasts; port 0 takes a free one. Raises OSError when the port is taken."""
+    """Serve on 127.0.0.1 for the length of the block; `answer` scripts the replies.
+
+    Port 0 takes a free one. Raises OSError for a taken port, ValueError for an unreadable key.
+    """
     teacher = Teacher(options or TeacherOptions(), answer, clock)
-    runner = web.AppRunner(
-        teacher.app(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0
-    )
-    await runner.setup()
     try:
-        site = web.TCPSite(runner, HOST, port)
-        await site.start()
-        yield RunningTeacher(runner.addresses[0][1], teacher)
+        async with listening(teacher.app(), port, handler_cancellation=True) as url:
+            try:
+                yield RunningTeacher(f"{url}/v1", teacher)
+            finally:
+                teacher.closing.set()
     finally:
-        teacher.closing.set()
-        await runner.cleanup()
         teacher.journal.close()
 
 
-@web.middleware
-async def _json_errors(
-    request: web.Request, handler: Callable[[web.Request], Any]
-) -> web.StreamResponse:
-    """Every refusal in OpenAI's shape; a 502 as the HTML page that gateways send."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        if error.status == 502:
-            page = f"<html><body><h1>502 Bad Gateway</h1><p>{error}</p></body></html>"
-            return web.Response(
-                status=502, text=page, content_type="text/html", headers=error.headers
-            )
-        return _answered(error.status, error.body(), error.headers)
-    except web.HTTPException as error:
-        message = f"{error.reason}: {request.method} {request.path}. Chat completions are at POST /v1/chat/completions."
-        return _answered(error.status, ApiError(error.status, message).body())
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": MODEL_CREATED, "owned_by": "local"}
 
 
-def _answered(
-    status: int, body: dict[str, Any], headers: dict[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        status=status,
-        body=json.dumps(body).encode(),
-        headers=headers,
-        content_type="application/json",
-    )
+def _not_served(status: int, code: str, message: str) -> ApiError:
+    remedy = " Chat completions are at POST /v1/chat/completions." if status == 404 else ""
+    return ApiError(status, message + remedy, code=code)

@@ -17,17 +17,17 @@ TOKENS_PER_REQUEST = 3
 
 @lru_cache(maxsize=2048)
 def count(text: str) -> int:
-    """Tokens in a text; 0 for an empty one."""
+    """Return the number of tokens of a text."""
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
 def count_prompt(contents: Iterable[str]) -> int:
-    """Tokens of a whole request, from the texts of its messages."""
+    """Return the number of tokens of a request with messages of these texts."""
     return TOKENS_PER_REQUEST + sum(TOKENS_PER_MESSAGE + count(content) for content in contents)
 
 
 def cut(text: str, limit: int) -> str:
-    """The first `limit` tokens of a text; the text itself if it has no more."""
+    """Return the first `limit` tokens of a text."""
     for number, token in enumerate(_TOKEN.finditer(text), start=1):
         if number == limit:
             return text[: token.end()]

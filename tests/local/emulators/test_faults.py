@@ -98,7 +98,7 @@ async def test_faults_are_listed_counted_and_cleared(emulator: Emulator) -> None
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ({"statsu": 500}, "statsu: unknown"),
+        ({"statsu": 500}, "unknown: statsu"),
         ({"status": 200}, "give an HTTP status from 400 to 599"),
         ({"status": "500"}, "give an HTTP status"),
         ({"drop": "during"}, "use one of before, after"),

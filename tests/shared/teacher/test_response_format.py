@@ -175,7 +175,7 @@ async def test_the_local_teacher_keeps_to_the_schema_and_is_read(
     assert isinstance(row, Row)
     messages = TASKS[task].teacher_messages(row, spec.prompt, [])
     async with (
-        serve(TeacherOptions(api_key="sesame", model="m")) as running,
+        serve(TeacherOptions(api_key="sesame", skills={"m": 1.0})) as running,
         open_teacher(settings(running.base_url), TeacherSpec(model="m")) as teacher,
     ):
         reply = await teacher.complete(messages, schema=TASKS[task].schema(row, spec.prompt))

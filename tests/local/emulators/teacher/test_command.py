@@ -21,6 +21,9 @@ def test_every_flag_reaches_its_option(tmp_path: Path) -> None:
     assert (chosen.seed, chosen.rpm, chosen.tpm, chosen.content_filter_rate) == (4, 60, 900, 0.1)
     assert chosen.api_key == "from-a-file"
     assert chosen.log == tmp_path / "log"
+    models = ["--model", "student:0.7", "--model", "llama3:8b", "--model", "exact"]
+    chosen = options(parser().parse_args(["--port", "0", *models]))
+    assert chosen.skills == {"student": 0.7, "llama3:8b": 1.0, "exact": 1.0}
     flags = ["--no-ratelimit-headers", "--retry-after-seconds-only", "--reject", "Problem 7:"]
     chosen = options(parser().parse_args(["--port", "0", *flags]))
     assert (chosen.no_ratelimit_headers, chosen.retry_after_seconds_only, chosen.reject) == (
@@ -46,6 +49,15 @@ def test_an_empty_key_file_is_an_error_rather_than_an_open_door(
     with pytest.raises(SystemExit):
         main(["--port", "0", "--api-key-file", str(tmp_path / "key")])
     assert "empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--key", "missing.jsonl"], ["--model", "student:1.5"]])
+def test_a_missing_key_and_an_impossible_skill_fail_at_the_start(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--port", "0", *flags])
+    assert flags[1].split(":")[0] in capsys.readouterr().err
 
 
 async def test_a_process_serves_until_its_lifeline_is_cut() -> None:

@@ -199,8 +199,8 @@ async def test_each_of_n_choices_has_its_own_luck() -> None:
     async with serve(TeacherOptions(wrong_rate=0.5)) as teacher, sdk(teacher) as client:
         answered = await complete(client, chat(MATH, PENS), n=20)
     contents = {choice.message.content for choice in answered.choices}
-    assert len(contents) == 2
     assert "5" in contents
+    assert len(contents) > 1
 
 
 @pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *ANSWER_FAULTS])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import openai
 import pytest
 
+from local.emulators.openai_errors import ApiError
 from local.emulators.teacher import TeacherOptions, serve
-from local.emulators.teacher.errors import ApiError
 from local.emulators.teacher.limits import ANSWER_TOKENS_ASSUMED, RateLimits
 from local.emulators.teacher.tokens import count_prompt
 from tests.support.teacher import ask, body, http, post, sdk, user

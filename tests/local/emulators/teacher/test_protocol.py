@@ -23,11 +23,16 @@ async def test_the_sdk_lists_and_describes_the_model() -> None:
     assert refused.value.code == "model_not_found"
 
 
-async def test_another_model_name_can_be_served() -> None:
-    async with serve(TeacherOptions(model="my-deployment")) as teacher, sdk(teacher) as client:
-        assert [model.id async for model in client.models.list()] == ["my-deployment"]
+async def test_other_models_can_be_served_as_well() -> None:
+    async with (
+        serve(TeacherOptions(skills={"my-deployment": 0.7})) as teacher,
+        sdk(teacher) as client,
+    ):
+        assert [model.id async for model in client.models.list()] == [MODEL, "my-deployment"]
+        answered = await complete(client, user(TALK), model="my-deployment")
+        assert answered.model == "my-deployment"
         with pytest.raises(openai.NotFoundError):
-            await ask(client, user(TALK))
+            await ask(client, user(TALK), model="another")
 
 
 async def test_usage_follows_the_stated_count() -> None:
@@ -63,9 +68,9 @@ async def test_max_tokens_really_cuts_the_answer() -> None:
 async def test_stop_sequences_really_end_the_answer() -> None:
     async with serve() as teacher, sdk(teacher) as client:
         whole = await ask(client, user(TALK))
-        answered = await complete(client, user(TALK), stop=["never there", "soup"])
-    assert "soup" in whole
-    assert answered.choices[0].message.content == whole[: whole.index("soup")]
+        answered = await complete(client, user(TALK), stop=["never there", "canned"])
+    assert "canned" in whole
+    assert answered.choices[0].message.content == whole[: whole.index("canned")]
     assert answered.choices[0].finish_reason == "stop"
 
 
@@ -207,7 +212,7 @@ async def test_messages_in_parts_are_read() -> None:
     assert answered["choices"][0]["message"]["content"] == "5"
 
 
-async def test_scripted_answers_replace_the_solver() -> None:
+async def test_scripted_answers_replace_the_key() -> None:
     async with (
         serve(answer=lambda request: request.messages[-1].text[::-1]) as teacher,
         sdk(teacher) as client,
