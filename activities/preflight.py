@@ -14,6 +14,7 @@ from shared.core.errors import PermanentError, Problem
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
+from shared.dataset.rejection import RejectionReason
 from shared.finetuning.registry import get_backend
 from shared.spec.models import RunSpec
 from shared.teacher import RowFailure, TeacherDown, open_teacher
@@ -21,7 +22,7 @@ from shared.teacher import RowFailure, TeacherDown, open_teacher
 bp = df.Blueprint()
 
 # failures of the one call that say nothing about the rows' own requests
-HARMLESS = frozenset({"content_filter"})
+HARMLESS = frozenset({RejectionReason.CONTENT_FILTER})
 
 
 @bp.activity_trigger(input_name="run", activity=PREFLIGHT)

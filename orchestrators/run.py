@@ -36,8 +36,8 @@ from shared.core.backoff import progress_interval
 from shared.core.counters import Tally
 from shared.core.errors import ErrorData, Problem
 from shared.core.ids import finetuning_id, generation_id, scanning_id
+from shared.dataset.rejection import RejectionReason
 from shared.generation.answer_cache import nothing_reused
-from shared.generation.answering import LOST
 from shared.generation.success_ratio import max_rejected
 from shared.runs.gates import after_generation, after_scan, during_generation, expected_usage
 from shared.runs.status import RunStatus, Stage
@@ -372,7 +372,7 @@ def lost_shards(split: str, result: Any) -> list[str]:
     """What the user is told of shards that failed for good, of a sub-orchestration's result."""
     lost: dict[str, str] = {} if isinstance(result, Exception) else result.get("lost", {})
     return [
-        f"shard {number} of {split} failed, its rows are rejected as {LOST}: {why}"
+        f"shard {number} of {split} failed, its rows are rejected as {RejectionReason.SHARD_FAILED}: {why}"
         for number, why in lost.items()
     ]
 

@@ -11,6 +11,7 @@ import pytest
 
 from activities.names import SUBMIT_FINETUNING
 from local.emulators.teacher import TeacherOptions, serve
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row, as_jsonl
 from shared.finetuning.base import JobState, JobStatus
 from shared.finetuning.outcome import job_outcome, job_view
@@ -128,7 +129,9 @@ async def test_one_error_that_no_file_can_hold_does_not_kill_the_batch() -> None
 
 async def test_missing_results_are_not_counted_as_successes(folder: RunFolder) -> None:
     plan = await folder.add(questions(10))
-    tally = await run_all(folder, failing(1, 2, 3, 4, reply=RowFailure("timeout", "no reply", 2)))
+    tally = await run_all(
+        folder, failing(1, 2, 3, 4, reply=RowFailure(RejectionReason.TIMEOUT, "no reply", 2))
+    )
     assert (tally.accepted, tally.rejected, len(await answers(folder))) == (6, {"timeout": 4}, 6)
     error = after_generation(
         spec_of(quality={"min_rows": 1}), {"train": tally}, {"train": plan.valid}

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypedDict, cast
 
 from pydantic_core import from_json
 
+from shared.dataset.rejection import Rejection, RejectionReason
+
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -50,29 +52,24 @@ class Row:
         ).digest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a row is not used. `reason` is one of a small fixed set, for counting; `detail` is for people."""
-
-    reason: str
-    detail: str
-    id: str | None = None
-
-
 def parse_row(content: bytes | None) -> Row | Rejection:
     """A line's bytes to a row. `content` None means that the line was longer than the limit."""
     if content is None:
-        return Rejection("line_too_long", "the line is longer than 1 MiB")
+        return Rejection(RejectionReason.LINE_TOO_LONG, "the line is longer than 1 MiB")
     try:
         data = decoded(content)
     except UnicodeDecodeError as error:
-        return Rejection("invalid_utf8", f"byte {error.start + 1} of the line is not UTF-8")
+        return Rejection(
+            RejectionReason.INVALID_UTF8, f"byte {error.start + 1} of the line is not UTF-8"
+        )
     except json.JSONDecodeError as error:
-        return Rejection("invalid_json", f"column {error.colno}: {error.msg}")
+        return Rejection(RejectionReason.INVALID_JSON, f"column {error.colno}: {error.msg}")
     except (ValueError, RecursionError) as error:
-        return Rejection("invalid_json", str(error))
+        return Rejection(RejectionReason.INVALID_JSON, str(error))
     if not isinstance(data, dict):
-        return Rejection("not_an_object", f"the line holds {_json_type(data)}, not an object")
+        return Rejection(
+            RejectionReason.NOT_AN_OBJECT, f"the line holds {_json_type(data)}, not an object"
+        )
     return _row(cast(dict[str, Any], data))
 
 
@@ -89,18 +86,24 @@ def _row(data: dict[str, Any]) -> Row | Rejection:
     if isinstance(row_id, int) and not isinstance(row_id, bool):
         row_id = str(row_id)
     if row_id is not None and not isinstance(row_id, str):
-        return Rejection("invalid_id", f"id is {_json_type(row_id)}, not text or a whole number")
+        return Rejection(
+            RejectionReason.INVALID_ID, f"id is {_json_type(row_id)}, not text or a whole number"
+        )
     answer = data.get("answer")
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         answer = json.dumps(answer)
     if answer is not None and not isinstance(answer, str):
         return Rejection(
-            "invalid_answer", f"answer is {_json_type(answer)}, not text or a number", row_id
+            RejectionReason.INVALID_ANSWER,
+            f"answer is {_json_type(answer)}, not text or a number",
+            row_id,
         )
     messages = data.get("messages")
     if not isinstance(messages, list) or not messages:
         return Rejection(
-            "missing_messages", "messages must be a list with at least one message", row_id
+            RejectionReason.MISSING_MESSAGES,
+            "messages must be a list with at least one message",
+            row_id,
         )
     parsed: list[Message] = []
     wrong: list[Rejection] = []
@@ -117,20 +120,28 @@ def _row(data: dict[str, Any]) -> Row | Rejection:
 
 def _message(entry: Any, where: str) -> Message | Rejection:
     if not isinstance(entry, dict):
-        return Rejection("invalid_message", f"{where} is {_json_type(entry)}, not an object")
+        return Rejection(
+            RejectionReason.INVALID_MESSAGE, f"{where} is {_json_type(entry)}, not an object"
+        )
     message = cast(dict[str, Any], entry)
     role = message.get("role")
     if role not in ROLES:
-        return Rejection("unknown_role", f"{where}.role must be one of {', '.join(ROLES)}")
+        return Rejection(
+            RejectionReason.UNKNOWN_ROLE, f"{where}.role must be one of {', '.join(ROLES)}"
+        )
     content = _text(message.get("content"))
     if content is None:
-        return Rejection("invalid_content", f"{where}.content must be text or a list of text parts")
+        return Rejection(
+            RejectionReason.INVALID_CONTENT, f"{where}.content must be text or a list of text parts"
+        )
     if not content.strip():
-        return Rejection("empty_content", f"{where}.content is empty")
+        return Rejection(RejectionReason.EMPTY_CONTENT, f"{where}.content is empty")
     try:
         content.encode("utf-8")
     except UnicodeEncodeError:
-        return Rejection("invalid_content", f"{where}.content holds half of a surrogate pair")
+        return Rejection(
+            RejectionReason.INVALID_CONTENT, f"{where}.content holds half of a surrogate pair"
+        )
     return {"role": role, "content": content}
 
 
@@ -155,13 +166,15 @@ def _checked_order(
     """Rows are `system? (user assistant)* user assistant?`; what a task allows of that is the task's to say."""
     turns = messages[1:] if messages[0]["role"] == "system" else messages
     if not turns:
-        return Rejection("wrong_turns", "there is no user message", row_id)
+        return Rejection(RejectionReason.WRONG_TURNS, "there is no user message", row_id)
     for position, message in enumerate(turns):
         expected = "assistant" if position % 2 else "user"
         if message["role"] != expected:
             where = f"messages[{position + len(messages) - len(turns)}]"
             return Rejection(
-                "wrong_turns", f"{where} is from {message['role']}, {expected} is due", row_id
+                RejectionReason.WRONG_TURNS,
+                f"{where} is from {message['role']}, {expected} is due",
+                row_id,
             )
     return Row(tuple(messages), row_id, answer)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from shared.core.counters import Tally
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
-from shared.dataset.rows import Rejection
-from shared.generation.answering import LOST, MAX_DETAIL_CHARACTERS, Record, rejected
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.generation.answering import MAX_DETAIL_CHARACTERS, Record, rejected
 from shared.generation.blocks import Staging, holdout, lines_of
 from shared.generation.journal import Journal
 from shared.scan.plan import Shard
@@ -59,5 +59,10 @@ def _record(checks: RowChecks, line: Line, shard: Shard, detail: str, round_: in
         return rejected(line.number, row)
     row_id = row.id if row else None
     return Record(
-        line=line.number, id=row_id, status="rejected", reason=LOST, detail=detail, round=round_
+        line=line.number,
+        id=row_id,
+        status="rejected",
+        reason=RejectionReason.SHARD_FAILED,
+        detail=detail,
+        round=round_,
     )

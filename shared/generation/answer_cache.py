@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from shared.core.errors import NotFound
 from shared.core.paths import SPLITS, RunPaths, Split
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.answering import Record, answers_of, length_problem
 from shared.generation.blocks import holdout, lines_of
@@ -153,7 +154,9 @@ class Seeding:
             reused=True,
         )
         if too_long := length_problem(row, self.spec, answers_of(earlier)):
-            record.status, record.reason, record.detail = "rejected", "too_long", too_long
+            record.status = "rejected"
+            record.reason = RejectionReason.TOO_LONG
+            record.detail = too_long
             record.samples = record.agreeing = 0
         return record
 

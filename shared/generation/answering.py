@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter
 
-from shared.dataset.rows import Message, Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Message, Row
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 from shared.generation.sampling import chosen, next_wave
 from shared.spec.models import RunSpec
@@ -17,7 +18,6 @@ from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
 
 MAX_DETAIL_CHARACTERS = 300
-LOST = "shard_failed"  # reason of rows whose shard failed for good
 ANSWER_FORM_CHARACTERS = 40  # that a task adds to an answer at most, such as "Answer: "
 MAX_REPLIES = 3  # for one turn: the first, and two more when a reply cannot be read
 
@@ -51,7 +51,7 @@ class Record:
     id: str | None = None
     answers: list[str] = field(default_factory=list[str])
     reasoning: list[str | None] = field(default_factory=list[str | None])
-    reason: str | None = None
+    reason: RejectionReason | None = None
     detail: str | None = None
     model: str | None = None
     finish_reason: str | None = None
@@ -72,7 +72,7 @@ class Record:
     def was_asked_in_vain(self) -> bool:
         """In this run or the one it reuses. Such rows count against the success ratio; rows bad from the start do not."""
         return self.status == "rejected" and (
-            self.requests > 0 or self.reused or self.reason == LOST
+            self.requests > 0 or self.reused or self.reason == RejectionReason.SHARD_FAILED
         )
 
     def to_json(self) -> bytes:
@@ -124,7 +124,7 @@ async def answer_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -
     if too_long := length_problem(
         row, spec, answers
     ):  # its answers are kept, for a run with another student
-        problem = {"reason": "too_long", "detail": too_long}
+        problem = {"reason": RejectionReason.TOO_LONG, "detail": too_long}
         return asked.record(
             line, row, status="rejected", answers=texts, reasoning=reasoning, **problem
         )
@@ -220,14 +220,14 @@ def _nothing_chosen(drawn: Sequence[Answer | _NoAnswer], reference: str | None) 
         detail = (
             f"none of {len(drawn)} answers agrees with the reference {reference}: {', '.join(said)}"
         )
-        return _NoAnswer("disagrees", detail[:MAX_DETAIL_CHARACTERS])
+        return _NoAnswer(RejectionReason.DISAGREES, detail[:MAX_DETAIL_CHARACTERS])
     return min(
         (problem for problem in drawn if isinstance(problem, _NoAnswer)), key=lambda one: one.reason
     )
 
 
 class _NoAnswer(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: RejectionReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -305,11 +305,14 @@ async def _complete(
             raise _NoAnswer(failure.reason, failure.detail) from None
         asked.add(completion)
         if completion.finish_reason == "content_filter":
-            raise _NoAnswer("content_filter", "the teacher's content filter stopped the reply")
+            raise _NoAnswer(
+                RejectionReason.CONTENT_FILTER, "the teacher's content filter stopped the reply"
+            )
         if completion.refusal:
-            raise _NoAnswer("refused", completion.refusal[:300])
+            raise _NoAnswer(RejectionReason.REFUSED, completion.refusal[:300])
         if completion.finish_reason != "length":
             return completion
     raise _NoAnswer(
-        "truncated", f"cut off after {spec.teacher.max_tokens * 2} tokens: raise teacher.max_tokens"
+        RejectionReason.TRUNCATED,
+        f"cut off after {spec.teacher.max_tokens * 2} tokens: raise teacher.max_tokens",
     )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from shared.core.counters import Tally
 from shared.core.errors import NotFound
-from shared.generation.answering import LOST, Record
+from shared.dataset.rejection import RejectionReason
+from shared.generation.answering import Record
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -88,7 +89,7 @@ class Journal:
             return True
         return (
             record.status == "rejected"
-            and (record.requests > 0 or record.reason == LOST)
+            and (record.requests > 0 or record.reason == RejectionReason.SHARD_FAILED)
             and record.round < round_
         )
 

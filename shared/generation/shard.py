@@ -16,7 +16,8 @@ from shared.core.counters import Tally
 from shared.core.errors import PermanentError, TransientError, Unfinished
 from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.lines import Line
-from shared.dataset.rows import Rejection, Row
+from shared.dataset.rejection import Rejection
+from shared.dataset.rows import Row
 from shared.generation.answering import AsksTeacher, Record, answer_row, rejected
 from shared.generation.blocks import Staging, holdout, lines_of
 from shared.generation.journal import Journal

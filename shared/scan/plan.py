@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line, line_batches
+from shared.dataset.rejection import RejectionReason
 from shared.spec.budget import Usage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Exclusion(BaseModel):
     """A row that is fine in itself, but stands in the data already."""
 
     line: int
-    reason: str
+    reason: RejectionReason
     detail: str
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.core.paths import Split
 from shared.dataset.lines import Line, ReadBytes, range_lines
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row, parse_row
 from shared.scan.plan import MAX_SAMPLES, Exclusion, RangePlan, Shard, shard_lines
 from shared.scan.row_checks import RowChecks
@@ -55,7 +56,7 @@ class RejectedRow:
     split: str
     line: int
     id: str | None
-    reason: str
+    reason: RejectionReason
     detail: str
 
 
@@ -170,7 +171,9 @@ async def plan_range(
             own.append(left.popleft())
         ids = await _ids(shard, {double.line for double in own}, read)
         for double in own:
-            reason = "duplicate" if double.first_split == split else "overlap"
+            reason = RejectionReason.OVERLAP
+            if double.first_split == split:
+                reason = RejectionReason.DUPLICATE
             detail = f"the same as line {double.first_line} of {double.first_split}"
             shard.excluded.append(
                 Exclusion(line=before + double.line, reason=reason, detail=detail)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.dataset.rows import Rejection, Row, parse_row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row, parse_row
 from shared.dataset.token_estimates import chat_tokens, fits
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Unreadable
@@ -48,13 +49,13 @@ class RowChecks:
         reference = self._task.reference_value(row)
         if reference is None:
             return Rejection(
-                "no_reference",
+                RejectionReason.NO_REFERENCE,
                 "there is no reference answer, and quality.select is reference",
                 row.id,
             )
         if isinstance(reference, Unreadable):
             return Rejection(
-                "invalid_reference",
+                RejectionReason.INVALID_REFERENCE,
                 f"the reference answer cannot be read: {reference.detail}",
                 row.id,
             )
@@ -67,7 +68,7 @@ class RowChecks:
         if fits(asked, context):
             return None
         return Rejection(
-            "too_long",
+            RejectionReason.TOO_LONG,
             f"about {chat_tokens(asked):,} tokens, the student takes {context:,}",
             row.id,
         )

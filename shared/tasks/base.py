@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared.dataset.rows import Message, Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Message, Row
 from shared.tasks.prompts import CHAIN_OF_THOUGHT, PROMPT_VERSION, ask_again
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Answer:
 class Unreadable:
     """Why no answer could be read. `detail` is told to the teacher when it is asked again."""
 
-    reason: str
+    reason: RejectionReason
     detail: str
 
 
@@ -112,7 +113,7 @@ class SingleTurnTask(Task):
         turns = row.turns
         if len(turns) > 2:
             return Rejection(
-                "wrong_turns",
+                RejectionReason.WRONG_TURNS,
                 f"task {self.name} takes one user message, not {len(turns)} turns",
                 row.id,
             )

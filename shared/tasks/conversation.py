@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.dataset.rows import Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row
 from shared.dataset.token_estimates import text_tokens
 from shared.tasks.base import Answer, Task, Unreadable
 from shared.tasks.parsing import plain_text
@@ -38,4 +39,4 @@ class Conversation(Task):
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
         text = plain_text(reply)
-        return Answer(text) if text else Unreadable("empty", "the reply is empty")
+        return Answer(text) if text else Unreadable(RejectionReason.EMPTY, "the reply is empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.numbers import normalised, numbers_in
@@ -34,18 +35,25 @@ class Math(ShortAnswerTask):
         text = normalised(text.replace("=>", "="))
         if is_doubtful(text) or BOUND.search(text):
             return Hedged(
-                "no_number", "the reply gives no number for certain; it must be the number alone"
+                RejectionReason.NO_NUMBER,
+                "the reply gives no number for certain; it must be the number alone",
             )
         answer, several = _after_equals(text)
         numbers = _first_two(answer)
         if len(numbers) == 1 and numbers[0] is not None and not several:
             return numbers[0]
         if not numbers:
-            return Unreadable("no_number", "the reply holds no number; it must be the number alone")
+            return Unreadable(
+                RejectionReason.NO_NUMBER, "the reply holds no number; it must be the number alone"
+            )
         if len(numbers) == 1 and not several:
-            return Hedged("no_number", "the number can be read in two ways; write it like -1234.5")
+            return Hedged(
+                RejectionReason.NO_NUMBER,
+                "the number can be read in two ways; write it like -1234.5",
+            )
         return Hedged(
-            "several_numbers", "the reply holds several numbers; it must be the answer alone"
+            RejectionReason.SEVERAL_NUMBERS,
+            "the reply holds several numbers; it must be the answer alone",
         )
 
     def alone(self, row: Row, line: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
 from shared.tasks.parsing import is_question
@@ -83,7 +84,10 @@ def _quoted_labels(text: str) -> tuple[str, ...]:
 
 
 def _problem(kind: type[Unreadable], named: str, labels: tuple[str, ...]) -> Unreadable:
-    return kind("invalid_label", f"the reply names {named}; it must be one of: {', '.join(labels)}")
+    return kind(
+        RejectionReason.INVALID_LABEL,
+        f"the reply names {named}; it must be one of: {', '.join(labels)}",
+    )
 
 
 def _words(text: str) -> str:

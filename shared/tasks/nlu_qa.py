@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from shared.dataset.rows import Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
 from shared.tasks.parsing import SENTENCE_END, is_doubtful, is_question, undressed
 from shared.tasks.short_answers import Hedged, ShortAnswerTask
@@ -34,7 +35,7 @@ class NluQa(ShortAnswerTask):
     def check_question(self, row: Row) -> Row | Rejection:
         if len(row_choices(row)) < 2:
             return Rejection(
-                "no_choices",
+                RejectionReason.NO_CHOICES,
                 "the user message offers no lettered choices, e.g. lines like (A) …",
                 row.id,
             )
@@ -92,7 +93,8 @@ def _problem(choices: dict[str, str], named: str | None) -> Unreadable:
     kind = Hedged if named else Unreadable
     what = named or "none of the choices"
     return kind(
-        "invalid_choice", f"the reply names {what}; it must be one of: {', '.join(choices)}"
+        RejectionReason.INVALID_CHOICE,
+        f"the reply names {what}; it must be one of: {', '.join(choices)}",
     )
 
 

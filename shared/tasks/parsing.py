@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
+from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Answer, Unreadable
 
 THINK_TAG = re.compile(r"<(/?)(?:think|thinking|thought)>", re.IGNORECASE)
@@ -120,7 +121,8 @@ def reasoned_answer(reply: str) -> Answer | Unreadable:
             found = Answer(answer, reasoning)
     if found is None:
         return Unreadable(
-            "unreadable", "the reply holds no JSON object with the texts `reasoning` and `answer`"
+            RejectionReason.UNREADABLE,
+            "the reply holds no JSON object with the texts `reasoning` and `answer`",
         )
     return found
 

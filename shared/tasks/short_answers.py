@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
 from shared.tasks.parsing import (
@@ -59,18 +60,18 @@ class ShortAnswerTask(SingleTurnTask):
             return self._read_reasoned(row, reply)
         text = plain_text(reply)
         if not text:
-            return Unreadable("empty", "the reply is empty")
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
         if is_refusal(text):
-            return Unreadable("refused", "the reply declines to answer")
+            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
         value = self._first_value(row, text)
         return value if isinstance(value, Unreadable) else Answer(value)
 
     def _read_reasoned(self, row: Row, reply: str) -> Answer | Unreadable:
         text = plain_text(reply)
         if not text:
-            return Unreadable("empty", "the reply is empty")
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
         if is_refusal(text):
-            return Unreadable("refused", "the reply declines to answer")
+            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
         answer = reasoned_answer(reply)
         if isinstance(answer, Unreadable):
             return answer
@@ -127,5 +128,6 @@ class ShortAnswerTask(SingleTurnTask):
 def _several(values: Iterable[str]) -> Hedged:
     said = ", ".join(sorted(set(values))[:5])
     return Hedged(
-        "unreadable", f"the reply gives {said} and speaks of other answers; it must give one"
+        RejectionReason.UNREADABLE,
+        f"the reply gives {said} and speaks of other answers; it must give one",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
 from shared.tasks.parsing import (
@@ -61,25 +62,26 @@ class Summarization(SingleTurnTask):
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
         text = plain_text(reply)
         if not text:
-            return Unreadable("empty", "the reply is empty")
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
         if is_refusal(text):
-            return Unreadable("refused", "the reply declines to answer")
+            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
         if prompt.chain_of_density:
             last = _last_summary(text)
             if not last:
                 return Unreadable(
-                    "unreadable",
+                    RejectionReason.UNREADABLE,
                     "the reply holds no JSON object with `steps`, each with a `summary`",
                 )
             text = last
         else:
             text = _summary_alone(text)
         if not text:
-            return Unreadable("empty", "the reply holds no summary")
+            return Unreadable(RejectionReason.EMPTY, "the reply holds no summary")
         words = len(text.split())
         if words > prompt.max_summary_words:
             return Unreadable(
-                "too_many_words", f"it has {words} words, the limit is {prompt.max_summary_words}"
+                RejectionReason.TOO_MANY_WORDS,
+                f"it has {words} words, the limit is {prompt.max_summary_words}",
             )
         return Answer(text)
 

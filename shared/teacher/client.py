@@ -15,6 +15,7 @@ import pydantic_core
 from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
 from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
@@ -113,7 +114,9 @@ class Teacher:
             deadline = began + self._spec.row_deadline_seconds if deadline is None else deadline
             try:
                 if began >= deadline:
-                    raise RowFailure("deadline", f"no answer in time; last: {last}", requests)
+                    raise RowFailure(
+                        RejectionReason.DEADLINE, f"no answer in time; last: {last}", requests
+                    )
                 requests += 1
                 outcome = await self._attempt(asked, number, deadline - began)
                 if isinstance(outcome, _Failed) and outcome.throttled:
@@ -139,7 +142,9 @@ class Teacher:
                     raise RowFailure(outcome.reason, outcome.detail, requests)
                 wait = outcome.wait if outcome.wait is not None else backoff(failures, self._jitter)
             if time.monotonic() + (outcome.wait or wait) > deadline:
-                raise RowFailure("deadline", f"no answer in time; last: {last}", requests)
+                raise RowFailure(
+                    RejectionReason.DEADLINE, f"no answer in time; last: {last}", requests
+                )
             if wait:
                 await asyncio.sleep(wait)
 
@@ -154,10 +159,12 @@ class Teacher:
             )
         except TimeoutError:
             limiter.window.failed(time.monotonic())
-            return _Failed("timeout", f"no reply within {self._spec.timeout_seconds:g} s")
+            return _Failed(
+                RejectionReason.TIMEOUT, f"no reply within {self._spec.timeout_seconds:g} s"
+            )
         except NoReply as error:
             limiter.window.failed(time.monotonic())
-            return _Failed("connection", str(error))
+            return _Failed(RejectionReason.CONNECTION, str(error))
         now = time.monotonic()
         for name, limit in remaining(reply.headers).items():
             if limit.left is not None and limit.reset is not None:
@@ -172,7 +179,7 @@ class Teacher:
             try:
                 return parse_completion(reply.body)
             except UnusableReply as error:
-                return _Failed("bad_response", str(error))
+                return _Failed(RejectionReason.BAD_RESPONSE, str(error))
         return self._failed(reply, dialect, has_schema=asked.schema is not None)
 
     def _payload(self, asked: _Request, dialect: Dialect) -> bytes:
@@ -199,12 +206,16 @@ class Teacher:
                 f"the teacher refuses every request. {detail}", code=f"teacher_{code or status}"
             )
         if status == 429:
-            return _Failed("throttled", detail, throttled=True, wait=throttled_for(headers))
+            return _Failed(
+                RejectionReason.TEACHER_ERROR, detail, throttled=True, wait=throttled_for(headers)
+            )
         if self._capabilities.learn(dialect, status, message, has_schema=has_schema):
-            return _Failed("teacher_rejected", detail, switch_parameter=True)
+            return _Failed(RejectionReason.TEACHER_REJECTED, detail, switch_parameter=True)
         if status == 400 and ("content_filter" in code or b"content_filter" in body):
-            return _Failed("content_filter", detail, retried=False)
-        reason = "teacher_error" if is_retried(status) else "teacher_rejected"
+            return _Failed(RejectionReason.CONTENT_FILTER, detail, retried=False)
+        reason = RejectionReason.TEACHER_REJECTED
+        if is_retried(status):
+            reason = RejectionReason.TEACHER_ERROR
         return _Failed(reason, detail, retried=is_retried(status), wait=retry_after(headers))
 
 
@@ -223,7 +234,7 @@ class _Failed:
 
     def __init__(
         self,
-        reason: str,
+        reason: RejectionReason,
         detail: str,
         *,
         retried: bool = True,

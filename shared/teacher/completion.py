@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from shared.core.errors import DistillationError, PermanentError
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import decoded
 from shared.teacher.message_content import (
     UnusableReply,
@@ -35,7 +36,7 @@ class Completion:
 class RowFailure(DistillationError):
     """This row gets no answer, whatever the others get. `requests` were sent for it."""
 
-    def __init__(self, reason: str, detail: str, requests: int) -> None:
+    def __init__(self, reason: RejectionReason, detail: str, requests: int) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dataset.rows import Rejection, Row, parse_row
+from shared.dataset.rejection import Rejection
+from shared.dataset.rows import Row, parse_row
 from shared.tasks import TASKS
 
 USER = {"role": "user", "content": "hello"}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.dataset.rows import Message, Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Message, Row
 from shared.generation.answering import MAX_REPLIES, Record, answer_row, rejected
 from shared.spec.models import RunSpec, parse_spec
 from shared.teacher import Completion, RowFailure, TeacherDown
@@ -111,7 +112,7 @@ async def test_a_reply_that_is_cut_off_twice_is_never_used_though_it_could_be_re
     [
         (completion("5", "content_filter"), "content_filter"),
         (completion("5", refusal="I would rather not."), "refused"),
-        (RowFailure("timeout", "no reply within 5 s", 4), "timeout"),
+        (RowFailure(RejectionReason.TIMEOUT, "no reply within 5 s", 4), RejectionReason.TIMEOUT),
     ],
 )
 async def test_what_asking_again_cannot_mend_is_rejected_at_once_under_its_name(
@@ -152,12 +153,14 @@ async def test_a_conversation_is_asked_turn_by_turn_and_lost_when_one_turn_is() 
         "due",
         "three",
     ]
-    lost = await answer(Scripted("uno", RowFailure("timeout", "no reply", 2)), asked, spec)
+    lost = await answer(
+        Scripted("uno", RowFailure(RejectionReason.TIMEOUT, "no reply", 2)), asked, spec
+    )
     assert (lost.status, lost.reason, lost.answers, lost.requests) == ("rejected", "timeout", [], 3)
 
 
 def test_a_row_that_was_bad_from_the_start_has_a_record_that_cost_nothing() -> None:
-    record = rejected(3, Rejection("invalid_json", "column 1", "x"))
+    record = rejected(3, Rejection(RejectionReason.INVALID_JSON, "column 1", "x"))
     assert (record.line, record.id, record.status, record.reason, record.requests) == (
         3,
         "x",

@@ -10,6 +10,7 @@ import pytest
 
 from shared.assembly.commit import commit_rejected, sealed
 from shared.core.errors import NotFound, Unfinished
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import as_jsonl
 from shared.generation.answering import Record
 from shared.generation.block_ids import block_id
@@ -33,7 +34,7 @@ async def answered(
     for line in range(shard.first_line, shard.first_line + shard.rows):
         record = Record(line, status="accepted", answers=[str(line)])
         if line in reject:
-            record.status, record.reason = "rejected", "empty"
+            record.status, record.reason = "rejected", RejectionReason.EMPTY
         journal.add(record)
     await journal.flush()
     await staging_of(folder).stage(index, shard, journal.records, {})

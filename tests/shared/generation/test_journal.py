@@ -8,6 +8,7 @@ import pytest
 
 from shared.core.counters import Tally, is_sealed
 from shared.core.errors import ShardContended
+from shared.dataset.rejection import RejectionReason
 from shared.generation import journal as module
 from shared.generation.answering import Record
 from shared.generation.journal import FLUSH_ROWS, Journal
@@ -25,7 +26,7 @@ def accepted(line: int, text: str = "5") -> Record:
     )
 
 
-def refused(line: int, reason: str = "timeout") -> Record:
+def refused(line: int, reason: RejectionReason = RejectionReason.TIMEOUT) -> Record:
     return Record(line=line, status="rejected", reason=reason, detail="no reply", requests=1)
 
 
@@ -140,7 +141,7 @@ async def test_the_tally_is_published_with_every_flush_and_sealed_at_the_end(
     folder: RunFolder,
 ) -> None:
     journal = await opened(folder, 3)
-    for record in (accepted(1), refused(2), refused(3, "empty")):
+    for record in (accepted(1), refused(2), refused(3, RejectionReason.EMPTY)):
         journal.add(record)
     await journal.flush()
     published = await metadata(folder)
@@ -160,7 +161,7 @@ async def test_the_tally_is_published_with_every_flush_and_sealed_at_the_end(
 
 async def test_rows_that_an_earlier_run_answered_are_counted_apart(folder: RunFolder) -> None:
     journal = await opened(folder, 3)
-    reused = [accepted(1), accepted(2), refused(3, "too_long")]
+    reused = [accepted(1), accepted(2), refused(3, RejectionReason.TOO_LONG)]
     for record in reused:
         record.reused, record.requests = record.line != 2, 0
         journal.add(record)

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.assembly.commit import commit_rejected, sealed
 from shared.core.counters import Tally, total
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import as_jsonl
 from shared.generation.journal import Journal
 from shared.generation.shard import ShardRun
@@ -30,7 +31,11 @@ def failing(*numbers: int) -> Answer:
 
     def reply(text: str) -> str | Exception:
         number = int(text.split()[2])
-        return RowFailure("timeout", "no reply", 2) if number in numbers else str(number + 1)
+        return (
+            RowFailure(RejectionReason.TIMEOUT, "no reply", 2)
+            if number in numbers
+            else str(number + 1)
+        )
 
     return reply
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
 from shared.generation.answering import MAX_REPLIES, Record, answer_row
 from shared.spec.models import RunSpec, parse_spec
@@ -82,7 +83,7 @@ async def test_a_clear_row_costs_no_more_samples_than_settle_it_and_a_wave_is_as
 
 
 async def test_samples_that_cannot_be_used_have_no_vote() -> None:
-    unusable = [RowFailure("timeout", "no reply", 2)] * 3
+    unusable = [RowFailure(RejectionReason.TIMEOUT, "no reply", 2)] * 3
     record = await answer(Sampled("5", unusable[0], unusable[1], unusable[2], "5"))
     assert (record.status, record.answers, record.samples, record.agreeing) == (
         "accepted",
@@ -96,7 +97,7 @@ async def test_samples_that_cannot_be_used_have_no_vote() -> None:
 async def test_a_row_of_which_no_sample_can_be_used_is_rejected_under_the_reason_of_a_sample() -> (
     None
 ):
-    failures = [RowFailure("timeout", "no reply within 5 s", 1) for _ in range(5)]
+    failures = [RowFailure(RejectionReason.TIMEOUT, "no reply within 5 s", 1) for _ in range(5)]
     record = await answer(Sampled(*failures))
     assert (record.status, record.reason, record.detail) == (
         "rejected",
@@ -114,8 +115,8 @@ async def test_a_row_of_which_no_sample_can_be_used_is_rejected_under_the_reason
 
 async def test_the_reason_does_not_depend_on_which_sample_came_first() -> None:
     timeout, filtered = (
-        RowFailure("timeout", "no reply", 1),
-        RowFailure("content_filter", "HTTP 400", 1),
+        RowFailure(RejectionReason.TIMEOUT, "no reply", 1),
+        RowFailure(RejectionReason.CONTENT_FILTER, "HTTP 400", 1),
     )
     assert (await answer(Sampled(timeout, filtered), spec=spec_of(2))).reason == "content_filter"
     assert (await answer(Sampled(filtered, timeout), spec=spec_of(2))).reason == "content_filter"

@@ -12,6 +12,7 @@ import pytest
 from shared.assembly.commit import sealed
 from shared.core.counters import Tally
 from shared.core.errors import ShardContended, Unfinished
+from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, as_jsonl
 from shared.generation.journal import Journal
 from shared.generation.shard import NothingAnswered, Stopped, TooManyRejected
@@ -88,7 +89,7 @@ async def test_validation_rows_that_stand_in_the_training_set_are_rejected(
 
 async def test_one_bad_answer_harms_no_other_row(folder: RunFolder) -> None:
     await folder.add(questions(5))
-    failures = {"What is 2 + 1?": RowFailure("teacher_error", "HTTP 500", 8)}
+    failures = {"What is 2 + 1?": RowFailure(RejectionReason.TEACHER_ERROR, "HTTP 500", 8)}
     tally = await run_all(
         folder, ScriptedTeacher(lambda text: failures.get(text) or plus_one(text))
     )
@@ -214,7 +215,7 @@ async def test_a_teacher_that_is_down_ends_the_shard_and_keeps_what_was_answered
 
 async def test_a_shard_gives_up_once_the_success_ratio_is_out_of_reach(folder: RunFolder) -> None:
     await folder.add(questions(5))
-    teacher = ScriptedTeacher(lambda _: RowFailure("timeout", "no reply", 1))
+    teacher = ScriptedTeacher(lambda _: RowFailure(RejectionReason.TIMEOUT, "no reply", 1))
     with pytest.raises(TooManyRejected, match="timeout: no reply"):
         await shard_run(folder, teacher, max_rejected=1).run()
     assert sum(teacher.asked.values()) < 5

@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.core.counters import Tally
 from shared.core.errors import InvalidInput
-from shared.generation.answering import LOST
-from shared.report.suggested_fixes import (
-    IN_THE_DATASET,
-    UNREADABLE,
-    WITH_THE_TEACHER,
-    ReasonLine,
-    reason_lines,
-)
+from shared.dataset.rejection import ASK_AGAIN, RejectionReason
+from shared.report.suggested_fixes import ReasonLine, reason_lines
 from shared.spec.models import RunSpec, parse_spec
 
-SHARED = Path(__file__).parents[3] / "shared"
-REJECTING = {"Rejection", "_NoAnswer", "RowFailure", "Unreadable", "Hedged", "_Failed"}
-# what a reply that cannot be read is called: asking again is all that helps
-READINGS = {"unreadable", "no_number", "several_numbers", "no_label", "no_choice"}
-WITHIN_THE_CLIENT = {"throttled"}  # waited for, never the end of a row
-
-
-def reasons_in(path: Path) -> Iterator[str]:
-    """Every reason that a module can give: first arguments of what rejects, and what is given to a name `reason`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        found: list[ast.expr] = []
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in REJECTING
-        ):
-            found = node.args[:1]
-        if (
-            isinstance(node, ast.keyword)
-            and node.arg == "reason"
-            and isinstance(node.value, ast.Name)
-        ):
-            found = [ast.Constant(LOST)] if node.value.id == "LOST" else []
-        if isinstance(node, ast.Assign) and any(
-            isinstance(one, ast.Name) and one.id == "reason" for one in node.targets
-        ):
-            found = [node.value]
-        for expression in found:
-            parts = (
-                [expression.body, expression.orelse]
-                if isinstance(expression, ast.IfExp)
-                else [expression]
-            )
-            yield from (
-                part.value
-                for part in parts
-                if isinstance(part, ast.Constant) and isinstance(part.value, str)
-            )
+NOT_ASKED_AGAIN = [reason for reason in RejectionReason if not reason.fix.asks_again]
+ASKED_AGAIN = [reason for reason in RejectionReason if reason.fix.asks_again]
 
 
 def spec_of(**fields: Any) -> RunSpec:
@@ -72,34 +27,13 @@ def line_of(reason: str, tally: Tally | None = None, **fields: Any) -> ReasonLin
     return line
 
 
-def test_every_reason_that_the_code_can_give_has_a_remedy() -> None:
-    reasons = {
-        reason for path in SHARED.rglob("*.py") for reason in reasons_in(path)
-    } - WITHIN_THE_CLIENT
-    assert reasons > {
-        "invalid_json",
-        "truncated",
-        "disagrees",
-        "too_many_words",
-        "duplicate",
-        "teacher_rejected",
-    }
-    assert reasons - IN_THE_DATASET.keys() - WITH_THE_TEACHER.keys() - READINGS == set()
-
-
-def test_no_remedy_is_for_a_reason_that_does_not_exist() -> None:
-    reasons = {reason for path in SHARED.rglob("*.py") for reason in reasons_in(path)}
-    assert (IN_THE_DATASET.keys() | WITH_THE_TEACHER.keys()) - reasons == set()
-    assert IN_THE_DATASET.keys() & WITH_THE_TEACHER.keys() == set()
-
-
-@pytest.mark.parametrize("reason", IN_THE_DATASET)
-def test_what_the_dataset_is_to_blame_for_is_not_asked_again(reason: str) -> None:
+@pytest.mark.parametrize("reason", NOT_ASKED_AGAIN)
+def test_what_the_dataset_is_to_blame_for_is_not_asked_again(reason: RejectionReason) -> None:
     line = line_of(reason)
-    assert (line.tokens, line.remedy) == (None, IN_THE_DATASET[reason])
+    assert (line.tokens, line.remedy) == (None, reason.fix.text)
 
 
-@pytest.mark.parametrize("reason", [*WITH_THE_TEACHER, "no_number", "something new"])
+@pytest.mark.parametrize("reason", ASKED_AGAIN)
 def test_what_the_teacher_is_to_blame_for_has_a_price(reason: str) -> None:
     line = line_of(reason)
     assert (line.rows, "{" in line.remedy) == (3, False)
@@ -124,10 +58,10 @@ def test_a_setting_that_is_to_be_raised_is_named_with_a_value_that_is_allowed() 
 
 
 def test_a_setting_that_is_at_its_limit_is_not_to_be_raised() -> None:
-    assert line_of("truncated", teacher={"max_tokens": 131_072}).remedy == UNREADABLE.text
+    assert line_of("truncated", teacher={"max_tokens": 131_072}).remedy == ASK_AGAIN.text
     assert (
         line_of("disagrees", quality={"samples": 16, "select": "reference"}).remedy
-        == UNREADABLE.text
+        == ASK_AGAIN.text
     )
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
-from shared.dataset.rows import Rejection, Row, as_jsonl
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row, as_jsonl
 from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
 from shared.scan.range_scan import RejectedRow, plan_in_memory
 from shared.scan.row_checks import RowChecks
@@ -84,7 +85,9 @@ def test_a_row_is_the_same_as_another_whatever_its_id_and_answer() -> None:
     )
     plan, rejections = plan_of(data)
     assert (plan.valid, plan.rejected) == (2, {"duplicate": 1})
-    assert rejections == [RejectedRow("train", 2, "b", "duplicate", "the same as line 1 of train")]
+    assert rejections == [
+        RejectedRow("train", 2, "b", RejectionReason.DUPLICATE, "the same as line 1 of train")
+    ]
 
 
 def test_validation_rows_that_stand_in_the_training_set_are_excluded_from_validation() -> None:

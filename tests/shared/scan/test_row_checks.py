@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.dataset.lines import Line
-from shared.dataset.rows import Rejection, Row
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row
 from shared.scan.plan import Exclusion, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec, parse_spec
@@ -95,9 +96,9 @@ def test_what_the_scan_excluded_is_not_usable_though_it_is_right_in_itself() -> 
         start=0,
         end=9,
         first_line=4,
-        excluded=[Exclusion(line=4, reason="duplicate", detail="line 1")],
+        excluded=[Exclusion(line=4, reason=RejectionReason.DUPLICATE, detail="line 1")],
     )
-    assert checks.usable(line, shard) == Rejection("duplicate", "line 1", "b")
+    assert checks.usable(line, shard) == Rejection(RejectionReason.DUPLICATE, "line 1", "b")
     assert isinstance(checks.usable(line, shard.model_copy(update={"excluded": []})), Row)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.dataset.rows import Message, Rejection, Row
+from shared.dataset.rejection import Rejection
+from shared.dataset.rows import Message, Row
 from shared.tasks import TASKS
 
 CHOICES = "Where do fish live?\n(A) in water\n(B) in trees"

@@ -1,0 +1,141 @@
+"""Why a row is rejected, and what the user can do about it.
+
+The reason is the value that stands in journals and `rejected.jsonl` and that reports count by. Each
+reason is defined together with its suggested fix; a reason without one fails at import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedFix:
+    """What to do about a rejected row.
+
+    `text` may name `{max_tokens}` and `{samples}`: the values to raise those settings to.
+    """
+
+    text: str
+    asks_again: bool = False  # whether resuming the run asks the teacher for the row again
+    token_factor: int = 1  # tokens of the new answer, as a multiple of a usual one
+
+
+def _resume(text: str, token_factor: int = 1) -> SuggestedFix:
+    return SuggestedFix(text, asks_again=True, token_factor=token_factor)
+
+
+FIX_THE_ROW = SuggestedFix("mend the row in the dataset and upload it again")
+ASK_AGAIN = _resume("resume to ask again, or choose another teacher.model")
+
+
+class RejectionReason(StrEnum):
+    """A reason for rejecting a row, with its suggested fix."""
+
+    fix: SuggestedFix
+
+    def __new__(cls, value: str, fix: SuggestedFix) -> RejectionReason:
+        reason = str.__new__(cls, value)
+        reason._value_ = value
+        reason.fix = fix
+        return reason
+
+    # The dataset is at fault: asking the teacher again would not help.
+    LINE_TOO_LONG = "line_too_long", SuggestedFix("shorten the line, or split the row")
+    INVALID_UTF8 = "invalid_utf8", SuggestedFix("save the file as UTF-8")
+    INVALID_JSON = "invalid_json", FIX_THE_ROW
+    NOT_AN_OBJECT = "not_an_object", FIX_THE_ROW
+    INVALID_ID = "invalid_id", FIX_THE_ROW
+    INVALID_ANSWER = "invalid_answer", FIX_THE_ROW
+    MISSING_MESSAGES = "missing_messages", FIX_THE_ROW
+    INVALID_MESSAGE = "invalid_message", FIX_THE_ROW
+    UNKNOWN_ROLE = "unknown_role", FIX_THE_ROW
+    INVALID_CONTENT = "invalid_content", FIX_THE_ROW
+    EMPTY_CONTENT = "empty_content", FIX_THE_ROW
+    WRONG_TURNS = "wrong_turns", FIX_THE_ROW
+    NO_CHOICES = "no_choices", FIX_THE_ROW
+    DUPLICATE = "duplicate", SuggestedFix("nothing: the first of them is used")
+    OVERLAP = "overlap", SuggestedFix("nothing: it is used for training")
+    NO_REFERENCE = (
+        "no_reference",
+        SuggestedFix(
+            "give the row a reference answer, or start a new run with quality.select first or"
+            " majority"
+        ),
+    )
+    INVALID_REFERENCE = (
+        "invalid_reference",
+        SuggestedFix("give the row a reference answer that the task can read"),
+    )
+    TOO_LONG = (
+        "too_long",
+        SuggestedFix(
+            "shorten the row, or start a new run for a student with a longer context, with `reuse`"
+            " to pay for no answer again"
+        ),
+    )
+
+    # The teacher could not be reached, or would not answer.
+    TIMEOUT = "timeout", _resume("raise teacher.timeout_seconds and resume")
+    DEADLINE = (
+        "deadline",
+        _resume("raise teacher.row_deadline_seconds, or the teacher's quota, and resume"),
+    )
+    CONNECTION = "connection", _resume("see whether the teacher can be reached, and resume")
+    TEACHER_ERROR = "teacher_error", _resume("see whether the teacher is well, and resume")
+    TEACHER_REJECTED = (
+        "teacher_rejected",
+        _resume(
+            "see what the teacher says in rejected.jsonl, change the setting it names, and resume"
+        ),
+    )
+    BAD_RESPONSE = (
+        "bad_response",
+        _resume("see whether TEACHER_BASE_URL is a chat-completions API, and resume"),
+    )
+    CONTENT_FILTER = (
+        "content_filter",
+        _resume("have the teacher's content filter changed and resume, or leave these rows out"),
+    )
+    SHARD_FAILED = (
+        "shard_failed",
+        _resume("see in rejected.jsonl what their shard failed of, and resume"),
+    )
+
+    # The teacher answered, and the answer cannot be used.
+    TRUNCATED = (
+        "truncated",
+        _resume("raise teacher.max_tokens to {max_tokens} and resume", token_factor=4),
+    )
+    EMPTY = "empty", ASK_AGAIN
+    REFUSED = (
+        "refused",
+        _resume("choose another teacher.model and resume, or leave these rows out"),
+    )
+    UNREADABLE = "unreadable", ASK_AGAIN
+    INVALID_LABEL = "invalid_label", ASK_AGAIN
+    INVALID_CHOICE = "invalid_choice", ASK_AGAIN
+    NO_NUMBER = "no_number", ASK_AGAIN
+    SEVERAL_NUMBERS = "several_numbers", ASK_AGAIN
+    TOO_MANY_WORDS = (
+        "too_many_words",
+        _resume("resume to ask again, or start a new run with a higher prompt.max_summary_words"),
+    )
+    DISAGREES = (
+        "disagrees",
+        _resume(
+            "raise quality.samples to {samples} and resume, or look whether the references are"
+            " right",
+            token_factor=2,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a row is not used. Rows are counted by `reason`; `detail` is for people."""
+
+    reason: RejectionReason
+    detail: str
+    id: str | None = None
