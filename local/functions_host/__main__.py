@@ -1,5 +1,7 @@
-"""`python -m local.functions_host`: serve a Functions app until SIGTERM or Ctrl-C. App settings
-come from the environment, as in Azure."""
+"""`python -m local.functions_host`: serve a Functions app until SIGTERM or Ctrl-C.
+
+App settings come from the environment, as in Azure.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from local.functions_host.errors import HostError
 from local.functions_host.host import serve
+from local.functions_host.logs import log_to
 from local.runtime.lifeline import exit_with_parent, told_to_stop
 
 
@@ -45,6 +48,7 @@ async def run(port: int, data_dir: Path, app_dir: Path) -> None:
     """Serve until a signal says stop. Raises HostError, OSError."""
     stop = told_to_stop()
     async with serve(app_dir=app_dir, data_dir=data_dir, port=port, environment=os.environ) as host:
+        print(f"Functions are run by {host.worker}", flush=True)
         print(f"Functions host at {host.url}, keys in {data_dir / 'keys.json'}", flush=True)
         for route in host.routes:
             print(f"  {route}", flush=True)
@@ -52,27 +56,19 @@ async def run(port: int, data_dir: Path, app_dir: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stdout,
-    )
-    for noisy in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    if given.lifeline:
+    options = parser().parse_args(arguments)
+    log_to(logging.StreamHandler(sys.stdout))
+    if options.lifeline:
         exit_with_parent()
     try:
-        asyncio.run(run(given.port, given.data_dir.absolute(), given.app_dir.absolute()))
+        asyncio.run(run(options.port, options.data_dir.absolute(), options.app_dir.absolute()))
     except HostError as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        # a file's error names the file; a socket's names none
-        print(
-            error if error.filename else f"cannot serve on port {given.port}: {error.strerror}",
-            file=sys.stderr,
-        )
+        # the error of a file names the file; that of a socket names nothing
+        socket_error = f"cannot serve on port {options.port}: {error.strerror}"
+        print(error if error.filename else socket_error, file=sys.stderr)
         return 1
     return 0
 

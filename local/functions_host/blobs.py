@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.functions.meta import Datum
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from local.functions_host.errors import IndexingError
+from local.functions_host.errors import FunctionFailed, IndexingError
 from local.functions_host.functions import BLOB_TRIGGER, IndexedFunction
 from local.functions_host.invocation import Invoker
+from local.functions_host.worker.messages import TypedData
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 HOST_ID = "local"
@@ -30,7 +30,7 @@ POLL_SECONDS = 1.0
 SILENCE_SECONDS = 10.0  # after a scan that failed
 RETRY_SECONDS = 2.0
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_log = logging.getLogger("host.blobs")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def blob_triggers(
 class _Blob:
     """What the function is called with."""
 
-    data: Datum
-    metadata: dict[str, Datum]
+    data: TypedData
+    metadata: dict[str, TypedData]
 
 
 class BlobRunner:
@@ -137,7 +137,7 @@ class BlobRunner:
                 try:
                     await self._scan(container, receipts)
                 except AzureError as error:
-                    _log.warning(
+                    log.warning(
                         "scan of container %s failed: %s", self._trigger.pattern.container, error
                     )
                     await asyncio.sleep(SILENCE_SECONDS)
@@ -201,16 +201,12 @@ class BlobRunner:
             try:
                 await self._call(path, blob, "new blob", attempt=attempt)
                 return
-            except Exception as error:  # the function's own, whatever it is
-                _log.error(
-                    "%s failed for %s (attempt %d)",
-                    self._trigger.name,
-                    path,
-                    attempt,
-                    exc_info=error,
-                )
+            except FunctionFailed as error:
+                function = self._trigger.name
+                trace = error.details
+                log.error("%s failed for %s (attempt %d)\n%s", function, path, attempt, trace)
             await asyncio.sleep(RETRY_SECONDS)
-        _log.error(
+        log.error(
             "%s is given up for blob %s after %d attempts", self._trigger.name, name, self._attempts
         )
 
@@ -226,10 +222,10 @@ class BlobRunner:
             f"{self._trigger.pattern.container}/{name}", client.url, download.properties
         )
         metadata |= {
-            key: Datum(value, "string")
+            key: TypedData(string=value)
             for key, value in (self._trigger.pattern.match(name) or {}).items()
         }
-        return _Blob(Datum(data, "bytes"), metadata)
+        return _Blob(TypedData(bytes=data), metadata)
 
     async def _call(self, path: str, blob: _Blob, reason: str, *, attempt: int) -> None:
         await self._invoker.invoke(
@@ -266,7 +262,7 @@ class Receipts:
         return f"{self._prefix}/{etag}/{name}"
 
 
-def trigger_metadata(path: str, uri: str, properties: Any) -> dict[str, Datum]:
+def trigger_metadata(path: str, uri: str, properties: Any) -> dict[str, TypedData]:
     """What the host tells of a blob beside its bytes."""
     shown = {
         "ContentLength": properties.size,
@@ -276,8 +272,8 @@ def trigger_metadata(path: str, uri: str, properties: Any) -> dict[str, Datum]:
         "BlobType": str(getattr(properties.blob_type, "value", properties.blob_type)),
     }
     return {
-        "BlobTrigger": Datum(path, "string"),
-        "Uri": Datum(json.dumps(uri), "json"),
-        "Properties": Datum(json.dumps(shown), "json"),
-        "Metadata": Datum(json.dumps(dict(properties.metadata or {})), "json"),
+        "BlobTrigger": TypedData(string=path),
+        "Uri": TypedData(json=json.dumps(uri)),
+        "Properties": TypedData(json=json.dumps(shown)),
+        "Metadata": TypedData(json=json.dumps(dict(properties.metadata or {}))),
     }

@@ -10,12 +10,14 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from local.functions_host.errors import traceback_of
+
 PATH = "/runtime/webhooks/blobs"
 FUNCTION_PREFIX = "Host.Functions."
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 SUBJECT = "/blobServices/default/containers/"
 Deliver = Callable[[str], Awaitable[bool]]
-_log = logging.getLogger("host.event_grid")
+log = logging.getLogger(__name__)
 
 
 class EventGridWebhook:
@@ -43,7 +45,7 @@ class EventGridWebhook:
         outcomes = await asyncio.gather(*map(deliver, paths), return_exceptions=True)
         for path, outcome in zip(paths, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                _log.error("%s failed for %s", name, path, exc_info=outcome)
+                log.error("%s failed for %s\n%s", name, path, traceback_of(outcome))
         failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
         return web.Response(status=500 if failed else 202)  # Event Grid delivers again after a 500
 

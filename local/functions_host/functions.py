@@ -1,8 +1,8 @@
-"""What the host knows of one function of the app, in the terms of the Functions worker."""
+"""What the host knows about one function of the app."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,45 +18,27 @@ TRIGGERS = (HTTP_TRIGGER, BLOB_TRIGGER, ORCHESTRATION_TRIGGER, ACTIVITY_TRIGGER)
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One binding as the worker reports it to the host. `properties` has function.json's names, `%SETTING%` resolved.
-
-    `raw` says that the parameter is annotated `str` or `bytes`, and so gets the data without the library's type.
-    """
+    """One input binding. `properties` are function.json's, with `%SETTING%` resolved."""
 
     name: str
     type: str
     properties: Mapping[str, Any]
-    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedFunction:
-    """One function. `inputs` are its parameters, the trigger's first; `output` is the binding of its return value."""
+    """One function. `id` is the worker's name for it; `inputs` are its parameters' bindings."""
 
+    id: str
     name: str
-    call: Callable[..., Any]
-    is_async: bool
     trigger: Binding
     inputs: tuple[Binding, ...]
-    output: Binding | None
-    wants_context: bool
-    retry_policy: Mapping[str, Any] | None = None
-    directory: str = ""
 
     @property
     def durable_name(self) -> str:
         """The name by which orchestrations call it: the trigger may rename the function."""
-        renamed = self.trigger.properties.get("orchestration") or self.trigger.properties.get(
-            "activity"
-        )
-        return str(renamed or self.name)
-
-    @property
-    def returns_value(self) -> bool:
-        return self.output is not None or self.trigger.type in (
-            ORCHESTRATION_TRIGGER,
-            ACTIVITY_TRIGGER,
-        )
+        properties = self.trigger.properties
+        return str(properties.get("orchestration") or properties.get("activity") or self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +49,7 @@ class FunctionApp:
     disabled: tuple[str, ...] = ()
 
     def with_trigger(self, trigger: str) -> list[IndexedFunction]:
+        """Return the functions with this type of trigger."""
         return [
             function for function in self.functions.values() if function.trigger.type == trigger
         ]

@@ -1,4 +1,4 @@
-"""The Functions host as a whole: the app's functions, the task hub, the HTTP server and the blob triggers, put together."""
+"""The Functions host: the app's functions, the task hub, the HTTP server and blob triggers."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import asyncio
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from azure.functions.meta import Datum
 
 from local.functions_host.blobs import BlobRunner, BlobTrigger, blob_triggers
-from local.functions_host.data import encode
 from local.functions_host.durable.client import DurableClient
 from local.functions_host.durable.engine import Engine, Functions, Limits
 from local.functions_host.durable.store import Store, StoreError
@@ -25,16 +23,19 @@ from local.functions_host.errors import DataDirectoryInUse, HostError
 from local.functions_host.event_grid import EventGridWebhook
 from local.functions_host.functions import (
     ACTIVITY_TRIGGER,
+    HTTP_TRIGGER,
     ORCHESTRATION_TRIGGER,
     FunctionApp,
-    IndexedFunction,
 )
 from local.functions_host.indexing import load_app
 from local.functions_host.invocation import Invoker
 from local.functions_host.keys import Keys
+from local.functions_host.logs import invocations_in_records
 from local.functions_host.routes import Route, RouteTable
-from local.functions_host.server import HostServer, http_functions
+from local.functions_host.server import HostServer
 from local.functions_host.settings import HostSettings, read_host_json
+from local.functions_host.worker.messages import TypedData
+from local.functions_host.worker.worker import Worker, choose_worker
 from local.runtime.locks import FileLock
 from local.runtime.ports import LOOPBACK
 
@@ -42,102 +43,143 @@ LOCK_FILE = "host.lock"
 TASK_HUB_FILE = "taskhub.sqlite"
 STOP_SECONDS = 5.0  # for requests that are being answered
 DEFAULT_HUB = "TestHubName"
-_log = logging.getLogger("host")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningHost:
-    """A host that serves."""
+    """A host that serves. `worker` describes the worker that runs the functions."""
 
     url: str
     routes: tuple[Route, ...]
     keys: Keys
+    worker: str
 
 
 @asynccontextmanager
 async def serve(
     *, app_dir: Path, data_dir: Path, port: int, environment: Mapping[str, str]
 ) -> AsyncGenerator[RunningHost]:
-    """Serve the app in this folder on 127.0.0.1 while the context lasts. Raises HostError, and OSError for a taken port."""
+    """Serve the app in this folder on 127.0.0.1 while the context lasts.
+
+    The app's settings, `environment`, become this process's. Raises HostError, and OSError for a
+    taken port.
+    """
+    worker = choose_worker()
+    with _sole_use(data_dir), closing(worker):
+        settings = read_host_json(app_dir)
+        keys = Keys.load_or_create(data_dir)
+        app = await load_app(worker, app_dir, environment)
+        triggers = blob_triggers(list(app.functions.values()), environment)
+        with (
+            closing(_open_store(data_dir / TASK_HUB_FILE)) as store,
+            invocations_in_records(worker.invocation_id),
+        ):
+            host = _Host(app, triggers, settings, keys, store, worker)
+            async with host.serve(port) as running:
+                yield running
+
+
+class _Host:
+    """The parts of one host, connected. They know the host's URL only once it serves."""
+
+    def __init__(
+        self,
+        app: FunctionApp,
+        triggers: list[BlobTrigger],
+        settings: HostSettings,
+        keys: Keys,
+        store: Store,
+        worker: Worker,
+    ) -> None:
+        durable_task = settings.durable_task
+        self._settings = settings
+        self._keys = keys
+        self._rpc_path = f"/runtime/rpc/{secrets.token_urlsafe(24)}/"
+        self._links: Links | None = None
+        self._invoker = Invoker(
+            worker, settings.function_timeout, lambda: self._served().client_data()
+        )
+        store.default_version = str(durable_task.get("defaultVersion", ""))
+        functions = _durable_functions(app, self._invoker)
+        self._engine = Engine(store, functions, _limits(durable_task))
+        client = DurableClient(
+            store,
+            functions.orchestrators,
+            self._engine.wake,
+            replace_running=durable_task.get("overridableExistingInstanceStates") == "AnyState",
+        )
+        self._management = Webhooks(client, self._served)
+        slots = asyncio.Semaphore(settings.blob_parallelism)
+        self._triggers = triggers
+        self._runners = {
+            trigger.name: BlobRunner(trigger, self._invoker, slots, settings.poison_threshold)
+            for trigger in triggers
+        }
+        self._routes = RouteTable(app.with_trigger(HTTP_TRIGGER), settings.route_prefix)
+
+    @asynccontextmanager
+    async def serve(self, port: int) -> AsyncGenerator[RunningHost]:
+        """Listen, run the task hub and poll for blobs while the context lasts."""
+        server = web.AppRunner(self._web_app(), access_log=None, shutdown_timeout=STOP_SECONDS)
+        await server.setup()
+        background: list[asyncio.Task[None]] = []
+        try:
+            await web.TCPSite(server, LOOPBACK, port).start()
+            url = f"http://{LOOPBACK}:{server.addresses[0][1]}"
+            hub = str(self._settings.durable_task.get("hubName", DEFAULT_HUB))
+            self._links = Links(url, f"{url}{self._rpc_path}", hub, self._keys.system_key)
+            background += self._start_background()
+            yield RunningHost(url, self._routes.routes, self._keys, self._invoker.worker)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await server.cleanup()
+
+    def _web_app(self) -> web.Application:
+        pushed = {
+            trigger.name: self._runners[trigger.name].deliver
+            for trigger in self._triggers
+            if not trigger.is_polled
+        }
+        server = HostServer(
+            routes=self._routes,
+            invoker=self._invoker,
+            keys=self._keys,
+            management=self._management,
+            rpc_path=self._rpc_path,
+            events=EventGridWebhook(pushed),
+            blobs={name: runner.deliver for name, runner in self._runners.items()},
+        )
+        return server.app()
+
+    def _start_background(self) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self._engine.run(), name="durable engine")]
+        for trigger in self._triggers:
+            if trigger.is_polled:
+                polling = self._runners[trigger.name].poll()
+                tasks.append(asyncio.create_task(polling, name=f"blob trigger {trigger.name}"))
+        for task in tasks:
+            task.add_done_callback(_log_unexpected_end)
+        return tasks
+
+    def _served(self) -> Links:
+        assert self._links is not None, "nothing is invoked before the host serves"
+        return self._links
+
+
+@contextmanager
+def _sole_use(data_dir: Path) -> Generator[None]:
     lock = FileLock(data_dir / LOCK_FILE)
     if not lock.acquire(wait=False):
         raise DataDirectoryInUse(
-            f"another host works in {data_dir}: stop it, or choose another --data-dir"
+            f"another host uses {data_dir}: stop it, or choose another --data-dir"
         )
     try:
-        settings, keys = read_host_json(app_dir), Keys.load_or_create(data_dir)
-        app = load_app(app_dir, environment)
-        triggers = blob_triggers(list(app.functions.values()), environment)
-        store = _open_store(data_dir / TASK_HUB_FILE)
-        try:
-            async with _serve(app, triggers, settings, keys, store, port) as host:
-                yield host
-        finally:
-            store.close()
+        yield
     finally:
         lock.release()
-
-
-@asynccontextmanager
-async def _serve(
-    app: FunctionApp,
-    triggers: list[BlobTrigger],
-    settings: HostSettings,
-    keys: Keys,
-    store: Store,
-    port: int,
-) -> AsyncGenerator[RunningHost]:
-    rpc_path = f"/runtime/rpc/{secrets.token_urlsafe(24)}/"
-    links: list[Links] = []  # known once the port is
-    invoker = Invoker(settings.function_timeout, lambda: links[0].client_data())
-    functions = _durable_functions(app, invoker)
-    store.default_version = str(settings.durable_task.get("defaultVersion", ""))
-    engine = Engine(store, functions, _limits(settings.durable_task))
-    replace_running = settings.durable_task.get("overridableExistingInstanceStates") == "AnyState"
-    client = DurableClient(
-        store, functions.orchestrators, engine.wake, replace_running=replace_running
-    )
-    slots = asyncio.Semaphore(settings.blob_parallelism)
-    runners = {
-        trigger.name: BlobRunner(trigger, invoker, slots, settings.poison_threshold)
-        for trigger in triggers
-    }
-    pushed = {
-        trigger.name: runners[trigger.name].deliver for trigger in triggers if not trigger.is_polled
-    }
-    routes = RouteTable(http_functions(app.functions.values()), settings.route_prefix)
-    server = HostServer(
-        routes=routes,
-        invoker=invoker,
-        keys=keys,
-        management=Webhooks(client, lambda: links[0]),
-        rpc_path=rpc_path,
-        events=EventGridWebhook(pushed),
-        blobs={name: runner.deliver for name, runner in runners.items()},
-    )
-    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=STOP_SECONDS)
-    await runner.setup()
-    background: list[asyncio.Task[None]] = []
-    try:
-        await web.TCPSite(runner, LOOPBACK, port).start()
-        url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-        hub = str(settings.durable_task.get("hubName", DEFAULT_HUB))
-        links.append(Links(url, f"{url}{rpc_path}", hub, keys.system_key))
-        background.append(asyncio.create_task(engine.run(), name="durable engine"))
-        background += [
-            asyncio.create_task(runners[trigger.name].poll(), name=f"blob trigger {trigger.name}")
-            for trigger in triggers
-            if trigger.is_polled
-        ]
-        for task in background:
-            task.add_done_callback(_report)
-        yield RunningHost(url, routes.routes, keys)
-    finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        await runner.cleanup()
-        invoker.close()
 
 
 def _open_store(path: Path) -> Store:
@@ -152,20 +194,22 @@ def _open_store(path: Path) -> Store:
 
 
 def _durable_functions(app: FunctionApp, invoker: Invoker) -> Functions:
-    orchestrators = {one.durable_name: one for one in app.with_trigger(ORCHESTRATION_TRIGGER)}
-    activities = {one.durable_name: one for one in app.with_trigger(ACTIVITY_TRIGGER)}
+    orchestrators = {
+        function.durable_name: function for function in app.with_trigger(ORCHESTRATION_TRIGGER)
+    }
+    activities = {
+        function.durable_name: function for function in app.with_trigger(ACTIVITY_TRIGGER)
+    }
 
     async def orchestrate(name: str, context: str) -> str:
-        return str(
-            await invoker.invoke(
-                orchestrators[name], Datum(context, "string"), reason="orchestration"
-            )
-        )
+        data = TypedData(string=context)
+        result = await invoker.invoke(orchestrators[name], data, reason="orchestration")
+        return str(result.value if result else None)
 
     async def act(name: str, input_: Any) -> str:
-        function: IndexedFunction = activities[name]
-        result = await invoker.invoke(function, Datum(input_, "string"), reason="activity")
-        return str(encode(ACTIVITY_TRIGGER, result).value)
+        data = TypedData(string=input_)
+        result = await invoker.invoke(activities[name], data, reason="activity")
+        return str(result.value) if result else "null"
 
     return Functions(
         orchestrators=frozenset(orchestrators),
@@ -185,7 +229,7 @@ def _limits(durable_task: Mapping[str, Any]) -> Limits:
     )
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    """A part of the host that ends by itself is a bug: say so."""
+def _log_unexpected_end(task: asyncio.Task[None]) -> None:
+    """Log a part of the host that ends by itself: that is a bug."""
     if not task.cancelled() and (error := task.exception()):
-        _log.critical("%s has stopped", task.get_name(), exc_info=error)
+        log.critical("%s has stopped", task.get_name(), exc_info=error)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -15,7 +16,8 @@ import aiohttp
 
 from local.functions_host.functions import FunctionApp
 from local.functions_host.host import RunningHost, serve
-from local.functions_host.indexing import MODULE, load_app
+from local.functions_host.indexing import load_app
+from local.functions_host.worker.worker import MODULE, choose_worker
 
 HEADER = """
 import azure.functions as func
@@ -39,23 +41,34 @@ def write_app(
 def index(
     folder: Path, code: str, settings: Mapping[str, str] | None = None, *, header: str = HEADER
 ) -> FunctionApp:
-    """The app of this code as the host reads it, with these app settings."""
+    """Return the app of this code as the host reads it, with these app settings."""
     write_app(folder, code, header=header)
-    with imports_of_its_own():
-        return load_app(folder, settings or {})
+    return index_folder(folder, settings)
+
+
+def index_folder(folder: Path, settings: Mapping[str, str] | None = None) -> FunctionApp:
+    """Return the app in this folder as the host reads it, with these app settings."""
+    with process_restored(), closing(choose_worker()) as worker:
+        return asyncio.run(load_app(worker, folder, {**os.environ, **(settings or {})}))
 
 
 @contextmanager
-def imports_of_its_own() -> Generator[None]:
-    """What the block imports as `function_app` is forgotten after it, so that each test has an app of its own."""
-    path, own = list(sys.path), sys.modules.pop(MODULE, None)
+def process_restored() -> Generator[None]:
+    """Undo what a worker does to its process: environment, working directory, imported app."""
+    path = list(sys.path)
+    environment = dict(os.environ)
+    folder = Path.cwd()
+    imported = sys.modules.pop(MODULE, None)
     try:
         yield
     finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
         sys.path[:] = path
         sys.modules.pop(MODULE, None)
-        if own is not None:
-            sys.modules[MODULE] = own
+        if imported is not None:
+            sys.modules[MODULE] = imported
 
 
 class ServedApp:
@@ -86,9 +99,10 @@ async def served(
 ) -> AsyncGenerator[ServedApp]:
     """Serve this code from `folder` / app, with its keys and task hub in `folder` / data. May be repeated."""
     app_dir = write_app(folder / "app", code, host_json=host_json)
-    with imports_of_its_own():
+    environment = {**os.environ, **(settings or {})}
+    with process_restored():
         async with serve(
-            app_dir=app_dir, data_dir=folder / "data", port=0, environment=settings or {}
+            app_dir=app_dir, data_dir=folder / "data", port=0, environment=environment
         ) as host:
             app: Any = sys.modules[MODULE]
             async with aiohttp.ClientSession(

@@ -21,12 +21,12 @@ from local.functions_host.durable.episodes import Decision, context_json, decide
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
 from local.functions_host.durable.replay import Command
 from local.functions_host.durable.store import Activity, Instance, Message, Parent, Store, Taken
-from local.functions_host.errors import FunctionTimeout
+from local.functions_host.errors import FunctionFailed, FunctionTimeout, traceback_of
 
 MAX_PAUSE_SECONDS = 3600.0  # of the dispatcher; a timer that is due later is looked at again then
 MAX_REST_SECONDS = 1.0
 BROKEN_SECONDS = 1.0  # until an episode that broke (a full disk, say) is tried again
-_log = logging.getLogger("host.durable")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Engine:
                 try:
                     await self._dispatch()
                 except sqlite3.Error:
-                    _log.exception("the task hub could not be read; it is tried again")
+                    log.exception("the task hub could not be read; it is tried again")
                     await asyncio.sleep(BROKEN_SECONDS)
         finally:
             for task in [*self._tasks]:
@@ -131,7 +131,7 @@ class Engine:
         self._tasks.discard(task)
         self._working.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            _log.error("%s broke", task.get_name(), exc_info=error)
+            log.error("%s broke", task.get_name(), exc_info=error)
         self.wake()
 
     # activities
@@ -143,7 +143,7 @@ class Engine:
                 self._store.end_activity(activity, outcome)
                 return
             except Exception:  # a full disk, say; what was done is not to be lost, nor done again
-                _log.exception(
+                log.exception(
                     "the end of activity %s of %s was not written",
                     activity.name,
                     activity.instance_id,
@@ -157,20 +157,17 @@ class Engine:
             result = await self._functions.act(activity.name, activity.input)
         except Exception as error:  # whatever an activity raises is its outcome
             level = logging.WARNING if isinstance(error, FunctionTimeout) else logging.INFO
-            _log.log(
-                level,
-                "activity %s of %s failed",
-                activity.name,
-                activity.instance_id,
-                exc_info=error,
+            trace = traceback_of(error)
+            log.log(
+                level, "activity %s of %s failed\n%s", activity.name, activity.instance_id, trace
             )
-            reason = f"Activity function '{activity.name}' failed:  {type(error).__name__}: {error}"
+            problem = _problem(error)
             return event(
                 Kind.TASK_FAILED,
                 _now(),
                 TaskScheduledId=activity.task_id,
-                Reason=reason,
-                Details=type(error).__name__,
+                Reason=f"Activity function '{activity.name}' failed:  {problem}",
+                Details=problem.partition(":")[0],
             )
         return event(Kind.TASK_COMPLETED, _now(), TaskScheduledId=activity.task_id, Result=result)
 
@@ -183,7 +180,7 @@ class Engine:
             if taken is not None:
                 await self._take_in(taken)
         except Exception:
-            _log.exception("an episode of %s broke; it is tried again", instance_id)
+            log.exception("an episode of %s broke; it is tried again", instance_id)
             await asyncio.sleep(BROKEN_SECONDS)
         finally:
             self._busy.discard(instance_id)
@@ -224,13 +221,13 @@ class Engine:
         except Exception as error:
             state = read_answer(error)
             if state is None:
-                _log.warning(
-                    "orchestrator %s (%s) could not be run",
+                log.warning(
+                    "orchestrator %s (%s) could not be run\n%s",
                     instance.name,
                     instance.instance_id,
-                    exc_info=error,
+                    traceback_of(error),
                 )
-                return Decision(error=f"{type(error).__name__}: {error}")
+                return Decision(error=_problem(error))
             return decide(state, history)
 
     def _obey(self, taken: Taken, control: Event) -> None:
@@ -279,7 +276,7 @@ class _Recording:
             self._continue_as_new(decision.continue_with)
         elif decision.error is not None:
             failure = f"Orchestrator function '{self._instance.name}' failed: {decision.error}"
-            _log.warning("%s (%s)", failure, self._instance.instance_id)
+            log.warning("%s (%s)", failure, self._instance.instance_id)
             self.end(Status.FAILED, failure)
         else:
             for command in decision.commands:
@@ -479,6 +476,11 @@ def _control(taken: Taken) -> Event | None:
 
 def _no_function(name: str, kind: str) -> str:
     return f"the function '{name}' doesn't exist, is disabled, or is not an {kind} function"
+
+
+def _problem(error: Exception) -> str:
+    """Return the exception's class and message; the worker's report begins with the class."""
+    return str(error) if isinstance(error, FunctionFailed) else f"{type(error).__name__}: {error}"
 
 
 def _now() -> datetime:

@@ -45,15 +45,7 @@ def test_what_is_no_path_of_blobs_is_a_value_error(path: str) -> None:
 
 def _function(name: str, **properties: Any) -> IndexedFunction:
     trigger = Binding("data", BLOB_TRIGGER, properties)
-    return IndexedFunction(
-        name=name,
-        call=print,
-        is_async=False,
-        trigger=trigger,
-        inputs=(trigger,),
-        output=None,
-        wants_context=False,
-    )
+    return IndexedFunction(id=name, name=name, trigger=trigger, inputs=(trigger,))
 
 
 def test_the_connection_is_an_app_setting_and_azures_own_by_default() -> None:

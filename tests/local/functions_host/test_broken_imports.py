@@ -30,7 +30,7 @@ def test_the_traceback_begins_in_the_app_and_ends_with_the_error(tmp_path: Path)
 
 def test_a_module_that_is_not_installed_is_named(tmp_path: Path) -> None:
     text = _told(tmp_path, "import not_installed_anywhere\n")
-    assert text.endswith("ModuleNotFoundError: No module named 'not_installed_anywhere'")
+    assert "\nModuleNotFoundError: No module named 'not_installed_anywhere'" in text
 
 
 def test_a_syntax_error_is_shown_with_its_line(tmp_path: Path) -> None:

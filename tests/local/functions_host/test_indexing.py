@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.functions_host.errors import IndexingError
-from local.functions_host.functions import BLOB_TRIGGER, HTTP_OUTPUT, HTTP_TRIGGER
-from local.functions_host.indexing import load_app
-from tests.support.functions_host import HEADER, index, write_app
+from local.functions_host.functions import BLOB_TRIGGER, HTTP_TRIGGER
+from tests.support.functions_host import HEADER, index, index_folder, write_app
 
 ROUTE = """
 @app.route("hello/%PLACE%", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -27,16 +26,12 @@ def test_a_function_is_read_with_its_bindings(tmp_path: Path) -> None:
     assert (hello.trigger.name, hello.trigger.type) == ("req", HTTP_TRIGGER)
     assert hello.trigger.properties["route"] == "hello/world"
     assert [binding.name for binding in hello.inputs] == ["req"]
-    assert hello.output is not None
-    assert hello.output.type == HTTP_OUTPUT
-    assert (hello.wants_context, hello.is_async, hello.directory) == (True, False, str(tmp_path))
 
 
 def test_settings_are_resolved_in_the_path_of_a_blob_trigger(tmp_path: Path) -> None:
     app = index(tmp_path, BLOB, {"CONTAINER": "uploads"})
     (arrived,) = app.with_trigger(BLOB_TRIGGER)
     assert arrived.trigger.properties["path"] == "uploads/in/{name}.txt"
-    assert (arrived.is_async, arrived.output) == (True, None)
 
 
 def test_functions_of_a_blueprint_count(tmp_path: Path) -> None:
@@ -89,16 +84,16 @@ def test_a_folder_without_the_module_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         IndexingError, match=r"has no function_app\.py: choose the app's folder with --app-dir"
     ):
-        load_app(tmp_path, {})
+        index_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("import azure.functions as func\n", "has no function app at its top level"),
+        ("import azure.functions as func\n", "find top level function app instances"),
         (
             f"{HEADER}second = func.FunctionApp()\n",
-            "more than one function app at its top level: app, second",
+            "More than one FunctionApp or other top level function app instances",
         ),
     ],
 )

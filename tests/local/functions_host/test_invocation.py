@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from pathlib import Path
 
 import pytest
 
+from local.functions_host import invocation
 from tests.support.functions_host import served, until
 
 THREADS = """
@@ -49,6 +51,22 @@ SLOW = """
     @app.route("quick")
     async def quick(req: func.HttpRequest) -> str:
         return "in time"
+    """
+
+LOGGING = """
+    import logging
+
+    log = logging.getLogger("app")
+
+    @app.route("on-a-thread")
+    def on_a_thread(req: func.HttpRequest, context: func.Context) -> str:
+        log.warning("of a function")
+        return context.invocation_id
+
+    @app.route("on-the-loop")
+    async def on_the_loop(req: func.HttpRequest, context: func.Context) -> str:
+        log.warning("of a function")
+        return context.invocation_id
     """
 
 CONTEXT = """
@@ -109,11 +127,41 @@ async def test_each_invocation_has_a_context_of_its_own(tmp_path: Path) -> None:
 async def test_an_invocation_is_logged_with_its_outcome(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "host.invocation")
+    caplog.set_level("INFO", invocation.log.name)
     async with served(tmp_path, CONTEXT + THREADS.replace("GATE.wait(10)", "1 / 0")) as app:
         await app.get("/api/x")
         await app.get("/api/blocking")
-    lines = [record.getMessage() for record in caplog.records if record.name == "host.invocation"]
+    lines = [record.getMessage() for record in caplog.records if record.name == invocation.log.name]
     assert lines[0] == f"executing in_context (GET /api/x, id {app.calls[0].invocation_id})"
     assert lines[1].startswith("executed in_context (succeeded, ")
     assert lines[3].startswith("executed blocking (failed: ZeroDivisionError, ")
+
+
+@pytest.mark.parametrize("name", ["on-a-thread", "on-the-loop"])
+async def test_a_log_record_of_a_function_carries_its_invocation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    async with served(tmp_path, LOGGING) as app:
+        _, first = await app.get(f"/api/{name}")
+        _, second = await app.get(f"/api/{name}")
+        logging.getLogger("app").warning("of nobody")
+    marks = [getattr(record, "invocation", None) for record in caplog.records[-3:]]
+    assert marks == [f" [invocation {first}]", f" [invocation {second}]", ""]
+
+
+async def test_the_app_sees_its_settings_and_runs_in_its_folder(tmp_path: Path) -> None:
+    code = """
+        import os
+
+        CALLS.append((os.environ["PLACE"], os.getcwd()))
+
+        @app.route("place")
+        def place(req: func.HttpRequest) -> str:
+            CALLS.append((os.environ["PLACE"], os.getcwd()))
+            return ""
+        """
+    async with served(tmp_path, code, {"PLACE": "here"}) as app:
+        await app.get("/api/place")
+    (place, _), in_function = app.calls
+    assert place == "here"
+    assert in_function == ("here", str(tmp_path / "app"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -84,29 +85,29 @@ def test_every_problem_is_told_in_one_message(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signature", "reason"),
+    ("signature", "culprit"),
     [
-        ("req, other", "has parameters without a binding: other"),
-        ("request", "has parameters without a binding: request"),
-        ("", "has bindings without a parameter: req"),
-        (
-            "req: dict[str, Any]",
-            "annotated dict[str, typing.Any]: Azure's worker takes plain classes alone",
-        ),
-        ("req: func.HttpRequest | None", "Azure's worker takes plain classes alone"),
-        ("req: Optional[func.HttpRequest]", "Azure's worker takes plain classes alone"),
-        ("req: str", "annotated str, which httpTrigger does not give"),
-        ("req: 'Nowhere'", "has an annotation that does not exist at run time: name 'Nowhere'"),
-        ("req, context: str", "`context` that is not annotated azure.functions.Context"),
+        ("req, other", "'?other"),
+        ("request", "'?request"),
+        ("", "'?req"),
+        ("req: dict[str, Any]", "req.*dict\\[str, typing.Any\\]"),
+        ("req: func.HttpRequest | None", "req.*HttpRequest"),
+        ("req: Optional[func.HttpRequest]", "req.*HttpRequest"),
+        ("req: int", "req.*int"),
+        ("req, context: str", "context"),
     ],
 )
-def test_parameters_that_azures_worker_would_refuse_are_refused(
-    tmp_path: Path, signature: str, reason: str
+def test_parameters_that_azures_worker_refuses_are_refused(
+    tmp_path: Path, signature: str, culprit: str
 ) -> None:
     code = f'@app.route("x")\ndef wrong({signature}) -> str:\n    return ""\n'
     problem = _refusal(tmp_path, code)
-    assert problem.startswith("function wrong has ")
-    assert reason in problem
+    assert re.search(f"cannot load the wrong function: .*{culprit}", problem)
+
+
+def test_an_annotation_that_does_not_exist_at_run_time_is_refused(tmp_path: Path) -> None:
+    code = '@app.route("x")\ndef wrong(req: "Nowhere") -> str:\n    return ""\n'
+    assert "name 'Nowhere' is not defined" in _refusal(tmp_path, code)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,9 @@ def test_parameters_that_azures_worker_would_refuse_are_refused(
 )
 def test_an_http_function_returns_a_response_or_text(tmp_path: Path, annotation: str) -> None:
     code = f'@app.route("x")\ndef wrong(req: func.HttpRequest) -> {annotation}: ...\n'
-    problem = _refusal(tmp_path, code)
-    assert problem.startswith("function wrong is annotated to return ")
+    assert re.search(
+        "cannot load the wrong function: .*return annotation", _refusal(tmp_path, code)
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,4 +144,5 @@ def test_an_activity_may_take_and_return_what_azures_worker_takes(tmp_path: Path
 
 def test_an_activity_with_a_subscripted_dict_is_refused_as_in_azure(tmp_path: Path) -> None:
     code = '@app.activity_trigger(input_name="payload")\ndef wrong(payload: dict[str, Any]) -> None: ...\n'
-    assert "payload annotated dict[str, typing.Any]" in _refusal(tmp_path, code)
+    problem = _refusal(tmp_path, code)
+    assert re.search(r"cannot load the wrong function: .*payload.*dict\[str, typing.Any\]", problem)

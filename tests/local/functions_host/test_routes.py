@@ -13,15 +13,7 @@ from local.functions_host.routes import RouteTable
 
 def _function(name: str, **properties: Any) -> IndexedFunction:
     trigger = Binding("req", HTTP_TRIGGER, properties)
-    return IndexedFunction(
-        name=name,
-        call=print,
-        is_async=False,
-        trigger=trigger,
-        inputs=(trigger,),
-        output=None,
-        wants_context=False,
-    )
+    return IndexedFunction(id=name, name=name, trigger=trigger, inputs=(trigger,))
 
 
 def _found(table: RouteTable, method: str, path: str) -> tuple[str, dict[str, str]] | None:
@@ -60,34 +52,41 @@ def test_two_functions_may_share_a_path_by_method() -> None:
     assert _found(RouteTable(functions, ""), "post", "runs") == ("start", {})
 
 
-def test_the_more_specific_route_answers_whatever_the_order_of_definition() -> None:
+def test_a_literal_answers_before_a_placeholder_whatever_the_order_of_definition() -> None:
     functions = [
-        _function(route, route=route)
-        for route in ("{*all}", "runs/{id}", "runs/{id:int}", "runs/latest")
+        _function(route, route=route) for route in ("{kind}/latest", "runs/{id}", "runs/latest")
     ]
     table = RouteTable(functions, "")
-    assert [
-        _found(table, "GET", path) for path in ("runs/latest", "runs/7", "runs/x", "runs/x/y")
-    ] == [
+    matches = [_found(table, "GET", path) for path in ("runs/latest", "runs/7", "jobs/latest")]
+    assert matches == [
         ("runs/latest", {}),
-        ("runs/{id:int}", {"id": "7"}),
-        ("runs/{id}", {"id": "x"}),
-        ("{*all}", {"all": "runs/x/y"}),
+        ("runs/{id}", {"id": "7"}),
+        ("{kind}/latest", {"kind": "jobs"}),
     ]
 
 
-def test_a_route_that_cannot_be_served_is_refused_with_the_name_of_its_function() -> None:
-    with pytest.raises(
-        IndexingError, match=r"function broken has a route that cannot be served: .*braces"
-    ):
-        RouteTable([_function("broken", route="runs/{id")], "api")
+def test_a_placeholder_is_one_decoded_segment_and_literals_match_in_any_case() -> None:
+    table = RouteTable([_function("status", route="runs/{id}")], "api")
+    assert _found(table, "GET", "API/Runs/a%2Fb%20c/") == ("status", {"id": "a/b c"})
+    assert _found(table, "GET", "api/runs/a/b") is None
+    assert _found(table, "GET", "api/runs//") is None
 
 
-def test_all_routes_that_cannot_be_served_are_told_at_once() -> None:
+@pytest.mark.parametrize(
+    "segment",
+    ["{id", "id}", "{id:int}", "{id?}", "{id=1}", "{*rest}", "{}", "v{id}", "{a}-{b}", "{1x}"],
+)
+def test_whatever_is_no_literal_and_no_placeholder_is_refused(segment: str) -> None:
+    message = r"function broken has a route that this host cannot serve: .* must be a literal or"
+    with pytest.raises(IndexingError, match=message):
+        RouteTable([_function("broken", route=f"runs/{segment}")], "api")
+
+
+def test_all_routes_that_cannot_be_served_are_refused_at_once() -> None:
     functions = [
         _function("one", route="{"),
         _function("fine", route="x"),
-        _function("two", route="{id:nope}"),
+        _function("two", route="{id}/{ID}"),
     ]
     with pytest.raises(IndexingError, match=r"(?s)function one .*function two ") as refused:
         RouteTable(functions, "api")
@@ -96,6 +95,6 @@ def test_all_routes_that_cannot_be_served_are_told_at_once() -> None:
 
 def test_routes_are_announced_with_their_methods() -> None:
     table = RouteTable(
-        [_function("a", route="a", methods=["GET", "POST"]), _function("b", route="b/{x?}")], "api"
+        [_function("a", route="a", methods=["GET", "POST"]), _function("b", route="b/{x}")], "api"
     )
-    assert list(map(str, table.routes)) == ["[GET,POST] /api/a", "[any] /api/b/{x?}"]
+    assert list(map(str, table.routes)) == ["[GET,POST] /api/a", "[any] /api/b/{x}"]

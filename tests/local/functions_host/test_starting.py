@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,12 +14,12 @@ from local.functions_host.errors import DataDirectoryInUse, HostError, IndexingE
 from local.functions_host.host import LOCK_FILE, serve
 from local.functions_host.keys import FILE_NAME
 from local.runtime.ports import LOOPBACK
-from tests.support.functions_host import imports_of_its_own, served, write_app
+from tests.support.functions_host import process_restored, served, write_app
 
 
 async def _cannot_serve(app_dir: Path, data_dir: Path, port: int = 0) -> None:
-    with imports_of_its_own():
-        async with serve(app_dir=app_dir, data_dir=data_dir, port=port, environment={}):
+    with process_restored():
+        async with serve(app_dir=app_dir, data_dir=data_dir, port=port, environment=os.environ):
             raise AssertionError("it serves")
 
 
@@ -68,7 +69,7 @@ async def test_a_taken_port_is_an_os_error_and_frees_the_data_directory(tmp_path
         ("import not_installed_anywhere\n", "not_installed_anywhere"),
         (
             '@app.route("{id")\ndef f(req: func.HttpRequest) -> str: ...\n',
-            "f has a route that cannot be served",
+            "f has a route that this host cannot serve",
         ),
         (
             '@app.blob_trigger(arg_name="x", path="c/{n}", connection="NONE")\ndef f(x: func.InputStream): ...\n',
