@@ -22,7 +22,7 @@ from local.functions_host.keys import FILE_NAME
 REPOSITORY = Path(__file__).parents[2]
 APP = Path(__file__).with_name("durable_app")
 ANNOUNCEMENT = "Functions host at "
-PATIENCE = 30.0
+PATIENCE = 60.0
 LOOK_SECONDS = 0.02
 TERMINAL = ("Completed", "Failed", "Terminated")
 Links = dict[str, str]

@@ -25,7 +25,7 @@ import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 CALLS = []
 """
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def write_app(
