@@ -13,8 +13,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-from local.bootstrap import ROOT, Environment
-from local.bootstrap.install import base_python
+from local.bootstrap import ROOT
+from local.bootstrap.environment import Environment
+from local.bootstrap.interpreters import base_python
 from local.runtime.locks import FileLock
 
 PEERS = ("curator", "distilabel")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from local.bootstrap import Environment, Installer
+from local.bootstrap.environment import Environment
+from local.bootstrap.install import Installer
 from local.runtime.locks import FileLock
 
 REQUIREMENTS = "# compiled\ntiny==1.0\nother==2.0\n"

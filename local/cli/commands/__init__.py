@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from local.bootstrap import ensure_environment
+from local.bootstrap.entry import ensure_environment
 from local.cli.commands.arguments import parse
 from local.runtime.failures import LocalError
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from local.bootstrap import ROOT
-from local.bootstrap.pins import REMEDY, check_pins
+from local.bootstrap.pins import ADVICE, check_pins
 
 # Most of the time is spent waiting for processes and timers: three at a time take 40 % of the time on 2 cores.
 SIDE_BY_SIDE = [
@@ -92,5 +92,5 @@ def _passes(module: str, *arguments: str) -> bool:
 def _pins_fit() -> bool:
     problems = check_pins(ROOT)
     for problem in problems:
-        print(f"{problem}: {REMEDY}")
+        print(f"{problem}: {ADVICE}")
     return not problems

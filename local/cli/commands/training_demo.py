@@ -20,7 +20,8 @@ from azure.storage.blob import BlobServiceClient
 from rich.console import Console
 from rich.table import Table
 
-from local.bootstrap import ROOT, InstallFailed
+from local.bootstrap import ROOT
+from local.bootstrap.install import InstallFailed
 from local.bootstrap.training import TrainingEnvironment
 from local.cli.display import RunsDisplay
 from local.cli.following import follow

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.bootstrap import Environment
-from local.bootstrap.install import base_python
+from local.bootstrap.environment import Environment
+from local.bootstrap.interpreters import base_python
 from tests.support.checkout import site_packages, small_checkout
 
 REPOSITORY = Path(__file__).parents[3]

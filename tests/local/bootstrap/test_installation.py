@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from local.bootstrap import Environment, Installer, InstallFailed, bring_up_to_date
-from local.bootstrap.install import ANY_REMEDY, REMEDIES, explain_failure, run_program
+from local.bootstrap.entry import bring_up_to_date
+from local.bootstrap.environment import Environment
+from local.bootstrap.install import (
+    ADVICE,
+    GENERAL_ADVICE,
+    Installer,
+    InstallFailed,
+    explain_failure,
+    run_program,
+)
 from local.runtime.locks import FileLock
 from tests.support.checkout import REQUIREMENTS, StandIns, install, site_packages, small_checkout
 from tests.support.polling import wait_for
@@ -116,7 +124,7 @@ def test_rebuilding_removes_the_old_environment_but_not_what_a_link_points_at(
     assert environment.repair() is None
 
 
-@pytest.mark.parametrize(("sign", "remedy"), [*REMEDIES, ("something else", ANY_REMEDY)])
+@pytest.mark.parametrize(("sign", "remedy"), [*ADVICE.items(), ("something else", GENERAL_ADVICE)])
 def test_a_known_cause_gets_its_remedy(tmp_path: Path, sign: str, remedy: str) -> None:
     log = tmp_path / "install.log"
     log.write_text("\n".join([f"line {number}" for number in range(100)] + [f"x {sign} y"]))

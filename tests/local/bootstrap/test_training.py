@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from local.bootstrap import InstallFailed
+from local.bootstrap.install import InstallFailed
 from local.bootstrap.training import CPU_BUILD, CPU_INDEX, TrainingEnvironment
 from local.runtime.locks import FileLock
 

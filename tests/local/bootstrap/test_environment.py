@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bootstrap import Environment
+from local.bootstrap.environment import Environment
 from tests.support.checkout import REQUIREMENTS, install, site_packages, small_checkout
 
 Damage = Callable[[Environment], object]
