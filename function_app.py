@@ -33,6 +33,7 @@ from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
 from shared.core import settings
 from shared.core.errors import DistillationError, NotFound, PermanentError
 from shared.core.ids import finetuning_id, parts_of
+from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
 from shared.core.storage_account import open_storage
 from shared.report.model import report_of
@@ -44,6 +45,7 @@ from shared.runs.resume import check_changes, next_round
 from shared.runs.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
 from shared.spec.models import MAX_STUDENTS, parse_parallel_shards, parse_spec
 
+quieten_azure_sdks()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 orchestrations = (run, scanning, generation, finetuning)
 for part in (

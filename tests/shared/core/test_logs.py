@@ -1,0 +1,36 @@
+"""Application Insights gets the app's records, not a record for each request of the Azure SDKs."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from local.bootstrap import ROOT
+from shared.core.logs import quieten_azure_sdks
+
+HTTP_LOGGER = "azure.core.pipeline.policies.http_logging_policy"
+
+
+def test_importing_the_app_silences_the_requests_of_the_sdks_and_nothing_else() -> None:
+    code = f"""
+import logging
+logging.basicConfig(level=logging.INFO)
+import function_app
+for name in ({HTTP_LOGGER!r}, "shared.generation.shard"):
+    print(logging.getLogger(name).isEnabledFor(logging.INFO))
+    print(logging.getLogger(name).isEnabledFor(logging.WARNING))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["False", "True", "True", "True"]
+
+
+def test_a_level_that_somebody_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    azure_logger = logging.getLogger("azure")
+    monkeypatch.setattr(azure_logger, "level", logging.DEBUG)
+    quieten_azure_sdks()
+    assert azure_logger.level == logging.DEBUG
