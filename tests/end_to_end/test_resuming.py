@@ -12,39 +12,11 @@ from tests.support.app import App, jsonl, sums
 SLOW: dict[str, Any] = {"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 20}}
 
 
-def upload(app: App, name: str, content: bytes) -> str:
-    """The path of a dataset that starts no run by itself."""
-    path = f"shared/{name}.jsonl"
-    with app.storage() as storage:
-        storage.get_blob_client("datasets", path).upload_blob(content, overwrite=True)
-    return f"datasets/{path}"
-
-
-def start(app: App, name: str, content: bytes, **spec: Any) -> str:
-    body = {"task": "math", "name": name, "train": upload(app, name, content), **spec}
-    status, started, _ = app.ask("POST", "/api/runs", body)
-    assert status == 202, started
-    return started["id"]
-
-
-def resume(app: App, run_id: str, **changes: Any) -> dict[str, Any]:
-    status, view, headers = app.ask("POST", f"/api/runs/{run_id}/resume", changes or None)
-    assert (status, headers["Location"]) == (202, view["links"]["self"]), view
-    return view
-
-
-def journal_records(app: App, run_id: str) -> list[dict[str, Any]]:
-    with app.storage() as storage:
-        runs = storage.get_container_client("runs")
-        names = [blob.name for blob in runs.list_blobs(name_starts_with=f"{run_id}/shards/")]
-        return [record for name in names for record in jsonl(runs.download_blob(name).readall())]
-
-
 def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(
     app: App, tmp_path: Path
 ) -> None:
     rows = sums(60, 100_000)
-    run_id = start(app, "stopped", rows, **SLOW, holdout={"fraction": 0.2})
+    run_id = app.start("stopped", rows, **SLOW, holdout={"fraction": 0.2})
     app.wait(
         run_id, lambda view: view["stage"] == "generate" and view["splits"]["train"]["done"] > 0
     )
@@ -52,11 +24,11 @@ def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(
     assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
     stopped = app.ended(run_id)
     assert (stopped["status"], stopped["splits"]["train"]["done"] < 60) == ("cancelled", True)
-    before = {record["line"]: record for record in journal_records(app, run_id)}
-    resume(app, run_id, teacher={"concurrency": 32})
+    before = {record["line"]: record for record in app.journal_records(run_id)}
+    app.resume(run_id, teacher={"concurrency": 32})
     view = app.ended(run_id)
     assert (view["status"], view["report"]["round"]) == ("completed", 1)
-    after = journal_records(app, run_id)
+    after = app.journal_records(run_id)
     assert view["requests"] == sum(record["requests"] for record in after)
     assert sorted(record["line"] for record in after) == list(range(1, 61))
     assert [record for record in after if record["line"] in before] == list(before.values())
@@ -72,7 +44,7 @@ def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(
 
 
 def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(app: App) -> None:
-    run_id = start(app, "twice", sums(45, 101_000) + b"{\n")
+    run_id = app.start("twice", sums(45, 101_000) + b"{\n")
     view = app.ended(run_id)
     assert view["status"] == "completed"
     assert [(line["reason"], line["rows"]) for line in view["report"]["reasons"]] == [
@@ -81,7 +53,7 @@ def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(a
     assert view["report"]["datasets"]["train"]["other_answers"] == 45 - 20
     assert view["report"]["outputs"]["train"]["lines"] == 45
     dataset = app.read(run_id, "train.jsonl")
-    resume(app, run_id, student={"hyperparameters": {"num_train_epochs": 2}})
+    app.resume(run_id, student={"hyperparameters": {"num_train_epochs": 2}})
     again = app.ended(run_id)
     assert (again["status"], again["finetune"]["job"]) == ("completed", f"{run_id}-2")
     assert (again["requests"], app.read(run_id, "train.jsonl")) == (view["requests"], dataset)
@@ -90,20 +62,20 @@ def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(a
 def test_a_run_over_its_budget_ends_before_the_teacher_is_asked_and_goes_on_with_a_higher_one(
     app: App,
 ) -> None:
-    run_id = start(app, "dear", sums(45, 102_000), budget={"max_requests": 5, "max_tokens": 10})
+    run_id = app.start("dear", sums(45, 102_000), budget={"max_requests": 5, "max_tokens": 10})
     view = app.ended(run_id)
     assert (view["status"], view["error"]["code"], view["requests"]) == ("failed", "budget", 0)
     assert [problem["where"] for problem in view["error"]["details"]] == [
         "budget.max_requests",
         "budget.max_tokens",
     ]
-    resume(app, run_id, budget={"max_requests": 5000, "max_tokens": 500_000})
+    app.resume(run_id, budget={"max_requests": 5000, "max_tokens": 500_000})
     assert app.ended(run_id)["status"] == "completed"
 
 
 def test_what_cannot_be_resumed_is_told_with_every_problem(app: App) -> None:
     assert app.ask("POST", "/api/runs/math-nothing-0123456789ab/resume")[0] == 404
-    run_id = start(app, "refused", sums(2, 103_000))
+    run_id = app.start("refused", sums(2, 103_000))
     app.ended(run_id)
     refused: list[tuple[Any, set[str]]] = [
         ({"prompt": {"chain_of_thought": True}, "train": "datasets/x.jsonl"}, {"prompt", "train"}),
@@ -123,7 +95,7 @@ def test_what_cannot_be_resumed_is_told_with_every_problem(app: App) -> None:
 
 
 def test_a_dry_run_tells_what_a_run_would_find_and_starts_none(app: App) -> None:
-    train = upload(app, "tried", sums(5, 104_000) + b"{\n")
+    train = app.put("tried", sums(5, 104_000) + b"{\n")
     prices = {"prompt_price": 2, "completion_price": 8}
     body: dict[str, Any] = {"task": "math", "name": "tried", "train": train, "budget": prices}
     status, found, _ = app.ask("POST", "/api/runs?dry_run=true", body)
@@ -141,7 +113,7 @@ def test_a_dry_run_tells_what_a_run_would_find_and_starts_none(app: App) -> None
 
 
 def test_a_dry_run_that_may_not_have_been_meant_as_one_starts_no_run(app: App) -> None:
-    body = {"task": "math", "name": "doubtful", "train": upload(app, "doubtful", sums(2, 105_000))}
+    body = {"task": "math", "name": "doubtful", "train": app.put("doubtful", sums(2, 105_000))}
     status, answer, _ = app.ask("POST", "/api/runs?dry_run=perhaps", body)
     assert (status, answer["error"]["details"][0]["where"]) == (400, "dry_run")
     assert app.run_ids("math-doubtful-") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.test_resuming import resume, start
 from tests.support.app import App, sums
 
 MINISTRAL = "azureml://registries/azureml-mistral/models/Ministral-3B/versions/1"
@@ -12,8 +11,7 @@ PHI_4_MINI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1
 def test_students_of_both_services_are_trained_from_the_same_datasets_and_reported(
     app: App,
 ) -> None:
-    run_id = start(
-        app,
+    run_id = app.start(
         "school",
         sums(45, 300_000),
         student=[{"model": MINISTRAL}, {"model": "gpt-4.1-mini", "seed": 7}],
@@ -37,9 +35,9 @@ def test_students_of_both_services_are_trained_from_the_same_datasets_and_report
 def test_a_student_that_is_added_to_a_finished_run_is_trained_and_the_first_one_is_not_again(
     app: App,
 ) -> None:
-    run_id = start(app, "late", sums(45, 301_000), student={"model": MINISTRAL})
+    run_id = app.start("late", sums(45, 301_000), student={"model": MINISTRAL})
     before = app.ended(run_id)
-    resume(app, run_id, student=[{"model": MINISTRAL}, {"model": PHI_4_MINI}])
+    app.resume(run_id, student=[{"model": MINISTRAL}, {"model": PHI_4_MINI}])
     view = app.ended(run_id)
     assert (view["status"], view["requests"]) == ("completed", before["requests"])
     assert [one["job"] for one in view["students"]] == [before["finetune"]["job"], f"{run_id}-s2"]

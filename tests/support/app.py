@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +39,42 @@ class App:
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers. `path` is below the host, with the function key, or a whole URL, as the links are."""
-        given = {} if body is None else {"Content-Type": "application/json"}
+        sent = {} if body is None else {"Content-Type": "application/json"}
         if path.startswith("/"):
-            given["x-functions-key"] = self.endpoints.function_key
-        given |= headers
+            sent["x-functions-key"] = self.endpoints.function_key
+        sent |= headers
         url = self.endpoints.host_url + path if path.startswith("/") else path
-        return ask(url, method, body, **{name: value for name, value in given.items() if value})
+        return ask(url, method, body, **{name: value for name, value in sent.items() if value})
+
+    def put(self, name: str, content: bytes) -> str:
+        """Upload a dataset that starts no run by itself. Return its path."""
+        path = f"elsewhere/{name}.jsonl"
+        with self.storage() as storage:
+            storage.get_blob_client("datasets", path).upload_blob(content, overwrite=True)
+        return f"datasets/{path}"
+
+    def start(self, name: str, content: bytes, **spec: Any) -> str:
+        """Start a run of task math by HTTP. Return its id."""
+        body = {"task": "math", "name": name, "train": self.put(name, content), **spec}
+        status, started, _ = self.ask("POST", "/api/runs", body)
+        assert status == 202, started
+        return started["id"]
+
+    def resume(self, run_id: str, **changes: Any) -> dict[str, Any]:
+        """Resume a run with changed settings. Return its view."""
+        status, view, headers = self.ask("POST", f"/api/runs/{run_id}/resume", changes or None)
+        assert status == 202, view
+        assert headers["Location"] == view["links"]["self"]
+        return view
+
+    def journal_records(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the records of all journals of a run."""
+        records: list[dict[str, Any]] = []
+        with self.storage() as storage:
+            runs = storage.get_container_client("runs")
+            for blob in runs.list_blobs(name_starts_with=f"{run_id}/shards/"):
+                records += jsonl(runs.download_blob(blob.name).readall())
+        return records
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         status, body, _ = self.ask("GET", f"/api/runs/{run_id}")
@@ -65,15 +96,15 @@ class App:
         return path
 
     def wait(self, run_id: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The run's view once it is as wanted."""
+        """Return the run's view once it fulfils a condition."""
         seen: dict[str, Any] | None = None
 
-        def wanted() -> bool:
+        def is_fulfilled() -> bool:
             nonlocal seen
             seen = self.run(run_id)
             return seen is not None and until(seen)
 
-        wait_for(wanted, lambda: f"run {run_id} is {seen}")
+        wait_for(is_fulfilled, lambda: f"run {run_id} is {seen}")
         assert seen is not None
         return seen
 
@@ -123,6 +154,26 @@ def sums(count: int, first: int = 0) -> bytes:
     return as_jsonl(
         [{"messages": [{"role": "user", "content": question}]} for question in questions]
     )
+
+
+def answered_requests(log: Path) -> Counter[str]:
+    """Count the complete answers in the teacher's log, by request."""
+    records = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return Counter(record["request"] for record in records if record["status"] == 200)
+
+
+def answers_bought_twice(log: Path) -> int:
+    """Count the answers to requests that had been answered before. Preflights don't count."""
+    answered = answered_requests(log)
+    preflight, _ = answered.most_common(1)[0]
+    return sum(count - 1 for request, count in answered.items() if request != preflight)
+
+
+def unjournaled_answers(app: App, run_ids: Iterable[str], log: Path) -> int:
+    """Count the answers that the teacher gave and that are in no journal: they may be lost."""
+    records = [record for run_id in run_ids for record in app.journal_records(run_id)]
+    journaled = sum(record.get("requests", 0) for record in records)
+    return answered_requests(log).total() - journaled
 
 
 def jsonl(content: bytes) -> list[dict[str, Any]]:
