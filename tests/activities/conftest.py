@@ -13,9 +13,9 @@ from local.emulators.teacher import ChatRequest, RunningTeacher, TeacherOptions,
 from shared.core import settings
 from shared.core.storage import Storage
 from tests.shared.conftest import storage
-from tests.shared.finetuning.conftest import azureml_sdk, environment
 from tests.support.activity_runs import AppRun
 from tests.support.azureml import Workspace, emulator
+from tests.support.azureml_sdk import azureml_sdk, environment
 
 __all__ = ["azureml_sdk", "environment", "storage"]
 

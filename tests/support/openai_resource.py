@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from shared.core.paths import RUNS
 from shared.core.settings import load
 from shared.finetuning.azure_openai.backend import AzureOpenAIBackend
-from shared.finetuning.azure_openai.client import openai_client
+from shared.finetuning.azure_openai.clients import openai_client
 from shared.finetuning.base import Dataset, FineTuneRequest, JobState, JobStatus
 from shared.finetuning.registry import get_backend
 from shared.spec.models import StudentSpec

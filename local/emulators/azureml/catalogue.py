@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT, REGISTERED
+from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT, REGISTRY_ENVIRONMENT
 from shared.students.catalogue import ASSET_ID, STUDENTS
 
 
@@ -59,7 +59,7 @@ def asset_problem(uri: str) -> str | None:
 
 def environment_problem(asset: str) -> str | None:
     """Why a job cannot run in an environment; None when it can. Labels name the newest version."""
-    match = REGISTERED.fullmatch(asset)
+    match = REGISTRY_ENVIRONMENT.fullmatch(asset)
     if not match:
         return f"the workspace has no environments of its own: use {DEFAULT_ENVIRONMENT}"
     if (match["registry"].lower(), match["name"]) != (ENVIRONMENT_REGISTRY, ENVIRONMENT):

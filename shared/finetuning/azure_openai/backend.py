@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared.core.errors import DistillationError, PermanentError
 from shared.core.settings import Settings
-from shared.finetuning.azure_openai.client import openai_client
+from shared.finetuning.azure_openai.clients import openai_client
 from shared.finetuning.azure_openai.errors import service_errors, usable
 from shared.finetuning.azure_openai.jobs import is_ours, job_arguments, job_state, model_id, oldest
 from shared.finetuning.base import (

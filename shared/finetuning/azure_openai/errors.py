@@ -1,4 +1,4 @@
-"""What the openai SDK raises, as what decides: TransientError may be tried again, PermanentError is told to the user."""
+"""The SDK's errors as ours: TransientError is retried, PermanentError goes to the user."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from shared.teacher.retry import retry_after
 if TYPE_CHECKING:
     from openai import APIStatusError
 
-T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 RETRIED_STATUSES = frozenset({408, 429})
-MAX_SAID = 500  # characters of what the service says
+MAX_MESSAGE_CHARACTERS = 500
+SHOWN_CHARACTERS = 80  # of an answer that isn't the API's
 ACCESS = (
     "check the setting AZURE_OPENAI_API_KEY or, without a key, give the app's identity the role "
     "Cognitive Services OpenAI Contributor on the resource"
@@ -25,8 +26,11 @@ ACCESS = (
 
 
 @contextmanager
-def service_errors(doing: str, key: SecretStr | None) -> Generator[None]:
-    """Raise the SDK's errors as ours. `doing` opens the message; `key` is struck out of what the service says."""
+def service_errors(failure: str, key: SecretStr | None) -> Generator[None]:
+    """Raise the SDK's errors as ours, with `failure` before the service's message.
+
+    The key is removed from the message.
+    """
     from azure.core.exceptions import AzureError
     from openai import APIConnectionError, APIStatusError, OpenAIError
 
@@ -35,50 +39,54 @@ def service_errors(doing: str, key: SecretStr | None) -> Generator[None]:
     except DistillationError:
         raise
     except APIStatusError as error:
-        raise _from_response(doing, error, key) from error
-    except (
-        APIConnectionError
-    ) as error:  # time-outs are among them, and failures to read what is being uploaded
-        raise TransientError(
-            f"{doing}: the service could not be reached ({_cause(error, key)})"
-        ) from error
+        raise _from_response(failure, error, key) from error
+    except APIConnectionError as error:  # also for time-outs, and while an upload is being read
+        cause = _cause(error, key)
+        raise TransientError(f"{failure}: the service could not be reached ({cause})") from error
     except AzureError as error:  # of the identity: storage has errors of its own
+        cause = _cause(error, key)
         raise TransientError(
-            f"{doing}: no token could be had; check the app's identity ({_cause(error, key)})"
+            f"{failure}: the app's identity got no token; check its configuration ({cause})"
         ) from error
     except OpenAIError as error:
-        raise PermanentError(f"{doing}: {_one_line(error, key)}", code="openai") from error
+        raise PermanentError(f"{failure}: {_one_line(error, key)}", code="openai") from error
     except JSONDecodeError as error:
-        raise TransientError(
-            f"{doing}: the service gave no usable answer ({_one_line(error, key)})"
-        ) from error
+        message = _one_line(error, key)
+        raise TransientError(f"{failure}: the service gave no usable answer ({message})") from error
 
 
-def usable(answer: T) -> T:
-    """What the SDK gives for a page of HTML that came with 200, as a proxy may send it, is a text. Raises TransientError."""
+def usable(answer: AnswerT) -> AnswerT:
+    """Return the answer. Raises TransientError if it is text.
+
+    The SDK returns `str` when a proxy answers 200 with HTML.
+    """
     if isinstance(answer, str):
-        raise TransientError(f"the service gave no usable answer ({' '.join(answer.split())[:80]})")
+        shown = " ".join(answer.split())[:SHOWN_CHARACTERS]
+        raise TransientError(f"the service gave no usable answer ({shown})")
     return answer
 
 
-def _from_response(doing: str, error: APIStatusError, key: SecretStr | None) -> DistillationError:
-    status, said = error.status_code, _said(error, key)
+def _from_response(failure: str, error: APIStatusError, key: SecretStr | None) -> DistillationError:
+    status = error.status_code
+    message = _service_message(error, key)
     if status in RETRIED_STATUSES or status >= 500:
-        wait = retry_after(error.response.headers)
-        return TransientError(f"{doing}: the service answers {status}: {said}", retry_after=wait)
-    if status == 401:  # its words may quote the key
-        return PermanentError(f"{doing}: access is denied (401); {ACCESS}", code="openai_access")
+        return TransientError(
+            f"{failure}: the service answered {status}: {message}",
+            retry_after=retry_after(error.response.headers),
+        )
+    if status == 401:  # the service's message may quote the key
+        return PermanentError(f"{failure}: access is denied (401); {ACCESS}", code="openai_access")
     if status == 403:
         return PermanentError(
-            f"{doing}: access is denied (403); {ACCESS} ({said})", code="openai_access"
+            f"{failure}: access is denied (403); {ACCESS} ({message})", code="openai_access"
         )
     if status == 404:
-        return NotFound(f"{doing}: {said}")
-    return PermanentError(f"{doing}: {said}", code="openai")
+        return NotFound(f"{failure}: {message}")
+    return PermanentError(f"{failure}: {message}", code="openai")
 
 
-def _said(error: APIStatusError, key: SecretStr | None) -> str:
-    """The service's own words; never the whole response."""
+def _service_message(error: APIStatusError, key: SecretStr | None) -> str:
+    """Return the service's message, never the whole response."""
     body = error.body
     message: Any = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else None
     return _clean(str(message or error.message), key)
@@ -95,4 +103,4 @@ def _one_line(error: BaseException, key: SecretStr | None) -> str:
 def _clean(text: str, key: SecretStr | None) -> str:
     if key:
         text = text.replace(key.get_secret_value(), "***")
-    return " ".join(text.split())[:MAX_SAID]
+    return " ".join(text.split())[:MAX_MESSAGE_CHARACTERS]

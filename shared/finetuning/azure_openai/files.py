@@ -119,6 +119,6 @@ def _oldest_first(files: Iterable[FileObject]) -> list[FileObject]:
 def _upload_timeout() -> Timeout:
     from openai import Timeout
 
-    from shared.finetuning.azure_openai.client import CONNECT_SECONDS
+    from shared.finetuning.azure_openai.clients import CONNECT_SECONDS
 
     return Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS)

@@ -1,7 +1,8 @@
-"""Fine-tuning with our own script as a command job of an AzureML workspace: any Hugging Face student, on one's own compute.
+"""Fine-tuning with training/train.py, as a command job on compute of the user's own.
 
-Nothing is uploaded through the SDK: the scripts lie in container `runs` under a name made from their contents, and the job
-reads them there as it reads the datasets. Submitting, finding, polling and cancelling is as for hosted fine-tuning.
+The student may be any Hugging Face model. Nothing is uploaded through the SDK: the scripts are in
+container `runs` under a name made from their contents, and the job reads them there, like the
+datasets. Jobs are found, polled and cancelled as for hosted fine-tuning.
 """
 
 from __future__ import annotations
@@ -9,36 +10,37 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterable
 from typing import Any
 
 from shared.core.errors import PermanentError
 from shared.core.paths import RUNS
 from shared.core.settings import Settings
 from shared.finetuning.azureml.backend import AzureMLBackend
-from shared.finetuning.azureml.client import Workspace, registry_client
+from shared.finetuning.azureml.clients import clients
 from shared.finetuning.azureml.errors import problem_of, service_errors
 from shared.finetuning.azureml.training_code import container_url, publish, scripts
+from shared.finetuning.azureml.workspace import Workspace
 from shared.finetuning.base import FineTuneRequest, FineTuningBackend
 from shared.spec.models import Hyperparameter, StudentSpec
 
 MODEL_OUTPUT = "model"
 DEFAULT_ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/labels/latest"
-DEFAULT_INSTANCE_TYPE = (
-    "Standard_NC24ads_A100_v4"  # one A100 with 80 GB: LoRA of some 30 B parameters
+# One A100 with 80 GB: enough for LoRA of a student with about 30 B parameters.
+DEFAULT_INSTANCE_TYPE = "Standard_NC24ads_A100_v4"
+INSTALL = (
+    "python -m pip install --no-input --disable-pip-version-check "
+    '-r "${{inputs.code}}/requirements.txt"'
 )
-INSTALL = 'python -m pip install --no-input --disable-pip-version-check -r "${{inputs.code}}/requirements.txt"'
 
 HUGGING_FACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 MODEL_FOLDER = re.compile(r"azureml://[^\s$'\"`\\]+/paths/[^\s$'\"`\\]+")
-OWN_FOLDER = re.compile(
-    rf"{RUNS}/(?!.*\.\.)[\w./-]+"
-)  # of container `runs`; no Hugging Face organisation has this name
-REGISTERED = re.compile(
+# A folder of container `runs`, which is not the name of a Hugging Face organisation.
+RUNS_FOLDER = re.compile(rf"{RUNS}/(?!.*\.\.)[\w./-]+")
+REGISTRY_ENVIRONMENT = re.compile(
     r"azureml://registries/(?P<registry>[\w.-]+)/environments/(?P<name>[\w.-]+)"
     r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
 )
-ENVIRONMENT = re.compile(
+WORKSPACE_ENVIRONMENT = re.compile(
     r"(?:azureml:)?(?P<name>[\w.-]+)(?::(?P<version>[\w.-]+)|@(?P<label>[\w.-]+))"
 )
 
@@ -52,34 +54,23 @@ class AzureMLCommandBackend(AzureMLBackend):
         super().__init__(Workspace.of(settings), settings.azureml_datastore)
         self._settings = settings
 
-    def _student_problems(self, student: StudentSpec) -> list[str]:
-        problems = problem_of(model_argument, student.model or "") + problem_of(scripts)
-        return problems + problem_of(
-            self._check_environment, student.environment or DEFAULT_ENVIRONMENT
-        )
-
     def warnings(self, student: StudentSpec) -> list[str]:
-        """None: any region with the machines will do."""
+        """Return nothing: the student can be trained in any region that has the machines."""
         return []
+
+    def _student_problems(self, student: StudentSpec) -> list[str]:
+        problems = problem_of(model_argument, student.model or "")
+        problems += problem_of(scripts)
+        environment = student.environment or DEFAULT_ENVIRONMENT
+        return problems + problem_of(self._check_environment, environment)
 
     def _job(self, request: FineTuneRequest) -> Any:
         import azure.ai.ml as sdk
 
         ml: Any = sdk  # its generics are not annotated
-
         student = request.student
-        code = self._uri(publish(self._settings, scripts()) + "/")
-        inputs = {
-            "code": ml.Input(type="uri_folder", path=code, mode="download"),
-            "training": ml.Input(type="uri_file", path=request.training.uri, mode="download"),
-        }
-        if request.validation:
-            inputs["validation"] = ml.Input(
-                type="uri_file", path=request.validation.uri, mode="download"
-            )
-        folder = self._model_folder(student.model or "")
-        if folder:
-            inputs["student"] = ml.Input(type="uri_folder", path=folder, mode="download")
+        instance_type = student.instance_type or DEFAULT_INSTANCE_TYPE
+        model = ml.Output(type="custom_model", name=request.registered_model_name, mode="rw_mount")
         return ml.command(
             name=request.job_name,
             display_name=request.display_name,
@@ -87,44 +78,59 @@ class AzureMLCommandBackend(AzureMLBackend):
             description=request.description,
             tags=dict(request.tags),
             command=command_line(student, validated=request.validation is not None),
-            inputs=inputs,
-            outputs={
-                MODEL_OUTPUT: ml.Output(
-                    type="custom_model", name=request.registered_model_name, mode="rw_mount"
-                )
-            },
+            inputs=self._inputs(request),
+            outputs={MODEL_OUTPUT: model},
             environment=student.environment or DEFAULT_ENVIRONMENT,
             compute=student.compute,
-            instance_type=None
-            if student.compute
-            else student.instance_type or DEFAULT_INSTANCE_TYPE,
+            instance_type=None if student.compute else instance_type,
             instance_count=1,
-            timeout=math.ceil(student.max_hours * 3600),  # should the app not be there to cancel it
+            timeout=math.ceil(student.max_hours * 3600),  # if the app is not there to cancel it
         )
 
+    def _inputs(self, request: FineTuneRequest) -> dict[str, Any]:
+        """Return the job's inputs, which `command_line` names."""
+        import azure.ai.ml as sdk
+
+        ml: Any = sdk
+        code = self._uri(publish(self._settings, scripts()) + "/")
+        inputs = {
+            "code": ml.Input(type="uri_folder", path=code, mode="download"),
+            "training": ml.Input(type="uri_file", path=request.training.uri, mode="download"),
+        }
+        if request.validation:
+            uri = request.validation.uri
+            inputs["validation"] = ml.Input(type="uri_file", path=uri, mode="download")
+        folder = self._model_folder(request.student.model or "")
+        if folder:
+            inputs["student"] = ml.Input(type="uri_folder", path=folder, mode="download")
+        return inputs
+
     def _uri(self, name: str) -> str:
-        """Where the job reads something in container `runs`, as it does the datasets."""
+        """Return where a job reads a blob or folder of container `runs`."""
         return self._settings.datastore_uri(name) or f"{container_url(self._settings)}/{name}"
 
     def _model_folder(self, model: str) -> str | None:
-        """URI of a student that is a folder, None for one that is downloaded by its Hugging Face id."""
-        if OWN_FOLDER.fullmatch(model):
+        """Return the URI of a student that is a folder, None for a Hugging Face id."""
+        if RUNS_FOLDER.fullmatch(model):
             return self._uri(model.removeprefix(f"{RUNS}/").rstrip("/") + "/")
         return model if model.startswith("azureml://") else None
 
     def _check_environment(self, environment: str) -> None:
-        """An inline image or conda file cannot be named by a student, so that each environment is an asset that exists."""
-        registered, own = REGISTERED.fullmatch(environment), ENVIRONMENT.fullmatch(environment)
-        asset = registered or own
+        """Raise PermanentError unless the environment is an asset that exists."""
+        registered = REGISTRY_ENVIRONMENT.fullmatch(environment)
+        asset = registered or WORKSPACE_ENVIRONMENT.fullmatch(environment)
         if not asset:
-            form = "azureml://registries/<registry>/environments/<name>/versions/<version>, <name>:<version> or <name>@latest"
-            raise PermanentError(
-                f"environment {environment!r} is no asset id: set student.environment to {form}"
+            form = (
+                "azureml://registries/<registry>/environments/<name>/versions/<version>, "
+                "<name>:<version> or <name>@latest"
             )
-        with service_errors(
-            f"environment {environment} cannot be used (check student.environment)"
-        ):
-            client = registry_client(asset["registry"]) if registered else self._client()
+            raise PermanentError(
+                f"environment {environment!r} isn't a valid asset id: "
+                f"set student.environment to {form}"
+            )
+        failure = f"environment {environment} cannot be used (check student.environment)"
+        with service_errors(failure):
+            client = clients().registry(asset["registry"]) if registered else self._client
             if asset["version"]:
                 client.environments.get(asset["name"], version=asset["version"])
             else:
@@ -137,24 +143,27 @@ def open_backend(settings: Settings) -> FineTuningBackend:
 
 
 def command_line(student: StudentSpec, *, validated: bool) -> str:
-    """The job's command. AzureML puts its own paths in place of `${{…}}`; everything of the user's is quoted.
+    """Return the job's command. AzureML replaces `${{…}}` by its own paths.
 
-    Raises PermanentError for what could be taken for such a place, or for a model that is none.
+    Everything that the user chose is quoted. Raises PermanentError for text that AzureML would
+    replace, and for a model that the script cannot load.
     """
     arguments = [
-        ("--model", model_argument(student.model or "")),
-        ("--training-data", '"${{inputs.training}}"'),
-        *([("--validation-data", '"${{inputs.validation}}"')] if validated else []),
-        ("--output", f'"${{{{outputs.{MODEL_OUTPUT}}}}}"'),
-        ("--seed", str(student.seed or 0)),
-        *((f"--{name}", _quoted(value)) for name, value in sorted(student.hyperparameters.items())),
+        f"--model={model_argument(student.model or '')}",
+        '--training-data="${{inputs.training}}"',
     ]
-    return f'{INSTALL} && python "${{{{inputs.code}}}}/train.py" {_joined(arguments)}'
+    if validated:
+        arguments.append('--validation-data="${{inputs.validation}}"')
+    arguments.append(f'--output="${{{{outputs.{MODEL_OUTPUT}}}}}"')
+    arguments.append(f"--seed={student.seed or 0}")
+    for name, value in sorted(student.hyperparameters.items()):
+        arguments.append(f"--{name}={_quoted(value)}")
+    return f'{INSTALL} && python "${{{{inputs.code}}}}/train.py" {" ".join(arguments)}'
 
 
 def model_argument(model: str) -> str:
-    """The student as the script is told it. Raises PermanentError."""
-    if MODEL_FOLDER.fullmatch(model) or OWN_FOLDER.fullmatch(model):
+    """Return the student as the script's --model, quoted. Raises PermanentError."""
+    if MODEL_FOLDER.fullmatch(model) or RUNS_FOLDER.fullmatch(model):
         return '"${{inputs.student}}"'
     if HUGGING_FACE_ID.fullmatch(model):
         return _quoted(model)
@@ -162,10 +171,6 @@ def model_argument(model: str) -> str:
     raise PermanentError(
         f"student {model!r} cannot be trained by our script: set student.model to {form}"
     )
-
-
-def _joined(arguments: Iterable[tuple[str, str]]) -> str:
-    return " ".join(f"{name}={value}" for name, value in arguments)
 
 
 def _quoted(value: Hyperparameter) -> str:

@@ -1,4 +1,4 @@
-"""What the SDK raises, as what decides: TransientError may be tried again, PermanentError is told to the user."""
+"""The SDK's errors as ours: TransientError is retried, PermanentError goes to the user."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from azure.core.exceptions import (
 from shared.core.errors import DistillationError, NotFound, PermanentError, TransientError
 
 RETRIED_STATUSES = frozenset({408, 429})
+MAX_MESSAGE_CHARACTERS = 500
 ROLE = "give the app's identity the role AzureML Data Scientist on the workspace"
 
 
 class NameTaken(PermanentError):
-    """The service has a resource of this name already."""
+    """The service already has a resource of this name."""
 
 
 @contextmanager
-def service_errors(doing: str) -> Generator[None]:
-    """Raise the SDK's errors as ours. `doing` opens the message: "fine-tuning job x could not be submitted"."""
+def service_errors(failure: str) -> Generator[None]:
+    """Raise the SDK's errors as ours.
+
+    `failure` opens the message: "fine-tuning job x could not be submitted".
+    """
     from azure.ai.ml.exceptions import MlException
 
     try:
@@ -36,17 +40,16 @@ def service_errors(doing: str) -> Generator[None]:
     except DistillationError:
         raise
     except HttpResponseError as error:
-        raise _from_response(doing, error) from error
+        raise _from_response(failure, error) from error
     except (ServiceRequestError, ServiceResponseError) as error:
-        raise TransientError(
-            f"{doing}: the service could not be reached ({_one_line(error)})"
-        ) from error
+        cause = _one_line(error)
+        raise TransientError(f"{failure}: the service could not be reached ({cause})") from error
     except (MlException, AzureError) as error:
-        raise PermanentError(f"{doing}: {_one_line(error)}", code="azureml") from error
+        raise PermanentError(f"{failure}: {_one_line(error)}", code="azureml") from error
 
 
 def problem_of(check: Callable[..., object], *arguments: str) -> list[str]:
-    """The check's complaint, if any. What is transient stays an error."""
+    """Return the check's permanent error as text, if it raises one. Others are passed on."""
     try:
         check(*arguments)
     except PermanentError as error:
@@ -54,39 +57,47 @@ def problem_of(check: Callable[..., object], *arguments: str) -> list[str]:
     return []
 
 
-def _from_response(doing: str, error: HttpResponseError) -> DistillationError:
-    status, said = error.status_code, service_message(error)
+def _from_response(failure: str, error: HttpResponseError) -> DistillationError:
+    status = error.status_code
+    message = service_message(error)
     if isinstance(error, ClientAuthenticationError) and status is None:
-        return TransientError(f"{doing}: no token could be had; check the app's identity ({said})")
+        return TransientError(
+            f"{failure}: the app's identity got no token; check its configuration ({message})"
+        )
     if status is None or status < 400:
-        return TransientError(f"{doing}: the service gave no usable answer ({said})")
+        return TransientError(f"{failure}: the service gave no usable answer ({message})")
     if status in RETRIED_STATUSES or status >= 500:
         return TransientError(
-            f"{doing}: the service answers {status}: {said}", retry_after=_retry_after(error)
+            f"{failure}: the service answered {status}: {message}", retry_after=_retry_after(error)
         )
+    return _refused(failure, status, message)
+
+
+def _refused(failure: str, status: int, message: str) -> PermanentError:
     if status == 404:
-        return NotFound(f"{doing}: {said}")
+        return NotFound(f"{failure}: {message}")
     if status == 409:
-        return NameTaken(f"{doing}: {said}", code="azureml")
+        return NameTaken(f"{failure}: {message}", code="azureml")
     if status in (401, 403):
-        return PermanentError(f"{doing}: access is denied; {ROLE} ({said})", code="azureml_access")
-    return PermanentError(f"{doing}: {said}", code="azureml")
+        return PermanentError(
+            f"{failure}: access is denied; {ROLE} ({message})", code="azureml_access"
+        )
+    return PermanentError(f"{failure}: {message}", code="azureml")
 
 
 def service_message(error: HttpResponseError) -> str:
-    """The service's own words, with each detail it gives; never the whole response."""
-    body: Any = error.error  # the body's error object, where there is one
+    """Return the service's message with every detail it gives, never the whole response."""
+    body: Any = error.error  # the body's error object, if there is one
     message: str = getattr(body, "message", None) or error.message
     details: list[Any] = getattr(body, "details", None) or []
-    said = [
-        message,
-        *(detail.message for detail in details if detail.message and detail.message not in message),
+    new_details = [
+        detail.message for detail in details if detail.message and detail.message not in message
     ]
-    return " ".join(" ".join(said).split())
+    return " ".join(" ".join([message, *new_details]).split())
 
 
 def _retry_after(error: HttpResponseError) -> float | None:
-    """Seconds, from a number of seconds or an HTTP date."""
+    """Return the seconds to wait, given as a number or as an HTTP date."""
     headers: Any = getattr(error.response, "headers", None) or {}
     text = headers.get("Retry-After")
     if not text:
@@ -97,9 +108,10 @@ def _retry_after(error: HttpResponseError) -> float | None:
         pass
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError):  # not a date, or one without a zone
         return None
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", None) or error).split())[:500]
+    text = str(getattr(error, "message", None) or error)
+    return " ".join(text.split())[:MAX_MESSAGE_CHARACTERS]

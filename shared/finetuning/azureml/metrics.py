@@ -1,27 +1,23 @@
-"""What a job of an AzureML workspace has logged: loss, accuracy, learning rate by step, from the metrics of its run history.
+"""The metrics that a job of an AzureML workspace has logged, by step.
 
-The SDK's run history client knows this API and `MLClient` shows it nowhere. Metrics are for looking at: one that cannot be
-read is logged, and never fails a run.
+Metrics are for looking at: if they cannot be read, that is logged and never fails a run.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from shared.finetuning.azureml.errors import service_errors
+from shared.finetuning.azureml.rest import WorkspaceRest
 from shared.finetuning.base import thinned
-
-if TYPE_CHECKING:
-    from azure.ai.ml import MLClient
 
 log = logging.getLogger(__name__)
 
 Curve = list[dict[str, float]]
-Page = tuple[list[Any], str | None]  # values, and the token of the next page
 
-# What is shown, by the names that trainers give it: our script's own, those of transformers and trl, and of hosted fine-tuning.
+# Our names for those of training/train.py, of transformers and trl, and of hosted fine-tuning.
 NAMES = {
     **dict.fromkeys(("loss", "train_loss", "training_loss"), "loss"),
     **dict.fromkeys(("validation_loss", "eval_loss", "val_loss", "valid_loss"), "validation_loss"),
@@ -32,88 +28,70 @@ NAMES = {
     ),
     **dict.fromkeys(("learning_rate", "lr"), "learning_rate"),
 }
-MAX_PAGES = 100  # of one metric: an answer that never ends must not hold an activity
+MAX_PAGES = 100  # of one metric: a listing that never ends must not hold an activity
 
 
-def latest(client: MLClient, job_name: str) -> dict[str, float]:
-    """The last value of each metric, and the highest step; empty where there are none or they cannot be read."""
+def latest(rest: WorkspaceRest, job_name: str) -> dict[str, float]:
+    """Return the last value of each metric, and the highest step; empty if there are none."""
     newest: dict[str, float] = {}
-    for row in _rows(client, job_name):
-        newest |= row
+    for point in _points(rest, job_name):
+        newest |= point
     return newest
 
 
-def curve(client: MLClient, job_name: str) -> Curve:
-    """`{step, loss, …}` for each step that has any, in order, thinned; empty where they cannot be read."""
-    return thinned(_rows(client, job_name))
+def curve(rest: WorkspaceRest, job_name: str) -> Curve:
+    """Return `{step, loss, …}` for each step that has metrics, in order, thinned."""
+    return thinned(_points(rest, job_name))
 
 
-def _rows(client: MLClient, job_name: str) -> Curve:
+def _points(rest: WorkspaceRest, job_name: str) -> Curve:
     try:
         with service_errors("its metrics could not be read"):
-            return _read(client, job_name)
-    except Exception as problem:  # what is only looked at must not fail what it is about
+            return _read_points(rest, job_name)
+    except Exception as problem:  # whatever is wrong with the metrics, the job itself is fine
         log.warning("job %s: %s", job_name, problem)
         return []
 
 
-def _read(client: MLClient, job_name: str) -> Curve:
-    metrics, place = _operations(client)
-    listed = _all(
-        lambda token: _page(metrics.list_metric(*place, job_name, {"continuationToken": token}))
-    )
+def _read_points(rest: WorkspaceRest, job_name: str) -> Curve:
     steps: dict[int, dict[str, float]] = {}
-    for definition in listed:
-        key = definition.metric_key
-        ours = NAMES.get(key.name.rpartition("/")[2].lower()) if key and key.name else None
-        if not ours:
+    for metric in _all_pages(lambda token: rest.metrics(job_name, token)):
+        key: dict[str, Any] = metric.get("metricKey") or {}
+        name: str = key.get("name") or ""
+        shown_as = NAMES.get(name.rpartition("/")[2].lower())
+        if shown_as is None:
             continue
-        asked = {"metricName": key.name, "metricNamespace": key.namespace}
-        for value in _all(
-            lambda token, asked=asked: _page(
-                metrics.get_full_fidelity_metric(
-                    *place, job_name, {**asked, "continuationToken": token}
-                )
-            )
-        ):
-            number = _number(value.data, key.name)
+        for value in _values(rest, job_name, name, key.get("namespace")):
+            number = _number(value.get("data") or {}, name)
             if number is not None:
-                step = int(value.step or 0)
-                steps.setdefault(step, {"step": float(step)})[ours] = number
+                step = int(value.get("step") or 0)
+                point = steps.setdefault(step, {"step": float(step)})
+                point[shown_as] = number
     return [steps[step] for step in sorted(steps)]
 
 
-def _operations(client: MLClient) -> tuple[Any, tuple[str, str, str]]:
-    """The metrics API over the pipeline that the SDK reads runs with, and the workspace as its first arguments."""
-    from azure.ai.ml._restclient.runhistory.operations import MetricsOperations
-
-    runs = cast(Any, client.jobs)._runs_operations._operation
-    metrics: Any = MetricsOperations(runs._client, runs._config, runs._serialize, runs._deserialize)
-    return metrics, (
-        client.subscription_id,
-        client.resource_group_name or "",
-        client.workspace_name or "",
-    )
+def _values(
+    rest: WorkspaceRest, job_name: str, name: str, namespace: str | None
+) -> Iterator[dict[str, Any]]:
+    return _all_pages(lambda token: rest.metric_values(job_name, name, namespace, token))
 
 
-def _page(answer: Any) -> Page:
-    return list(answer.value or []), answer.continuation_token
-
-
-def _all(page: Callable[[str | None], Page]) -> Iterator[Any]:
+def _all_pages(page_after: Callable[[str | None], dict[str, Any]]) -> Iterator[dict[str, Any]]:
     token: str | None = None
     for _ in range(MAX_PAGES):
-        values, token = page(token)
-        yield from values
+        page = page_after(token)
+        yield from page.get("value") or []
+        token = page.get("continuationToken")
         if not token:
             return
 
 
-def _number(data: dict[str, Any] | None, name: str) -> float | None:
-    """A value's number: it stands under the metric's own name, or is the only one."""
-    values = data or {}
-    found = values.get(name, next(iter(values.values()), None) if len(values) == 1 else None)
+def _number(data: dict[str, Any], name: str) -> float | None:
+    """Return a value's number: that under the metric's name, or the only one there is."""
+    number = data.get(name)
+    if number is None and len(data) == 1:
+        number = next(iter(data.values()))
     try:
-        return float(found) if found is not None else None
+        return None if number is None else float(number)
     except (TypeError, ValueError):  # tables, confusion matrices, images
         return None

@@ -1,15 +1,18 @@
-"""Puts the training scripts where a job can read them: once for each version of them, in container `runs`, by the app itself.
+"""Writes the training scripts into container `runs`, where command jobs read them.
 
-The folder is named by a hash of what is in it, so that a job goes on with the scripts it was submitted with whatever is
-deployed meanwhile, and writing them again changes nothing.
+Their folder is named by a hash of its contents: a job keeps the scripts that it was submitted with
+whatever is deployed meanwhile, and writing them again changes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError
 
 from shared.core.errors import PermanentError, TransientError
 from shared.core.paths import RUNS
@@ -17,24 +20,29 @@ from shared.core.settings import Settings
 from shared.core.storage_account import open_blocking
 
 FOLDER = Path(__file__).parents[3] / "training"
-PREFIX = "_training"  # no run id begins with _, so that no run is taken for this
+PREFIX = "_training"  # run ids don't begin with _
 HASH_CHARACTERS = 12
-ONCE: dict[str, Any] = {"retry_total": 0}  # Durable retries the activity: one policy, in one place
+MAX_MESSAGE_CHARACTERS = 300
+NO_RETRIES: dict[str, Any] = {"retry_total": 0}  # Durable retries the activity
 
 
 @cache
 def scripts(folder: Path = FOLDER) -> dict[str, bytes]:
-    """The scripts and their requirements by file name. Raises PermanentError where the app was deployed without them."""
+    """Return the scripts and their requirements by file name.
+
+    Raises PermanentError if the app was deployed without them.
+    """
     files = sorted([*folder.glob("*.py"), *folder.glob("requirements.txt")])
     if not files:
         raise PermanentError(
-            f"the app was deployed without its folder {folder.name}/", code="deployment"
+            f"the app was deployed without its folder {folder.name}/: deploy it again with it",
+            code="deployment",
         )
     return {file.name: file.read_bytes() for file in files}
 
 
 def code_folder(files: dict[str, bytes]) -> str:
-    """`_training/<hash of names and contents>`."""
+    """Return `_training/<hash of names and contents>`."""
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -42,33 +50,31 @@ def code_folder(files: dict[str, bytes]) -> str:
 
 
 def publish(settings: Settings, files: dict[str, bytes]) -> str:
-    """The folder of the scripts in container `runs`, after seeing to it that they are there. Blocks.
+    """Write the scripts into container `runs` unless they are there, and return their folder.
 
-    Raises PermanentError for settings that are no account, TransientError when the account cannot be used.
+    Raises PermanentError for settings that name no account, TransientError if it can't be used.
     """
-    from azure.core.exceptions import AzureError, ResourceExistsError
-
     folder = code_folder(files)
     try:
         client: Any
-        with open_blocking(settings, **ONCE) as client:
+        with open_blocking(settings, **NO_RETRIES) as client:
             for name, content in files.items():
-                try:
-                    client.get_blob_client(RUNS, f"{folder}/{name}").upload_blob(content)
-                except (
-                    ResourceExistsError
-                ):  # written by another submission: by its name it is the same
-                    continue
+                _write_once(client.get_blob_client(RUNS, f"{folder}/{name}"), content)
     except AzureError as error:
-        said = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
         raise TransientError(
-            f"the training scripts could not be written to container {RUNS}: {said}"
+            f"the training scripts could not be written to container {RUNS}: {message}"
         ) from error
     return folder
 
 
 def container_url(settings: Settings) -> str:
-    """URL of container `runs`, without any signature."""
+    """Return the URL of container `runs`, without a signature."""
     client: Any
-    with open_blocking(settings, **ONCE) as client:
+    with open_blocking(settings, **NO_RETRIES) as client:
         return client.get_container_client(RUNS).url
+
+
+def _write_once(blob: Any, content: bytes) -> None:
+    with suppress(ResourceExistsError):  # by its name it has the same content
+        blob.upload_blob(content)

@@ -12,7 +12,7 @@ import pytest
 from shared.core.errors import TransientError
 from shared.core.settings import load
 from shared.finetuning.azure_openai.blob_file import CHUNK_BYTES, open_blob
-from shared.finetuning.azure_openai.client import openai_client
+from shared.finetuning.azure_openai.clients import openai_client
 from tests.support.azure_openai import chat_lines
 from tests.support.openai_resource import NewResource, Tuning, new_resource, request_of
 

@@ -22,7 +22,7 @@ from tests.support.openai_resource import (
 
 __all__ = ["new_resource"]
 
-ROUNDS = 50
+ROUNDS = 15
 
 
 def persistent(own: Tuning, request: FineTuneRequest) -> JobState:
@@ -104,7 +104,7 @@ def test_what_passes_may_be_tried_again_after_the_time_that_the_service_names(
 ) -> None:
     own = new_resource()
     own.resource.fault(status=status, retry_after=7)
-    with pytest.raises(TransientError, match=f"answers {status}: The emulator was told") as raised:
+    with pytest.raises(TransientError, match=f"answered {status}: The emulator was told") as raised:
         CALLS[call](own, request_of())
     assert raised.value.retry_after == 7
 

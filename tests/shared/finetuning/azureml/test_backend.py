@@ -12,11 +12,11 @@ from local.emulators.azureml.environment import COMPUTE
 from shared.core.errors import NotFound, PermanentError
 from shared.finetuning.azureml.access import is_allowed
 from shared.finetuning.azureml.backend import AzureMLBackend
-from shared.finetuning.azureml.client import workspace_client
+from shared.finetuning.azureml.clients import clients
 from shared.finetuning.base import JobState, JobStatus
 from shared.students.catalogue import DEFAULT_STUDENT
-from tests.shared.finetuning.conftest import STUDENT, Start, backend, request_of, student_of
 from tests.support.azureml import PATIENCE, chat_rows, datastore_uri, put_lines
+from tests.support.azureml_backend import STUDENT, Start, backend_of, request_of, student_of
 
 
 def wait(own: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
@@ -56,7 +56,7 @@ def test_preflight_names_what_is_wrong_and_the_setting(
     start: Start, change: dict[str, str], remedy: str
 ) -> None:
     start()
-    (problem,) = backend(**change).preflight(STUDENT)
+    (problem,) = backend_of(**change).preflight(STUDENT)
     assert remedy in problem
     assert next(iter(change.values())) in problem
 
@@ -80,7 +80,7 @@ def test_preflight_refuses_a_student_that_does_not_exist(start: Start, model: st
 
 def test_every_problem_is_told_at_once(start: Start) -> None:
     start()
-    assert len(backend(datastore="typo").preflight(student_of("typo"))) == 2
+    assert len(backend_of(datastore="typo").preflight(student_of("typo"))) == 2
 
 
 def test_a_job_runs_to_a_registered_model_with_a_studio_link(azurite: str, start: Start) -> None:
@@ -109,7 +109,7 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
     )
     own = start()
     own.submit(request)
-    client = workspace_client(own._workspace)  # pyright: ignore[reportPrivateUsage]
+    client = clients().workspace(own.workspace)
     job: Any = client.jobs.get(request.job_name)
     assert (job.display_name, job.experiment_name) == (request.display_name, request.experiment)
     assert (job.tags, job.task) == (request.tags, "chatCompletion")
@@ -142,11 +142,13 @@ def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
     assert "missing/train.jsonl" in (failed.message or "")
 
 
-def test_a_cancelled_job_ends_as_cancelled(start: Start) -> None:
-    own, request = start(pace=5), request_of()
-    own.submit(request)
-    assert own.cancel(request.job_name).status in (JobStatus.CANCELLING, JobStatus.CANCELLED)
-    assert wait(own, request.job_name).status is JobStatus.CANCELLED
+def test_a_cancelled_job_ends_as_cancelled(azurite: str, start: Start) -> None:
+    backend = start(final_status="Paused")  # goes no further by itself
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    backend.submit(request)
+    wait(backend, request.job_name, JobStatus.PAUSED)
+    backend.cancel(request.job_name)
+    assert wait(backend, request.job_name).status is JobStatus.CANCELLED
 
 
 def test_cancelling_twice_asks_once(start: Start) -> None:
@@ -200,8 +202,8 @@ def test_what_the_service_refuses_is_permanent_and_in_its_own_words(start: Start
 
 def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Start) -> None:
     start()
-    assert backend(datastore=None).preflight(STUDENT) == []
-    assert backend(datastore="missing").preflight(STUDENT) != []
+    assert backend_of(datastore=None).preflight(STUDENT) == []
+    assert backend_of(datastore="missing").preflight(STUDENT) != []
 
 
 def test_an_identity_that_may_only_read_is_told_so_before_anything_is_paid_for(
@@ -278,7 +280,7 @@ def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(
     for setting in ({"compute": COMPUTE}, {"instance_type": "Standard_NC24ads_A100_v4"}):
         request = request_of(training, student=setting)
         own.submit(request)
-        client = workspace_client(own._workspace)  # pyright: ignore[reportPrivateUsage]
+        client = clients().workspace(own.workspace)
         job: Any = client.jobs.get(request.job_name)
         assert (job.compute or "").endswith(setting.get("compute", ""))
         assert (job.resources.instance_types if job.resources else None) == (
@@ -297,7 +299,7 @@ def test_a_workspace_in_a_region_where_the_student_was_not_offered_is_a_warning_
     own = start()
     llama = student_of("azureml://registries/azureml-meta/models/Llama-3.3-70B-Instruct/versions/4")
     (warning,) = own.warnings(llama)
-    assert "fine-tuned in westus3, and workspace local lies in eastus2" in warning
+    assert "fine-tuned in westus3, and workspace local is in eastus2" in warning
     assert own.preflight(llama) == []
     assert (
         own.warnings(STUDENT)

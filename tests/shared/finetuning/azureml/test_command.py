@@ -14,7 +14,7 @@ import pytest
 from local.emulators.azureml.environment import COMPUTE, DATASTORE
 from shared.core.errors import PermanentError
 from shared.finetuning.azureml import command as module
-from shared.finetuning.azureml.client import workspace_client
+from shared.finetuning.azureml.clients import clients
 from shared.finetuning.azureml.command import (
     DEFAULT_ENVIRONMENT,
     DEFAULT_INSTANCE_TYPE,
@@ -129,7 +129,7 @@ def test_the_service_is_told_where_to_run_and_for_how_long(azurite: str, start: 
     targeted = command_request(azurite, student(compute=COMPUTE, environment=_version(7)))
     for request in (serverless, targeted):
         own.submit(request)
-    client = workspace_client(own._workspace)
+    client = clients().workspace(own.workspace)
     first, second = (client.jobs.get(request.job_name) for request in (serverless, targeted))
     job: Any = first
     assert (job.environment, job.resources.instance_type) == (
@@ -160,7 +160,7 @@ def test_where_there_is_no_datastore_everything_is_named_by_blob_uri(
     )
     own.submit(request)
     assert finish(own, request.job_name).status is JobStatus.COMPLETED
-    job: Any = workspace_client(own._workspace).jobs.get(request.job_name)  # pyright: ignore[reportPrivateUsage]
+    job: Any = clients().workspace(own.workspace).jobs.get(request.job_name)
     assert job.inputs["code"].path.startswith("http://127.0.0.1")
 
 

@@ -1,11 +1,11 @@
-"""Metrics of a job, read by the SDK's own run history client from the emulator, page by page."""
+"""Metrics of a job, read from the emulator page by page."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import pytest
 from local.emulators.azureml import metrics as served
 from local.emulators.azureml.arm import WORKSPACE_ID
 from local.emulators.azureml.environment import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
-from shared.finetuning.azureml.client import Workspace as WorkspaceId
-from shared.finetuning.azureml.client import workspace_client
+from shared.finetuning.azureml.clients import clients
 from shared.finetuning.azureml.metrics import curve, latest
+from shared.finetuning.azureml.rest import WorkspaceRest
+from shared.finetuning.azureml.workspace import Workspace as WorkspaceId
 from shared.finetuning.base import MAX_CURVE_POINTS
 from tests.support.azureml import Workspace, emulator
 from tests.support.azureml_commands import command_body
+from tests.support.azureml_sdk import PointAt
 
 JOB = "logged"
 
@@ -33,18 +35,18 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(environment: Callable[[str], None], tmp_path: Path, log: Path) -> Generator[Any]:
+def rest(environment: PointAt, tmp_path: Path, log: Path) -> Generator[WorkspaceRest]:
     with emulator(data_dir=tmp_path, pace=600) as url:
         environment(url)
         assert Workspace(url).ask(f"jobs/{JOB}", "PUT", command_body("true"))[0] == 201
-        yield workspace_client(WorkspaceId(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE))
+        yield clients().rest(WorkspaceId(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE))
 
 
 def write(log: Path, *rows: dict[str, Any]) -> None:
     log.write_text("".join(json.dumps({"time": 1.7e9, **row}) + "\n" for row in rows))
 
 
-def test_values_of_all_metrics_are_joined_by_step(client: Any, log: Path) -> None:
+def test_values_of_all_metrics_are_joined_by_step(rest: WorkspaceRest, log: Path) -> None:
     write(
         log,
         {"step": 0, "eval_loss": 9.0},
@@ -52,7 +54,7 @@ def test_values_of_all_metrics_are_joined_by_step(client: Any, log: Path) -> Non
         {"step": 10, "validation_loss": 4.0, "validation_accuracy": 0.25},
         {"step": 20, "loss": 1.0, "accuracy": 0.5},
     )
-    assert curve(client, JOB) == [
+    assert curve(rest, JOB) == [
         {"step": 0, "validation_loss": 9.0},
         {
             "step": 10,
@@ -63,7 +65,7 @@ def test_values_of_all_metrics_are_joined_by_step(client: Any, log: Path) -> Non
         },
         {"step": 20, "loss": 1.0, "accuracy": 0.5},
     ]
-    assert latest(client, JOB) == {
+    assert latest(rest, JOB) == {
         "step": 20,
         "loss": 1.0,
         "accuracy": 0.5,
@@ -74,7 +76,7 @@ def test_values_of_all_metrics_are_joined_by_step(client: Any, log: Path) -> Non
 
 
 def test_a_long_training_is_read_to_its_last_page_and_thinned(
-    client: Any, log: Path, monkeypatch: pytest.MonkeyPatch
+    rest: WorkspaceRest, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages: list[int] = []
     real = served.page
@@ -85,30 +87,30 @@ def test_a_long_training_is_read_to_its_last_page_and_thinned(
 
     monkeypatch.setattr(served, "page", small)
     write(log, *({"step": step, "loss": 1 / step} for step in range(1, 1001)))
-    points = curve(client, JOB)
+    points = curve(rest, JOB)
     assert pages == [0, 400, 800]
     assert len(points) == MAX_CURVE_POINTS
     assert (points[0]["step"], points[-1]) == (1, {"step": 1000, "loss": 0.001})
 
 
 def test_a_line_that_is_being_written_and_what_is_no_number_are_passed_over(
-    client: Any, log: Path
+    rest: WorkspaceRest, log: Path
 ) -> None:
     log.write_text(
         '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": "much"}\n{"step": "x", "loss": 1}\n[]\n{"step": 3, "lo'
     )
-    assert curve(client, JOB) == [{"step": 1, "loss": 2.0}]
+    assert curve(rest, JOB) == [{"step": 1, "loss": 2.0}]
 
 
-def test_a_job_that_has_logged_nothing_has_none(client: Any) -> None:
-    assert (latest(client, JOB), curve(client, JOB)) == ({}, [])
+def test_a_job_that_has_logged_nothing_has_none(rest: WorkspaceRest) -> None:
+    assert (latest(rest, JOB), curve(rest, JOB)) == ({}, [])
 
 
 def test_metrics_that_cannot_be_read_are_logged_and_nothing_else(
-    client: Any, caplog: pytest.LogCaptureFixture
+    rest: WorkspaceRest, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert (latest(client, "never-submitted"), curve(client, "never-submitted")) == ({}, [])
+        assert (latest(rest, "never-submitted"), curve(rest, "never-submitted")) == ({}, [])
     assert "never-submitted" in caplog.text
 
 
@@ -122,7 +124,7 @@ def test_metrics_that_cannot_be_read_are_logged_and_nothing_else(
     ],
 )
 def test_what_the_metrics_api_does_not_have_is_refused(
-    client: Any, log: Path, path: str, body: dict[str, Any], status: int
+    rest: WorkspaceRest, log: Path, path: str, body: dict[str, Any], status: int
 ) -> None:
     write(log, {"step": 1, "loss": 1.0})
     workspace = Workspace(os.environ["REGISTRY_DISCOVERY_ENDPOINT_URL"].rstrip("/"))

@@ -1,4 +1,4 @@
-"""The SDK's client, one a resource and process: it holds connections, and is safe across threads."""
+"""The SDK's client: one for each resource and process. It holds connections, and is thread-safe."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from shared.core.process import current
 from shared.core.settings import DEFAULT_TEACHER_SCOPE
 
 if TYPE_CHECKING:
@@ -15,16 +16,28 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 
-_clients: dict[tuple[str, SecretStr | None], OpenAI] = {}
-_making = threading.Lock()
+
+class OpenAIClients:
+    """The clients of this process. Get one with `openai_client`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, SecretStr | None], OpenAI] = {}
+
+    def get(self, base_url: str, key: SecretStr | None) -> OpenAI:
+        """Return the client of a resource."""
+        with self._lock:
+            if (base_url, key) not in self._made:
+                self._made[base_url, key] = _make(base_url, key)
+            return self._made[base_url, key]
 
 
 def openai_client(base_url: str, key: SecretStr | None) -> OpenAI:
-    """Without a key, tokens of the app's identity are sent; the SDK asks for one with each request, azure-identity caches it."""
-    with _making:
-        if (base_url, key) not in _clients:
-            _clients[base_url, key] = _make(base_url, key)
-        return _clients[base_url, key]
+    """Return this process's client of a resource.
+
+    Without a key it sends tokens of the app's identity, which azure-identity caches.
+    """
+    return current().part(OpenAIClients).get(base_url, key)
 
 
 def _make(base_url: str, key: SecretStr | None) -> OpenAI:
