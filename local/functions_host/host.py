@@ -17,8 +17,9 @@ from aiohttp import web
 from local.functions_host.blobs import BlobRunner, BlobTrigger, blob_triggers
 from local.functions_host.durable.client import DurableClient
 from local.functions_host.durable.engine import Engine, Functions, Limits
+from local.functions_host.durable.links import Links
 from local.functions_host.durable.store import Store, StoreError
-from local.functions_host.durable.webhooks import Links, Webhooks
+from local.functions_host.durable.webhooks import Webhooks
 from local.functions_host.errors import DataDirectoryInUse, HostError
 from local.functions_host.event_grid import EventGridWebhook
 from local.functions_host.functions import (

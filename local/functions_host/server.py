@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from local.functions_host import event_grid
-from local.functions_host.durable import webhooks
+from local.functions_host.durable import links
 from local.functions_host.durable.webhooks import Webhooks
 from local.functions_host.errors import FunctionFailed
 from local.functions_host.event_grid import Deliver, EventGridWebhook
@@ -66,10 +66,10 @@ class HostServer:
             return web.json_response(status)
         if path.startswith(ADMIN_FUNCTIONS):
             return await self._admin(request, unquote(path.removeprefix(ADMIN_FUNCTIONS)))
-        if path == webhooks.PATH or path.startswith(f"{webhooks.PATH}/"):
+        if path == links.PATH or path.startswith(f"{links.PATH}/"):
             if not self._carries_key(request, [self._keys.system_key, self._keys.master_key]):
                 return web.Response(status=401)
-            return await self._management.handle(request, path.removeprefix(webhooks.PATH))
+            return await self._management.handle(request, path.removeprefix(links.PATH))
         if path == event_grid.PATH:
             if not self._carries_key(request, [self._keys.blobs_extension, self._keys.master_key]):
                 return web.Response(status=401)

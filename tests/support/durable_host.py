@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from local.functions_host.durable.webhooks import PATH
+from local.functions_host.durable.links import PATH
 from local.functions_host.keys import FILE_NAME
 
 REPOSITORY = Path(__file__).parents[2]

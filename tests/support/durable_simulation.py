@@ -9,11 +9,11 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from local.functions_host.durable.engine import start_message
+from local.functions_host.durable.actions import Command
 from local.functions_host.durable.episodes import Decision, context_json, decide, read_answer
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
-from local.functions_host.durable.replay import Command
-from local.functions_host.durable.store import Instance
+from local.functions_host.durable.recording import start_message
+from local.functions_host.durable.records import Instance
 
 Steps = Generator[Any, Any, Any]
 Orchestrator = Callable[[Any], Any]  # gives Steps, or its result at once

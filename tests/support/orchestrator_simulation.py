@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from local.functions_host.durable.actions import Command
 from local.functions_host.durable.episodes import Decision, context_json, decide, read_answer
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
-from local.functions_host.durable.replay import Command
 from orchestrators import finetune as finetuning
 from orchestrators import generate as generation
 from orchestrators import run

@@ -1,9 +1,16 @@
-"""Durable Functions on one machine: orchestrations by the wire format of Durable 1.x, kept in one SQLite file.
+"""Durable Functions on one machine: Durable 1.x's wire format, with one SQLite file as task hub.
 
 events      history events, as the extension writes them
+actions     what an orchestrator's answer asks for
+awaited     what the extension waits for
 replay      what the extension's out-of-process shim makes of an orchestrator's actions
-store       the task hub: instances, histories, messages, activities that wait
+episodes    one episode of an orchestrator, without I/O
+records     instances, messages and waiting activities
+store       the task hub's file
+recording   writes what an episode came to
 engine      runs orchestrators and activities, one episode at a time
-client      what can be asked of instances: start, status, raise an event, terminate, …
+client      operations on instances: start, status, raise an event, terminate, …
+links       URLs of the management API
+views       statuses and histories as the management API shows them
 webhooks    the management API over HTTP
 """

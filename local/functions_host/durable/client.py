@@ -1,29 +1,28 @@
-"""What can be asked of orchestrations from outside: the operations behind Durable's client and its management API."""
+"""Operations on orchestrations: those behind Durable's client and its management API."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 from unicodedata import category
 from uuid import uuid4
 
-from local.functions_host.durable.engine import create_instance
 from local.functions_host.durable.events import Event, Kind, Status, event
-from local.functions_host.durable.store import Instance, InstanceQuery, Message, Store
+from local.functions_host.durable.recording import create_instance
+from local.functions_host.durable.records import Instance, InstanceQuery, Message
+from local.functions_host.durable.store import Store
 
 MAX_INSTANCE_ID = 100
 FORBIDDEN = frozenset("/\\#?")
 
 
 class InvalidRequest(Exception):
-    """What is asked for cannot be; the message says why."""
+    """The request cannot be carried out; the message says why."""
 
 
 class InstanceExists(Exception):
-    """An instance of this id runs, and must not be replaced."""
+    """An instance of this id is running and must not be replaced."""
 
 
 class NoInstance(Exception):
@@ -35,7 +34,7 @@ class InstanceOver(Exception):
 
 
 class DurableClient:
-    """Operations on one task hub. `wake` is called after each that an orchestration has to learn of."""
+    """Operations on one task hub. `wake` is called after each that sends something."""
 
     def __init__(
         self,
@@ -46,11 +45,16 @@ class DurableClient:
         replace_running: bool = False,
     ) -> None:
         """`replace_running`: host.json's overridableExistingInstanceStates is AnyState."""
-        self._store, self._orchestrators, self._wake = store, orchestrators, wake
+        self._store = store
+        self._orchestrators = orchestrators
+        self._wake = wake
         self._replace_running = replace_running
 
     def start(self, name: str, instance_id: str | None, input_: str | None) -> str:
-        """Start an orchestration; `input_` is JSON text. Returns its id. Raises InvalidRequest, InstanceExists."""
+        """Start an orchestration and return its id; `input_` is JSON text.
+
+        Raises InvalidRequest, InstanceExists.
+        """
         self._check_orchestrator(name)
         if instance_id is None:
             instance_id = uuid4().hex
@@ -61,22 +65,24 @@ class DurableClient:
                 f"An Orchestration instance with the status {existing.status} already exists."
             )
         with self._store.transaction():
-            self._store.forget(instance_id)
+            self._store.delete(instance_id)
             create_instance(self._store, instance_id, name, input_, _now())
         self._wake()
         return instance_id
 
     def get(self, instance_id: str) -> Instance:
-        """Raises NoInstance."""
+        """Return an instance. Raises NoInstance."""
         instance = self._store.instance(instance_id)
         if instance is None:
             raise NoInstance(instance_id)
         return instance
 
     def history(self, instance_id: str) -> list[Event]:
+        """Return the history of the latest execution."""
         return self._store.history(instance_id)
 
     def find(self, query: InstanceQuery) -> list[Instance]:
+        """Return the instances that meet the conditions."""
         return self._store.find(query)
 
     def raise_event(self, instance_id: str, name: str, data: str) -> None:
@@ -85,53 +91,54 @@ class DurableClient:
         self._send(instance_id, event(Kind.EVENT_RAISED, _now(), Name=name, Input=data))
 
     def terminate(self, instance_id: str, reason: str) -> None:
-        """Raises NoInstance, InstanceOver."""
+        """End an orchestration. Raises NoInstance, InstanceOver."""
         self._check_running(instance_id)
         self._send(instance_id, event(Kind.EXECUTION_TERMINATED, _now(), Input=reason))
 
     def suspend(self, instance_id: str, reason: str) -> None:
-        """Raises NoInstance, InstanceOver."""
+        """Suspend an orchestration. Raises NoInstance, InstanceOver."""
         self._check_running(instance_id)
         self._send(instance_id, event(Kind.EXECUTION_SUSPENDED, _now(), Reason=reason))
 
     def resume(self, instance_id: str, reason: str) -> None:
-        """Raises NoInstance, InstanceOver."""
+        """Resume an orchestration. Raises NoInstance, InstanceOver."""
         self._check_running(instance_id)
         self._send(instance_id, event(Kind.EXECUTION_RESUMED, _now(), Reason=reason))
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
-        """Start an orchestration once more with its input. Raises NoInstance, InstanceExists, InvalidRequest."""
+        """Start an orchestration again with its input.
+
+        Raises NoInstance, InstanceExists, InvalidRequest.
+        """
         instance = self.get(instance_id)
         return self.start(instance.name, None if new_id else instance_id, instance.input)
 
     def purge(self, instance_id: str) -> int:
-        """Delete an instance that has ended, and its history. Returns how many were deleted. Raises NoInstance."""
+        """Delete an instance that has ended; return how many were deleted. Raises NoInstance."""
         if not self.get(instance_id).status.is_terminal:
             return 0
         with self._store.transaction():
-            self._store.forget(instance_id)
+            self._store.delete(instance_id)
         return 1
 
     def purge_all(self, query: InstanceQuery) -> int:
-        """Delete all instances that have ended and meet the conditions."""
-        ended = tuple(
-            status
-            for status in Status
-            if status.is_terminal and (not query.statuses or status in query.statuses)
-        )
+        """Delete all instances that have ended and meet the conditions; return how many."""
+        statuses = query.statuses or tuple(Status)
+        ended = tuple(status for status in statuses if status.is_terminal)
         purged = 0
         if not ended:
             return purged
-        while found := self._store.find(replace(query, statuses=ended, after="")):
+        while page := self._store.find(replace(query, statuses=ended, after="")):
             with self._store.transaction():
-                for instance in found:
-                    self._store.forget(instance.instance_id)
-            purged += len(found)
+                for instance in page:
+                    self._store.delete(instance.instance_id)
+            purged += len(page)
         return purged
 
-    def _send(self, instance_id: str, one: Event) -> None:
+    def _send(self, instance_id: str, control: Event) -> None:
+        message = Message(instance_id=instance_id, execution_id=None, event=control)
         with self._store.transaction():
-            self._store.send([Message(instance_id=instance_id, execution_id=None, event=one)])
+            self._store.send([message])
         self._wake()
 
     def _check_running(self, instance_id: str) -> None:
@@ -141,21 +148,11 @@ class DurableClient:
     def _check_orchestrator(self, name: str) -> None:
         if name in self._orchestrators:
             return
-        known = ", ".join(sorted(self._orchestrators)) or "none"
+        names = ", ".join(sorted(self._orchestrators)) or "none"
         raise InvalidRequest(
-            f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
-            f"The following are the known orchestrator functions: {known}."
+            f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function."
+            f" The following are the known orchestrator functions: {names}."
         )
-
-
-def parsed(text: str | None) -> Any:
-    """JSON text as a value; text that is no JSON (a reason, an error) stays text."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _check_id(instance_id: str) -> None:

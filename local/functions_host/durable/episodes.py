@@ -1,4 +1,4 @@
-"""One episode of an orchestrator, without any I/O: what it is given, and what its answer comes to."""
+"""One episode of an orchestrator, without any I/O: its context, and what its answer comes to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from local.functions_host.durable.actions import Command, ReplayError
 from local.functions_host.durable.events import Event
-from local.functions_host.durable.replay import Command, Replay, ReplayError
+from local.functions_host.durable.replay import Replay
 
 OUT_OF_PROCESS_LABEL = "\n\n$OutOfProcData$:"
 UPPER_SCHEMA_VERSION = 1  # the oldest SDKs know no higher number here
@@ -19,7 +20,10 @@ LONG_TIMER_INTERVAL = "3.00:00:00"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What an episode came to. `error` not None: the orchestration has failed. `continue_with`: it begins anew with this input."""
+    """What an episode came to.
+
+    With `error` the orchestration has failed; with `continue_with` it begins anew with this input.
+    """
 
     commands: list[Command] = field(default_factory=list[Command])
     is_done: bool = False
@@ -32,7 +36,7 @@ class Decision:
 def context_json(
     instance_id: str, input_: str | None, parent_id: str | None, history: Sequence[Event]
 ) -> str:
-    """What the orchestration trigger hands to an orchestrator. `input_` is JSON text."""
+    """Return what the orchestration trigger hands to an orchestrator. `input_` is JSON text."""
     context = {
         "history": history,
         "input": json.loads(input_) if input_ is not None else None,
@@ -49,7 +53,7 @@ def context_json(
 
 
 def read_answer(error: BaseException) -> dict[str, Any] | None:
-    """The answer that an orchestrator's exception carries, None when it carries none."""
+    """Return the answer that an orchestrator's exception carries, None if it carries none."""
     _, label, data = str(error).partition(OUT_OF_PROCESS_LABEL)
     if not label:
         return None
@@ -60,14 +64,12 @@ def read_answer(error: BaseException) -> dict[str, Any] | None:
 
 
 def decide(answer: Mapping[str, Any], history: Sequence[Event]) -> Decision:
-    """What an orchestrator's answer comes to after this history. Never raises: a wrong answer is a failure."""
+    """Return what an orchestrator's answer comes to. Never raises: a wrong answer is a failure."""
     status = answer.get("customStatus")
     actions = cast(list[list[dict[str, Any]]], answer.get("actions") or [])
     if len(actions) != 1:
-        return Decision(
-            error="the orchestrator's actions are not in the form of schema version 2 or 3",
-            custom_status=status,
-        )
+        problem = "the orchestrator's actions are not in the form of schema version 2 or 3"
+        return Decision(error=problem, custom_status=status)
     try:
         replay = Replay(actions[0], history)
     except ReplayError as error:
@@ -77,10 +79,11 @@ def decide(answer: Mapping[str, Any], history: Sequence[Event]) -> Decision:
     if answer.get("error"):
         return Decision(error=str(answer["error"]), custom_status=status)
     if replay.continue_as_new is not None:
-        return Decision(
-            continue_with=replay.continue_as_new.get("input", "null"), custom_status=status
-        )
-    done = bool(answer.get("isDone"))
+        input_ = replay.continue_as_new.get("input", "null")
+        return Decision(continue_with=input_, custom_status=status)
     return Decision(
-        commands=replay.commands, is_done=done, output=answer.get("output"), custom_status=status
+        commands=replay.commands,
+        is_done=bool(answer.get("isDone")),
+        output=answer.get("output"),
+        custom_status=status,
     )

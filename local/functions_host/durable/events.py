@@ -1,6 +1,6 @@
-"""History events in the form that the Durable extension hands to orchestrators: plain JSON objects with .NET names.
+"""History events as the Durable extension hands them to orchestrators: JSON, with .NET names.
 
-`EventId` numbers what an orchestration schedules, in the order in which it does; other events have -1.
+`EventId` numbers what an orchestration schedules, in that order; other events have -1.
 """
 
 from __future__ import annotations
@@ -35,25 +35,12 @@ class Kind(IntEnum):
     EXECUTION_RESUMED = 20
 
 
-NAMES = {
-    Kind.EXECUTION_STARTED: "ExecutionStarted",
-    Kind.EXECUTION_COMPLETED: "ExecutionCompleted",
-    Kind.EXECUTION_TERMINATED: "ExecutionTerminated",
-    Kind.TASK_SCHEDULED: "TaskScheduled",
-    Kind.TASK_COMPLETED: "TaskCompleted",
-    Kind.TASK_FAILED: "TaskFailed",
-    Kind.SUB_CREATED: "SubOrchestrationInstanceCreated",
-    Kind.SUB_COMPLETED: "SubOrchestrationInstanceCompleted",
-    Kind.SUB_FAILED: "SubOrchestrationInstanceFailed",
-    Kind.TIMER_CREATED: "TimerCreated",
-    Kind.TIMER_FIRED: "TimerFired",
-    Kind.ORCHESTRATOR_STARTED: "OrchestratorStarted",
-    Kind.ORCHESTRATOR_COMPLETED: "OrchestratorCompleted",
-    Kind.EVENT_RAISED: "EventRaised",
-    Kind.CONTINUE_AS_NEW: "ContinueAsNew",
-    Kind.EXECUTION_SUSPENDED: "ExecutionSuspended",
-    Kind.EXECUTION_RESUMED: "ExecutionResumed",
-}
+def _name(kind: Kind) -> str:
+    words = kind.name.replace("SUB_", "SUB_ORCHESTRATION_INSTANCE_").split("_")
+    return "".join(word.capitalize() for word in words)
+
+
+NAMES = {kind: _name(kind) for kind in Kind}
 
 
 class Status(StrEnum):
@@ -70,11 +57,12 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
+        """Whether the instance has ended."""
         return self in (Status.COMPLETED, Status.FAILED, Status.TERMINATED, Status.CANCELED)
 
 
 def event(kind: Kind, moment: datetime, *, event_id: int = -1, **fields: Any) -> Event:
-    """One event; `fields` have .NET names. Not yet played."""
+    """Return an event that is not yet played; `fields` have .NET names."""
     return {
         "EventType": int(kind),
         "EventId": event_id,
@@ -85,10 +73,11 @@ def event(kind: Kind, moment: datetime, *, event_id: int = -1, **fields: Any) ->
 
 
 def time_text(moment: datetime) -> str:
+    """Return a moment as history has it."""
     return moment.astimezone(UTC).strftime(TIME_FORMAT)
 
 
 def parse_time(text: str) -> datetime:
-    """A moment as written by `time_text` or by the SDK (`…Z` or an offset, any number of decimals)."""
+    """Read a moment of `time_text` or of the SDK (`…Z` or an offset, any number of decimals)."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

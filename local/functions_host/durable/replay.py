@@ -1,144 +1,81 @@
-"""What an orchestrator's list of actions comes to, given its history: the extension's out-of-process shim, exactly.
+"""What an orchestrator's list of actions comes to, given its history: the extension's shim, exactly.
 
-At each step an orchestrator answers with all the actions of its life so far. The extension goes through that list from
-the start and *waits for each action before it looks at the next*; a `task_any` is one action that holds only those of its
-tasks that were not scheduled before. Two consequences that surprise, and that an orchestrator has to be written for:
+At each step an orchestrator answers with all the actions of its life so far. The extension goes
+through that list from the start and *waits for each action before it looks at the next*; a
+`task_any` is one action that holds only those of its tasks that were not scheduled before. Two
+consequences surprise, and an orchestrator has to be written for them:
 
-- When an earlier task wins such a `task_any`, the orchestrator goes on but the extension still waits for the new ones:
-  nothing further is scheduled until one of them completes.
+- When an earlier task wins such a `task_any`, the orchestrator goes on but the extension still
+  waits for the new ones: nothing further is scheduled until one of them completes.
 - A cancelled timer counts as completed from its creation on, also in later replays.
 
-Ids are given in the order of scheduling and must be those that history has: otherwise the orchestration is not
-deterministic and fails, here as there. (Source: OutOfProcOrchestrationShim and DurableTask.Core, MIT.)
+Ids are given in the order of scheduling and must be those that history has: otherwise the
+orchestration is not deterministic and fails, here as there. (Source: OutOfProcOrchestrationShim and
+DurableTask.Core, MIT.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any, cast
 
+from local.functions_host.durable.actions import (
+    UNSUPPORTED,
+    Action,
+    ActionType,
+    Command,
+    NotDeterministic,
+    NotSupported,
+)
+from local.functions_host.durable.awaited import Awaited, Compound
 from local.functions_host.durable.events import NAMES, Event, Kind, parse_time
 
-Action = Mapping[str, Any]
-
-
-class ActionType(IntEnum):
-    """Numbers of the actions on the wire."""
-
-    CALL_ACTIVITY = 0
-    CALL_ACTIVITY_WITH_RETRY = 1
-    CALL_SUB_ORCHESTRATOR = 2
-    CALL_SUB_ORCHESTRATOR_WITH_RETRY = 3
-    CONTINUE_AS_NEW = 4
-    CREATE_TIMER = 5
-    WAIT_FOR_EXTERNAL_EVENT = 6
-    CALL_ENTITY = 7
-    CALL_HTTP = 8
-    SIGNAL_ENTITY = 9
-    SCHEDULED_SIGNAL_ENTITY = 10
-    WHEN_ANY = 11
-    WHEN_ALL = 12
-
-
-UNSUPPORTED = {
-    ActionType.CALL_ENTITY: "call_entity",
-    ActionType.CALL_HTTP: "call_http",
-    ActionType.SIGNAL_ENTITY: "signal_entity",
-    ActionType.SCHEDULED_SIGNAL_ENTITY: "signal_entity (scheduled)",
+_ACTIVITIES = (ActionType.CALL_ACTIVITY, ActionType.CALL_ACTIVITY_WITH_RETRY)
+_WITH_RETRY = (
+    ActionType.CALL_ACTIVITY_WITH_RETRY,
+    ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY,
+)
+_COMPLETIONS = {
+    Kind.TASK_COMPLETED: "TaskScheduledId",
+    Kind.TASK_FAILED: "TaskScheduledId",
+    Kind.SUB_COMPLETED: "TaskScheduledId",
+    Kind.SUB_FAILED: "TaskScheduledId",
+    Kind.TIMER_FIRED: "TimerId",
 }
 
 
-class ReplayError(Exception):
-    """The orchestration fails with this message."""
-
-
-class NotDeterministic(ReplayError):
-    """The orchestrator no longer does what its history says it did."""
-
-
-class NotSupported(ReplayError):
-    """This host does not run such an action."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Something to schedule. `name` and `input` are an activity's or orchestrator's, `fire_at` a timer's."""
-
-    id: int
-    kind: Kind  # TASK_SCHEDULED, SUB_CREATED or TIMER_CREATED
-    name: str = ""
-    input: Any = None
-    instance_id: str | None = None
-    fire_at: datetime | None = None
-
-
-class _Node:
-    """Something awaited."""
-
-    def __init__(self) -> None:
-        self.done = False
-        self.parent: _Compound | None = None
-
-    def complete(self, *, failed: bool = False) -> None:
-        if self.done:
-            return
-        self.done = True
-        if self.parent is not None:
-            self.parent.child_completed(failed=failed)
-
-
-class _Compound(_Node):
-    """task_any, and task_all: the SDK's ends with its first failure, but the extension waits for all."""
-
-    def __init__(self, children: list[_Node], needed: int) -> None:
-        super().__init__()
-        self._missing = needed
-        for child in children:
-            child.parent = self
-        for child in children:
-            if child.done:
-                self.child_completed(failed=False)
-        self.done = self.done or needed == 0
-
-    def child_completed(self, *, failed: bool) -> None:
-        """A failure completes as well as a success."""
-        self._missing -= 1
-        if self._missing == 0:
-            self.complete()
-
-
-class _Retried(_Compound):
-    """An action with retries: after each failure a timer, also after the last one, as in DurableTask.Core."""
+class _Retried(Compound):
+    """An action with retries: after each failure a timer, also after the last one, as in Azure."""
 
     def __init__(self, replay: Replay, action: Action) -> None:
         super().__init__([], needed=-1)
         options: Mapping[str, Any] = action["retryOptions"]
-        self._replay, self._action = replay, action
+        self._replay = replay
+        self._action = action
         self._interval = timedelta(milliseconds=options["firstRetryIntervalInMilliseconds"])
-        self._attempts_left: int = options["maxNumberOfAttempts"]
-        self._waiting = False
+        self._remaining_attempts: int = options["maxNumberOfAttempts"]
+        self._waits_for_timer = False
         self._attempt()
 
     def child_completed(self, *, failed: bool) -> None:
-        if not self._waiting and not failed:
+        """Complete after a success; else wait, then try again or complete as failed."""
+        if not self._waits_for_timer and not failed:
             self.complete()
-        elif not self._waiting:
-            self._waiting = True
+        elif not self._waits_for_timer:
+            self._waits_for_timer = True
             self._adopt(self._replay.schedule_timer(self._replay.now + self._interval))
-        elif self._attempts_left:
-            self._waiting = False
+        elif self._remaining_attempts:
+            self._waits_for_timer = False
             self._attempt()
         else:
             self.complete(failed=True)
 
     def _attempt(self) -> None:
-        self._attempts_left -= 1
+        self._remaining_attempts -= 1
         self._adopt(self._replay.schedule_call(self._action))
 
-    def _adopt(self, child: _Node) -> None:
+    def _adopt(self, child: Awaited) -> None:
         child.parent = self
 
 
@@ -152,59 +89,59 @@ class Replay:
         self.continue_as_new: Action | None = None
         self._actions = list(actions)
         self._next = 0
-        self._awaited: _Node | None = None
+        self._awaited: Awaited | None = None
         self._last_id = -1
-        self._open: dict[int, _Node] = {}
+        self._open: dict[int, Awaited] = {}
         self._unrecorded: dict[int, Command] = {}
-        self._waits: dict[str, list[_Node]] = {}
+        self._waits: dict[str, list[Awaited]] = {}
         self._early: dict[str, int] = {}
-        for one in history:
-            self._process(one)
+        for event in history:
+            self._process(event)
 
     @property
     def commands(self) -> list[Command]:
-        """What the orchestrator wants and history does not have yet, in order of id."""
+        """What the orchestrator asks for and history does not have yet, in order of id."""
         return list(self._unrecorded.values())
 
-    def schedule_call(self, action: Action) -> _Node:
-        activity = action["actionType"] in (
-            ActionType.CALL_ACTIVITY,
-            ActionType.CALL_ACTIVITY_WITH_RETRY,
-        )
+    def schedule_call(self, action: Action) -> Awaited:
+        """Schedule an activity or a sub-orchestration."""
+        is_activity = action["actionType"] in _ACTIVITIES
         return self._schedule(
-            Kind.TASK_SCHEDULED if activity else Kind.SUB_CREATED,
+            Kind.TASK_SCHEDULED if is_activity else Kind.SUB_CREATED,
             name=str(action["functionName"]),
             input=action.get("input"),
             instance_id=action.get("instanceId"),
         )
 
-    def schedule_timer(self, fire_at: datetime, *, cancelled: bool = False) -> _Node:
-        node = self._schedule(Kind.TIMER_CREATED, fire_at=fire_at)
+    def schedule_timer(self, fire_at: datetime, *, cancelled: bool = False) -> Awaited:
+        """Schedule a timer; one that is cancelled is complete at once."""
+        timer = self._schedule(Kind.TIMER_CREATED, fire_at=fire_at)
         if cancelled:
             del self._open[self._last_id]
-            node.complete()
-        return node
+            timer.complete()
+        return timer
 
-    def _schedule(self, kind: Kind, **fields: Any) -> _Node:
+    def _schedule(self, kind: Kind, **fields: Any) -> Awaited:
         self._last_id += 1
-        node = self._open[self._last_id] = _Node()
         self._unrecorded[self._last_id] = Command(self._last_id, kind, **fields)
-        return node
+        task = Awaited()
+        self._open[self._last_id] = task
+        return task
 
-    def _process(self, one: Event) -> None:
-        kind = Kind(one["EventType"])
+    def _process(self, event: Event) -> None:
+        kind = Kind(event["EventType"])
         if kind is Kind.ORCHESTRATOR_STARTED:
-            self.now = max(self.now, parse_time(one["Timestamp"]))
+            self.now = max(self.now, parse_time(event["Timestamp"]))
         elif kind in (Kind.TASK_SCHEDULED, Kind.SUB_CREATED, Kind.TIMER_CREATED):
-            self._recorded(one, kind)
+            self._recorded(event, kind)
         elif kind is Kind.EXECUTION_STARTED:
             self._advance()
         elif kind is Kind.EVENT_RAISED:
-            self._raised(str(one["Name"]))
+            self._raised(str(event["Name"]))
         elif kind in _COMPLETIONS:
-            node = self._open.pop(one[_COMPLETIONS[kind]], None)
-            if node is not None:  # else a timer that was cancelled, or an answer that came twice
-                node.complete(failed=kind in (Kind.TASK_FAILED, Kind.SUB_FAILED))
+            task = self._open.pop(event[_COMPLETIONS[kind]], None)
+            if task is not None:  # else a timer that was cancelled, or an answer that came twice
+                task.complete(failed=kind in (Kind.TASK_FAILED, Kind.SUB_FAILED))
                 self._advance()
 
     def _advance(self) -> None:
@@ -216,72 +153,53 @@ class Replay:
             self._awaited = self._invoke(self._actions[self._next])
             self._next += 1
 
-    def _invoke(self, action: Action) -> _Node:
+    def _invoke(self, action: Action) -> Awaited:
         kind = ActionType(action["actionType"])
         if kind in UNSUPPORTED:
             raise NotSupported(f"{UNSUPPORTED[kind]} is not supported by this host")
+        if kind in _WITH_RETRY:
+            return _Retried(self, action)
         if kind in (ActionType.CALL_ACTIVITY, ActionType.CALL_SUB_ORCHESTRATOR):
             return self.schedule_call(action)
-        if kind in (
-            ActionType.CALL_ACTIVITY_WITH_RETRY,
-            ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY,
-        ):
-            return _Retried(self, action)
         if kind is ActionType.CREATE_TIMER:
-            return self.schedule_timer(
-                parse_time(action["fireAt"]), cancelled=bool(action.get("isCanceled"))
-            )
+            fire_at = parse_time(action["fireAt"])
+            return self.schedule_timer(fire_at, cancelled=bool(action.get("isCanceled")))
         if kind is ActionType.WAIT_FOR_EXTERNAL_EVENT:
             return self._wait(str(action["externalEventName"]))
         if kind is ActionType.CONTINUE_AS_NEW:
             self.continue_as_new = action
-            return _completed()
+            return Awaited(done=True)
         children = [self._invoke(child) for child in cast(list[Action], action["compoundActions"])]
-        return _Compound(children, 1 if kind is ActionType.WHEN_ANY else len(children))
+        return Compound(children, 1 if kind is ActionType.WHEN_ANY else len(children))
 
-    def _wait(self, name: str) -> _Node:
+    def _wait(self, name: str) -> Awaited:
         if self._early.get(name):
             self._early[name] -= 1
-            return _completed()
-        node = _Node()
-        self._waits.setdefault(name, []).append(node)
-        return node
+            return Awaited(done=True)
+        wait = Awaited()
+        self._waits.setdefault(name, []).append(wait)
+        return wait
 
     def _raised(self, name: str) -> None:
-        """The youngest wait gets the event; where nobody waits, it is kept for the next one who does."""
+        """Complete the youngest wait; an event that nobody waits for is kept for the next wait."""
         if self._waits.get(name):
             self._waits[name].pop().complete()
             self._advance()
         else:
             self._early[name] = self._early.get(name, 0) + 1
 
-    def _recorded(self, one: Event, kind: Kind) -> None:
-        """History says that this was scheduled: it is no news, if it is the same."""
-        command = self._unrecorded.pop(one["EventId"], None)
-        was = f"{NAMES[kind]} {one.get('Name') or ''}".strip()
+    def _recorded(self, event: Event, kind: Kind) -> None:
+        """Take what history has scheduled from what is new. Raises NotDeterministic."""
+        command = self._unrecorded.pop(event["EventId"], None)
+        past = f"{NAMES[kind]} {event.get('Name') or ''}".strip()
         if command is None:
             raise NotDeterministic(
-                f"not deterministic: history has {was} with id {one['EventId']}, which the orchestrator does not schedule now"
+                f"not deterministic: history has {past} with id {event['EventId']},"
+                " which the orchestrator does not schedule now"
             )
-        if command.kind is not kind or (
-            kind is not Kind.TIMER_CREATED and command.name != one.get("Name")
-        ):
+        is_renamed = kind is not Kind.TIMER_CREATED and command.name != event.get("Name")
+        if command.kind is not kind or is_renamed:
             now = f"{NAMES[command.kind]} {command.name}".strip()
             raise NotDeterministic(
-                f"not deterministic: history has {was} with id {command.id}, now it is {now}"
+                f"not deterministic: history has {past} with id {command.id}, now it is {now}"
             )
-
-
-_COMPLETIONS = {
-    Kind.TASK_COMPLETED: "TaskScheduledId",
-    Kind.TASK_FAILED: "TaskScheduledId",
-    Kind.SUB_COMPLETED: "TaskScheduledId",
-    Kind.SUB_FAILED: "TaskScheduledId",
-    Kind.TIMER_FIRED: "TimerId",
-}
-
-
-def _completed() -> _Node:
-    node = _Node()
-    node.done = True
-    return node

@@ -1,20 +1,16 @@
-"""Durable's management API over HTTP, with its routes, status codes and fields (`/runtime/webhooks/durabletask/…`).
+"""Durable's management API over HTTP, with its routes, status codes and fields.
 
-Documented in "HTTP APIs in Durable Functions"; served twice, with a system key for the world and without for the app's
-own client, whose base URL is a secret (`rpcBaseUrl`).
+Documented in "HTTP APIs in Durable Functions". Served twice: under `/runtime/webhooks/durabletask`
+with a system key, and without a key under a secret path for the app's own client (`rpcBaseUrl`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -24,70 +20,24 @@ from local.functions_host.durable.client import (
     InstanceOver,
     InvalidRequest,
     NoInstance,
-    parsed,
 )
-from local.functions_host.durable.events import NAMES, Event, Kind, Status, parse_time, time_text
-from local.functions_host.durable.store import Instance, InstanceQuery
+from local.functions_host.durable.events import Event, Status, parse_time, time_text
+from local.functions_host.durable.links import Links
+from local.functions_host.durable.records import InstanceQuery
+from local.functions_host.durable.views import history_view, status_view
 
-PATH = "/runtime/webhooks/durabletask"
-CONNECTION = "Storage"
 CONTINUATION = "x-ms-continuation-token"
 DEFAULT_PAGE = 100
 RETRY_SECONDS = 5
-ID_PLACEHOLDER = "INSTANCEID"
-WAIT_SECONDS = 0.1
-STATUS_NUMBERS = {1: "Completed", 3: "Failed", 5: "Terminated"}
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """URLs of the API. `base_url` is the host's, `rpc_url` the secret one for the app's own client."""
-
-    base_url: str
-    rpc_url: str
-    hub: str
-    system_key: str
-
-    def client_data(self) -> str:
-        """What the durable client binding gives to functions, as JSON."""
-        prefix = f"{self.base_url}{PATH}/orchestrators/{{functionName}}[/{{instanceId}}]"
-        waiting = "timeout={timeoutInSeconds}&pollingInterval={intervalInSeconds}"
-        data = {
-            "taskHubName": self.hub,
-            "creationUrls": {
-                "createNewInstancePostUri": f"{prefix}?code={self.system_key}",
-                "createAndWaitOnNewInstancePostUri": f"{prefix}?{waiting}&code={self.system_key}",
-            },
-            "managementUrls": self.management(ID_PLACEHOLDER, self.base_url),
-            "baseUrl": f"{self.base_url}{PATH}",
-            "requiredQueryStringParameters": f"code={self.system_key}",
-            "rpcBaseUrl": self.rpc_url,
-        }
-        return json.dumps(data)
-
-    def management(self, instance_id: str, origin: str) -> dict[str, str]:
-        """The check-status links of an instance."""
-        query = urlencode({"taskHub": self.hub, "connection": CONNECTION, "code": self.system_key})
-        instance = f"{origin}{PATH}/instances/{quote(instance_id, safe='')}"
-        return {
-            "id": instance_id,
-            "statusQueryGetUri": f"{instance}?{query}",
-            "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}?{query}",
-            "terminatePostUri": f"{instance}/terminate?reason={{text}}&{query}",
-            "rewindPostUri": f"{instance}/rewind?reason={{text}}&{query}",
-            "purgeHistoryDeleteUri": f"{instance}?{query}",
-            "restartPostUri": f"{instance}/restart?{query}",
-            "suspendPostUri": f"{instance}/suspend?reason={{text}}&{query}",
-            "resumePostUri": f"{instance}/resume?reason={{text}}&{query}",
-        }
 
 
 class Webhooks:
-    """Answers requests to the API. Who may ask is checked before."""
+    """Answer requests to the API. The caller checks keys."""
 
     def __init__(self, client: DurableClient, links: Callable[[], Links]) -> None:
-        """`links` is asked at each use: the port is not known before the server listens."""
-        self._client, self._links = client, links
+        """`links` is called at each use: the port is not known before the server listens."""
+        self._client = client
+        self._links = links
 
     async def handle(self, request: web.Request, path: str) -> web.Response:
         """Answer a request; `path` is what follows the API's base, still percent-encoded."""
@@ -120,7 +70,7 @@ class Webhooks:
             case ("POST", "instances", instance_id, "raiseEvent", name):
                 return await self._raise_event(request, instance_id, name)
             case ("POST", "instances", instance_id, operation):
-                return await self._operate(request, instance_id, operation)
+                return self._operate(request, instance_id, operation.lower())
             case (_, "entities", *_):
                 return _error(501, "this host does not support durable entities")
             case _:
@@ -129,51 +79,38 @@ class Webhooks:
     async def _start(
         self, request: web.Request, name: str, instance_id: str | None
     ) -> web.Response:
-        input_ = await _body(request)
-        started = self._client.start(name, instance_id, input_)
-        return await self._accepted(request, started)
+        if "timeout" in request.query:
+            return _error(501, "this host does not support waiting for the output")
+        started = self._client.start(name, instance_id, await _body(request))
+        return self._accepted(request, started)
 
-    async def _accepted(self, request: web.Request, instance_id: str) -> web.Response:
-        """202 with the check-status links; or how it ended, when the caller wants to wait and it ends in time."""
-        patience = _number(request.query.get("timeout"))
-        if patience is not None and _number(request.query.get("pollingInterval")) is not None:
-            until = time.monotonic() + patience
-            while time.monotonic() < until:
-                instance = self._client.get(instance_id)
-                if instance.status is Status.COMPLETED:
-                    return _json(200, parsed(instance.output))
-                if instance.status.is_terminal:
-                    return self._status(request, instance_id)
-                await asyncio.sleep(WAIT_SECONDS)
-        links = self._links().management(instance_id, _origin(request))
-        shown = {key: url for key, url in links.items() if key != "rewindPostUri"}
-        return _json(202, shown, {"Location": links["statusQueryGetUri"], "Retry-After": "10"})
+    def _accepted(self, request: web.Request, instance_id: str) -> web.Response:
+        links = self._links().management(instance_id, f"{request.scheme}://{request.host}")
+        del links["rewindPostUri"]
+        headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
+        return _json(202, links, headers)
 
     def _status(self, request: web.Request, instance_id: str) -> web.Response:
         instance = self._client.get(instance_id)
         show_input = _flag(request, "showInput", default=True)
         history: list[Event] | None = None
         if _flag(request, "showHistory") and instance.status is not Status.PENDING:
+            events = self._client.history(instance_id)
             show_output = _flag(request, "showHistoryOutput")
-            history = shown_history(
-                self._client.history(instance_id), show_input=show_input, show_output=show_output
-            )
-        body = payload(instance, show_input=show_input, history=history)
+            history = history_view(events, show_input=show_input, show_output=show_output)
+        body = status_view(instance, show_input=show_input, history=history)
         if not instance.status.is_terminal:
-            return _json(
-                202, body, {"Location": str(request.url), "Retry-After": str(RETRY_SECONDS)}
-            )
-        failed = instance.status is Status.FAILED and _flag(
-            request, "returnInternalServerErrorOnFailure"
-        )
-        return _json(500 if failed else 200, body)
+            headers = {"Location": str(request.url), "Retry-After": str(RETRY_SECONDS)}
+            return _json(202, body, headers)
+        reports_failure = _flag(request, "returnInternalServerErrorOnFailure")
+        return _json(500 if reports_failure and instance.status is Status.FAILED else 200, body)
 
     def _list(self, request: web.Request) -> web.Response:
         query = _query(request)
-        found = self._client.find(query)
+        page = self._client.find(query)
         show_input = _flag(request, "showInput", default=True)
-        token = found[-1].instance_id if len(found) == query.limit else ""
-        body = [payload(instance, show_input=show_input) for instance in found]
+        token = page[-1].instance_id if len(page) == query.limit else ""
+        body = [status_view(instance, show_input=show_input) for instance in page]
         return _json(200, body, {CONTINUATION: quote(token)})
 
     def _purge_all(self, request: web.Request) -> web.Response:
@@ -184,120 +121,42 @@ class Webhooks:
         return _json(200, {"instancesDeleted": purged}) if purged else web.Response(status=404)
 
     async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
-        instance = self._client.get(instance_id)
-        if instance.status.is_terminal:
+        if self._client.get(instance_id).status.is_terminal:
             raise InstanceOver(instance_id)
         if request.content_type != "application/json":
             return _error(400, "Only application/json request content is supported")
         self._client.raise_event(instance_id, name, await _body(request) or "null")
         return web.Response(status=202)
 
-    async def _operate(
-        self, request: web.Request, instance_id: str, operation: str
-    ) -> web.Response:
+    def _operate(self, request: web.Request, instance_id: str, operation: str) -> web.Response:
         operations: Mapping[str, Callable[[str, str], None]] = {
             "terminate": self._client.terminate,
             "suspend": self._client.suspend,
             "resume": self._client.resume,
         }
-        name = operation.lower()
-        if name in operations:
-            operations[name](instance_id, request.query.get("reason", ""))
+        if operation in operations:
+            operations[operation](instance_id, request.query.get("reason", ""))
             return web.Response(status=202)
-        if name == "restart":
-            new_id = _flag(request, "restartWithNewInstanceId", default=True)
-            try:
-                return await self._accepted(
-                    request, self._client.restart(instance_id, new_id=new_id)
-                )
-            except NoInstance:
-                return _error(400, "InstanceId does not match a valid orchestration instance.")
-        if name == "rewind":
-            return _error(
-                501, "this host does not support rewind: start the orchestration again with restart"
+        if operation == "restart":
+            return self._restart(request, instance_id)
+        if operation == "rewind":
+            message = (
+                "this host does not support rewind: start the orchestration again with restart"
             )
+            return _error(501, message)
         return web.Response(status=404)
 
-
-def payload(
-    instance: Instance, *, show_input: bool, history: list[Event] | None = None
-) -> dict[str, Any]:
-    """The status of an instance, as the API gives it. Times are whole seconds."""
-    return {
-        "name": instance.name,
-        "instanceId": instance.instance_id,
-        "runtimeStatus": instance.status,
-        "input": parsed(instance.input) if show_input else None,
-        "customStatus": parsed(instance.custom_status),
-        "output": parsed(instance.output),
-        "createdTime": _seconds(instance.created),
-        "lastUpdatedTime": _seconds(instance.updated),
-        "historyEvents": history,
-    }
-
-
-def shown_history(history: list[Event], *, show_input: bool, show_output: bool) -> list[Event]:
-    """History for people: what was scheduled is told with how it ended, and the host's own events are left out."""
-    ended = {one["TaskScheduledId"] for one in history if "TaskScheduledId" in one}
-    scheduled = {
-        one["EventId"]: one
-        for one in history
-        if one["EventType"] in (Kind.TASK_SCHEDULED, Kind.SUB_CREATED)
-    }
-    shown: list[Event] = []
-    for one in history:
-        kind = Kind(one["EventType"])
-        if kind in (Kind.ORCHESTRATOR_STARTED, Kind.ORCHESTRATOR_COMPLETED):
-            continue
-        if kind in (Kind.TASK_SCHEDULED, Kind.SUB_CREATED) and one["EventId"] in ended:
-            continue
-        shown.append(_shown(one, kind, scheduled, show_input=show_input, show_output=show_output))
-    return shown
-
-
-def _shown(
-    one: Event, kind: Kind, scheduled: Mapping[int, Event], *, show_input: bool, show_output: bool
-) -> Event:
-    found = {key: value for key, value in one.items() if key not in _HIDDEN}
-    found["EventType"] = NAMES[kind]
-    source = scheduled.get(one["TaskScheduledId"]) if "TaskScheduledId" in one else None
-    if source is not None:
-        found |= {
-            "ScheduledTime": source["Timestamp"],
-            "FunctionName": source["Name"],
-            "Input": source["Input"],
-        }
-    if kind is Kind.EXECUTION_STARTED:
-        found["FunctionName"] = found.pop("Name")
-    if kind is Kind.EXECUTION_COMPLETED:
-        found["OrchestrationStatus"] = STATUS_NUMBERS[found["OrchestrationStatus"]]
-    if "Result" in found:
-        found["Result"] = parsed(found["Result"])
-        if not show_output:
-            del found["Result"]
-    if not show_input:
-        found.pop("Input", None)
-    return found
-
-
-_HIDDEN = frozenset(
-    {
-        "EventId",
-        "IsPlayed",
-        "TaskScheduledId",
-        "TimerId",
-        "Version",
-        "OrchestrationInstance",
-        "ParentInstance",
-        "Tags",
-    }
-)
+    def _restart(self, request: web.Request, instance_id: str) -> web.Response:
+        new_id = _flag(request, "restartWithNewInstanceId", default=True)
+        try:
+            restarted = self._client.restart(instance_id, new_id=new_id)
+        except NoInstance:
+            return _error(400, "InstanceId does not match a valid orchestration instance.")
+        return self._accepted(request, restarted)
 
 
 def _query(request: web.Request) -> InstanceQuery:
-    statuses = [
-        name for given in request.query.getall("runtimeStatus", []) for name in given.split(",")
-    ]
+    statuses = ",".join(request.query.getall("runtimeStatus", [])).split(",")
     top = request.query.get("top", "")
     return InstanceQuery(
         prefix=request.query.get("instanceIdPrefix", ""),
@@ -310,15 +169,11 @@ def _query(request: web.Request) -> InstanceQuery:
 
 
 def _moment(request: web.Request, name: str) -> str | None:
-    """A time of the query in the form of the store; one that cannot be read is ignored, as Azure does."""
+    """Return a time of the query as the store has it; one that cannot be read is ignored."""
     try:
         return time_text(parse_time(request.query[name]))
     except (KeyError, ValueError):
         return None
-
-
-def _seconds(text: str) -> str:
-    return parse_time(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _flag(request: web.Request, name: str, *, default: bool = False) -> bool:
@@ -326,15 +181,8 @@ def _flag(request: web.Request, name: str, *, default: bool = False) -> bool:
     return text == "true" if text in ("true", "false") else default
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
 async def _body(request: web.Request) -> str | None:
-    """The request's JSON, checked and compact; None where there is none. Raises InvalidRequest."""
+    """Return the request's JSON, compact; None for an empty body. Raises InvalidRequest."""
     data = await request.read()
     if not data.strip():
         return None
@@ -344,16 +192,10 @@ async def _body(request: web.Request) -> str | None:
         raise InvalidRequest(f"Invalid JSON content: {error}") from None
 
 
-def _origin(request: web.Request) -> str:
-    return f"{request.scheme}://{request.host}"
-
-
 def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    content = json.dumps(body).encode()
     return web.Response(
-        status=status,
-        body=json.dumps(body).encode(),
-        headers=headers,
-        content_type="application/json",
+        status=status, body=content, headers=headers, content_type="application/json"
     )
 
 

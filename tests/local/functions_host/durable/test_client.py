@@ -14,10 +14,10 @@ from local.functions_host.durable.client import (
     InstanceExists,
     InvalidRequest,
     NoInstance,
-    parsed,
 )
 from local.functions_host.durable.events import Kind, Status
-from local.functions_host.durable.store import InstanceQuery
+from local.functions_host.durable.records import InstanceQuery
+from local.functions_host.durable.views import parsed
 from tests.support.durable_hub import functions, output, running, until
 from tests.support.durable_simulation import Steps
 

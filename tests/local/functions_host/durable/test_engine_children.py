@@ -91,7 +91,8 @@ async def test_a_child_that_runs_already_is_not_replaced(tmp_path: Path) -> None
     async with running(tmp_path, {"parent": calling("waits"), "waits": waits}) as hub:
         hub.start("waits", instance_id="child")
         await hub.has("child", Status.RUNNING)
-        assert "an orchestration with the id child runs already" in output(await hub.run("parent"))
+        problem = output(await hub.run("parent"))
+        assert "an orchestration with the id child is already running" in problem
         hub.raise_event("child", "go", "undisturbed")
         assert output(await hub.ended("child")) == "undisturbed"
 

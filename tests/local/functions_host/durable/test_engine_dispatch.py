@@ -92,7 +92,7 @@ async def test_what_cannot_be_written_is_written_later(
         assert output(await hub.run("works", instance_id="its-id")) == 5
     assert ran == [5]
     assert "an episode of its-id broke" in caplog.text
-    assert "the end of activity work of its-id was not written" in caplog.text
+    assert "the end of activity work of its-id could not be written" in caplog.text
 
 
 async def test_no_more_orchestrators_run_at_a_time_than_host_json_allows(tmp_path: Path) -> None:

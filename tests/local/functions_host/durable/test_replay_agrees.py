@@ -17,8 +17,8 @@ import azure.durable_functions as df
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.functions_host.durable.actions import Command
 from local.functions_host.durable.events import Event, Kind
-from local.functions_host.durable.replay import Command
 from tests.support.durable_simulation import (
     Simulation,
     Steps,

@@ -10,16 +10,14 @@ from pathlib import Path
 import pytest
 
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
-from local.functions_host.durable.store import (
-    SCHEMA,
+from local.functions_host.durable.records import (
+    Inbox,
     Instance,
     InstanceQuery,
     Message,
     Parent,
-    Store,
-    StoreError,
-    Taken,
 )
+from local.functions_host.durable.store import SCHEMA, Store, StoreError
 from tests.support.durable_simulation import BEGINNING, completed, fired, raised, started
 
 NOW = 1000.0
@@ -55,11 +53,11 @@ def message(
     return Message(instance_id=instance_id, execution_id=execution, event=one, due=due)
 
 
-def take(store: Store, now: float = NOW) -> Taken:
+def take(store: Store, now: float = NOW) -> Inbox:
     """What is due for the one instance: something is."""
-    taken = store.take("one", now)
-    assert taken is not None
-    return taken
+    inbox = store.inbox("one", now)
+    assert inbox is not None
+    return inbox
 
 
 def test_an_instance_is_read_as_it_was_written(store: Store) -> None:
@@ -84,12 +82,12 @@ def test_messages_stay_until_they_are_consumed(store: Store) -> None:
     store.put_instance(instance())
     store.send([message(completed(0)), message(completed(1))])
     for _ in range(2):
-        assert take(store).news == [completed(0), completed(1)]
+        assert take(store).events == [completed(0), completed(1)]
     store.consume(take(store).message_ids[:1])
-    taken = take(store)
-    assert taken.news == [completed(1)]
-    store.consume(taken.message_ids)
-    assert store.take("one", NOW) is None
+    inbox = take(store)
+    assert inbox.events == [completed(1)]
+    store.consume(inbox.message_ids)
+    assert store.inbox("one", NOW) is None
     assert store.ready(NOW) == []
 
 
@@ -97,10 +95,10 @@ def test_a_message_that_is_due_later_is_not_seen_before(store: Store) -> None:
     store.put_instance(instance())
     store.send([message(fired(0), due=NOW + 5), message(fired(1), due=NOW + 3)])
     assert store.ready(NOW) == []
-    assert store.take("one", NOW) is None
+    assert store.inbox("one", NOW) is None
     assert store.next_due(NOW) == NOW + 3
     assert store.ready(NOW + 3) == ["one"]
-    assert take(store, NOW + 3).news == [fired(1)]
+    assert take(store, NOW + 3).events == [fired(1)]
     assert store.next_due(NOW + 3) == NOW + 5
     assert store.next_due(NOW + 5) is None
 
@@ -114,10 +112,10 @@ def test_messages_for_an_execution_that_is_over_are_dropped(store: Store) -> Non
             message(completed(0), execution="second"),
         ]
     )
-    taken = take(store)
-    assert taken.news == [raised("x"), completed(0)]
-    store.consume(taken.message_ids)
-    assert store.take("one", NOW) is None
+    inbox = take(store)
+    assert inbox.events == [raised("x"), completed(0)]
+    store.consume(inbox.message_ids)
+    assert store.inbox("one", NOW) is None
     assert store.ready(NOW) == []
 
 
@@ -131,7 +129,7 @@ def test_what_begins_an_execution_comes_before_all_that_was_sent_earlier(store: 
             message(raised("y"), execution=None),
         ]
     )
-    assert take(store).news == [begins, raised("x"), raised("y")]
+    assert take(store).events == [begins, raised("x"), raised("y")]
 
 
 @pytest.mark.parametrize("gone", [None, Status.COMPLETED, Status.FAILED, Status.TERMINATED])
@@ -139,7 +137,7 @@ def test_messages_for_what_is_gone_are_dropped(store: Store, gone: Status | None
     if gone is not None:
         store.put_instance(instance(status=gone))
     store.send([message(completed(0))])
-    assert store.take("one", NOW) is None
+    assert store.inbox("one", NOW) is None
     assert store.ready(NOW) == []
 
 
@@ -150,11 +148,11 @@ def test_a_suspended_instance_heeds_orders_alone_and_loses_nothing(store: Store)
     resumed = event(Kind.EXECUTION_RESUMED, BEGINNING, Reason="")
     store.send([message(resumed, execution=None)])
     assert store.ready(NOW) == ["one"]
-    taken = take(store)
-    assert taken.news == [resumed]
-    store.consume(taken.message_ids)
-    store.touch("one", Status.RUNNING, BEGINNING)
-    assert take(store).news == [completed(0), fired(1)]
+    inbox = take(store)
+    assert inbox.events == [resumed]
+    store.consume(inbox.message_ids)
+    store.put_instance(instance())
+    assert take(store).events == [completed(0), fired(1)]
 
 
 def test_history_counts_as_played_once_it_is_written(store: Store) -> None:
@@ -183,7 +181,7 @@ def test_an_activity_ends_once_and_tells_its_instance(store: Store) -> None:
     assert store.waiting(after=first.id, limit=10) == [second]
     for _ in range(2):
         store.end_activity(first, completed(4))
-    assert take(store).news == [completed(4)]
+    assert take(store).events == [completed(4)]
     assert store.waiting(after=0, limit=10) == [second]
 
 
@@ -191,10 +189,10 @@ def test_the_end_of_an_activity_of_a_forgotten_instance_tells_nobody(store: Stor
     store.put_instance(instance())
     store.schedule("one", "first", 0, "work", None)
     [activity] = store.waiting(after=0, limit=1)
-    store.forget("one")
+    store.delete("one")
     store.put_instance(instance())
     store.end_activity(activity, completed(0))
-    assert store.take("one", NOW) is None
+    assert store.inbox("one", NOW) is None
 
 
 def test_events_for_the_instance_outlive_its_execution(store: Store) -> None:
@@ -202,11 +200,11 @@ def test_events_for_the_instance_outlive_its_execution(store: Store) -> None:
     store.append_history("one", 0, [completed(0)])
     store.schedule("one", "first", 1, "work", None)
     store.send([message(fired(0), due=NOW + 1), message(raised("kept"), execution=None)])
-    store.forget_execution("one", "first")
+    store.delete_execution("one", "first")
     assert store.history("one") == []
     assert store.waiting(after=0, limit=10) == []
     assert store.next_due(NOW) is None
-    assert take(store).news == [raised("kept")]
+    assert take(store).events == [raised("kept")]
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -219,10 +217,10 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     before.close()
     after = Store(path)
     try:
-        taken = take(after, NOW + 1)
-        assert taken.instance == instance()
-        assert taken.history == [{**completed(0), "IsPlayed": True}]
-        assert taken.news == [fired(1)]
+        inbox = take(after, NOW + 1)
+        assert inbox.instance == instance()
+        assert inbox.history == [{**completed(0), "IsPlayed": True}]
+        assert inbox.events == [fired(1)]
         assert [activity.task_id for activity in after.waiting(after=0, limit=10)] == [2]
     finally:
         after.close()
