@@ -1,8 +1,9 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and the tier of each, by its folder and fixtures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,10 +11,29 @@ from hypothesis import settings
 from local.emulators.azurite import Azurite
 from shared.core.process import Process, use
 
-settings.register_profile(
-    "shared machine", deadline=None
-)  # no test may fail because others are busy
-settings.load_profile("shared machine")
+# No deadlines: no test may fail because the machine is busy. `test --all` chooses "thorough".
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile("quick")
+
+TESTS = Path(__file__).parent
+TIER_BY_FOLDER = {
+    "orchestrators": "orchestrators",
+    "histories": "orchestrators",
+    "local": "standins",
+    "end_to_end": "end_to_end",
+    "chaos": "chaos",
+    "benchmarks": "benchmarks",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier: that of its folder, or else app or unit."""
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        default = "app" if "azurite" in fixtures else "unit"
+        folder = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(TIER_BY_FOLDER.get(folder, default))
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +46,9 @@ def fresh_process() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Connection string of an Azurite that all tests share (data in memory): use container names of your own."""
+    """Return the connection string of an Azurite that a worker's tests share, data in memory.
+
+    Each test uses container names of its own.
+    """
     with Azurite(None, log=tmp_path_factory.mktemp("azurite") / "azurite.log") as storage:
         yield storage.connection_string

@@ -24,7 +24,7 @@ examples:
   python3 -m local demo --train                  one of them, with a tiny student that is trained for real
   python3 -m local up                            serve until Ctrl-C; drop datasets, call the HTTP API
   python3 -m local run nli my-pairs.jsonl        one dataset of your own
-  python3 -m local test                          every check that CI runs
+  python3 -m local test                          the checks and tests, in minutes
 
 `python3 -m local <command> --help` shows a command's options."""
 
@@ -45,7 +45,8 @@ Uses the `up` that serves the same data directory if there is one; otherwise sta
 Exit code: 0 the run completed, 1 it did not, 2 the command line or a file is wrong."""
 
 TEST = """\
-Everything CI runs: ruff check, ruff format, the pins against pyproject.toml, pyright (strict), pytest.
+Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions. With --all, as CI does,
+run the slow ones too, and the tests on every supported Python of this machine, each in an environment of its own.
 Other arguments go to pytest, for example: python3 -m local test tests/shared -k journal"""
 
 
@@ -84,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     up = command("up", "serve the app until Ctrl-C", UP)
     demo = command("demo", "run the five sample datasets through, and check the results", DEMO)
     run = command("run", "distil one dataset of your own", RUN)
-    test = command("test", "run every check that CI runs", TEST)
+    test = command("test", "run the checks and tests", TEST)
     for parsed in (up, demo, run):
         _add_cloud_options(parsed)
     _add_timeout(demo, DEMO_MINUTES)
@@ -96,6 +97,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_timeout(run, None)
     _add_run_arguments(run)
+    test.add_argument(
+        "--all",
+        action="store_true",
+        help="run the slow repetitions too, and the tests on every supported Python found here",
+    )
     test.add_argument(
         "--fast",
         action="store_true",

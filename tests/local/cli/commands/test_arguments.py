@@ -73,6 +73,7 @@ def test_options_of_the_stand_ins_may_be_repeated() -> None:
     ("line", "pytest_arguments", "fast"),
     [
         ("test", [], False),
+        ("test --all", [], False),
         ("test --fast", [], True),
         ("test tests/shared -k journal", ["tests/shared", "-k", "journal"], False),
         ("test -x --fast tests/shared::test_a", ["-x", "tests/shared::test_a"], True),
