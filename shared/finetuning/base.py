@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.core.errors import PermanentError
 from shared.spec.models import StudentSpec
 
-MAX_CURVE_POINTS = 500  # of a job's metrics that are kept
+MAX_CURVE_POINTS = 500
 
 
 class JobStatus(StrEnum):
-    """What a job is doing, in our words; every service's statuses are mapped to these."""
+    """What a job is doing. The statuses of every service are mapped to these."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -41,23 +41,24 @@ class Dataset(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    blob: str  # its name in container `runs`
-    uri: str  # azureml://datastores/… or https://…: where AzureML reads it
+    blob: str  # in container `runs`
+    uri: str  # where AzureML reads it: azureml://datastores/… or https://…
     bytes: int
     lines: int
     sha256: str
 
 
 class FineTuneRequest(BaseModel):
-    """One job to submit. `job_name` is deterministic: the same request twice is one job."""
+    """One job to submit. `job_name` is deterministic: the same request twice is one job.
+
+    In `student`, the model is filled in, and hyperparameters have the backend's names.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     run_id: str
     job_name: str
-    student: (
-        StudentSpec  # with everything filled in: model, hyperparameters by the names of its backend
-    )
+    student: StudentSpec
     registered_model_name: str
     training: Dataset
     validation: Dataset | None
@@ -68,20 +69,18 @@ class FineTuneRequest(BaseModel):
 
 
 class JobState(BaseModel):
-    """A job as the service sees it. `name` is what `poll` and `cancel` are given; `message` is the service's own."""
+    """A job as the service sees it. `poll` and `cancel` take its `name`."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     status: JobStatus
     service_status: str
-    message: str | None = None
+    message: str | None = None  # the service's own
     url: str | None = None
     registered_model: str | None = None  # "<name>:<version>", or a name alone, once there is one
-    metrics: dict[str, float] = Field(
-        default_factory=dict[str, float]
-    )  # the latest: step, loss, validation_loss, …
-    submitted: bool = True  # False: the service is still taking in the data; call `submit` again
+    metrics: dict[str, float] = Field(default_factory=dict[str, float])  # latest step, loss, …
+    submitted: bool = True  # False while the service takes in the data: call `submit` again
 
 
 class Checkpoint(BaseModel):
@@ -93,46 +92,44 @@ class Checkpoint(BaseModel):
 
 
 class JobRecord(BaseModel):
-    """What is kept of a job that has ended, for the report."""
+    """What the report keeps of a job that has ended."""
 
-    curve: list[dict[str, float]] = Field(
-        default_factory=list[dict[str, float]]
-    )  # metrics by step, in order
+    curve: list[dict[str, float]] = Field(default_factory=list[dict[str, float]])  # by step
     checkpoints: list[Checkpoint] = Field(default_factory=list[Checkpoint])
-    events: list[str] = Field(default_factory=list[str])  # what the service said, oldest first
-    warnings: list[str] = Field(
-        default_factory=list[str]
-    )  # what could not be had, or not be tidied up
+    events: list[str] = Field(default_factory=list[str])  # the service's messages, oldest first
+    warnings: list[str] = Field(default_factory=list[str])  # what couldn't be read or deleted
 
 
 class FineTuningBackend(Protocol):
-    """A fine-tuning service. Methods block; they raise PermanentError or TransientError."""
+    """A fine-tuning service. Methods block, and raise PermanentError or TransientError."""
 
     def preflight(self, student: StudentSpec) -> list[str]:
-        """What stands in the way of a job with this student, each with its remedy; empty when nothing does."""
+        """Return everything that would prevent a job with this student, each with its remedy."""
         ...
 
     def warnings(self, student: StudentSpec) -> list[str]:
-        """What stands in nobody's way as far as we know, and may all the same be why a job is refused."""
+        """Return non-blocking warnings that may still explain a refusal."""
         ...
 
     def submit(self, request: FineTuneRequest) -> JobState:
-        """Submit the job, or find the one of this name that exists already. To be called again until it is `submitted`."""
+        """Submit the job, or find the one of this name. Call it until the state is `submitted`."""
         ...
 
-    def poll(self, job_name: str) -> JobState: ...
+    def poll(self, job_name: str) -> JobState:
+        """Return the job's state. Raises NotFound if there is no such job."""
+        ...
 
     def cancel(self, job_name: str) -> JobState:
-        """Ask for cancellation; a job that has ended stays as it is."""
+        """Request cancellation. A job that has ended stays as it is."""
         ...
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
-        """What is to be kept of a job that has ended; and tidy up after it, where the student's settings ask for that."""
+        """Return the record of a job that has ended, and delete what the student's settings say."""
         ...
 
 
 def ask_to_cancel(read: Callable[[], JobState], ask: Callable[[], None]) -> JobState:
-    """The job after `ask` was called, which is only done while there is something to cancel."""
+    """Call `ask` if there is something to cancel, and return the job's state after it."""
     state = read()
     if state.status.is_terminal or state.status is JobStatus.CANCELLING:
         return state
@@ -147,8 +144,8 @@ def ask_to_cancel(read: Callable[[], JobState], ask: Callable[[], None]) -> JobS
 
 
 def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
-    """At most MAX_CURVE_POINTS of a curve, evenly spaced, with its first and last point."""
+    """Return at most MAX_CURVE_POINTS points, evenly spaced, with the first and the last."""
     if len(curve) <= MAX_CURVE_POINTS:
         return curve
-    last = MAX_CURVE_POINTS - 1
-    return [curve[round(number * (len(curve) - 1) / last)] for number in range(MAX_CURVE_POINTS)]
+    stride = (len(curve) - 1) / (MAX_CURVE_POINTS - 1)
+    return [curve[round(number * stride)] for number in range(MAX_CURVE_POINTS)]

@@ -1,4 +1,8 @@
-"""The statuses of fine-tuning services in our words: all fourteen of AzureML's API, and all that OpenAI and Azure document."""
+"""The statuses of fine-tuning services as ours: all that AzureML, OpenAI and Azure document.
+
+An unknown status is treated as not responding: it is neither a success nor an end, and waiting for
+it is bounded.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,14 @@ AZUREML_STATUSES: dict[str, JobStatus] = {
     "Finalizing": JobStatus.FINALIZING,
     "Paused": JobStatus.PAUSED,
     "CancelRequested": JobStatus.CANCELLING,
-    "NotResponding": JobStatus.NOT_RESPONDING,  # no heartbeat: may still come back to any other
-    "Unknown": JobStatus.NOT_RESPONDING,  # says as little, and is treated with the same patience
+    "NotResponding": JobStatus.NOT_RESPONDING,  # no heartbeat; any other status may follow
+    "Unknown": JobStatus.NOT_RESPONDING,
     "Completed": JobStatus.COMPLETED,
     "Failed": JobStatus.FAILED,
     "Canceled": JobStatus.CANCELLED,
 }
 
-
-def azureml_status(service_status: str | None) -> JobStatus:
-    """Our word for the service's. A status that is new to us is treated as Unknown: never as success, never as an end."""
-    return AZUREML_STATUSES.get(service_status or "Unknown", AZUREML_STATUSES["Unknown"])
-
-
-# OpenAI's own (validating_files … cancelled), those of pausing and resuming, and those of Azure's older API and its file imports.
+# OpenAI's own, those of pausing and resuming, and those of Azure's older API and file imports.
 AZURE_OPENAI_STATUSES: dict[str, JobStatus] = {
     "notRunning": JobStatus.QUEUED,
     "created": JobStatus.QUEUED,
@@ -42,12 +40,17 @@ AZURE_OPENAI_STATUSES: dict[str, JobStatus] = {
     "canceling": JobStatus.CANCELLING,
     "succeeded": JobStatus.COMPLETED,
     "failed": JobStatus.FAILED,
-    "deleted": JobStatus.FAILED,  # by somebody else: it will give no model
+    "deleted": JobStatus.FAILED,  # by somebody else: no model will come of it
     "cancelled": JobStatus.CANCELLED,
     "canceled": JobStatus.CANCELLED,
 }
 
 
+def azureml_status(service_status: str | None) -> JobStatus:
+    """Return our status for AzureML's."""
+    return AZUREML_STATUSES.get(service_status or "Unknown", JobStatus.NOT_RESPONDING)
+
+
 def azure_openai_status(service_status: str | None) -> JobStatus:
-    """Our word for the service's. One that is new to us is waited on with bounded patience: never a success, never an end."""
+    """Return our status for that of Azure OpenAI."""
     return AZURE_OPENAI_STATUSES.get(service_status or "", JobStatus.NOT_RESPONDING)

@@ -1,4 +1,4 @@
-"""A blob as a file: read range by range, so that a dataset of any size is passed on without being held in memory."""
+"""A blob as a file that is read range by range, so a dataset is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from shared.core.storage_account import open_blocking
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
 
-CHUNK_BYTES = (
-    1024 * 1024
-)  # of a read from storage; the SDK takes ten times as much memory meanwhile
+CHUNK_BYTES = 1024 * 1024  # of one read; the SDK needs ten times as much memory for it
 
 
 class _BlobRanges(io.RawIOBase):
-    """Every read is a request for a range of the version that was there at the start. `size` is known without reading."""
+    """Reads ranges of the version that existed at the start. `size` is known without reading."""
 
     def __init__(self, client: BlobClient) -> None:
         super().__init__()
         with _storage_errors(client.blob_name):
             properties = client.get_blob_properties()
-        self._client, self._etag, self._position = client, properties.etag, 0
+        self._client: Any = client  # its download_blob is not annotated
+        self._etag = properties.etag
+        self._position = 0
         self.size: int = properties.size
 
     def readable(self) -> bool:
@@ -49,20 +49,17 @@ class _BlobRanges(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self.size - self._position)
-        if wanted <= 0:
+        length = min(len(buffer), self.size - self._position)
+        if length <= 0:
             return 0
-        condition: dict[str, Any] = {
-            "etag": self._etag,
-            "match_condition": MatchConditions.IfNotModified,
-        }
         with _storage_errors(self._client.blob_name):
-            data = cast(
-                bytes,
-                cast(Any, self._client)
-                .download_blob(self._position, wanted, **condition)
-                .readall(),
+            download = self._client.download_blob(
+                self._position,
+                length,
+                etag=self._etag,
+                match_condition=MatchConditions.IfNotModified,
             )
+            data = cast(bytes, download.readall())
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -70,12 +67,16 @@ class _BlobRanges(io.RawIOBase):
 
 @contextmanager
 def open_blob(settings: Settings, name: str, size: int) -> Generator[BinaryIO]:
-    """The blob of this name in container `runs`, which must have `size` bytes. Raises NotFound, PermanentError, TransientError."""
+    """Open a blob of container `runs`, which must have `size` bytes.
+
+    Raises NotFound, PermanentError and TransientError.
+    """
     with open_blocking(settings) as service:
         ranges = _BlobRanges(service.get_blob_client(RUNS, name))
         if ranges.size != size:
             raise PermanentError(
-                f"dataset {name} has {ranges.size} bytes instead of {size}: it was changed"
+                f"dataset {name} has {ranges.size} bytes instead of {size}: it was changed; "
+                "resume the run to assemble it again"
             )
         with io.BufferedReader(ranges, CHUNK_BYTES) as file:
             yield file
@@ -86,8 +87,9 @@ def _storage_errors(name: str) -> Generator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        raise NotFound(f"dataset {name} is not in container {RUNS}") from error
-    except AzureError as error:
-        raise TransientError(
-            f"dataset {name} could not be read: {str(error).partition(chr(10))[0]}"
+        raise NotFound(
+            f"dataset {name} is not in container {RUNS}: resume the run to assemble it again"
         ) from error
+    except AzureError as error:
+        first_line = str(error).partition("\n")[0]
+        raise TransientError(f"dataset {name} could not be read: {first_line}") from error

@@ -1,4 +1,4 @@
-"""A job as the API takes it, and how one is recognised as ours."""
+"""A job as the API takes it, and how to tell whether a listed job is ours."""
 
 from __future__ import annotations
 
@@ -13,65 +13,78 @@ from shared.students.catalogue import find_student
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
-JOB_KEY, RUN_KEY = "job", "run"  # of a job's metadata
-MAX_METADATA, MAX_KEY, MAX_VALUE = 16, 64, 512  # pairs; characters
+# keys of a job's metadata
+JOB_KEY = "job"
+RUN_KEY = "run"
+# the API's limits of metadata: pairs, and characters
+MAX_PAIRS = 16
+MAX_KEY = 64
+MAX_VALUE = 512
 
 
 def model_id(student: StudentSpec) -> str:
-    """The model's id in the API: `gpt-4.1-mini` is `gpt-4.1-mini-2025-04-14` there."""
+    """Return the model's id in the API: `gpt-4.1-mini-2025-04-14` for `gpt-4.1-mini`."""
     model = student.model or ""
-    return (find_student(model).foundry or model) if "/" not in model else model
+    if "/" in model:
+        return model
+    return find_student(model).foundry or model
 
 
-def job_arguments(request: FineTuneRequest, files: list[str]) -> dict[str, Any]:
-    """Arguments of `fine_tuning.jobs.create`. `files` are the ids of the training file and of the validation file, if any."""
+def job_arguments(request: FineTuneRequest, file_ids: list[str]) -> dict[str, Any]:
+    """Return the arguments of `fine_tuning.jobs.create`.
+
+    `file_ids` are those of the training file and of the validation file, if there is one.
+    """
     student = request.student
+    hyperparameters = dict(student.hyperparameters)
     arguments: dict[str, Any] = {
         "model": model_id(student),
-        "training_file": files[0],
-        "method": {
-            "type": "supervised",
-            "supervised": {"hyperparameters": dict(student.hyperparameters)},
-        },
+        "training_file": file_ids[0],
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
         "metadata": metadata_of(request),
         "extra_headers": {"Idempotency-Key": request.job_name},
     }
-    if len(files) > 1:
-        arguments["validation_file"] = files[1]
+    if len(file_ids) > 1:
+        arguments["validation_file"] = file_ids[1]
     if student.suffix is not None:
         arguments["suffix"] = student.suffix
     if student.seed is not None:
         arguments["seed"] = student.seed
-    if find_student(
-        student.model or ""
-    ).global_training:  # Azure's addition; what it trains in a region needs none
+    if find_student(student.model or "").global_training:
+        # Azure's addition to the API; models that are trained in a region don't need it
         arguments["extra_body"] = {"trainingType": "GlobalStandard"}
     return arguments
 
 
 def metadata_of(request: FineTuneRequest) -> dict[str, str]:
-    """Within the API's bounds; the pairs that the job is found by come first, and are never cut off."""
-    own = {JOB_KEY: request.job_name, RUN_KEY: request.run_id}
-    pairs = {
-        **own,
-        **{name[:MAX_KEY]: value for name, value in request.tags.items() if name not in own},
-    }
-    return {name: value[:MAX_VALUE] for name, value in list(pairs.items())[:MAX_METADATA]}
+    """Return the job's metadata within the API's limits.
+
+    The pairs by which the job is found come first, so they are never cut off.
+    """
+    pairs = {JOB_KEY: request.job_name, RUN_KEY: request.run_id}
+    for name, value in request.tags.items():
+        pairs.setdefault(name[:MAX_KEY], value)
+    return {name: value[:MAX_VALUE] for name, value in list(pairs.items())[:MAX_PAIRS]}
 
 
-def is_ours(job: FineTuningJob, request: FineTuneRequest, files: set[str]) -> bool:
-    """By our name of it; where the API returns no metadata, by the training file, whose name holds job and content."""
-    named = (job.metadata or {}).get(JOB_KEY)
-    return named == request.job_name if named is not None else job.training_file in files
+def is_ours(job: FineTuningJob, request: FineTuneRequest, file_ids: set[str]) -> bool:
+    """Return True if the job carries our name.
+
+    Without metadata, its training file decides, whose name holds job and content.
+    """
+    name = (job.metadata or {}).get(JOB_KEY)
+    if name is None:
+        return job.training_file in file_ids
+    return name == request.job_name
 
 
 def oldest(jobs: Iterable[FineTuningJob]) -> FineTuningJob:
-    """The same one for everybody who asks."""
+    """Return the oldest job, the same one in every execution."""
     return min(jobs, key=lambda job: (job.created_at, job.id))
 
 
 def job_state(job: FineTuningJob) -> JobState:
-    """A job in our words. No link to the portal: it would need subscription, resource group and account, which are not known."""
+    """Return the state of a job. It has no link: the app doesn't know the resource's full id."""
     status = azure_openai_status(job.status)
     error = job.error
     return JobState(

@@ -1,4 +1,4 @@
-"""What a job has told of its training, in our names."""
+"""What a job's events and checkpoints say about its training, under our names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJobEvent
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-METRICS = "metrics"
+METRICS = "metrics"  # type of an event
 MAX_MESSAGES = 50
-# A later name wins: the whole validation set, which is measured at the end of an epoch, says more than one batch of it.
+# Our names for the service's. Later entries win: `full_valid_…` measures the whole validation set
+# at the end of an epoch, `valid_…` only one batch of it.
 NAMES = {
     "step": "step",
     "train_loss": "loss",
@@ -26,57 +27,55 @@ NAMES = {
 
 
 def renamed(data: object) -> dict[str, float]:
-    """The metrics among `data` that we have names for."""
+    """Return the numbers in `data` that have a name of ours."""
     if not isinstance(data, dict):
         return {}
-    given = cast(dict[str, Any], data)
-    return {
-        ours: float(given[theirs])
-        for theirs, ours in NAMES.items()
-        if isinstance(given.get(theirs), int | float) and not isinstance(given[theirs], bool)
-    }
+    values = cast(dict[str, Any], data)
+    metrics: dict[str, float] = {}
+    for service_name, name in NAMES.items():
+        value = values.get(service_name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            metrics[name] = float(value)
+    return metrics
 
 
 def latest(events: Iterable[FineTuningJobEvent]) -> dict[str, float]:
-    """The metrics of the highest step; {} where there are none."""
-    curve = _by_step(events)
-    return curve[-1] if curve else {}
+    """Return the metrics of the highest step, empty if there are none."""
+    points = _by_step(events)
+    return points[-1] if points else {}
 
 
 def curve_of(events: Iterable[FineTuningJobEvent]) -> list[dict[str, float]]:
+    """Return the metrics by step, thinned."""
     return thinned(_by_step(events))
 
 
 def messages_of(events: Iterable[FineTuningJobEvent]) -> list[str]:
-    """What was said last, oldest first. What only repeats metrics is left out."""
+    """Return the last messages that aren't metrics, oldest first. Events come newest first."""
     newest_first = [event.message for event in events if event.type != METRICS and event.message]
     return newest_first[:MAX_MESSAGES][::-1]
 
 
-def checkpoints_of(found: Iterable[FineTuningJobCheckpoint]) -> list[Checkpoint]:
-    """In the order of training."""
-    kept = [
-        Checkpoint(
-            name=each.fine_tuned_model_checkpoint,
-            step=each.step_number,
-            metrics={
-                name: value
-                for name, value in renamed(each.metrics.model_dump()).items()
-                if name != "step"
-            },
+def checkpoints_of(listed: Iterable[FineTuningJobCheckpoint]) -> list[Checkpoint]:
+    """Return the checkpoints in the order of training."""
+    checkpoints: list[Checkpoint] = []
+    for each in listed:
+        metrics = renamed(each.metrics.model_dump())
+        metrics.pop("step", None)
+        checkpoints.append(
+            Checkpoint(
+                name=each.fine_tuned_model_checkpoint, step=each.step_number, metrics=metrics
+            )
         )
-        for each in found
-    ]
-    return sorted(kept, key=lambda each: each.step)
+    return sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
 
 
 def _by_step(events: Iterable[FineTuningJobEvent]) -> list[dict[str, float]]:
+    """Return one point for each step, in order. The newest event of a step wins."""
     steps: dict[float, dict[str, float]] = {}
-    for event in events:
+    for event in events:  # newest first
         metrics = renamed(event.data) if event.type == METRICS else {}
         if "step" in metrics:
-            steps[metrics["step"]] = {
-                **metrics,
-                **steps.get(metrics["step"], {}),
-            }  # the newest event comes first
+            newer = steps.get(metrics["step"], {})
+            steps[metrics["step"]] = {**metrics, **newer}
     return [steps[step] for step in sorted(steps)]

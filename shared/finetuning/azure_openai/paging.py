@@ -1,4 +1,4 @@
-"""All items of a listing, page by page, with an end whatever the service does."""
+"""All items of a listing, page by page, however the service answers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,23 @@ class _Item(Protocol):
     def id(self) -> str: ...
 
 
-T = TypeVar("T", bound=_Item)
+ItemT = TypeVar("ItemT", bound=_Item)
 
 
-def bounded(first: SyncCursorPage[T]) -> Iterator[T]:
-    """A service that ignores `after` would give its first page for ever: a page of known items ends the listing."""
-    page, seen = usable(first), set[str]()
+def bounded(first: SyncCursorPage[ItemT]) -> Iterator[ItemT]:
+    """Yield each item once.
+
+    A page without new items ends the listing: a service that ignores `after` repeats its first
+    page for ever.
+    """
+    page = usable(first)
+    seen: set[str] = set()
     for _ in range(MAX_PAGES):
-        fresh = [item for item in page.data or [] if item.id not in seen]
-        if not fresh:
+        new_items = [item for item in page.data or [] if item.id not in seen]
+        if not new_items:
             return
-        seen.update(item.id for item in fresh)
-        yield from fresh
+        seen.update(item.id for item in new_items)
+        yield from new_items
         if not page.has_next_page():
             return
         page = usable(page.get_next_page())
