@@ -31,7 +31,7 @@ from orchestrators import run
 from orchestrators import scan as scanning
 from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
 from shared.core import settings
-from shared.core.errors import DistillationError, NotFound, PermanentError
+from shared.core.errors import DistillationError, ErrorCode, NotFound, PermanentError
 from shared.core.ids import finetuning_id, parts_of
 from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
@@ -42,7 +42,14 @@ from shared.runs.listing import list_runs, parse_filter
 from shared.runs.requests import RunRequest, claim, request_of_body, request_of_upload
 from shared.runs.responses import error_body, parse_body, status_of
 from shared.runs.resume import check_changes, next_round
-from shared.runs.status import STAGES_WITH_SHARDS, SUSPENDED, TERMINAL, initial_view, run_view
+from shared.runs.status import (
+    STAGES_WITH_SHARDS,
+    TERMINAL,
+    InstanceState,
+    RunState,
+    initial_view,
+    run_view,
+)
 from shared.spec.models import MAX_STUDENTS, parse_parallel_shards, parse_spec
 
 quieten_azure_sdks()
@@ -168,10 +175,10 @@ async def cancel_run(
         view = run_view(await _existing(client, run_id), links)
         if view["status"] in TERMINAL:
             raise PermanentError(
-                f"run {run_id} has ended already: {view['status']}", code="run_ended"
+                f"run {run_id} has ended already: {view['status']}", code=ErrorCode.RUN_ENDED
             )
         await client.raise_event(run_id, CANCEL, "user")
-        if view["status"] == SUSPENDED:  # or it would not hear of it
+        if view["status"] == RunState.SUSPENDED:  # or it would not hear of it
             await client.resume(run_id, "cancelled")
         for student in range(max(1, len(view["students"]))):
             follower = finetuning_id(run_id, student)
@@ -195,7 +202,7 @@ async def resume_run(
         changes = check_changes(
             parse_body(_content_type(req), req.get_body()) if req.get_body() else {}
         )
-        if not changes and await _status_of(client, run_id) == SUSPENDED:
+        if not changes and await _status_of(client, run_id) == RunState.SUSPENDED:
             await client.resume(run_id, "user")
             return _json(
                 run_view(await _existing(client, run_id), _links(req, client, run_id)), 202
@@ -203,7 +210,8 @@ async def resume_run(
         for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
             if _is_running(await _status(client, instance_id)):
                 raise PermanentError(
-                    f"run {run_id} is active ({instance_id}): cancel it first", code="run_active"
+                    f"run {run_id} is active ({instance_id}): cancel it first",
+                    code=ErrorCode.RUN_ACTIVE,
                 )
         async with open_storage(settings.current()) as storage:
             request = await next_round(storage, run_id, changes)
@@ -226,7 +234,7 @@ async def pause_run(
         view = run_view(await _existing(client, run_id), links)
         if view["status"] in TERMINAL:
             raise PermanentError(
-                f"run {run_id} has ended already: {view['status']}", code="run_ended"
+                f"run {run_id} has ended already: {view['status']}", code=ErrorCode.RUN_ENDED
             )
         await client.suspend(run_id, "user")
         return _json(view, 202, {"Location": links["self"]})
@@ -249,7 +257,7 @@ async def steer_run(
         if view["status"] in TERMINAL or view["stage"] not in STAGES_WITH_SHARDS:
             raise PermanentError(
                 f"run {run_id} answers no shards any more ({view['stage']})",
-                code="run_past_generation",
+                code=ErrorCode.RUN_PAST_GENERATION,
             )
         await client.raise_event(run_id, CONCURRENCY, wanted)
         return _json(view, 202, {"Location": links["self"]})
@@ -279,11 +287,7 @@ async def _existing(client: Client, run_id: str) -> dict[str, Any]:
 
 
 def _is_running(durable: dict[str, Any] | None) -> bool:
-    return durable is not None and durable.get("runtimeStatus") in (
-        "Running",
-        "Pending",
-        "Suspended",
-    )
+    return durable is not None and InstanceState.is_active(durable.get("runtimeStatus"))
 
 
 async def _start(client: Client, request: RunRequest) -> bool:
@@ -301,7 +305,7 @@ async def _start(client: Client, request: RunRequest) -> bool:
 
 def _exists(request: RunRequest) -> PermanentError:
     message = f"run {request.run_id} exists already: give the new run another name"
-    return PermanentError(message, code="run_exists")
+    return PermanentError(message, code=ErrorCode.RUN_EXISTS)
 
 
 def _accepted(req: func.HttpRequest, client: Client, request: RunRequest) -> func.HttpResponse:

@@ -19,14 +19,14 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="work", activity=ASSEMBLE_SPLIT)
 @returns_permanent_failures
 async def assemble_split(work: Payload) -> Payload:
-    """`{run_id, split, shards}` → the split's tally, or `unfinished` when it is to be called again."""
+    """`{run_id, split, shards}` → the split's counters, or `unfinished` when it is to be called again."""
     paths, split = RunPaths(work["run_id"]), work["split"]
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
         try:
-            tally, missing = await commit_datasets(storage, spec, paths, split, work["shards"])
+            counters, missing = await commit_datasets(storage, spec, paths, split, work["shards"])
         except Unfinished:
             return Payload(status="unfinished")
     if missing:
         raise TransientError(f"shards {missing} of {split} are not complete")
-    return ok(tally=tally.model_dump())
+    return ok(counters=counters.model_dump())

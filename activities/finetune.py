@@ -18,18 +18,18 @@ from activities.prepare import read_spec
 from activities.stopping import is_stopped
 from activities.training import Training
 from shared.core import settings
-from shared.core.errors import DistillationError, PermanentError, TransientError
+from shared.core.errors import DistillationError, ErrorCode, PermanentError, TransientError
 from shared.core.paths import RunPaths
 from shared.core.storage_account import open_storage
 from shared.finetuning.base import FineTuningBackend, JobState, JobStatus
 from shared.finetuning.outcome import has_changed, job_view, viewed_job
 from shared.finetuning.registry import get_backend
+from shared.runs.status import InstanceState
 
 bp = df.Blueprint()
 JOB_CHANGED = "finetune"  # the event that tells the root orchestration
-ACCESS = frozenset(
-    {"azureml_access", "openai_access"}
-)  # a token that has expired, or a role that is being changed
+# a token that has expired, or a role that is being changed
+ACCESS = frozenset({ErrorCode.AZUREML_ACCESS, ErrorCode.OPENAI_ACCESS})
 
 
 @bp.activity_trigger(input_name="run", activity=SUBMIT_FINETUNING)
@@ -172,5 +172,6 @@ async def _tell_root(
 ) -> None:
     """The root shows the job in its status; a root that has ended meanwhile has nobody to tell."""
     status: Any = await client.get_status(run_id)
-    if getattr(status.runtime_status, "value", None) in ("Running", "Pending", "Suspended"):
+    runtime = getattr(status.runtime_status, "value", None)
+    if InstanceState.is_active(runtime):
         await client.raise_event(run_id, JOB_CHANGED, {**job, "student": number} if number else job)

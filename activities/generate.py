@@ -96,14 +96,14 @@ async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) 
                 is_stopped=watch.must_end,
             )
             try:
-                tally = await work.run()
+                counters = await work.run()
             except Stopped:
                 return _ended_early(watch)
             except Unfinished:
                 return Payload(status="unfinished", **_wanted(watch))
-    failed = tally.failed.get(shard.get("round", 0), 0)
+    failed = counters.failed.get(shard.get("round", 0), 0)
     return ok(
-        accepted=tally.accepted, rejected=tally.rejected_rows, failed=failed, **_wanted(watch)
+        accepted=counters.accepted, rejected=counters.rejected_rows, failed=failed, **_wanted(watch)
     )
 
 
@@ -124,11 +124,11 @@ async def give_up_shard(shard: Payload) -> Payload:
         spec = await read_spec(storage, paths)
         plan = PlanReader(storage, paths, split)
         planned, shards = await plan.shard(index), (await plan.plan()).shards
-        tally = await give_up(
+        counters = await give_up(
             storage, spec, paths, split, index, planned, shards, shard["reason"], shard["round"]
         )
     return ok(
-        accepted=tally.accepted,
-        rejected=tally.rejected_rows,
-        failed=tally.failed.get(shard["round"], 0),
+        accepted=counters.accepted,
+        rejected=counters.rejected_rows,
+        failed=counters.failed.get(shard["round"], 0),
     )

@@ -10,7 +10,7 @@ from activities.names import PREFLIGHT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
 from shared.core import settings
-from shared.core.errors import PermanentError, Problem
+from shared.core.errors import ErrorCode, PermanentError, Problem
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
@@ -36,7 +36,9 @@ async def preflight(run: Payload) -> Payload:
     problems += await asyncio.to_thread(_backend_problems, own, spec)
     if problems:
         listed = "; ".join(problem["problem"] for problem in problems)
-        raise PermanentError(f"the run cannot begin: {listed}", code="preflight", details=problems)
+        raise PermanentError(
+            f"the run cannot begin: {listed}", code=ErrorCode.PREFLIGHT, details=problems
+        )
     return ok(warnings=await asyncio.to_thread(_backend_warnings, own, spec))
 
 

@@ -11,11 +11,11 @@ import azure.durable_functions as df
 from activities.names import WRITE_REPORT
 from activities.outcome import Payload, ok, returns_permanent_failures
 from activities.prepare import read_spec
-from activities.progress import split_tally
+from activities.progress import split_counters
 from shared.assembly.commit import commit_rejected
 from shared.core import settings
-from shared.core.counters import Tally
-from shared.core.errors import NotFound, PermanentError
+from shared.core.counters import Counters
+from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.paths import JSON_LINES, RUNS, SPLITS, RunPaths, Split
 from shared.core.storage_account import open_storage
 from shared.finetuning.record import Trained, TrainingRecord
@@ -61,7 +61,9 @@ async def write_report(run: Payload) -> Payload:
             outputs=outputs,
             counts={**counts},
             reasons=[
-                line for split, tally in counts.items() for line in reason_lines(split, tally, spec)
+                line
+                for split, counters in counts.items()
+                for line in reason_lines(split, counters, spec)
             ],
             datasets=datasets,
             cost=state.cost,
@@ -85,26 +87,26 @@ async def write_report(run: Payload) -> Payload:
 
 async def _write_rejected(
     storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
-) -> dict[Split, Tally]:
-    """Write `rejected.jsonl`, and return the tallies whose rejections are those that stand there."""
-    tallies: dict[Split, Tally] = {
-        split: await split_tally(storage, paths, split) for split in splits
+) -> dict[Split, Counters]:
+    """Write `rejected.jsonl`, and return the by_split whose rejections are those that stand there."""
+    by_split: dict[Split, Counters] = {
+        split: await split_counters(storage, paths, split) for split in splits
     }
     try:
         rejected = await commit_rejected(storage, spec, paths, splits)
         rows = {split: (await PlanReader(storage, paths, split).plan()).rows for split in splits}
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
-        return tallies
-    for split, tally in tallies.items():
+        return by_split
+    for split, counters in by_split.items():
         reasons = dict(sorted(rejected[split].items()))
         found = {
             "rejected": reasons,
             "rows": rows[split],
-            "done": tally.accepted + sum(reasons.values()),
+            "done": counters.accepted + sum(reasons.values()),
         }
-        tallies[split] = tally.model_copy(update=found)
-    return tallies
+        by_split[split] = counters.model_copy(update=found)
+    return by_split
 
 
 async def _outputs(
@@ -142,11 +144,11 @@ def _source(storage: Storage, name: str) -> tuple[str, AsyncIterator[bytes]]:
     return f"{RUNS}/{name}", storage.stream(name)
 
 
-def _expected_lines(counts: dict[Split, Tally]) -> dict[str, int]:
+def _expected_lines(counts: dict[Split, Counters]) -> dict[str, int]:
     """Lines that each dataset has when it is complete."""
-    held_out = sum(tally.held_out for tally in counts.values())
+    held_out = sum(counters.held_out for counters in counts.values())
     made = {"validation": held_out} if held_out else {}
-    return {**made, **{split: tally.in_own_dataset for split, tally in counts.items()}}
+    return {**made, **{split: counters.not_held_out for split, counters in counts.items()}}
 
 
 def _leave_out_earlier(
@@ -163,4 +165,4 @@ def _check(report: Report, expected: dict[str, int]) -> None:
         written = report.outputs.get(split)
         if written is not None and written.lines != lines:
             message = f"{written.path} has {written.lines} lines, {lines} rows were accepted for it"
-            raise PermanentError(message, code="conservation")
+            raise PermanentError(message, code=ErrorCode.CONSERVATION)

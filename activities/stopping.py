@@ -12,8 +12,7 @@ from typing import Any, cast
 
 import azure.durable_functions as df
 
-OVER = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
-SUSPENDED = "Suspended"
+from shared.runs.status import InstanceState
 
 
 @dataclass
@@ -29,7 +28,7 @@ class Watch:
     async def is_stopped(self) -> bool:
         """True once one of them has ended or announces that it is stopping."""
         runtime, custom = await self._status(self.run_id)
-        self.is_paused = runtime == SUSPENDED
+        self.is_paused = runtime == InstanceState.SUSPENDED
         self.parallel = custom.get("parallel_shards") or self.parallel
         if _is_over(runtime, custom):
             return True
@@ -55,7 +54,7 @@ class Watch:
 
 
 def _is_over(runtime: str, custom: dict[str, Any]) -> bool:
-    return runtime in OVER or bool(custom.get("stopping"))
+    return InstanceState.is_over(runtime) or bool(custom.get("stopping"))
 
 
 async def is_stopped(client: df.DurableOrchestrationClient, *instance_ids: str) -> bool:

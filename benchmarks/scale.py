@@ -27,10 +27,10 @@ from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.core.ids import parts_of
+from shared.runs.status import TERMINAL
 from tests.support.azureml import ask
 
 NAME = "math/scale/rows.jsonl"
-TERMINAL = ("completed", "failed", "cancelled", "terminated")
 POLL_SECONDS = 0.1
 OF_THE_DATA = ("scan", "generate", "assemble", "report")  # the other stages wait for services
 MOST_GROWTH = {

@@ -140,7 +140,7 @@ async def finish(given: argparse.Namespace) -> dict[str, Any]:
         given.output.write_text(
             "".join(f"{row['messages'][-2]['content']}\n" for row in rows), encoding="utf-8"
         )
-        return {"rows": len(rows), "tally": assembled["tally"]}
+        return {"rows": len(rows), "counters": assembled["counters"]}
 
 
 async def _opened(storage: Storage, run_id: str) -> AppRun:

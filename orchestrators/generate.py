@@ -10,8 +10,8 @@ import azure.durable_functions as df
 from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from orchestrators.durable.context import Context
 from orchestrators.durable.sliding_window import Window
-from shared.core.errors import ErrorData
-from shared.generation.success_ratio import SUCCESS_RATIO, out_of_reach
+from shared.core.errors import ErrorCode, ErrorData
+from shared.generation.success_ratio import out_of_reach
 
 GENERATE_SPLIT = "generate_split"
 MAX_LOST_IN_A_ROW = (
@@ -93,7 +93,7 @@ class _Shards(Window):
             }
         return {
             "status": "failed",
-            "error": {"code": SUCCESS_RATIO, "message": message, "details": []},
+            "error": {"code": ErrorCode.SUCCESS_RATIO, "message": message, "details": []},
         }
 
     def lose(self, number: int, error: ErrorData) -> dict[str, Any] | None:

@@ -33,8 +33,8 @@ from orchestrators.finetune import FINETUNE
 from orchestrators.generate import GENERATE_SPLIT
 from orchestrators.scan import SCAN_RANGES
 from shared.core.backoff import progress_interval
-from shared.core.counters import Tally
-from shared.core.errors import ErrorData, Problem
+from shared.core.counters import Counters
+from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.ids import finetuning_id, generation_id, scanning_id
 from shared.dataset.rejection import RejectionReason
 from shared.generation.answer_cache import nothing_reused
@@ -186,8 +186,8 @@ class _Run:
             self.steer()
             self.note_stopping(running)
             running = {split: task for split, task in running.items() if not task.is_completed}
-            tallies = yield from self.read_progress(spec)
-            error = during_generation(spec, tallies, self.asked, self.round)
+            by_split = yield from self.read_progress(spec)
+            error = during_generation(spec, by_split, self.asked, self.round)
             if error and self.failure is None:
                 self.failure = RunFailed(error)
                 self.note_stopping(running)
@@ -231,7 +231,7 @@ class _Run:
             GENERATE_SPLIT, work, generation_id(self.run_id, split)
         )
 
-    def read_progress(self, spec: RunSpec) -> Generator[Any, Any, dict[str, Tally]]:
+    def read_progress(self, spec: RunSpec) -> Generator[Any, Any, dict[str, Counters]]:
         """The counts by split. A look that fails is no reason to end a run, as the next one may succeed: no counts."""
         try:
             read = yield from call(
@@ -239,22 +239,24 @@ class _Run:
             )
         except RunFailed:
             return {}
-        tallies = {split: Tally.model_validate(tally) for split, tally in read["splits"].items()}
-        self.status.count(tallies, spec.budget)
+        by_split = {
+            split: Counters.model_validate(counters) for split, counters in read["splits"].items()
+        }
+        self.status.count(by_split, spec.budget)
         self.publish()
-        return tallies
+        return by_split
 
     def assemble(self, spec: RunSpec) -> Generator[Any, Any, None]:
-        tallies: dict[str, Tally] = {}
+        by_split: dict[str, Counters] = {}
         for split in self.splits:
             work = {"split": split, "shards": self.scans[split]["shards"]}
             assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
             while assembled["status"] == "unfinished":
                 assembled = yield from self.call(ASSEMBLE_SPLIT, "assemble", work)
-            tallies[split] = Tally.model_validate(assembled["tally"])
-        self.status.count(tallies, spec.budget)
-        self.has_validation = "validation" in self.splits or tallies["train"].held_out > 0
-        problem = after_generation(spec, tallies, self.asked)
+            by_split[split] = Counters.model_validate(assembled["counters"])
+        self.status.count(by_split, spec.budget)
+        self.has_validation = "validation" in self.splits or by_split["train"].held_out > 0
+        problem = after_generation(spec, by_split, self.asked)
         if problem:
             raise RunFailed(problem)
 
@@ -365,7 +367,7 @@ def some_students_failed(errors: list[ErrorData], students: int) -> ErrorData:
     """One error of those of several students; the others are trained all the same."""
     details: list[Problem] = [{"where": "student", "problem": error["message"]} for error in errors]
     message = f"the fine-tuning of {len(errors)} of {students} students failed; resume the run to train those again"
-    return {"code": "finetuning", "message": message, "details": details}
+    return {"code": ErrorCode.FINETUNING, "message": message, "details": details}
 
 
 def lost_shards(split: str, result: Any) -> list[str]:

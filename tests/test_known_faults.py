@@ -98,8 +98,8 @@ async def test_history_is_sent_in_later_turns_with_the_teachers_own_answers() ->
 )
 async def test_one_unreadable_answer_does_not_kill_the_batch(folder: RunFolder, reply: str) -> None:
     await folder.add(questions(5))
-    tally = await run_all(folder, failing(2, reply=reply))
-    assert (tally.accepted, tally.rejected_rows) == (4, 1)
+    counters = await run_all(folder, failing(2, reply=reply))
+    assert (counters.accepted, counters.rejected_rows) == (4, 1)
     assert await answers(folder) == ["1", "2", "4", "5"]
 
 
@@ -129,15 +129,19 @@ async def test_one_error_that_no_file_can_hold_does_not_kill_the_batch() -> None
 
 async def test_missing_results_are_not_counted_as_successes(folder: RunFolder) -> None:
     plan = await folder.add(questions(10))
-    tally = await run_all(
+    counters = await run_all(
         folder, failing(1, 2, 3, 4, reply=RowFailure(RejectionReason.TIMEOUT, "no reply", 2))
     )
-    assert (tally.accepted, tally.rejected, len(await answers(folder))) == (6, {"timeout": 4}, 6)
+    assert (counters.accepted, counters.rejected, len(await answers(folder))) == (
+        6,
+        {"timeout": 4},
+        6,
+    )
     error = after_generation(
-        spec_of(quality={"min_rows": 1}), {"train": tally}, {"train": plan.valid}
+        spec_of(quality={"min_rows": 1}), {"train": counters}, {"train": plan.valid}
     )
     assert error is not None, "6 of 10 is less than the success ratio of 0.7"
-    lost = tally.model_copy(update={"rejected": {}, "done": 6})
+    lost = counters.model_copy(update={"rejected": {}, "done": 6})
     lax = spec_of(quality={"min_rows": 1, "min_success_ratio": 0.0})
     error = after_generation(lax, {"train": lost}, {"train": plan.valid})
     assert error is not None
@@ -150,8 +154,8 @@ async def test_minimum_rows_are_checked_again_after_drops(folder: RunFolder, tas
     spec = spec_of(task, quality={"min_success_ratio": 0.5})
     plan = await folder.add(questions(minimum))
     assert after_scan(spec, {"train": {"valid": plan.valid}}) is None
-    tally = await run_all(folder, failing(7, reply="no idea"))
-    error = after_generation(spec, {"train": tally}, {"train": plan.valid})
+    counters = await run_all(folder, failing(7, reply="no idea"))
+    error = after_generation(spec, {"train": counters}, {"train": plan.valid})
     assert error is not None
     assert f"{minimum - 1} rows accepted, at least {minimum} are needed" in str(error["details"])
 
@@ -164,8 +168,8 @@ async def test_a_malformed_line_does_not_drop_the_rest_of_the_file(
 ) -> None:
     lines = questions(9).splitlines()
     await folder.add(b"\n".join([*lines[:4], bad, *lines[4:]]))
-    tally = await run_all(folder, ScriptedTeacher())
-    assert (tally.rows, tally.accepted, tally.rejected_rows) == (10, 9, 1)
+    counters = await run_all(folder, ScriptedTeacher())
+    assert (counters.rows, counters.accepted, counters.rejected_rows) == (10, 9, 1)
     assert await answers(folder) == [str(number + 1) for number in range(9)]
     (rejected,) = [
         json.loads(line) for line in (await folder.text(folder.paths.rejected)).splitlines()

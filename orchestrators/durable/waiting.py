@@ -19,7 +19,7 @@ from typing import Any, cast
 import azure.durable_functions as df
 
 from orchestrators.durable.context import Context, Task
-from shared.core.errors import ErrorData
+from shared.core.errors import ErrorCode, ErrorData
 
 # Fixed intervals, as RetryOptions has no back-off in Python: for throttled storage and restarted workers.
 RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=6)
@@ -78,7 +78,7 @@ def succeeded(result: dict[str, Any]) -> dict[str, Any]:
 
 def activity_error(activity: str, error: object) -> ErrorData:
     return {
-        "code": "activity_failed",
+        "code": ErrorCode.ACTIVITY_FAILED,
         "message": f"{activity} kept failing: {error}",
         "details": [],
     }

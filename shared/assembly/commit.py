@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from shared.assembly.composition import commit_output
-from shared.core.counters import Tally, is_sealed, total
+from shared.core.counters import Counters, is_sealed, total
 from shared.core.paths import RunPaths, Split
 from shared.generation.blocks import Staging
 from shared.scan.plan import PlanReader
@@ -21,23 +21,23 @@ MAX_MISSING = 10  # shards named that are not complete
 
 async def commit_datasets(
     storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, shards: int
-) -> tuple[Tally, list[int]]:
+) -> tuple[Counters, list[int]]:
     """Commit the student's dataset of one split, and the validation set if one was set aside from it.
 
-    Returns the split's tally and the first few shards that are not complete; while there are any, nothing is committed. The same
+    Returns the split's counters and the first few shards that are not complete; while there are any, nothing is committed. The same
     again changes nothing. Raises Unfinished, see shared/assembly/composition.py.
     """
-    tally, own, held_out = Tally(), list[int](), list[int]()
+    counters, own, held_out = Counters(), list[int](), list[int]()
     missing, due = list[int](), 0
     async for index, one in sealed(storage, paths, split):
         missing += range(due, index)[: MAX_MISSING - len(missing)]
         due = index + 1
-        tally = total([tally, one])
-        own += [index] if one.in_own_dataset else []
+        counters = total([counters, one])
+        own += [index] if one.not_held_out else []
         held_out += [index] if one.held_out else []
     missing += range(due, shards)[: MAX_MISSING - len(missing)]
     if missing:
-        return tally, missing
+        return counters, missing
     staging = Staging(storage, spec, paths, split, shards)
 
     async def restage(_: Split, index: int) -> None:
@@ -48,7 +48,7 @@ async def commit_datasets(
         await commit_output(
             storage, paths, paths.dataset("validation"), {split: (held_out, shards)}, restage
         )
-    return tally, []
+    return counters, []
 
 
 async def commit_rejected(
@@ -83,8 +83,8 @@ async def _rejected_shards(staging: Staging, plan: PlanReader) -> tuple[Counter[
         [],
     )  # what the scan rejected, of the range looked at last
     complete = {
-        index: tally.rejected
-        async for index, tally in sealed(staging.storage, staging.paths, staging.split)
+        index: counters.rejected
+        async for index, counters in sealed(staging.storage, staging.paths, staging.split)
     }
     async for index, shard in plan.shards():
         if index in complete:
@@ -102,9 +102,9 @@ async def _rejected_shards(staging: Staging, plan: PlanReader) -> tuple[Counter[
 
 async def sealed(
     storage: Storage, paths: RunPaths, split: Split
-) -> AsyncIterator[tuple[int, Tally]]:
-    """(index, tally) of the complete shards of a split, in order."""
+) -> AsyncIterator[tuple[int, Counters]]:
+    """(index, counters) of the complete shards of a split, in order."""
     async for name, metadata in storage.metadata_under(paths.journals(split)):
         if is_sealed(metadata):
             index = int(name.rpartition("/")[2].removesuffix(".jsonl"))
-            yield index, Tally.from_metadata(metadata)
+            yield index, Counters.from_metadata(metadata)

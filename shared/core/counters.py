@@ -1,91 +1,99 @@
-"""Counts of a shard, a split or a run. They only ever add up, so that progress, gates and report all sum the same numbers.
+"""Counters of a shard, a split or a run. They only add up, so progress, gates and report agree.
 
-A shard's tally is kept as metadata of its journal: one listing of a run's journals gives its progress, without a task hub.
+A shard's counters are stored as metadata of its journal: one listing of a run's journals gives the
+run's progress without a task hub.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
-METADATA = "tally"
+METADATA = "counters"
 SEALED = "sealed"
 
+KeyT = TypeVar("KeyT", str, int)
 
-class Tally(BaseModel):
-    """`done` = `accepted` + sum of `rejected` (rows by reason); tokens and requests as the teacher reported them."""
+
+class Counters(BaseModel):
+    """Rows, tokens and requests. `done` = `accepted` + the sum of `rejected`."""
 
     rows: int = 0
     done: int = 0
     accepted: int = 0
-    held_out: int = 0  # of the accepted rows, those that are set aside for validation
-    reused: int = 0  # of the accepted rows, those whose answer is an earlier run's
+
+    # of the accepted rows: those set aside for validation, those answered by an earlier run
+    held_out: int = 0
+    reused: int = 0
+
+    # rejected rows by reason; those rejected by the teacher by the round that asked for them
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
+    failed: dict[int, int] = Field(default_factory=dict[int, int])
+
+    # as the teacher reported them
     prompt_tokens: int = 0
     completion_tokens: int = 0
     requests: int = 0
-    failed: dict[int, int] = Field(
-        default_factory=dict[int, int]
-    )  # rejected after asking, by the round they were asked in
-    samples: int = (
-        0  # of accepted rows whose answer was chosen of several; how many of them agree with it
-    )
+
+    # of accepted rows with several answers: the answers, and those that agree with the chosen one
+    samples: int = 0
     agreeing: int = 0
+
     shards: int = 0
     shards_done: int = 0
 
     @property
     def rejected_rows(self) -> int:
+        """Return the number of rejected rows."""
         return sum(self.rejected.values())
 
     @property
     def adds_up(self) -> bool:
-        """The conservation law: every row was either accepted or rejected."""
+        """Return whether every row was either accepted or rejected (the conservation law)."""
         return self.rows == self.done == self.accepted + self.rejected_rows
 
     @property
-    def in_own_dataset(self) -> int:
-        """Accepted rows that stand in the split's own dataset."""
+    def not_held_out(self) -> int:
+        """Return the number of accepted rows that stay in the dataset of their split."""
         return self.accepted - self.held_out
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
-        return {METADATA: self.model_dump_json(exclude_defaults=True), SEALED: str(sealed).lower()}
+        """Return the metadata of a journal; `sealed` marks it as complete."""
+        counters = self.model_dump_json(exclude_defaults=True)
+        return {METADATA: counters, SEALED: str(sealed).lower()}
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> Tally:
-        tally = cls.model_validate(json.loads(metadata.get(METADATA, "{}")))
-        return tally.model_copy(update={"shards": 1, "shards_done": int(is_sealed(metadata))})
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Counters:
+        """Return the counters of one shard from its journal's metadata."""
+        counters = cls.model_validate(json.loads(metadata.get(METADATA, "{}")))
+        shards_done = int(is_sealed(metadata))
+        return counters.model_copy(update={"shards": 1, "shards_done": shards_done})
 
 
-def is_sealed(metadata: dict[str, str]) -> bool:
-    """Whether the journal that carries this metadata is complete and its blocks are staged."""
+# the fields that are plain numbers
+NUMBERS = [name for name in Counters.model_fields if name not in ("rejected", "failed")]
+
+
+def is_sealed(metadata: Mapping[str, str]) -> bool:
+    """Return whether the journal with this metadata is complete and its blocks are staged."""
     return metadata.get(SEALED) == "true"
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
-    """The sum of tallies."""
-    result = Tally()
-    for tally in tallies:
-        for field in (
-            "rows",
-            "done",
-            "accepted",
-            "held_out",
-            "reused",
-            "prompt_tokens",
-            "completion_tokens",
-            "requests",
-            "samples",
-            "agreeing",
-            "shards",
-            "shards_done",
-        ):
-            setattr(result, field, getattr(result, field) + getattr(tally, field))
-        for reason, count in tally.rejected.items():
-            result.rejected[reason] = result.rejected.get(reason, 0) + count
-        for round_, count in tally.failed.items():
-            result.failed[round_] = result.failed.get(round_, 0) + count
+def total(parts: Iterable[Counters]) -> Counters:
+    """Return the sum of several counters."""
+    result = Counters()
+    for counters in parts:
+        for name in NUMBERS:
+            setattr(result, name, getattr(result, name) + getattr(counters, name))
+        _add(result.rejected, counters.rejected)
+        _add(result.failed, counters.failed)
     result.rejected = dict(sorted(result.rejected.items()))
     return result
+
+
+def _add(counts: dict[KeyT, int], more: Mapping[KeyT, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count

@@ -26,7 +26,7 @@ from azure.storage.blob.aio import (
     StorageStreamDownloader,
 )
 
-from shared.core.errors import NotFound, PermanentError, ShardContended
+from shared.core.errors import ErrorCode, NotFound, PermanentError, ShardContended
 from shared.core.paths import JSON_LINES, RUNS, split_path
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
@@ -149,7 +149,7 @@ class Storage:
                 raise NotFound(f"dataset {path} does not exist") from None
             except ResourceModifiedError:
                 message = f"{path} was overwritten before the run began; its new version has a run of its own"
-                raise PermanentError(message, code="dataset_changed") from None
+                raise PermanentError(message, code=ErrorCode.DATASET_CHANGED) from None
         await _copied(target, path)
         source_properties = await self.properties(path)
         return etag or (source_properties.etag if source_properties else "")
@@ -235,7 +235,9 @@ async def _read(blob: BlobClient, path: str) -> bytes:
             return b""
         raise
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise PermanentError(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes", code="too_large")
+        raise PermanentError(
+            f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes", code=ErrorCode.TOO_LARGE
+        )
     return data
 
 
@@ -244,5 +246,6 @@ async def _copied(target: BlobClient, path: str) -> None:
         await asyncio.sleep(COPY_POLL_SECONDS)
     if copy.status not in (None, "success"):
         raise PermanentError(
-            f"copying {path} ended as {copy.status}: {copy.status_description}", code="copy_failed"
+            f"copying {path} ended as {copy.status}: {copy.status_description}",
+            code=ErrorCode.COPY_FAILED,
         )

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared.core.errors import PermanentError, TransientError
+from shared.core.errors import ErrorCode, PermanentError, TransientError
 from shared.core.settings import BLOB_SERVICE_URI, STORAGE, Settings
 from shared.core.shared_resources import shared
 
@@ -82,8 +82,10 @@ def _made(kind: Any, settings: Settings, credential: Any, **options: Any) -> Any
             )
         except ValueError as error:
             raise PermanentError(
-                f"{STORAGE} is not a connection string: {error}", code="settings"
+                f"{STORAGE} is not a connection string: {error}", code=ErrorCode.SETTINGS
             ) from None
     if not settings.blob_service_uri:
-        raise PermanentError(f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code="settings")
+        raise PermanentError(
+            f"neither {STORAGE} nor {BLOB_SERVICE_URI} is set", code=ErrorCode.SETTINGS
+        )
     return kind(settings.blob_service_uri, credential=credential, **options)

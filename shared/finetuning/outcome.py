@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.core.errors import ErrorData
+from shared.core.errors import ErrorCode, ErrorData
 from shared.finetuning.base import JobState, JobStatus
 
 UNREACHED_HOURS = (
@@ -80,7 +80,7 @@ def not_submitted(job: Mapping[str, Any], cancelling: str) -> dict[str, Any]:
     if cancelling == "user":
         return {"status": "cancelled", "job": dict(job)}
     error: ErrorData = {
-        "code": "finetuning",
+        "code": ErrorCode.FINETUNING,
         "message": f"the service did not take in the datasets in time: {job['service_status']}",
         "details": [],
     }
@@ -99,14 +99,14 @@ def given_up(job: Mapping[str, Any], cancelling: str | None, hours: float) -> di
     return {
         "status": "failed",
         "job": dict(job),
-        "error": {"code": "finetuning_unreachable", "message": message, "details": []},
+        "error": {"code": ErrorCode.FINETUNING_UNREACHABLE, "message": message, "details": []},
     }
 
 
 def _error(job: Mapping[str, Any], cancelling: str | None) -> ErrorData:
     message = REASONS.get(cancelling or "") or job.get("message") or "the service gives no reason"
     text = f"fine-tuning job {job['job']} ended as {job['service_status']}: {message}{_where(job)}"
-    return {"code": "finetuning", "message": text, "details": []}
+    return {"code": ErrorCode.FINETUNING, "message": text, "details": []}
 
 
 def _where(job: Mapping[str, Any]) -> str:

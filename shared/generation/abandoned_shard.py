@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection, RejectionReason
@@ -29,7 +29,7 @@ async def give_up(
     shards: int,
     reason: str,
     round_: int,
-) -> Tally:
+) -> Counters:
     """Complete a shard, one of so many, without asking for anything: what was answered stays. Raises ShardContended (transient).
 
     Its journal and blocks are as those of any other shard, so that everything that comes after counts them, and a resumption
@@ -46,7 +46,7 @@ async def give_up(
     await journal.flush()
     await Staging(storage, spec, paths, split, shards).stage(index, shard, journal.records, {})
     await journal.seal()
-    return journal.tally()
+    return journal.counters()
 
 
 def _record(checks: RowChecks, line: Line, shard: Shard, detail: str, round_: int) -> Record:

@@ -135,7 +135,7 @@ class Seeding:
                 seeded.estimate.add(row_estimate(row, self.spec))
         await journal.flush()
         seeded.reused += sum(record.reused for record in journal.records.values())
-        seeded.estimate.add(Usage.model_validate(journal.tally(), from_attributes=True))
+        seeded.estimate.add(Usage.model_validate(journal.counters(), from_attributes=True))
 
     def _taken_over(self, line: int, row: Row, key: str, earlier: Record) -> Record:
         """The new row's record: this run has asked for nothing, and its student may take in less."""

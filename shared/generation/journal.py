@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.errors import NotFound
 from shared.dataset.rejection import RejectionReason
 from shared.generation.answering import Record
@@ -53,7 +53,7 @@ class Journal:
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._published = time.monotonic()  # when the tally was, last
+        self._published = time.monotonic()  # when the counters was, last
         self._unpublished = False  # whether it has changed since
         self.records: dict[int, Record] = {}
 
@@ -111,7 +111,7 @@ class Journal:
             await self.flush(publish=time.monotonic() - self._published >= PUBLISH_SECONDS)
 
     async def flush(self, *, publish: bool = True) -> None:
-        """Append all that is pending, and publish the tally with it unless told otherwise. Raises ShardContended.
+        """Append all that is pending, and publish the counters with it unless told otherwise. Raises ShardContended.
 
         A caller that is cancelled leaves the append to finish: half of one would leave the position unknown.
         """
@@ -135,11 +135,11 @@ class Journal:
         """Mark the journal complete. Called last: a sealed journal's blocks are staged."""
         await self._publish(sealed=True)
 
-    def tally(self) -> Tally:
+    def counters(self) -> Counters:
         records = self.records.values()
         paid = [*records, *self._superseded]
         reasons = Counter(record.reason or "" for record in records if record.status == "rejected")
-        return Tally(
+        return Counters(
             rows=self._rows,
             done=len(records),
             accepted=sum(record.status == "accepted" for record in records),
@@ -177,4 +177,4 @@ class Journal:
 
     async def _publish(self, *, sealed: bool) -> None:
         self._published, self._unpublished = time.monotonic(), False
-        await self._storage.set_metadata(self._name, self.tally().to_metadata(sealed=sealed))
+        await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))

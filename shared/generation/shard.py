@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from shared.core.backoff import ABANDON_SECONDS, WORK_SECONDS
-from shared.core.counters import Tally
-from shared.core.errors import PermanentError, TransientError, Unfinished
+from shared.core.counters import Counters
+from shared.core.errors import ErrorCode, PermanentError, TransientError, Unfinished
 from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection
@@ -22,7 +22,7 @@ from shared.generation.answering import AsksTeacher, Record, answer_row, rejecte
 from shared.generation.blocks import Staging, holdout, lines_of
 from shared.generation.journal import Journal
 from shared.generation.request_keys import RequestKeys
-from shared.generation.success_ratio import SUCCESS_RATIO, out_of_reach
+from shared.generation.success_ratio import out_of_reach
 from shared.generation.worker_pool import Crew
 from shared.scan.plan import Shard
 from shared.scan.row_checks import RowChecks
@@ -38,11 +38,11 @@ PAGE_SHARDS = 5000
 
 
 class TooManyRejected(PermanentError):
-    code = SUCCESS_RATIO
+    code = ErrorCode.SUCCESS_RATIO
 
 
 class OverBudget(PermanentError):
-    code = "budget"
+    code = ErrorCode.BUDGET
 
 
 class Stopped(Exception):
@@ -81,8 +81,8 @@ class ShardRun:
     def __post_init__(self) -> None:
         self._checks, self._keys = RowChecks(self.spec), RequestKeys(self.spec)
 
-    async def run(self) -> Tally:
-        """Answer what is missing, seal the journal, stage the blocks. Returns the shard's tally.
+    async def run(self) -> Counters:
+        """Answer what is missing, seal the journal, stage the blocks. Returns the shard's counters.
 
         Raises Stopped, Unfinished, TooManyRejected, TeacherDown (permanent), ShardContended and NothingAnswered (transient).
         """
@@ -107,7 +107,7 @@ class ShardRun:
         staging = Staging(self.storage, self.spec, self.paths, self.split, self.shards)
         await staging.stage(self.index, self.shard, journal.records, self._rows)
         await journal.seal()
-        return journal.tally()
+        return journal.counters()
 
     async def _answer_missing(self, journal: Journal, missing: int) -> None:
         workers = min(self.spec.teacher.concurrency, missing)
@@ -128,7 +128,7 @@ class ShardRun:
             raise
         await journal.flush(
             publish=self._late
-        )  # or its tally is published when the journal is sealed
+        )  # or its counters is published when the journal is sealed
         if self._late:
             raise Unfinished
 
@@ -193,7 +193,7 @@ class ShardRun:
             for split in SPLITS:
                 async for _, metadata in self.storage.metadata_under(self.paths.journals(split)):
                     used.add(
-                        Usage.model_validate(Tally.from_metadata(metadata), from_attributes=True)
+                        Usage.model_validate(Counters.from_metadata(metadata), from_attributes=True)
                     )
             if problems := over_budget(used, self.spec.budget, estimated=False):
                 raise OverBudget("the run's budget is used up", details=problems)

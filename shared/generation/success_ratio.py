@@ -6,8 +6,6 @@ import math
 
 from shared.spec.models import RunSpec
 
-SUCCESS_RATIO = "success_ratio"  # code of the error
-
 
 def minimum_accepted(spec: RunSpec, asked: int) -> int:
     """Rows of a split that must be accepted for the success ratio."""

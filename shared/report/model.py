@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from shared.core.counters import Tally, total
+from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, NotFound
 from shared.core.paths import RunPaths
 from shared.dataset.lines import MAX_LINE_BYTES, Line, iter_lines
@@ -52,7 +52,7 @@ class Report(BaseModel):
     finished: datetime
     inputs: dict[str, FileFacts] = Field(description="the datasets as they were uploaded, by split")
     outputs: dict[str, FileFacts] = Field(description="what the run made, by name")
-    counts: dict[str, Tally] = Field(description="rows and what they took, by split")
+    counts: dict[str, Counters] = Field(description="rows and what they took, by split")
     reasons: list[ReasonLine] = Field(
         default_factory=list[ReasonLine], description="why rows were rejected"
     )
@@ -151,9 +151,10 @@ def _error(error: ErrorData | None) -> str:
     return f"> {error['message']} (`{error['code']}`){''.join(details)}"
 
 
-def _count_rows(counts: Mapping[str, Tally]) -> list[tuple[object, ...]]:
+def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
     return [
-        (split, tally.rows, tally.accepted, tally.rejected_rows) for split, tally in counts.items()
+        (split, counters.rows, counters.accepted, counters.rejected_rows)
+        for split, counters in counts.items()
     ]
 
 

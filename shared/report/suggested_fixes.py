@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.dataset.rejection import ASK_AGAIN, RejectionReason
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS
@@ -23,12 +23,14 @@ class ReasonLine(BaseModel):
     tokens: int | None = None
 
 
-def reason_lines(split: str, tally: Tally, spec: RunSpec) -> list[ReasonLine]:
+def reason_lines(split: str, counters: Counters, spec: RunSpec) -> list[ReasonLine]:
     """A line for each reason of a split."""
-    return [_line(split, reason, rows, tally, spec) for reason, rows in tally.rejected.items()]
+    return [
+        _line(split, reason, rows, counters, spec) for reason, rows in counters.rejected.items()
+    ]
 
 
-def _line(split: str, reason: str, rows: int, tally: Tally, spec: RunSpec) -> ReasonLine:
+def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec) -> ReasonLine:
     fix = RejectionReason(reason).fix
     if not fix.asks_again:
         return ReasonLine(split=split, reason=reason, rows=rows, remedy=fix.text)
@@ -42,19 +44,19 @@ def _line(split: str, reason: str, rows: int, tally: Tally, spec: RunSpec) -> Re
         reason=reason,
         rows=rows,
         remedy=remedy,
-        tokens=rows * _tokens_a_row(tally, spec, fix.token_factor),
+        tokens=rows * _tokens_a_row(counters, spec, fix.token_factor),
     )
 
 
-def _tokens_a_row(tally: Tally, spec: RunSpec, factor: int) -> int:
+def _tokens_a_row(counters: Counters, spec: RunSpec, factor: int) -> int:
     """Of asking for one row again: its prompt and an answer of the usual length, by what the run has used so far."""
-    if not tally.requests:
+    if not counters.requests:
         return 0
-    answered = max(1, tally.accepted)
-    usual = min(tally.completion_tokens / answered, spec.teacher.max_tokens)
+    answered = max(1, counters.accepted)
+    usual = min(counters.completion_tokens / answered, spec.teacher.max_tokens)
     prompt = (
-        tally.prompt_tokens
-        / tally.requests
+        counters.prompt_tokens
+        / counters.requests
         * (spec.quality.samples if TASKS[spec.task].has_values else 1)
     )
     return round(prompt + usual * factor)

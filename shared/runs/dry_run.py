@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
+from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
@@ -32,7 +32,9 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     if text not in ("true", "false"):
         unknown.append({"where": "dry_run", "problem": f"is {text!r}, not true or false"})
     if unknown:
-        raise InvalidInput("the query cannot be used", code="invalid_query", details=unknown)
+        raise InvalidInput(
+            "the query cannot be used", code=ErrorCode.INVALID_QUERY, details=unknown
+        )
     return text == "true"
 
 
@@ -51,7 +53,7 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     if size > MAX_BYTES:
         read = "the datasets and the answers to reuse" if earlier else "the datasets"
         message = f"{read} have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
-        raise PermanentError(message, code="too_large")
+        raise PermanentError(message, code=ErrorCode.TOO_LARGE)
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     readable: dict[Split, tuple[ReadBytes, int]] = {
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from shared.core.counters import Tally
-from shared.core.errors import ErrorData, Problem
+from shared.core.counters import Counters
+from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.generation.success_ratio import (
-    SUCCESS_RATIO,
     max_rejected,
     minimum_accepted,
     out_of_reach,
@@ -38,13 +37,13 @@ def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | No
         )
     if problems:
         return {
-            "code": "dataset",
+            "code": ErrorCode.DATASET,
             "message": "the dataset cannot be used as it is",
             "details": problems,
         }
     over = over_budget(expected_usage(scans), spec.budget, estimated=True)
     return (
-        {"code": "budget", "message": "the run would exceed its budget", "details": over}
+        {"code": ErrorCode.BUDGET, "message": "the run would exceed its budget", "details": over}
         if over
         else None
     )
@@ -59,56 +58,59 @@ def expected_usage(scans: Mapping[str, ScanCounts]) -> Usage:
 
 
 def during_generation(
-    spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int], round_: int
+    spec: RunSpec, by_split: Mapping[str, Counters], asked: Mapping[str, int], round_: int
 ) -> ErrorData | None:
     """Why the rest need not be asked for: so many rows were asked for in vain that the success ratio is out of reach."""
     problems: list[Problem] = []
-    for split, tally in tallies.items():
-        failed = tally.failed.get(round_, 0)  # those of earlier rounds are asked for again
+    for split, counters in by_split.items():
+        failed = counters.failed.get(round_, 0)  # those of earlier rounds are asked for again
         if failed > max_rejected(spec, asked[split]):
             problems.append(
-                {"where": split, "problem": out_of_reach(failed, split) + _reasons(tally)}
+                {"where": split, "problem": out_of_reach(failed, split) + _reasons(counters)}
             )
     if not problems:
         return None
     return {
-        "code": SUCCESS_RATIO,
+        "code": ErrorCode.SUCCESS_RATIO,
         "message": "too many rows got no usable answer",
         "details": problems,
     }
 
 
 def after_generation(
-    spec: RunSpec, tallies: Mapping[str, Tally], asked: Mapping[str, int]
+    spec: RunSpec, by_split: Mapping[str, Counters], asked: Mapping[str, int]
 ) -> ErrorData | None:
     """Why the accepted rows are not enough. `asked`: usable rows by split, as the scan counted them."""
     problems: list[Problem] = []
-    for split, tally in tallies.items():
-        if not tally.adds_up:
-            problem = f"{tally.rows} rows in, {tally.done} done, {tally.accepted} accepted, {tally.rejected_rows} rejected"
+    for split, counters in by_split.items():
+        if not counters.adds_up:
+            problem = (
+                f"{counters.rows} rows in, {counters.done} done, {counters.accepted} accepted, "
+                f"{counters.rejected_rows} rejected"
+            )
             problems.append({"where": split, "problem": f"the counts do not add up: {problem}"})
-        if tally.accepted < minimum_accepted(spec, asked[split]):
+        if counters.accepted < minimum_accepted(spec, asked[split]):
             ratio = (
-                f"{tally.accepted} of {asked[split]} rows accepted, quality.min_success_ratio is"
+                f"{counters.accepted} of {asked[split]} rows accepted, quality.min_success_ratio is"
             )
             problems.append(
                 {
                     "where": split,
-                    "problem": f"{ratio} {spec.quality.min_success_ratio:g}{_reasons(tally)}",
+                    "problem": f"{ratio} {spec.quality.min_success_ratio:g}{_reasons(counters)}",
                 }
             )
-        elif tally.accepted == 0:
-            problems.append({"where": split, "problem": f"no row was accepted{_reasons(tally)}"})
-    accepted = tallies["train"].in_own_dataset
+        elif counters.accepted == 0:
+            problems.append({"where": split, "problem": f"no row was accepted{_reasons(counters)}"})
+    accepted = by_split["train"].not_held_out
     if accepted < spec.min_rows:
         problem = (
             f"{accepted} rows accepted, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
         )
-        problems.append({"where": "train", "problem": problem + _reasons(tallies["train"])})
+        problems.append({"where": "train", "problem": problem + _reasons(by_split["train"])})
     if not problems:
         return None
     return {
-        "code": "too_few_accepted",
+        "code": ErrorCode.TOO_FEW_ACCEPTED,
         "message": "too few rows were accepted",
         "details": problems,
     }
@@ -134,6 +136,6 @@ def _why(scan: ScanCounts) -> str:
     return f"; for example {'; '.join(samples)}" if samples else ""
 
 
-def _reasons(tally: Tally) -> str:
-    listed = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.items())
+def _reasons(counters: Counters) -> str:
+    listed = ", ".join(f"{count} {reason}" for reason, count in counters.rejected.items())
     return f"; rejected: {listed}" if listed else ""

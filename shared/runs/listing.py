@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from shared.core.errors import InvalidInput
-from shared.runs.status import RUNTIME_STATUS
+from shared.core.errors import ErrorCode, InvalidInput
+from shared.runs.status import RunState
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 MAX_PAGE = 100
-STATUSES = frozenset(RUNTIME_STATUS.values())
 
 
 class RunFilter(BaseModel):
@@ -57,14 +56,16 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
             {"where": str(e["loc"][0]), "problem": e["msg"]}
             for e in error.errors(include_url=False)
         ]
-    if (status := query.get("status")) and status not in STATUSES:
+    if (status := query.get("status")) and status not in list(RunState):
         details.append(
-            {"where": "status", "problem": f"must be one of {', '.join(sorted(STATUSES))}"}
+            {"where": "status", "problem": f"must be one of {', '.join(sorted(RunState))}"}
         )
     if (task := query.get("task")) and task not in TASKS:
         details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
     if details or wanted is None:
-        raise InvalidInput("the query cannot be used", code="invalid_query", details=details)
+        raise InvalidInput(
+            "the query cannot be used", code=ErrorCode.INVALID_QUERY, details=details
+        )
     return wanted
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.core.errors import (
     DistillationError,
+    ErrorCode,
     InvalidInput,
     NotFound,
     PermanentError,
@@ -28,36 +29,38 @@ def status_of(error: DistillationError) -> int:
     return 500
 
 
-STATUS_OF_CODE = {
-    "run_exists": 409,
-    "run_ended": 409,
-    "run_past_generation": 409,
-    "run_active": 409,
-    "too_large": 413,
-    "media_type": 415,
-    "invalid_input": 422,
+STATUS_OF_CODE: dict[str, int] = {
+    ErrorCode.RUN_EXISTS: 409,
+    ErrorCode.RUN_ENDED: 409,
+    ErrorCode.RUN_PAST_GENERATION: 409,
+    ErrorCode.RUN_ACTIVE: 409,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.MEDIA_TYPE: 415,
+    ErrorCode.INVALID_INPUT: 422,
 }
 
 
 def error_body(error: DistillationError) -> dict[str, Any]:
     if isinstance(error, PermanentError):
         return {"error": error.as_data()}
-    return {"error": {"code": "unavailable", "message": str(error), "details": []}}
+    return {"error": {"code": ErrorCode.UNAVAILABLE, "message": str(error), "details": []}}
 
 
 def parse_body(content_type: str, body: bytes) -> Any:
     """A request's JSON body. Raises a PermanentError that becomes 400, 413 or 415."""
     if len(body) > MAX_BODY_BYTES:
-        raise PermanentError(f"the body is larger than {MAX_BODY_BYTES} bytes", code="too_large")
+        raise PermanentError(
+            f"the body is larger than {MAX_BODY_BYTES} bytes", code=ErrorCode.TOO_LARGE
+        )
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise PermanentError(
-            "the body must be sent as Content-Type: application/json", code="media_type"
+            "the body must be sent as Content-Type: application/json", code=ErrorCode.MEDIA_TYPE
         )
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             "the body is not JSON",
-            code="invalid_json",
+            code=ErrorCode.INVALID_JSON,
             details=[{"where": "body", "problem": str(error)}],
         ) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
-from shared.core.counters import Tally
-from shared.core.errors import ErrorData, Problem
+from shared.core.counters import Counters
+from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.spec.budget import Usage, cost
 from shared.spec.models import BudgetSpec
 
@@ -17,6 +18,7 @@ NO_BUDGET = BudgetSpec()
 Stage = Literal[
     "prepare", "scan", "reuse", "preflight", "generate", "assemble", "finetune", "report", "done"
 ]
+Outcome = Literal["completed", "failed", "cancelled"]
 MAX_ERROR_CHARACTERS = 2000
 MAX_DETAILS = 20
 MAX_STATUS_BYTES = (
@@ -24,18 +26,56 @@ MAX_STATUS_BYTES = (
 )  # of the JSON as UTF-16: the Durable extension fails an orchestration that sets more
 SHORTER = (500, 100, 20)  # characters that each text may still have, tried in turn
 
-# what Durable says of the root instance, in our words; Completed is refined by the custom status
-RUNTIME_STATUS = {
-    "Pending": "pending",
-    "Running": "running",
-    "ContinuedAsNew": "running",
-    "Suspended": "suspended",
-    "Completed": "completed",
-    "Failed": "failed",
-    "Terminated": "terminated",
-    "Canceled": "cancelled",
+
+class RunState(StrEnum):
+    """Status of a run, as users see it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+
+
+TERMINAL = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.TERMINATED})
+
+
+class InstanceState(StrEnum):
+    """Runtime status of an orchestration instance, as Durable names it."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    TERMINATED = "Terminated"
+    CANCELED = "Canceled"
+
+    @classmethod
+    def is_over(cls, status: object) -> bool:
+        """Return whether an instance with this status has ended."""
+        return status in (cls.COMPLETED, cls.FAILED, cls.TERMINATED, cls.CANCELED)
+
+    @classmethod
+    def is_active(cls, status: object) -> bool:
+        """Return whether an instance with this status still runs, waits or is suspended."""
+        return status in (cls.RUNNING, cls.PENDING, cls.SUSPENDED)
+
+
+# state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome
+RUN_STATES = {
+    InstanceState.PENDING: RunState.PENDING,
+    InstanceState.RUNNING: RunState.RUNNING,
+    InstanceState.CONTINUED_AS_NEW: RunState.RUNNING,
+    InstanceState.SUSPENDED: RunState.SUSPENDED,
+    InstanceState.COMPLETED: RunState.COMPLETED,
+    InstanceState.FAILED: RunState.FAILED,
+    InstanceState.TERMINATED: RunState.TERMINATED,
+    InstanceState.CANCELED: RunState.CANCELLED,
 }
-SUSPENDED = "suspended"
 STAGES_WITH_SHARDS: tuple[Stage, ...] = (
     "prepare",
     "scan",
@@ -43,7 +83,6 @@ STAGES_WITH_SHARDS: tuple[Stage, ...] = (
     "preflight",
     "generate",
 )  # yet to be answered
-TERMINAL = frozenset({"completed", "failed", "cancelled", "terminated"})
 
 
 class RunStatus(BaseModel):
@@ -52,7 +91,7 @@ class RunStatus(BaseModel):
     task: str
     name: str
     stage: Stage = "prepare"
-    outcome: Literal["completed", "failed", "cancelled"] | None = None
+    outcome: Outcome | None = None
     stopping: bool = False
     splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
     parallel_shards: int | None = None  # of each split at a time, where the user has changed it
@@ -86,25 +125,25 @@ class RunStatus(BaseModel):
         if number < len(self.students):
             self.students[number] = {"student": self.students[number].get("student"), **job}
 
-    def count(self, tallies: Mapping[str, Tally], budget: BudgetSpec = NO_BUDGET) -> None:
+    def count(self, by_split: Mapping[str, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
         """Take over the counts; rows and shards of a split stay as planned."""
-        for split, tally in tallies.items():
+        for split, counters in by_split.items():
             self.splits[split] |= {
-                "done": tally.done,
-                "accepted": tally.accepted,
-                "rejected": tally.rejected_rows,
-                "shards_done": tally.shards_done,
+                "done": counters.done,
+                "accepted": counters.accepted,
+                "rejected": counters.rejected_rows,
+                "shards_done": counters.shards_done,
             }
-            if tally.held_out:
-                self.splits[split]["held_out"] = tally.held_out
-            if tally.reused:
-                self.splits[split]["reused"] = tally.reused
-            self.reasons[split] = dict(tally.rejected)
+            if counters.held_out:
+                self.splits[split]["held_out"] = counters.held_out
+            if counters.reused:
+                self.splits[split]["reused"] = counters.reused
+            self.reasons[split] = dict(counters.rejected)
         self.tokens = {
-            "prompt": sum(tally.prompt_tokens for tally in tallies.values()),
-            "completion": sum(tally.completion_tokens for tally in tallies.values()),
+            "prompt": sum(counters.prompt_tokens for counters in by_split.values()),
+            "completion": sum(counters.completion_tokens for counters in by_split.values()),
         }
-        self.requests = sum(tally.requests for tally in tallies.values())
+        self.requests = sum(counters.requests for counters in by_split.values())
         used = Usage(
             requests=self.requests,
             prompt_tokens=self.tokens["prompt"],
@@ -159,7 +198,7 @@ class RunStatus(BaseModel):
 
 def initial_view(run_id: str, task: str, name: str) -> dict[str, Any]:
     """The HTTP view of a run that was only just asked for."""
-    return _view(run_id, "pending", RunStatus(task=task, name=name), None, None)
+    return _view(run_id, RunState.PENDING, RunStatus(task=task, name=name), None, None)
 
 
 def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
@@ -172,14 +211,21 @@ def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, 
     )
     if isinstance(custom, dict):
         state = RunStatus.model_validate(custom)
-    status = RUNTIME_STATUS.get(str(durable.get("runtimeStatus")), "running")
-    if status == "completed" and state.outcome:
-        status = state.outcome
-    if status == "failed" and state.error is None:
+    status = _run_state(durable.get("runtimeStatus"), state.outcome)
+    if status is RunState.FAILED and state.error is None:
         output = _cut(str(durable.get("output") or "the orchestration failed"))
-        state.error = {"code": "orchestration", "message": output, "details": []}
+        state.error = {"code": ErrorCode.ORCHESTRATION, "message": output, "details": []}
     view = _view(run_id, status, state, durable.get("createdTime"), durable.get("lastUpdatedTime"))
     return {**view, "links": dict(links)}
+
+
+def _run_state(runtime: object, outcome: Outcome | None) -> RunState:
+    """Return the state of a run; a runtime status that isn't known is treated as running."""
+    for instance_state, run_state in RUN_STATES.items():
+        if instance_state == runtime:
+            is_refined = run_state is RunState.COMPLETED and outcome is not None
+            return RunState(outcome) if is_refined else run_state
+    return RunState.RUNNING
 
 
 def _input(durable: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +239,9 @@ def _input(durable: Mapping[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], given) if isinstance(given, dict) else {}
 
 
-def _view(run_id: str, status: str, state: RunStatus, created: Any, updated: Any) -> dict[str, Any]:
+def _view(
+    run_id: str, status: RunState, state: RunStatus, created: Any, updated: Any
+) -> dict[str, Any]:
     return {
         "id": run_id,
         "task": state.task,

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from shared.core.errors import DistillationError, PermanentError
+from shared.core.errors import DistillationError, ErrorCode, PermanentError
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import decoded
 from shared.teacher.message_content import (
@@ -46,7 +46,7 @@ class RowFailure(DistillationError):
 class TeacherDown(PermanentError):
     """No row can be answered: credentials, address, model or quota. Carries the teacher's message."""
 
-    code = "teacher"
+    code = ErrorCode.TEACHER
 
 
 class TeacherError(NamedTuple):

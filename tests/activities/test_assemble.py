@@ -41,7 +41,7 @@ async def test_rows_stand_in_input_order_whichever_shard_was_first(
         for index in (2, 0, 1):
             await run.generate(index)
     assembled = await run.assemble()
-    assert (assembled["tally"]["accepted"], assembled["tally"]["rejected"]) == (
+    assert (assembled["counters"]["accepted"], assembled["counters"]["rejected"]) == (
         10,
         {"no_number": 2},
     )

@@ -67,11 +67,11 @@ async def test_a_teacher_at_its_worst_never_gets_a_bad_answer_into_the_dataset(
     }
     async with teach(seed=4, **rates):
         await run.finish()
-    tally = (await run.progress())["train"]
+    counters = (await run.progress())["train"]
     rows = await run.rows(run.paths.dataset("train"))
-    assert tally["done"] == tally["accepted"] + sum(tally["rejected"].values()) == ROWS
-    assert len(rows) == tally["accepted"]
-    assert tally["requests"] > ROWS
+    assert counters["done"] == counters["accepted"] + sum(counters["rejected"].values()) == ROWS
+    assert len(rows) == counters["accepted"]
+    assert counters["requests"] > ROWS
     last = [row["messages"][-1] for row in rows]
     assert all(message["role"] == "assistant" and message["content"].strip() for message in last)
     assert not any("I can't help" in message["content"] for message in last)

@@ -243,8 +243,8 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
         "reset",
         "malformed",
     }
-    tally = (await run.progress())["train"]
-    assert tally["requests"] == len(teacher.records) > 60
+    counters = (await run.progress())["train"]
+    assert counters["requests"] == len(teacher.records) > 60
 
 
 async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, teach: Teach) -> None:

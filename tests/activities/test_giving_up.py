@@ -30,8 +30,12 @@ async def test_of_twenty_shards_nineteen_are_in_the_dataset_and_the_lost_ones_ro
             if index != 7:
                 assert (await run.generate(index))["status"] == "ok"
         assert await given_up(run, 7) == {"status": "ok", "accepted": 0, "rejected": 5, "failed": 5}
-    tally = (await run.assemble())["tally"]
-    assert (tally["rows"], tally["accepted"], tally["rejected"]) == (100, 95, {"shard_failed": 5})
+    counters = (await run.assemble())["counters"]
+    assert (counters["rows"], counters["accepted"], counters["rejected"]) == (
+        100,
+        95,
+        {"shard_failed": 5},
+    )
     assert (await run.report())["status"] == "ok"
     assert len(await run.rows(run.paths.dataset("train"))) == 95
     lost = await run.rows(run.paths.rejected)

@@ -70,8 +70,8 @@ async def test_every_accepted_row_is_in_one_of_both_datasets_in_input_order(run:
     assert sorted(train + validation) == [number for number in range(40) if number not in ODD]
     assert (train, validation) == (sorted(train), sorted(validation))
     assert {number + 1 for number in validation} <= lines_held_out(40, fraction=0.25, seed=3)
-    tally = (await run.progress())["train"]
-    assert (tally["accepted"], tally["held_out"]) == (38, len(validation))
+    counters = (await run.progress())["train"]
+    assert (counters["accepted"], counters["held_out"]) == (38, len(validation))
     assert len(validation) > 3
 
 

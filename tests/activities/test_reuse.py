@@ -83,8 +83,13 @@ async def test_a_run_whose_rows_were_all_answered_before_asks_the_teacher_nothin
         first.paths.dataset("train")
     )
     assert await first.contents() == before
-    tally = (await run.progress())["train"]
-    assert (tally["accepted"], tally["reused"], tally["requests"], tally["prompt_tokens"]) == (
+    counters = (await run.progress())["train"]
+    assert (
+        counters["accepted"],
+        counters["reused"],
+        counters["requests"],
+        counters["prompt_tokens"],
+    ) == (
         12,
         12,
         0,
@@ -347,9 +352,9 @@ async def test_answers_chosen_of_several_keep_how_many_agreed(
     await begun(run, sums(5))
     async with teach(plus_one):
         await run.finish()
-    tallies = [(await one.progress())["train"] for one in (first, run)]
-    assert tallies[0]["samples"] == tallies[1]["samples"] > 0
-    assert tallies[1]["requests"] == 0
+    counted = [(await one.progress())["train"] for one in (first, run)]
+    assert counted[0]["samples"] == counted[1]["samples"] > 0
+    assert counted[1]["requests"] == 0
 
 
 async def test_a_resumed_run_looks_again_for_what_it_asked_for_in_vain(

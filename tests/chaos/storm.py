@@ -37,6 +37,7 @@ from local.runtime.ports import LOOPBACK, PortBook
 from local.runtime.services import Addresses, Service
 from local.runtime.supervisor import READY_SECONDS, answers
 from shared.dataset.rows import as_jsonl
+from shared.runs.status import TERMINAL
 from tests.support.azureml import ask
 
 ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
@@ -50,7 +51,6 @@ CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = (
 CLOCK_OFF_SECONDS = (
     600.0  # in all: a storage account refuses clocks that are off by a quarter of an hour
 )
-TERMINAL = ("completed", "failed", "cancelled", "terminated")
 FLUSHED_SECONDS = 2.0  # answers of the last second, and what a flush takes
 BAD_LINES = (b"{", b"[]", b'{"messages": []}')
 

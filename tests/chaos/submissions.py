@@ -17,7 +17,8 @@ from typing import Any
 from local.emulators.faults import PATH
 from local.runtime.client import storage_client, upload_dataset
 from local.runtime.ports import LOOPBACK
-from tests.chaos.storm import SPEC, TERMINAL, Storm, dataset
+from shared.runs.status import TERMINAL
+from tests.chaos.storm import SPEC, Storm, dataset
 from tests.support.azureml import ask
 from tests.support.polling import wait_for
 

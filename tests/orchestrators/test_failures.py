@@ -19,7 +19,7 @@ from activities.names import (
 )
 from local.functions_host.durable.events import Status
 from tests.support.orchestrator_simulation import After
-from tests.support.scripted import RUN_ID, Distillation, failed, job, ok, tally
+from tests.support.scripted import RUN_ID, Distillation, counters, failed, job, ok
 
 LATER = {
     SCAN_DATASET: [PREFLIGHT, GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
@@ -109,8 +109,8 @@ def test_the_gate_stops_a_useless_dataset_before_anybody_is_asked_with_every_rea
 
 
 def test_too_few_accepted_rows_are_not_trained_on_and_the_datasets_stay() -> None:
-    poor = tally(30, accepted=5, rejected={"truncated": 25})
-    run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _: ok(tally=poor)})
+    poor = counters(30, accepted=5, rejected={"truncated": 25})
+    run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _: ok(counters=poor)})
     run.run()
     assert SUBMIT_FINETUNING not in run.hub.names()
     assert run.shown["error"]["code"] == "too_few_accepted"

@@ -13,7 +13,7 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from tests.support.scripted import ROWS, Distillation, failed, ok, tally
+from tests.support.scripted import ROWS, Distillation, counters, failed, ok
 
 PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
 
@@ -21,7 +21,7 @@ PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
 def usage(work: dict[str, Any]) -> dict[str, Any]:
     return ok(
         splits={
-            split: tally(ROWS, requests=7, prompt_tokens=5, completion_tokens=2)
+            split: counters(ROWS, requests=7, prompt_tokens=5, completion_tokens=2)
             for split in work["splits"]
         }
     )
@@ -49,7 +49,7 @@ def test_a_request_of_before_there_were_rounds_is_of_the_first() -> None:
 def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
     expected: dict[int, list[str]] = {0: ["train"], 4: ["train", "validation"]}
     for held_out, splits in expected.items():
-        assembled = ok(tally=tally(30, held_out=held_out))
+        assembled = ok(counters=counters(30, held_out=held_out))
         run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _, told=assembled: told})
         assert run.run().output["status"] == "completed"
         (submitted,) = run.hub.called(SUBMIT_FINETUNING)
@@ -59,7 +59,7 @@ def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
 
 
 def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
-    assembled = ok(tally=tally(12, held_out=3))
+    assembled = ok(counters=counters(12, held_out=3))
     run = Distillation({"train": 1}, instead={ASSEMBLE_SPLIT: lambda _: assembled})
     run.run()
     assert run.shown["error"]["code"] == "too_few_accepted"

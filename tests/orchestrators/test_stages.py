@@ -20,7 +20,7 @@ from activities.names import (
 )
 from local.functions_host.durable.events import Status
 from tests.support.orchestrator_simulation import Activity, After
-from tests.support.scripted import REQUEST, RUN_ID, Distillation, ok, tally
+from tests.support.scripted import REQUEST, RUN_ID, Distillation, counters, ok
 
 
 def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made() -> None:
@@ -94,8 +94,8 @@ def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_
     None
 ):
     counts = {
-        "train": tally(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0),
-        "validation": tally(10, 0),
+        "train": counters(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0),
+        "validation": counters(10, 0),
     }
     run = Distillation(
         {"train": 10, "validation": 1},

@@ -45,7 +45,7 @@ def test_a_result_that_is_a_failure_is_raised_with_all_its_problems() -> None:
 
 
 def test_any_other_result_is_passed_on() -> None:
-    assert succeeded({"status": "ok", "tally": {}}) == {"status": "ok", "tally": {}}
+    assert succeeded({"status": "ok", "counters": {}}) == {"status": "ok", "counters": {}}
 
 
 def test_an_activity_that_keeps_raising_is_named_with_what_it_raised() -> None:

@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
 from shared.assembly.commit import commit_datasets
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.paths import DATASETS, RUNS, SPLITS, RunPaths, Split
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
@@ -45,8 +45,8 @@ class RunFolder:
         return (await self.storage.read(name)).decode()
 
 
-async def commit_split(folder: RunFolder, split: Split = "train") -> tuple[Tally, list[int]]:
-    """Commit a split's datasets. Its tally, and the shards that are not complete."""
+async def commit_split(folder: RunFolder, split: Split = "train") -> tuple[Counters, list[int]]:
+    """Commit a split's datasets. Its counters, and the shards that are not complete."""
     shards = len(folder.plans[split].shards)
     return await commit_datasets(folder.storage, folder.spec, folder.paths, split, shards)
 

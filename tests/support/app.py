@@ -20,12 +20,12 @@ from local.runtime.endpoints import Endpoints
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.dataset.rows import as_jsonl
+from shared.runs.status import TERMINAL
 from tests.support.azureml import ask
 
 PATIENCE = 120.0
 POLL_SECONDS = 0.2
 SAMPLES = ROOT / "samples"
-TERMINAL = ("completed", "failed", "cancelled", "terminated")
 
 
 @dataclass(frozen=True)

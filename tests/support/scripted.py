@@ -58,7 +58,7 @@ def job(status: str, **fields: Any) -> dict[str, Any]:
     return {**usual, "status": status, "message": None, **fields}
 
 
-def tally(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any]:
+def counters(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any]:
     done = rows if done is None else done
     return {
         "rows": rows,
@@ -125,7 +125,7 @@ class Distillation:
             GENERATE_SHARD: lambda _: ok(accepted=ROWS, rejected=0),
             GIVE_UP_SHARD: lambda _: ok(accepted=0, rejected=ROWS, failed=ROWS),
             READ_PROGRESS: self._progress,
-            ASSEMBLE_SPLIT: lambda work: ok(tally=tally(ROWS * work["shards"])),
+            ASSEMBLE_SPLIT: lambda work: ok(counters=counters(ROWS * work["shards"])),
             WRITE_REPORT: lambda _: ok(outputs={"report": f"runs/{RUN_ID}/report.json"}),
             **self.service.activities(),
             POLL_FINETUNING: self._poll_and_tell,
@@ -185,7 +185,7 @@ class Distillation:
         ]
         return ok(
             splits={
-                split: tally(ROWS * n, ROWS * ended.count(split))
+                split: counters(ROWS * n, ROWS * ended.count(split))
                 for split, n in self.shards.items()
             }
         )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from shared.assembly.commit import commit_rejected
-from shared.core.counters import Tally, total
+from shared.core.counters import Counters, total
 from shared.core.paths import Split
 from shared.dataset.rows import Message
 from shared.generation.answering import AsksTeacher
@@ -76,7 +76,7 @@ def shard_run(
     )
 
 
-async def run_all(folder: RunFolder, teacher: ScriptedTeacher, split: Split = "train") -> Tally:
+async def run_all(folder: RunFolder, teacher: ScriptedTeacher, split: Split = "train") -> Counters:
     """Run every shard of a split, one after the other, and commit its outputs."""
     shards = range(len(folder.plans[split].shards))
     tallies = [await shard_run(folder, teacher, index, split).run() for index in shards]

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import SecretStr
 
-from shared.core.errors import DistillationError, NotFound, PermanentError, TransientError
+from shared.core.errors import (
+    DistillationError,
+    ErrorCode,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 from shared.teacher.retry import retry_after
 
 if TYPE_CHECKING:
@@ -49,7 +55,9 @@ def service_errors(failure: str, key: SecretStr | None) -> Generator[None]:
             f"{failure}: the app's identity got no token; check its configuration ({cause})"
         ) from error
     except OpenAIError as error:
-        raise PermanentError(f"{failure}: {_one_line(error, key)}", code="openai") from error
+        raise PermanentError(
+            f"{failure}: {_one_line(error, key)}", code=ErrorCode.OPENAI
+        ) from error
     except JSONDecodeError as error:
         message = _one_line(error, key)
         raise TransientError(f"{failure}: the service gave no usable answer ({message})") from error
@@ -75,14 +83,16 @@ def _from_response(failure: str, error: APIStatusError, key: SecretStr | None) -
             retry_after=retry_after(error.response.headers),
         )
     if status == 401:  # the service's message may quote the key
-        return PermanentError(f"{failure}: access is denied (401); {ACCESS}", code="openai_access")
+        return PermanentError(
+            f"{failure}: access is denied (401); {ACCESS}", code=ErrorCode.OPENAI_ACCESS
+        )
     if status == 403:
         return PermanentError(
-            f"{failure}: access is denied (403); {ACCESS} ({message})", code="openai_access"
+            f"{failure}: access is denied (403); {ACCESS} ({message})", code=ErrorCode.OPENAI_ACCESS
         )
     if status == 404:
         return NotFound(f"{failure}: {message}")
-    return PermanentError(f"{failure}: {message}", code="openai")
+    return PermanentError(f"{failure}: {message}", code=ErrorCode.OPENAI)
 
 
 def _service_message(error: APIStatusError, key: SecretStr | None) -> str:

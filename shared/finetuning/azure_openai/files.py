@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.core.errors import PermanentError
+from shared.core.errors import ErrorCode, PermanentError
 from shared.core.settings import Settings
 from shared.finetuning.azure_openai.blob_file import open_blob
 from shared.finetuning.azure_openai.clients import CONNECT_SECONDS
@@ -97,7 +97,7 @@ class DatasetFiles:
             raise PermanentError(
                 f"dataset {dataset.blob} has {dataset.bytes} bytes, and Azure OpenAI takes "
                 f"{MAX_FILE_BYTES} a file: use another backend, or fewer rows",
-                code="openai",
+                code=ErrorCode.OPENAI,
             )
         timeout = Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS)
         with open_blob(self._settings, dataset.blob, dataset.bytes) as file:
@@ -118,7 +118,7 @@ class DatasetFiles:
         reasons = "; ".join(
             f"{file.filename}: {file.status_details or 'no reason is given'}" for file in refused
         )
-        raise PermanentError(f"the service refuses the data: {reasons}", code="finetuning_data")
+        raise PermanentError(f"the service refuses the data: {reasons}", code=ErrorCode.FINETUNING_DATA)
 
 
 def pending_status(files: list[FileObject]) -> str | None:

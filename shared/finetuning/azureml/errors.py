@@ -16,7 +16,13 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from shared.core.errors import DistillationError, NotFound, PermanentError, TransientError
+from shared.core.errors import (
+    DistillationError,
+    ErrorCode,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 
 RETRIED_STATUSES = frozenset({408, 429})
 MAX_MESSAGE_CHARACTERS = 500
@@ -45,7 +51,7 @@ def service_errors(failure: str) -> Generator[None]:
         cause = _one_line(error)
         raise TransientError(f"{failure}: the service could not be reached ({cause})") from error
     except (MlException, AzureError) as error:
-        raise PermanentError(f"{failure}: {_one_line(error)}", code="azureml") from error
+        raise PermanentError(f"{failure}: {_one_line(error)}", code=ErrorCode.AZUREML) from error
 
 
 def problem_of(check: Callable[..., object], *arguments: str) -> list[str]:
@@ -77,12 +83,12 @@ def _refused(failure: str, status: int, message: str) -> PermanentError:
     if status == 404:
         return NotFound(f"{failure}: {message}")
     if status == 409:
-        return NameTaken(f"{failure}: {message}", code="azureml")
+        return NameTaken(f"{failure}: {message}", code=ErrorCode.AZUREML)
     if status in (401, 403):
         return PermanentError(
-            f"{failure}: access is denied; {ROLE} ({message})", code="azureml_access"
+            f"{failure}: access is denied; {ROLE} ({message})", code=ErrorCode.AZUREML_ACCESS
         )
-    return PermanentError(f"{failure}: {message}", code="azureml")
+    return PermanentError(f"{failure}: {message}", code=ErrorCode.AZUREML)
 
 
 def service_message(error: HttpResponseError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 
-from shared.core.errors import PermanentError, TransientError
+from shared.core.errors import ErrorCode, PermanentError, TransientError
 from shared.core.paths import RUNS
 from shared.core.settings import Settings
 from shared.core.storage_account import open_blocking
@@ -36,7 +36,7 @@ def scripts(folder: Path = FOLDER) -> dict[str, bytes]:
     if not files:
         raise PermanentError(
             f"the app was deployed without its folder {folder.name}/: deploy it again with it",
-            code="deployment",
+            code=ErrorCode.DEPLOYMENT,
         )
     return {file.name: file.read_bytes() for file in files}
 

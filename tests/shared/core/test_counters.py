@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Tally, is_sealed, total
+from shared.core.counters import Counters, is_sealed, total
 
 counts = st.integers(0, 10**6)
-tallies = st.builds(
-    Tally,
+any_counters = st.builds(
+    Counters,
     rows=counts,
     done=counts,
     accepted=counts,
@@ -21,28 +21,28 @@ tallies = st.builds(
 )
 
 
-@given(st.lists(tallies, max_size=5), st.lists(tallies, max_size=5))
+@given(st.lists(any_counters, max_size=5), st.lists(any_counters, max_size=5))
 def test_a_total_does_not_depend_on_how_it_is_summed(
-    some: list[Tally], others: list[Tally]
+    some: list[Counters], others: list[Counters]
 ) -> None:
     assert total([total(some), total(others)]) == total([*others, *some])
 
 
-@given(tallies, st.booleans())
-def test_a_tally_survives_as_metadata_and_counts_its_shard(tally: Tally, sealed: bool) -> None:
-    metadata = tally.to_metadata(sealed=sealed)
+@given(any_counters, st.booleans())
+def test_counters_survive_as_metadata_and_count_its_shard(counters: Counters, sealed: bool) -> None:
+    metadata = counters.to_metadata(sealed=sealed)
     assert all(value.isascii() for value in metadata.values())
-    read = Tally.from_metadata(metadata)
-    assert read == tally.model_copy(update={"shards": 1, "shards_done": int(sealed)})
+    read = Counters.from_metadata(metadata)
+    assert read == counters.model_copy(update={"shards": 1, "shards_done": int(sealed)})
     assert is_sealed(metadata) is sealed
 
 
 def test_a_journal_that_has_no_metadata_yet_is_a_shard_without_rows() -> None:
-    assert Tally.from_metadata({}) == Tally(shards=1)
+    assert Counters.from_metadata({}) == Counters(shards=1)
     assert not is_sealed({})
 
 
 def test_every_row_is_accepted_or_rejected_or_the_counts_do_not_add_up() -> None:
-    assert Tally(rows=3, done=3, accepted=1, rejected={"empty": 2}).adds_up
-    assert not Tally(rows=3, done=3, accepted=1, rejected={"empty": 1}).adds_up
-    assert not Tally(rows=4, done=3, accepted=1, rejected={"empty": 2}).adds_up
+    assert Counters(rows=3, done=3, accepted=1, rejected={"empty": 2}).adds_up
+    assert not Counters(rows=3, done=3, accepted=1, rejected={"empty": 1}).adds_up
+    assert not Counters(rows=4, done=3, accepted=1, rejected={"empty": 2}).adds_up

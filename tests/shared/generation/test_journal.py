@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.core.counters import Tally, is_sealed
+from shared.core.counters import Counters, is_sealed
 from shared.core.errors import ShardContended
 from shared.dataset.rejection import RejectionReason
 from shared.generation import journal as module
@@ -91,7 +91,7 @@ async def test_of_two_records_for_one_row_the_first_counts(folder: RunFolder) ->
     name = folder.paths.journal("train", 0)
     await folder.storage.append(name, content, await folder.storage.journal_position(name))
     again = await opened(folder)
-    assert (again.records[1].answers, again.tally().done) == (["first"], 1)
+    assert (again.records[1].answers, again.counters().done) == (["first"], 1)
 
 
 async def test_large_answers_are_appended_in_blocks_that_the_service_takes(
@@ -137,7 +137,7 @@ async def test_a_writer_whose_flush_is_cancelled_half_way_still_knows_where_it_i
     assert set((await opened(folder)).records) == {1, 2}
 
 
-async def test_the_tally_is_published_with_every_flush_and_sealed_at_the_end(
+async def test_the_counters_are_published_with_every_flush_and_sealed_at_the_end(
     folder: RunFolder,
 ) -> None:
     journal = await opened(folder, 3)
@@ -145,18 +145,18 @@ async def test_the_tally_is_published_with_every_flush_and_sealed_at_the_end(
         journal.add(record)
     await journal.flush()
     published = await metadata(folder)
-    tally = Tally.from_metadata(published)
-    assert (tally.rows, tally.done, tally.accepted, tally.rejected) == (
+    counters = Counters.from_metadata(published)
+    assert (counters.rows, counters.done, counters.accepted, counters.rejected) == (
         3,
         3,
         1,
         {"empty": 1, "timeout": 1},
     )
-    assert (tally.requests, tally.prompt_tokens, tally.completion_tokens) == (4, 10, 3)
-    assert (is_sealed(published), tally.shards_done) == (False, 0)
+    assert (counters.requests, counters.prompt_tokens, counters.completion_tokens) == (4, 10, 3)
+    assert (is_sealed(published), counters.shards_done) == (False, 0)
     await journal.seal()
     assert is_sealed(await metadata(folder))
-    assert Tally.from_metadata(await metadata(folder)).shards_done == 1
+    assert Counters.from_metadata(await metadata(folder)).shards_done == 1
 
 
 async def test_rows_that_an_earlier_run_answered_are_counted_apart(folder: RunFolder) -> None:
@@ -166,8 +166,8 @@ async def test_rows_that_an_earlier_run_answered_are_counted_apart(folder: RunFo
         record.reused, record.requests = record.line != 2, 0
         journal.add(record)
     await journal.flush()
-    tally = Tally.from_metadata(await metadata(folder))
-    assert (tally.accepted, tally.reused, tally.rejected_rows) == (2, 1, 1)
+    counters = Counters.from_metadata(await metadata(folder))
+    assert (counters.accepted, counters.reused, counters.rejected_rows) == (2, 1, 1)
 
 
 async def test_an_empty_flush_writes_nothing(folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.counters import Tally, total
+from shared.core.counters import Counters, total
 from shared.teacher import open_teacher
 from shared.teacher.rate.concurrency_window import START
 from tests.shared.conftest import RunFolder, questions
@@ -44,10 +44,10 @@ def wants_no_schema(body: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-async def run_shards(folder: RunFolder, base_url: str, *indices: int) -> Tally:
+async def run_shards(folder: RunFolder, base_url: str, *indices: int) -> Counters:
     """Run these shards at the same time, each with a client of its own, as activities do."""
 
-    async def run(index: int) -> Tally:
+    async def run(index: int) -> Counters:
         async with open_teacher(settings(base_url), folder.spec.teacher, "run") as teacher:
             return await shard_run(folder, teacher, index).run()
 

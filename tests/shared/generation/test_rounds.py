@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.assembly.commit import commit_rejected, sealed
-from shared.core.counters import Tally, total
+from shared.core.counters import Counters, total
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import as_jsonl
 from shared.generation.journal import Journal
@@ -42,14 +42,14 @@ def failing(*numbers: int) -> Answer:
 
 async def run_round(
     folder: RunFolder, scripted: ScriptedTeacher, number: int, **changes: Any
-) -> Tally:
+) -> Counters:
     folder.spec = changed(folder.spec, changes)
     for index in range(len(folder.plans["train"].shards)):
         work: ShardRun = replace(shard_run(folder, scripted, index), round=number)
         await work.run()
     await commit_split(folder, "train")
     await commit_rejected(folder.storage, folder.spec, folder.paths, ["train"])
-    return total([tally async for _, tally in sealed(folder.storage, folder.paths, "train")])
+    return total([counters async for _, counters in sealed(folder.storage, folder.paths, "train")])
 
 
 async def test_a_second_round_asks_for_what_failed_and_for_nothing_else(folder: RunFolder) -> None:
@@ -94,9 +94,9 @@ async def test_accepted_rows_keep_their_bytes_and_new_ones_come_to_their_place(
 async def test_a_round_that_is_repeated_asks_for_nothing_more(folder: RunFolder) -> None:
     await folder.add(questions(5))
     await run_round(folder, ScriptedTeacher(failing(1, 2)), 0)
-    tally = await run_round(folder, ScriptedTeacher(failing(2)), 1)
+    counters = await run_round(folder, ScriptedTeacher(failing(2)), 1)
     repeated = ScriptedTeacher()
-    assert await run_round(folder, repeated, 1) == tally
+    assert await run_round(folder, repeated, 1) == counters
     assert repeated.asked == Counter()
     assert (await run_round(folder, repeated, 2)).accepted == 5
     assert repeated.asked == Counter(["What is 2 + 1?"])
@@ -130,8 +130,8 @@ async def test_rows_without_a_reference_that_were_accepted_stay_when_references_
     await folder.add(as_jsonl([question("What is 1 + 1?"), question("What is 2 + 1?", answer=3)]))
     await run_round(folder, ScriptedTeacher(failing(2)), 0)
     before = await folder.text(folder.paths.dataset("train"))
-    tally = await run_round(folder, ScriptedTeacher(), 1, quality={"select": "reference"})
-    assert (tally.accepted, tally.rejected) == (2, {})
+    counters = await run_round(folder, ScriptedTeacher(), 1, quality={"select": "reference"})
+    assert (counters.accepted, counters.rejected) == (2, {})
     assert (await folder.text(folder.paths.dataset("train"))).startswith(before)
 
 
@@ -156,6 +156,10 @@ async def test_a_row_that_failed_and_that_changed_settings_do_not_take_is_reject
     await folder.add(questions(2))
     await run_round(folder, ScriptedTeacher(failing(1)), 0)
     silent = ScriptedTeacher()
-    tally = await run_round(folder, silent, 1, quality={"select": "reference"})
-    assert (tally.accepted, tally.rejected, silent.asked) == (1, {"no_reference": 1}, Counter())
-    assert tally.requests == 1 + 2
+    counters = await run_round(folder, silent, 1, quality={"select": "reference"})
+    assert (counters.accepted, counters.rejected, silent.asked) == (
+        1,
+        {"no_reference": 1},
+        Counter(),
+    )
+    assert counters.requests == 1 + 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.assembly.commit import sealed
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.errors import ShardContended, Unfinished
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, as_jsonl
@@ -23,7 +23,7 @@ from tests.support.scripted_shards import ScriptedTeacher, plus_one, run_all, sh
 
 async def test_rows_come_out_in_input_order_with_the_teachers_answers(folder: RunFolder) -> None:
     await folder.add(questions(13))
-    tally = await run_all(folder, ScriptedTeacher())
+    counters = await run_all(folder, ScriptedTeacher())
     rows = [
         json.loads(line)["messages"]
         for line in (await folder.text(folder.paths.dataset("train"))).splitlines()
@@ -35,7 +35,12 @@ async def test_rows_come_out_in_input_order_with_the_teachers_answers(folder: Ru
         ]
         for n in range(13)
     ]
-    assert (tally.accepted, tally.prompt_tokens, tally.completion_tokens, tally.requests) == (
+    assert (
+        counters.accepted,
+        counters.prompt_tokens,
+        counters.completion_tokens,
+        counters.requests,
+    ) == (
         13,
         130,
         26,
@@ -51,11 +56,11 @@ async def test_counts_add_up_and_every_rejected_row_is_named(folder: RunFolder) 
         as_jsonl([question("odd", id="x7")]),
     ]
     await folder.add(questions(7) + b"".join(bad))
-    tally = await run_all(
+    counters = await run_all(
         folder, ScriptedTeacher(lambda text: "no idea" if text == "odd" else plus_one(text))
     )
-    assert tally.adds_up
-    assert (tally.rows, tally.accepted, tally.rejected) == (
+    assert counters.adds_up
+    assert (counters.rows, counters.accepted, counters.rejected) == (
         10,
         7,
         {"duplicate": 1, "invalid_json": 1, "no_number": 1},
@@ -90,10 +95,14 @@ async def test_validation_rows_that_stand_in_the_training_set_are_rejected(
 async def test_one_bad_answer_harms_no_other_row(folder: RunFolder) -> None:
     await folder.add(questions(5))
     failures = {"What is 2 + 1?": RowFailure(RejectionReason.TEACHER_ERROR, "HTTP 500", 8)}
-    tally = await run_all(
+    counters = await run_all(
         folder, ScriptedTeacher(lambda text: failures.get(text) or plus_one(text))
     )
-    assert (tally.accepted, tally.rejected, tally.requests) == (4, {"teacher_error": 1}, 12)
+    assert (counters.accepted, counters.rejected, counters.requests) == (
+        4,
+        {"teacher_error": 1},
+        12,
+    )
 
 
 async def test_an_unreadable_answer_is_asked_again_with_the_reason_then_rejected(
@@ -150,7 +159,7 @@ async def test_an_execution_whose_time_is_up_leaves_the_rest_to_another(
     [(_, metadata)] = [
         pair async for pair in folder.storage.metadata_under(folder.paths.journals("train"))
     ]
-    assert 0 < Tally.from_metadata(metadata).done < 5
+    assert 0 < Counters.from_metadata(metadata).done < 5
     monkeypatch.setattr("shared.generation.shard.WORK_SECONDS", 60)
     assert (await shard_run(folder, teacher).run()).accepted == 5
     assert set(teacher.asked.values()) == {1}
@@ -192,8 +201,8 @@ async def test_two_executions_of_one_shard_cannot_double_a_row(folder: RunFolder
         shard_run(folder, ScriptedTeacher(wait=0.02)).run(),
         return_exceptions=True,
     )
-    assert any(isinstance(outcome, Tally) for outcome in outcomes)
-    assert all(isinstance(outcome, Tally | ShardContended) for outcome in outcomes)
+    assert any(isinstance(outcome, Counters) for outcome in outcomes)
+    assert all(isinstance(outcome, Counters | ShardContended) for outcome in outcomes)
     lines = (await folder.text(folder.paths.journal("train", 0))).splitlines()
     assert sorted(json.loads(line)["line"] for line in lines) == [1, 2, 3, 4, 5]
 
@@ -237,8 +246,8 @@ async def test_a_stopped_run_stops_asking(
 async def test_progress_is_read_from_the_journals_while_shards_run(folder: RunFolder) -> None:
     await folder.add(questions(7))
     await shard_run(folder, ScriptedTeacher(), 0).run()
-    tallies = dict([one async for one in sealed(folder.storage, folder.paths, "train")])
-    assert (list(tallies), tallies[0].done, tallies[0].shards_done) == ([0], 5, 1)
+    counted = dict([one async for one in sealed(folder.storage, folder.paths, "train")])
+    assert (list(counted), counted[0].done, counted[0].shards_done) == ([0], 5, 1)
 
 
 async def test_blocks_that_the_service_dropped_are_staged_again_from_the_journals(

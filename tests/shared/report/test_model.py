@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.report.model import FileFacts, Report, card, file_facts
 from shared.report.suggested_fixes import reason_lines
 from shared.spec.models import parse_spec
@@ -26,7 +26,9 @@ ERROR: Any = {
 
 
 def report(**changes: Any) -> Report:
-    tally = Tally(rows=5, done=5, accepted=3, rejected={"empty": 2}, requests=1234, prompt_tokens=9)
+    counters = Counters(
+        rows=5, done=5, accepted=3, rejected={"empty": 2}, requests=1234, prompt_tokens=9
+    )
     spec = {
         "task": "nli",
         "train": "datasets/nli/x/train.jsonl",
@@ -39,10 +41,10 @@ def report(**changes: Any) -> Report:
         "finished": datetime(2026, 3, 4, 5, 6, tzinfo=UTC),
         "inputs": {"train": FACTS},
         "outputs": {"train": FACTS},
-        "counts": {"train": tally},
+        "counts": {"train": counters},
         "specification": parse_spec({**spec, **changes.pop("spec", {})}),
     }
-    usual["reasons"] = reason_lines("train", tally, usual["specification"])
+    usual["reasons"] = reason_lines("train", counters, usual["specification"])
     return Report(**{**usual, **changes})
 
 
@@ -76,8 +78,8 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
 
 
 def test_the_card_tells_which_answers_were_paid_for_by_another_run() -> None:
-    tally = Tally(rows=3000, done=3000, accepted=3000, reused=1200)
-    text = card(report(counts={"train": tally}, reasons=[], spec={"reuse": "nli-before-1"}))
+    counters = Counters(rows=3000, done=3000, accepted=3000, reused=1200)
+    text = card(report(counts={"train": counters}, reasons=[], spec={"reuse": "nli-before-1"}))
     assert "1,200 of the accepted rows have their answer from run `nli-before-1`" in text
     assert "have their answer" not in card(report())
 
@@ -115,7 +117,7 @@ def test_the_card_tells_what_became_of_the_student(job: dict[str, Any] | None, t
 
 def test_a_run_without_rejected_rows_says_so() -> None:
     assert "No row was rejected." in card(
-        report(counts={"train": Tally(rows=1, done=1, accepted=1)}, reasons=[])
+        report(counts={"train": Counters(rows=1, done=1, accepted=1)}, reasons=[])
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.errors import InvalidInput
 from shared.dataset.rejection import ASK_AGAIN, RejectionReason
 from shared.report.suggested_fixes import ReasonLine, reason_lines
@@ -20,8 +20,10 @@ def spec_of(**fields: Any) -> RunSpec:
     return parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl", **fields})
 
 
-def line_of(reason: str, tally: Tally | None = None, **fields: Any) -> ReasonLine:
-    counts = tally or Tally(accepted=10, requests=20, prompt_tokens=2000, completion_tokens=500)
+def line_of(reason: str, counters: Counters | None = None, **fields: Any) -> ReasonLine:
+    counts = counters or Counters(
+        accepted=10, requests=20, prompt_tokens=2000, completion_tokens=500
+    )
     rejected = counts.model_copy(update={"rejected": {reason: 3}})
     [line] = reason_lines("train", rejected, spec_of(**fields))
     return line
@@ -73,13 +75,13 @@ def test_more_rows_and_more_samples_take_more_tokens() -> None:
 
 
 def test_a_run_whose_teacher_was_never_asked_has_no_price_to_tell() -> None:
-    assert line_of("timeout", Tally()).tokens == 0
+    assert line_of("timeout", Counters()).tokens == 0
 
 
 def test_each_reason_of_a_split_is_one_line() -> None:
-    tally = Tally(rejected={"duplicate": 2, "timeout": 1})
+    counters = Counters(rejected={"duplicate": 2, "timeout": 1})
     lines = [
         (line.split, line.reason, line.rows)
-        for line in reason_lines("validation", tally, spec_of())
+        for line in reason_lines("validation", counters, spec_of())
     ]
     assert lines == [("validation", "duplicate", 2), ("validation", "timeout", 1)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.generation.success_ratio import minimum_accepted
 from shared.runs.gates import after_generation, after_scan, during_generation
 from shared.spec.models import RunSpec, parse_spec
@@ -50,8 +50,8 @@ def test_fewer_rows_than_the_service_trains_with_are_too_few_whatever_the_minimu
 
 
 def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> None:
-    tally = Tally(rows=80, done=80, accepted=60, rejected={"truncated": 20})
-    error = after_generation(spec(), {"train": tally}, {"train": 80})
+    counters = Counters(rows=80, done=80, accepted=60, rejected={"truncated": 20})
+    error = after_generation(spec(), {"train": counters}, {"train": 80})
     assert error is not None
     assert "60 rows accepted, at least 65" in error["details"][0]["problem"]
     assert "20 truncated" in error["details"][0]["problem"]
@@ -60,10 +60,12 @@ def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> 
 def test_the_success_ratio_counts_rows_that_were_asked_not_rows_that_were_bad_from_the_start() -> (
     None
 ):
-    tally = Tally(rows=200, done=200, accepted=70, rejected={"invalid_json": 100, "truncated": 30})
-    assert after_generation(spec(), {"train": tally}, {"train": 100}) is None
+    counters = Counters(
+        rows=200, done=200, accepted=70, rejected={"invalid_json": 100, "truncated": 30}
+    )
+    assert after_generation(spec(), {"train": counters}, {"train": 100}) is None
     error = after_generation(
-        spec(quality={"min_success_ratio": 0.71}), {"train": tally}, {"train": 100}
+        spec(quality={"min_success_ratio": 0.71}), {"train": counters}, {"train": 100}
     )
     assert error is not None
     assert "70 of 100" in error["details"][0]["problem"]
@@ -72,7 +74,7 @@ def test_the_success_ratio_counts_rows_that_were_asked_not_rows_that_were_bad_fr
 def test_a_split_is_given_up_as_soon_as_the_success_ratio_is_out_of_reach() -> None:
     strict = spec(quality={"min_success_ratio": 0.9})
     bad_from_the_start = {"invalid_json": 50}
-    at_the_limit = Tally(
+    at_the_limit = Counters(
         rows=150,
         done=70,
         accepted=10,
@@ -92,19 +94,19 @@ def test_a_split_is_given_up_as_soon_as_the_success_ratio_is_out_of_reach() -> N
 
 
 def test_counts_that_do_not_add_up_are_an_error() -> None:
-    tally = Tally(rows=80, done=79, accepted=79)
-    error = after_generation(spec(), {"train": tally}, {"train": 80})
+    counters = Counters(rows=80, done=79, accepted=79)
+    error = after_generation(spec(), {"train": counters}, {"train": 80})
     assert error is not None
     assert "do not add up" in error["details"][0]["problem"]
 
 
 def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
-    tallies = {
-        "train": Tally(rows=70, done=70, accepted=70),
-        "validation": Tally(rows=2, done=2, rejected={"empty": 2}),
+    by_split = {
+        "train": Counters(rows=70, done=70, accepted=70),
+        "validation": Counters(rows=2, done=2, rejected={"empty": 2}),
     }
     error = after_generation(
-        spec(quality={"min_success_ratio": 0.0}), tallies, {"train": 70, "validation": 2}
+        spec(quality={"min_success_ratio": 0.0}), by_split, {"train": 70, "validation": 2}
     )
     assert error is not None
     assert error["details"][0]["where"] == "validation"

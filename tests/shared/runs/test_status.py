@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.runs.status import (
     MAX_DETAILS,
     MAX_STATUS_BYTES,
-    RUNTIME_STATUS,
+    RUN_STATES,
     TERMINAL,
+    RunState,
     RunStatus,
     initial_view,
     run_view,
@@ -41,10 +42,10 @@ def running() -> RunStatus:
 
 def test_counts_are_taken_over_and_what_was_planned_stays() -> None:
     status = running()
-    tally = Tally(
+    counters = Counters(
         rows=50, done=40, accepted=30, rejected={"empty": 10}, prompt_tokens=7, completion_tokens=3
     )
-    status.count({"train": tally.model_copy(update={"shards": 2, "shards_done": 1})})
+    status.count({"train": counters.model_copy(update={"shards": 2, "shards_done": 1})})
     assert status.splits["train"] == {
         "rows": 100,
         "done": 40,
@@ -58,7 +59,7 @@ def test_counts_are_taken_over_and_what_was_planned_stays() -> None:
 
 def test_rows_that_an_earlier_run_answered_are_shown_where_there_are_any() -> None:
     status = running()
-    status.count({"train": Tally(rows=5, done=5, accepted=5, reused=3)})
+    status.count({"train": Counters(rows=5, done=5, accepted=5, reused=3)})
     assert status.splits["train"]["reused"] == 3
 
 
@@ -103,7 +104,7 @@ def test_a_status_that_fits_is_shown_as_it_is() -> None:
 
 
 def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
-    for runtime, word in RUNTIME_STATUS.items():
+    for runtime, word in RUN_STATES.items():
         view = run_view(durable(runtime, customStatus=running().model_dump()), LINKS)
         assert (view["status"], view["id"], view["task"], view["links"]) == (
             word,
@@ -111,7 +112,7 @@ def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
             "nli",
             LINKS,
         )
-    assert set(RUNTIME_STATUS.values()) > TERMINAL
+    assert set(RUN_STATES.values()) == set(RunState) > TERMINAL
 
 
 @pytest.mark.parametrize("outcome", ["completed", "cancelled"])

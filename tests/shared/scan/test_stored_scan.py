@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.counters import Tally
+from shared.core.counters import Counters
 from shared.core.paths import Split
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
@@ -82,21 +82,21 @@ async def test_shards_of_every_range_are_answered_with_the_lines_of_the_file(
     monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1000)
     content = questions(12) + b"\n{\n" + as_jsonl([question("What is 3 + 1?", id="again")])
     found, _ = await scanned(folder, {"train": content})
-    reader, tallies, records = (
+    reader, counted, records = (
         PlanReader(folder.storage, folder.paths, "train"),
-        list[Tally](),
+        list[Counters](),
         list[Any](),
     )
     for index in range(found["train"]["shards"]):
         folder.plans["train"] = RangePlan(shards=[await reader.shard(index)])
         run = shard_run(folder, ScriptedTeacher())
         run.index = index
-        tallies.append(await run.run())
+        counted.append(await run.run())
         records += map(
             json.loads, (await folder.text(folder.paths.journal("train", index))).splitlines()
         )
     assert found["train"]["shards"] > 3
-    assert sum(tally.accepted for tally in tallies) == 12
+    assert sum(counters.accepted for counters in counted) == 12
     assert sorted(record["line"] for record in records) == [*range(1, 13), 14, 15]
     assert {record["line"]: record.get("reason") for record in records if record["line"] > 12} == {
         14: "invalid_json",
