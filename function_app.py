@@ -29,7 +29,6 @@ from orchestrators import finetune as finetuning
 from orchestrators import generate as generation
 from orchestrators import run
 from orchestrators import scan as scanning
-from orchestrators.run import CANCEL, CONCURRENCY, DISTILLATION_RUN
 from shared.core import settings
 from shared.core.errors import DistillationError, ErrorCode, NotFound, PermanentError
 from shared.core.ids import finetuning_id, parts_of
@@ -37,6 +36,7 @@ from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
 from shared.core.storage_account import open_storage
 from shared.report.model import report_of
+from shared.runs.contracts import DISTILLATION_RUN, Event
 from shared.runs.dry_run import parse_dry_run, rehearse
 from shared.runs.listing import list_runs, parse_filter
 from shared.runs.requests import RunRequest, claim, request_of_body, request_of_upload
@@ -51,6 +51,7 @@ from shared.runs.status import (
     run_view,
 )
 from shared.spec.models import MAX_STUDENTS, parse_parallel_shards, parse_spec
+from shared.spec.resolution import resolve
 
 quieten_azure_sdks()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -113,7 +114,7 @@ async def start_run(
             request = await request_of_body(storage, body)
             if dry_run:
                 return _json(
-                    await rehearse(storage, prepare.resolve(parse_spec(body), own, request.run_id))
+                    await rehearse(storage, resolve(parse_spec(body), own, request.run_id))
                 )
             if await _status(client, request.run_id) is not None:
                 raise _exists(request)
@@ -177,13 +178,13 @@ async def cancel_run(
             raise PermanentError(
                 f"run {run_id} has ended already: {view['status']}", code=ErrorCode.RUN_ENDED
             )
-        await client.raise_event(run_id, CANCEL, "user")
+        await client.raise_event(run_id, Event.CANCEL, "user")
         if view["status"] == RunState.SUSPENDED:  # or it would not hear of it
             await client.resume(run_id, "cancelled")
         for student in range(max(1, len(view["students"]))):
             follower = finetuning_id(run_id, student)
             if _is_running(await _status(client, follower)):
-                await client.raise_event(follower, CANCEL, "user")
+                await client.raise_event(follower, Event.CANCEL, "user")
         return _json(view, 202, {"Location": links["self"]})
 
     return await _answered(cancel)
@@ -259,7 +260,7 @@ async def steer_run(
                 f"run {run_id} answers no shards any more ({view['stage']})",
                 code=ErrorCode.RUN_PAST_GENERATION,
             )
-        await client.raise_event(run_id, CONCURRENCY, wanted)
+        await client.raise_event(run_id, Event.CONCURRENCY, wanted)
         return _json(view, 202, {"Location": links["self"]})
 
     return await _answered(steer)

@@ -1,4 +1,4 @@
-"""generate_shard: the teacher's answers for one shard. See shared/generation/shard.py for how."""
+"""generate_shard and abandon_shard: the answers of one shard. See shared/generation/shard.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
-from activities.outcome import Payload, ok, returns_permanent_failures
-from activities.prepare import read_spec
-from activities.stopping import Watch
 from shared.core import settings
+from shared.core.counters import Counters
 from shared.core.errors import Unfinished
 from shared.core.ids import generation_id
 from shared.core.paths import RunPaths, Split
@@ -23,112 +20,136 @@ from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
 from shared.generation.abandoned_shard import give_up
 from shared.generation.shard import ShardRun, Stopped
+from shared.runs.activity import implements
+from shared.runs.contracts import (
+    ABANDON_SHARD,
+    GENERATE_SHARD,
+    AbandonedShard,
+    ShardOutcome,
+    ShardRequest,
+)
+from shared.runs.control import RunWatch
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
+from shared.spec.resolution import read_spec
 from shared.teacher import open_teacher
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-# Rows make thousands of objects a second and hardly any circle of references: at Python's own threshold the collector takes a
-# tenth of a shard's processor time (benchmarks/generate.py at 256 in flight).
+# Rows make thousands of objects a second, and hardly any reference cycles. At Python's default
+# threshold the collector takes a tenth of a shard's processor time (benchmarks/generate.py at 256
+# requests in flight).
 COLLECTOR_THRESHOLD = (10_000, 10, 10)
 
 bp = df.Blueprint()
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What shards of one split that are in work at the same time share: each reads nothing that another has read."""
+class _SplitResources:
+    """What shards of one split share while they run in the same process."""
 
     spec: RunSpec
     plan: PlanReader
-    unusable: dict[int, int] = field(
-        default_factory=dict[int, int]
-    )  # rows by shard: the success ratio is the split's
+    unusable: dict[int, int] = field(default_factory=dict[int, int])
+    """Rows without a usable answer by shard: the success ratio is the split's."""
 
 
 @asynccontextmanager
-async def _read_work(storage: Storage, paths: RunPaths, split: Split) -> AsyncGenerator[_Work]:
-    yield _Work(await read_spec(storage, paths), PlanReader(storage, paths, split))
+async def _open_resources(
+    storage: Storage, paths: RunPaths, split: Split
+) -> AsyncGenerator[_SplitResources]:
+    yield _SplitResources(await read_spec(storage, paths), PlanReader(storage, paths, split))
 
 
 @cache
 def _spare_collector() -> None:
-    """Once a process: what is imported by now stays, and need not be looked through again and again."""
+    """Exempt everything imported so far from garbage collection, once a process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLD)
 
 
-@bp.activity_trigger(input_name="shard", activity=GENERATE_SHARD)
+@bp.activity_trigger(input_name="request", activity=GENERATE_SHARD)
 @bp.durable_client_input(client_name="client")
-@returns_permanent_failures
-async def generate_shard(shard: Payload, client: df.DurableOrchestrationClient) -> Payload:
-    """`{run_id, split, index, max_rejected, round}` → ok, `unfinished` when its time was up, `paused`, `stopped`, or failed when no
-    further shard should be tried. `parallel`: how many shards at a time the user wants by now, if that was changed."""
-    run_id, split = shard["run_id"], shard["split"]
-    index: int = shard["index"]
-    watch = Watch(client, run_id, [generation_id(run_id, split)])
+@implements(GENERATE_SHARD)
+async def generate_shard(
+    request: ShardRequest, client: df.DurableOrchestrationClient
+) -> ShardOutcome:
+    """Ask the teacher for the shard's missing answers.
+
+    Fails permanently when no further shard of the split should be tried.
+    """
+    watch = RunWatch(client, request.run_id, [generation_id(request.run_id, request.split)])
     if await watch.must_end():
         return _ended_early(watch)
-    paths, own = RunPaths(run_id), settings.current()
-    async with open_storage(own) as storage:
-        key = ("work", run_id, split, shard.get("round", 0))
-        work_of_split = shared(key, lambda: _read_work(storage, paths, split))
-        async with (
-            work_of_split as common,
-            open_teacher(own, common.spec.teacher, run_id) as teacher,
-        ):
-            _spare_collector()
-            work = ShardRun(
-                storage=storage,
-                teacher=teacher,
-                spec=common.spec,
-                paths=paths,
-                split=split,
-                index=index,
-                shard=await common.plan.shard(index),
-                shards=(await common.plan.plan()).shards,
-                max_rejected=shard["max_rejected"],
-                unusable=common.unusable,
-                round=shard.get("round", 0),
-                is_stopped=watch.must_end,
-            )
-            try:
-                counters = await work.run()
-            except Stopped:
-                return _ended_early(watch)
-            except Unfinished:
-                return Payload(status="unfinished", **_wanted(watch))
-    failed = counters.failed.get(shard.get("round", 0), 0)
-    return ok(
-        accepted=counters.accepted, rejected=counters.rejected_rows, failed=failed, **_wanted(watch)
-    )
+    try:
+        counters = await _generate(request, watch)
+    except Stopped:
+        return _ended_early(watch)
+    except Unfinished:
+        return ShardOutcome(status="unfinished", parallel=watch.parallel)
+    return _outcome(counters, request.round, watch.parallel)
 
 
-def _wanted(watch: Watch) -> dict[str, int]:
-    return {"parallel": watch.parallel} if watch.parallel else {}
+async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
+    """Raises Stopped, Unfinished."""
+    paths = RunPaths(request.run_id)
+    app_settings = settings.current()
+    key = ("split", request.run_id, request.split, request.round)
+    async with (
+        open_storage(app_settings) as storage,
+        shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
+        open_teacher(app_settings, split.spec.teacher, request.run_id) as teacher,
+    ):
+        _spare_collector()
+        run = ShardRun(
+            storage=storage,
+            teacher=teacher,
+            spec=split.spec,
+            paths=paths,
+            split=request.split,
+            index=request.index,
+            shard=await split.plan.shard(request.index),
+            shards=(await split.plan.plan()).shards,
+            max_rejected=request.max_rejected,
+            unusable=split.unusable,
+            round=request.round,
+            is_stopped=watch.must_end,
+        )
+        return await run.run()
 
 
-def _ended_early(watch: Watch) -> Payload:
-    return Payload(status="paused" if watch.is_paused else "stopped")
-
-
-@bp.activity_trigger(input_name="shard", activity=GIVE_UP_SHARD)
-@returns_permanent_failures
-async def give_up_shard(shard: Payload) -> Payload:
-    """`{run_id, split, index, round, reason}` → as generate_shard; rows without an answer are rejected for that reason."""
-    paths, split, index = RunPaths(shard["run_id"]), shard["split"], shard["index"]
+@bp.activity_trigger(input_name="request", activity=ABANDON_SHARD)
+@implements(ABANDON_SHARD)
+async def abandon_shard(request: AbandonedShard) -> ShardOutcome:
+    """Reject the shard's rows that have no answer."""
+    paths = RunPaths(request.run_id)
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        plan = PlanReader(storage, paths, split)
-        planned, shards = await plan.shard(index), (await plan.plan()).shards
+        plan = PlanReader(storage, paths, request.split)
         counters = await give_up(
-            storage, spec, paths, split, index, planned, shards, shard["reason"], shard["round"]
+            storage,
+            spec,
+            paths,
+            request.split,
+            request.index,
+            await plan.shard(request.index),
+            (await plan.plan()).shards,
+            request.reason,
+            request.round,
         )
-    return ok(
+    return _outcome(counters, request.round)
+
+
+def _outcome(counters: Counters, round_: int, parallel: int | None = None) -> ShardOutcome:
+    return ShardOutcome(
         accepted=counters.accepted,
         rejected=counters.rejected_rows,
-        failed=counters.failed.get(shard["round"], 0),
+        failed=counters.failed.get(round_, 0),
+        parallel=parallel,
     )
+
+
+def _ended_early(watch: RunWatch) -> ShardOutcome:
+    return ShardOutcome(status="paused" if watch.is_paused else "stopped")

@@ -1,168 +1,197 @@
-"""write_report: what became of the run, as a card for people and, last of all, `report.json` as the manifest."""
+"""write_report: what became of the run, as a card for people and as `report.json`.
+
+`report.json` is written last of all: it is the manifest of everything it names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from activities.names import WRITE_REPORT
-from activities.outcome import Payload, ok, returns_permanent_failures
-from activities.prepare import read_spec
-from activities.progress import split_counters
 from shared.assembly.commit import commit_rejected
 from shared.core import settings
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.paths import JSON_LINES, RUNS, SPLITS, RunPaths, Split
 from shared.core.storage_account import open_storage
+from shared.dataset.file_facts import FileFacts, file_facts
+from shared.dataset.lines import Line
 from shared.finetuning.record import Trained, TrainingRecord
-from shared.report.model import FileFacts, Report, card, file_facts
+from shared.generation.journal import split_counters
+from shared.report.model import Report, card
 from shared.report.statistics import Describer, Description
-from shared.report.suggested_fixes import reason_lines
-from shared.runs.status import RunStatus
+from shared.report.suggested_fixes import ReasonLine, reason_lines
+from shared.runs.activity import implements
+from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
+from shared.spec.resolution import read_spec
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
+MARKDOWN = "text/markdown; charset=utf-8"
+
 bp = df.Blueprint()
 
 
-@bp.activity_trigger(input_name="run", activity=WRITE_REPORT)
-@returns_permanent_failures
-async def write_report(run: Payload) -> Payload:
-    """`{run_id, splits, outcome, status, finished, round}` → `{outputs}`: paths of what was written, by name."""
-    paths, splits, state = (
-        RunPaths(run["run_id"]),
-        list[Split](run["splits"]),
-        RunStatus.model_validate(run["status"]),
-    )
+@bp.activity_trigger(input_name="request", activity=WRITE_REPORT)
+@implements(WRITE_REPORT)
+async def write_report(request: ReportRequest) -> WrittenReport:
+    """Write `rejected.jsonl`, the card and the report. Return the paths of all outputs."""
+    paths = RunPaths(request.run_id)
     async with open_storage(settings.current()) as storage:
         spec = await read_spec(storage, paths)
-        counts = await _write_rejected(storage, spec, paths, splits)
-        outputs, datasets = await _outputs(storage, spec, paths)
-        expected = _expected_lines(counts)
-        if run["outcome"] != "completed":
-            _leave_out_earlier(outputs, datasets, expected)
-        report = Report(
-            run=paths.run_id,
-            status=run["outcome"],
-            task=spec.task,
-            round=run.get("round", 0),
-            finished=datetime.fromisoformat(run["finished"]).replace(microsecond=0),
-            inputs={
-                split: await file_facts(*_source(storage, paths.input(split))) for split in splits
-            },
-            outputs=outputs,
-            counts={**counts},
-            reasons=[
-                line
-                for split, counters in counts.items()
-                for line in reason_lines(split, counters, spec)
-            ],
-            datasets=datasets,
-            cost=state.cost,
-            estimate=state.estimate,
-            specification=spec,
-            finetune=state.finetune,
-            training=await _training(storage, spec, paths),
-            error=state.error,
-            warnings=state.warnings,
-        )
-        _check(report, expected)
-        await storage.write(
-            paths.card, card(report).encode(), content_type="text/markdown; charset=utf-8"
-        )
+        counters = await _write_rejected(storage, spec, paths, request.splits)
+        report = await _report(storage, spec, paths, request, counters)
+        await storage.write(paths.card, card(report).encode(), content_type=MARKDOWN)
         await storage.write(paths.report, report.model_dump_json(indent=1).encode())
-    written = {name: facts.path for name, facts in report.outputs.items()}
-    return ok(
-        outputs={**written, "card": f"{RUNS}/{paths.card}", "report": f"{RUNS}/{paths.report}"}
-    )
+    outputs = {name: facts.path for name, facts in report.outputs.items()}
+    outputs["card"] = f"{RUNS}/{paths.card}"
+    outputs["report"] = f"{RUNS}/{paths.report}"
+    return WrittenReport(outputs=outputs)
 
 
 async def _write_rejected(
     storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
 ) -> dict[Split, Counters]:
-    """Write `rejected.jsonl`, and return the by_split whose rejections are those that stand there."""
-    by_split: dict[Split, Counters] = {
-        split: await split_counters(storage, paths, split) for split in splits
-    }
+    """Write `rejected.jsonl`. Return the counters, with rejections as they are in that file."""
+    counters: dict[Split, Counters] = {}
+    for split in splits:
+        counters[split] = await split_counters(storage, paths, split)
     try:
         rejected = await commit_rejected(storage, spec, paths, splits)
         rows = {split: (await PlanReader(storage, paths, split).plan()).rows for split in splits}
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
-        return by_split
-    for split, counters in by_split.items():
+        return counters
+    for split in splits:
         reasons = dict(sorted(rejected[split].items()))
-        found = {
+        update = {
             "rejected": reasons,
             "rows": rows[split],
-            "done": counters.accepted + sum(reasons.values()),
+            "done": counters[split].accepted + sum(reasons.values()),
         }
-        by_split[split] = counters.model_copy(update=found)
-    return by_split
+        counters[split] = counters[split].model_copy(update=update)
+    return counters
 
 
-async def _outputs(
-    storage: Storage, spec: RunSpec, paths: RunPaths
-) -> tuple[dict[str, FileFacts], dict[str, Description]]:
-    """What was made so far, by name; and what the datasets among it are like."""
-    outputs: dict[str, FileFacts] = {}
-    datasets: dict[str, Description] = {}
+async def _report(
+    storage: Storage,
+    spec: RunSpec,
+    paths: RunPaths,
+    request: ReportRequest,
+    counters: dict[Split, Counters],
+) -> Report:
+    """Raises PermanentError if a dataset doesn't have the lines that were counted for it."""
+    inputs = {
+        split: await _file_facts(storage, paths.input(split), None) for split in request.splits
+    }
+    datasets = await _datasets(storage, spec, paths)
+    expected_lines = _expected_lines(counters)
+    if request.outcome != "completed":
+        datasets = _without_outdated(datasets, expected_lines)
+    _check_lines(datasets, expected_lines)
+    outputs = {split: dataset.facts for split, dataset in datasets.items()}
+    outputs["rejected"] = await _file_facts(storage, paths.rejected, None)
+    reasons: list[ReasonLine] = []
+    for split, counts in counters.items():
+        reasons += reason_lines(split, counts, spec)
+    status = request.status
+    return Report(
+        run=paths.run_id,
+        status=request.outcome,
+        task=spec.task,
+        round=request.round,
+        finished=request.finished.replace(microsecond=0),
+        inputs={**inputs},
+        outputs=outputs,
+        counts={**counters},
+        reasons=reasons,
+        datasets={split: dataset.description for split, dataset in datasets.items()},
+        cost=status.cost,
+        estimate=status.estimate,
+        specification=spec,
+        finetune=status.finetune,
+        training=await _trainings(storage, spec, paths),
+        error=status.error,
+        warnings=status.warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """A dataset that the run has written."""
+
+    facts: FileFacts
+    description: Description
+
+
+async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[str, _Dataset]:
+    """Return the datasets that the run has written so far."""
+    datasets: dict[str, _Dataset] = {}
     for split in SPLITS:
         describer = Describer(has_values=TASKS[spec.task].has_values)
         try:
-            outputs[split] = await file_facts(
-                *_source(storage, paths.dataset(split)), describer.take
-            )
-        except NotFound:  # the run ended before this file was due, or has none
+            facts = await _file_facts(storage, paths.dataset(split), describer.take)
+        except NotFound:  # the run ended before, or it has no such dataset
             continue
-        datasets[split] = describer.description()
-    outputs["rejected"] = await file_facts(*_source(storage, paths.rejected))
-    return outputs, datasets
+        datasets[split] = _Dataset(facts, describer.description())
+    return datasets
 
 
-async def _training(storage: Storage, spec: RunSpec, paths: RunPaths) -> list[Trained]:
-    """How the students whose training began came out of it."""
-    trained: list[Trained] = []
+async def _file_facts(
+    storage: Storage, name: str, take: Callable[[Line], None] | None
+) -> FileFacts:
+    return await file_facts(f"{RUNS}/{name}", storage.stream(name), take)
+
+
+async def _trainings(storage: Storage, spec: RunSpec, paths: RunPaths) -> list[Trained]:
+    """Return what became of each student whose training began."""
+    trainings: list[Trained] = []
     for number, student in enumerate(spec.students):
         try:
             record = TrainingRecord.model_validate(await storage.read_json(paths.training(number)))
         except NotFound:
             continue
-        trained.append(record.told(student))
-    return trained
+        trainings.append(record.told(student))
+    return trainings
 
 
-def _source(storage: Storage, name: str) -> tuple[str, AsyncIterator[bytes]]:
-    return f"{RUNS}/{name}", storage.stream(name)
+def _expected_lines(counters: dict[Split, Counters]) -> dict[str, int]:
+    """Return how many lines each dataset has when it is complete."""
+    lines: dict[str, int] = {}
+    held_out = sum(counts.held_out for counts in counters.values())
+    if held_out:
+        lines["validation"] = held_out
+    for split, counts in counters.items():
+        lines[split] = counts.not_held_out
+    return lines
 
 
-def _expected_lines(counts: dict[Split, Counters]) -> dict[str, int]:
-    """Lines that each dataset has when it is complete."""
-    held_out = sum(counters.held_out for counters in counts.values())
-    made = {"validation": held_out} if held_out else {}
-    return {**made, **{split: counters.not_held_out for split, counters in counts.items()}}
+def _without_outdated(
+    datasets: dict[str, _Dataset], expected_lines: dict[str, int]
+) -> dict[str, _Dataset]:
+    """Leave out datasets of an earlier round, which lack rows that were accepted since.
+
+    A run that was resumed and then stopped still has them.
+    """
+    return {
+        split: dataset
+        for split, dataset in datasets.items()
+        if dataset.facts.lines == expected_lines.get(split)
+    }
 
 
-def _leave_out_earlier(
-    outputs: dict[str, FileFacts], datasets: dict[str, Description], expected: dict[str, int]
-) -> None:
-    """A run that was resumed and stopped again still has the datasets of the round before, with fewer rows than it has now."""
-    for split in [name for name in datasets if outputs[name].lines != expected.get(name)]:
-        del outputs[split], datasets[split]
-
-
-def _check(report: Report, expected: dict[str, int]) -> None:
-    """Lines in the files against the counts: the last guard of the conservation law."""
-    for split, lines in expected.items():
-        written = report.outputs.get(split)
-        if written is not None and written.lines != lines:
-            message = f"{written.path} has {written.lines} lines, {lines} rows were accepted for it"
+def _check_lines(datasets: dict[str, _Dataset], expected_lines: dict[str, int]) -> None:
+    """The last guard of the conservation law. Raises PermanentError."""
+    for split, lines in expected_lines.items():
+        dataset = datasets.get(split)
+        if dataset is not None and dataset.facts.lines != lines:
+            facts = dataset.facts
+            message = f"{facts.path} has {facts.lines} lines, {lines} rows were accepted for it"
             raise PermanentError(message, code=ErrorCode.CONSERVATION)

@@ -1,74 +1,98 @@
-"""What is in the datasets, found before the teacher is paid. Large ones by several activities, see orchestrators/scan.py."""
+"""The scan: what is in the datasets, found before the teacher is paid.
+
+Small datasets take one activity; large ones several, see orchestrators/scan.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import azure.durable_functions as df
 
-from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_DATASET, SCAN_RANGE
-from activities.outcome import Payload, ok, returns_permanent_failures
-from activities.prepare import read_spec
 from shared.core import settings
-from shared.core.paths import RunPaths
+from shared.core.paths import RunPaths, Split
 from shared.core.storage_account import open_storage
-from shared.scan.stored_scan import ScanSteps, ranges_of
+from shared.runs.activity import implements
+from shared.runs.contracts import (
+    FIND_DUPLICATES,
+    FINISH_SCAN,
+    PLAN_RANGE,
+    SCAN_DATASET,
+    SCAN_RANGE,
+    Done,
+    GroupStep,
+    RangeStep,
+    ScannedDatasets,
+    ScanRequest,
+    ScanSteps,
+    SplitScan,
+)
+from shared.scan import stored_scan
+from shared.scan.stored_scan import ranges_of
+from shared.spec.resolution import read_spec
 
 bp = df.Blueprint()
 
 
 @asynccontextmanager
-async def _steps(work: Payload) -> AsyncGenerator[ScanSteps]:
-    """The steps of a run's scan: of all splits, `{run_id, splits}`, or of ranges that are known, `{run_id, ranges}`."""
-    paths = RunPaths(work["run_id"])
+async def _open_scan(request: ScanRequest | ScanSteps) -> AsyncGenerator[stored_scan.ScanSteps]:
+    """Open the run's scan. Without ranges in the request, they are read from storage."""
+    paths = RunPaths(request.run_id)
     async with open_storage(settings.current()) as storage:
-        ranges = (
-            work["ranges"] if "ranges" in work else await ranges_of(storage, paths, work["splits"])
-        )
-        yield ScanSteps(
-            storage, await read_spec(storage, paths), paths, work.get("round", 0), ranges
-        )
+        if isinstance(request, ScanSteps):
+            ranges = request.ranges
+        else:
+            ranges = await ranges_of(storage, paths, request.splits)
+        spec = await read_spec(storage, paths)
+        yield stored_scan.ScanSteps(storage, spec, paths, request.round, ranges)
 
 
-@bp.activity_trigger(input_name="run", activity=SCAN_DATASET)
-@returns_permanent_failures
-async def scan_dataset(run: Payload) -> Payload:
-    """`{run_id, splits, round}` → counts by split; the plans are blobs. Training rows win over the same rows in validation."""
-    async with _steps(run) as steps:
-        return ok(splits=await steps.all())
+@bp.activity_trigger(input_name="request", activity=SCAN_DATASET)
+@implements(SCAN_DATASET)
+async def scan_dataset(request: ScanRequest) -> ScannedDatasets:
+    """Take all splits through every step. Where a row is in both, the one in train counts."""
+    async with _open_scan(request) as scan:
+        return _scanned(await scan.all())
 
 
-@bp.activity_trigger(input_name="work", activity=SCAN_RANGE)
-@returns_permanent_failures
-async def scan_range(work: Payload) -> Payload:
-    """`{run_id, ranges, round, split, number}`: check the rows of one range."""
-    async with _steps(work) as steps:
-        await steps.scan_range(work["split"], work["number"])
-    return ok()
+@bp.activity_trigger(input_name="request", activity=SCAN_RANGE)
+@implements(SCAN_RANGE)
+async def scan_range(request: RangeStep) -> Done:
+    """Check the rows of one range."""
+    async with _open_scan(request) as scan:
+        await scan.scan_range(request.split, request.number)
+    return Done()
 
 
-@bp.activity_trigger(input_name="work", activity=FIND_DOUBLES)
-@returns_permanent_failures
-async def find_doubles(work: Payload) -> Payload:
-    """`{run_id, ranges, round, number}`: find the doubles among one group of hashes, over all ranges."""
-    async with _steps(work) as steps:
-        await steps.find_doubles(work["number"])
-    return ok()
+@bp.activity_trigger(input_name="request", activity=FIND_DUPLICATES)
+@implements(FIND_DUPLICATES)
+async def find_duplicates(request: GroupStep) -> Done:
+    """Find the duplicates among one group of hashes, across all ranges."""
+    async with _open_scan(request) as scan:
+        await scan.find_doubles(request.number)
+    return Done()
 
 
-@bp.activity_trigger(input_name="work", activity=PLAN_RANGE)
-@returns_permanent_failures
-async def plan_range(work: Payload) -> Payload:
-    """`{run_id, ranges, round, split, number}`: write down the shards of one range."""
-    async with _steps(work) as steps:
-        await steps.plan_range(work["split"], work["number"])
-    return ok()
+@bp.activity_trigger(input_name="request", activity=PLAN_RANGE)
+@implements(PLAN_RANGE)
+async def plan_range(request: RangeStep) -> Done:
+    """Write the plan of one range: its shards and its rejected rows."""
+    async with _open_scan(request) as scan:
+        await scan.plan_range(request.split, request.number)
+    return Done()
 
 
-@bp.activity_trigger(input_name="work", activity=FINISH_SCAN)
-@returns_permanent_failures
-async def finish_scan(work: Payload) -> Payload:
-    """`{run_id, ranges, round}` → counts by split, as scan_dataset."""
-    async with _steps(work) as steps:
-        return ok(splits=await steps.finish())
+@bp.activity_trigger(input_name="request", activity=FINISH_SCAN)
+@implements(FINISH_SCAN)
+async def finish_scan(request: ScanSteps) -> ScannedDatasets:
+    """Write the plan of each split, and delete what the steps handed to each other."""
+    async with _open_scan(request) as scan:
+        return _scanned(await scan.finish())
+
+
+def _scanned(splits: Mapping[Split, Mapping[str, Any]]) -> ScannedDatasets:
+    return ScannedDatasets(
+        splits={split: SplitScan.model_validate(summary) for split, summary in splits.items()}
+    )

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.names import READ_PROGRESS
 from benchmarks.harness import serving, table, write_results, write_rows
 from benchmarks.stub_teacher import MODEL
 from local.runtime.client import storage_client
@@ -27,6 +26,7 @@ from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.core.ids import parts_of
+from shared.runs.contracts import READ_PROGRESS
 from shared.runs.status import TERMINAL
 from tests.support.azureml import ask
 

@@ -1,122 +1,188 @@
-"""generate_split: fan-out over the shards of one split through a sliding window of running activities."""
+"""Generate: one `generate_split` for each split, which fans out over its shards by a sliding window."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Iterable
 
 import azure.durable_functions as df
 
-from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
 from orchestrators.durable.context import Context
-from orchestrators.durable.sliding_window import Window
-from shared.core.errors import ErrorCode, ErrorData
-from shared.generation.success_ratio import out_of_reach
-
-GENERATE_SPLIT = "generate_split"
-MAX_LOST_IN_A_ROW = (
-    3  # shards: what keeps one after the other from its answers does not lie in a shard
+from orchestrators.durable.edge import ContinueAsNew, Steps, implements
+from orchestrators.durable.sliding_window import End, Launch, SlidingWindow, Then
+from orchestrators.durable.waiting import RunFailed, SubOrchestration, first_of, start
+from orchestrators.root import Root, RunCancelled
+from shared.core.backoff import progress_interval
+from shared.core.errors import ErrorData
+from shared.core.ids import generation_id
+from shared.core.paths import Split
+from shared.generation.shard_losses import abandoned_shard_warnings
+from shared.generation.success_ratio import max_rejected
+from shared.runs.contracts import (
+    ABANDON_SHARD,
+    GENERATE_SHARD,
+    GENERATE_SPLIT,
+    AbandonedShard,
+    Failed,
+    GenerateSplit,
+    ShardOutcome,
+    ShardRequest,
+    SplitOutcome,
+    SplitScan,
 )
-MAX_LOST_TOLD = 10
+from shared.runs.gates import during_generation, valid_rows
+from shared.spec.models import RunSpec
+
+Generation = SubOrchestration[SplitOutcome]
 
 bp = df.Blueprint()
 
 
-@bp.orchestration_trigger(context_name="context", orchestration=GENERATE_SPLIT)
-def generate_split(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
-    """`{run_id, split, first, shards, parallel, max_rejected, failed, round}` → ok, stopped or failed with the first error,
-    and `lost`: what shards that failed for good said, by their number.
+def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> Steps[None]:
+    """Answer train and validation side by side. Raises RunFailed, RunCancelled."""
+    root.enter("generate")
+    root.apply_concurrency()
+    splits: dict[Split, Generation] = {}
+    for split in root.splits:
+        splits[split] = _start_split(root, spec, split, scans[split])
+    error = yield from _follow_splits(root, spec, scans, splits)
+    for split, generation in splits.items():
+        root.status.warnings += abandoned_shard_warnings(split, _outcome(generation).lost)
+    if root.is_cancelled:
+        raise RunCancelled
+    if error:
+        raise RunFailed(error)
 
-    Such a shard is given up: its rows that have no answer are rejected, and the others go on as long as the success ratio
-    can be met. What ends the split ends the launching of further shards. Those that run learn of it through the custom status
-    and are awaited, so that nothing works on unseen.
+
+def _start_split(root: Root, spec: RunSpec, split: Split, scan: SplitScan) -> Generation:
+    request = GenerateSplit(
+        run_id=root.run_id,
+        split=split,
+        shards=scan.shards,
+        parallel=root.status.parallel_shards or spec.generation.parallel_shards,
+        max_rejected=max_rejected(spec, scan.valid),
+        round=root.round,
+    )
+    return start(root.context, GENERATE_SPLIT, request, generation_id(root.run_id, split))
+
+
+def _follow_splits(
+    root: Root, spec: RunSpec, scans: dict[Split, SplitScan], splits: dict[Split, Generation]
+) -> Steps[ErrorData | None]:
+    """Show progress until every split has ended, and return the first error.
+
+    Progress is read less and less often, which keeps the history bounded.
     """
-    work: dict[str, Any] = context.get_input()
-    shards = _Shards(context, work)
-    yield from shards.work()
-    if not shards.is_complete:
-        context.continue_as_new({**work, **shards.carried()})
-        return None
-    return {**(shards.ending or {"status": "ok"}), **({"lost": shards.lost} if shards.lost else {})}
+    error: ErrorData | None = None
+    began = root.context.current_utc_datetime
+    running = list(splits.values())
+    while running:
+        elapsed = (root.context.current_utc_datetime - began).total_seconds()
+        tasks = [generation.task for generation in running]
+        yield from first_of(root.context, [*tasks, *root.events], progress_interval(elapsed))
+        root.apply_concurrency()
+        error = error or _first_error(running)
+        root.announce_stop(failed=error is not None)
+        running = [generation for generation in running if not generation.is_completed]
+        counters = yield from root.read_progress(spec)
+        error = error or during_generation(spec, counters, valid_rows(scans), root.round)
+        root.announce_stop(failed=error is not None)
+    return error
 
 
-class _Shards(Window):
-    """The shards of one execution."""
+def _first_error(generations: Iterable[Generation]) -> ErrorData | None:
+    """Return the error of the first split that has failed."""
+    for generation in generations:
+        if generation.is_completed and (error := _outcome(generation).error):
+            return error
+    return None
 
-    def __init__(self, context: Context, work: dict[str, Any]) -> None:
-        super().__init__(context, self._activity, work["shards"], work["first"], work["parallel"])
-        self.given = work
-        # inputs of before have less
-        self.failed: int = work.get(
-            "failed", 0
-        )  # rows of the split, of those that the teacher was asked for in vain
-        self.lost: dict[str, str] = dict(work.get("lost", {}))
-        self.lost_in_a_row: int = work.get("lost_in_a_row", 0)
-        self.errors: dict[int, ErrorData] = {
-            int(number): error for number, error in work.get("errors", {}).items()
+
+def _outcome(generation: Generation) -> SplitOutcome:
+    """Return how a completed split ended, also if its orchestration raised."""
+    try:
+        return generation.output()
+    except RunFailed as failure:
+        return SplitOutcome(status="failed", error=failure.error)
+
+
+@bp.orchestration_trigger(context_name="context", orchestration=GENERATE_SPLIT)
+@implements(GENERATE_SPLIT)
+def generate_split(
+    context: Context, request: GenerateSplit
+) -> Steps[SplitOutcome | ContinueAsNew[GenerateSplit]]:
+    """Answer the shards of one split.
+
+    What ends the split ends the starting of shards. Running shards learn of it through the custom
+    status and are awaited, so nothing works on unseen.
+    """
+    shards = _ShardItems(request)
+    window = SlidingWindow(context, shards, request.window)
+    yield from window.run()
+    if not window.is_complete:
+        carried = {
+            "window": window.state,
+            "losses": shards.losses,
+            "parallel": shards.parallel,
         }
-        self.carry(work)
+        return ContinueAsNew(request.model_copy(update=carried))
+    outcome = window.ending or SplitOutcome(status="ok")
+    return outcome.model_copy(update={"lost": shards.losses.messages})
 
-    def carried(self) -> dict[str, Any]:
-        """What the next execution has to know."""
-        errors = {str(number): error for number, error in self.errors.items()}
-        own = {
-            "failed": self.failed,
-            "lost": self.lost,
-            "lost_in_a_row": self.lost_in_a_row,
-            "errors": errors,
-        }
-        return {**super().carried(), **own, "parallel": self.parallel}
 
-    def judge(self, number: int, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Why the split cannot succeed any more, though this shard may have ended well."""
-        if result["status"] == "paused":
-            self.unfinished.append(number)
-            self.pause()
-            return None
-        self.paused = False
-        self.parallel = result.get("parallel") or self.parallel
-        if result["status"] == "unfinished":
-            self.go_on(number)
-            return None
-        if result["status"] != "ok":
-            return result
-        lost = self._note_end(number)
-        self.failed += result.get("failed", 0)
-        if self.failed <= self.given["max_rejected"]:
-            return None
-        message = out_of_reach(self.failed, self.given["split"])
-        if lost is not None:
-            return {
-                "status": "failed",
-                "error": {**lost, "details": [{"where": self.given["split"], "problem": message}]},
-            }
-        return {
-            "status": "failed",
-            "error": {"code": ErrorCode.SUCCESS_RATIO, "message": message, "details": []},
-        }
+class _ShardItems:
+    """The shards of one split. Which losses are too many: shared/generation/shard_losses.py."""
 
-    def lose(self, number: int, error: ErrorData) -> dict[str, Any] | None:
-        """Give the shard up, unless that is what has failed, or one shard after the other is lost."""
-        self.lost_in_a_row += 1
-        if number in self.errors or self.lost_in_a_row == MAX_LOST_IN_A_ROW:
-            return {"status": "failed", "error": self.errors.get(number, error)}
-        self.errors[number] = error
-        self.go_on(number)
-        return None
+    def __init__(self, request: GenerateSplit) -> None:
+        self._request = request
+        self.parallel = request.parallel
+        self.losses = request.losses
 
-    def _note_end(self, number: int) -> ErrorData | None:
-        """Of a shard that was given up, why it was."""
-        error = self.errors.pop(number, None)
-        if error is None:
-            self.lost_in_a_row = 0
-        elif len(self.lost) < MAX_LOST_TOLD:
-            self.lost[str(number)] = error["message"]
-        return error
+    @property
+    def count(self) -> int:
+        return self._request.shards
 
-    def _activity(self, number: int) -> tuple[str, dict[str, Any]]:
-        payload = {key: self.given[key] for key in ("run_id", "split", "max_rejected")}
-        payload |= {"round": self.given.get("round", 0), "index": number}
-        if error := self.errors.get(number):
-            return GIVE_UP_SHARD, {**payload, "reason": error["message"]}
-        return GENERATE_SHARD, payload
+    def launch(self, number: int) -> Launch[ShardOutcome]:
+        request = self._request
+        if error := self.losses.errors.get(number):
+            abandoned = AbandonedShard(
+                run_id=request.run_id,
+                split=request.split,
+                index=number,
+                reason=error["message"],
+                round=request.round,
+            )
+            return Launch(ABANDON_SHARD, abandoned)
+        shard = ShardRequest(
+            run_id=request.run_id,
+            split=request.split,
+            index=number,
+            max_rejected=request.max_rejected,
+            round=request.round,
+        )
+        return Launch(GENERATE_SHARD, shard)
+
+    def handle_output(self, number: int, output: ShardOutcome | Failed) -> Then | End[SplitOutcome]:
+        if isinstance(output, Failed):
+            return _failure(output.error)
+        if output.status == "paused":
+            return Then.PAUSE
+        self.parallel = output.parallel or self.parallel
+        if output.status == "unfinished":
+            return Then.START_AGAIN
+        if output.status == "stopped":
+            return End(SplitOutcome(status="stopped"))
+        cause = self.losses.errors.get(number)
+        self.losses = self.losses.after_end(number, output.failed)
+        error = self.losses.ratio_error(self._request.split, self._request.max_rejected, cause)
+        return Then.DONE if error is None else _failure(error)
+
+    def handle_exhausted(self, number: int, error: ErrorData) -> Then | End[SplitOutcome]:
+        fatal = self.losses.fatal_error(number, error)
+        if fatal is not None:
+            return _failure(fatal)
+        self.losses = self.losses.after_failure(number, error)
+        return Then.START_AGAIN
+
+
+def _failure(error: ErrorData) -> End[SplitOutcome]:
+    return End(SplitOutcome(status="failed", error=error))

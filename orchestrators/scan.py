@@ -1,56 +1,139 @@
-"""scan_ranges: fan-out over the ranges of large inputs, step by step. What the steps do: shared/scan/range_scan.py."""
+"""Scan: one activity for small datasets; for large ones `scan_ranges` fans out over ranges, step by step.
+
+What the steps do: shared/scan/range_scan.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from dataclasses import dataclass
 
 import azure.durable_functions as df
 
-from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
 from orchestrators.durable.context import Context
-from orchestrators.durable.sliding_window import Window
-from orchestrators.durable.waiting import RunFailed, call
+from orchestrators.durable.edge import ContinueAsNew, Steps, implements
+from orchestrators.durable.sliding_window import End, Launch, SlidingWindow, Then
+from orchestrators.durable.waiting import RunFailed, call, first_of, start
+from orchestrators.root import Root
+from shared.core.errors import ErrorData
+from shared.core.ids import scanning_id
+from shared.core.paths import Split
+from shared.runs.contracts import (
+    FIND_DUPLICATES,
+    FINISH_SCAN,
+    PLAN_RANGE,
+    SCAN_DATASET,
+    SCAN_RANGE,
+    SCAN_RANGES,
+    Done,
+    Failed,
+    GroupStep,
+    RangesScanned,
+    RangeStep,
+    ScanRanges,
+    ScanRequest,
+    ScanSteps,
+    SplitScan,
+    WindowState,
+)
 
-SCAN_RANGES = "scan_ranges"
-STEPS = (SCAN_RANGE, FIND_DOUBLES, PLAN_RANGE)
+RANGES_AT_ONCE = 4
+"""Ranges scanned by one activity: a minute or two."""
 PARALLEL_RANGES = 16
+STEPS = (SCAN_RANGE, FIND_DUPLICATES, PLAN_RANGE)
 
 bp = df.Blueprint()
 
 
+def scan_datasets(root: Root, ranges: dict[Split, int]) -> Steps[dict[Split, SplitScan]]:
+    """Scan the datasets, and show what is planned. Return what was found, by split."""
+    root.enter("scan")
+    if sum(ranges.values()) > RANGES_AT_ONCE:
+        scans = yield from _scan_by_ranges(root, ranges)
+    else:
+        request = ScanRequest(run_id=root.run_id, round=root.round, splits=root.splits)
+        scanned = yield from root.call(SCAN_DATASET, request)
+        scans = scanned.splits
+    for split, scan in scans.items():
+        root.status.plan(split, scan.rows, scan.shards)
+    return scans
+
+
+def _scan_by_ranges(root: Root, ranges: dict[Split, int]) -> Steps[dict[Split, SplitScan]]:
+    """Scan large inputs. A scan takes minutes; a cancellation takes effect after it."""
+    request = ScanRanges(run_id=root.run_id, round=root.round, ranges=ranges)
+    scanning = start(root.context, SCAN_RANGES, request, scanning_id(root.run_id))
+    while not scanning.is_completed:
+        yield from first_of(root.context, [scanning.task])
+    scanned = scanning.output()
+    if scanned.error is not None:
+        raise RunFailed(scanned.error)
+    return scanned.splits
+
+
 @bp.orchestration_trigger(context_name="context", orchestration=SCAN_RANGES)
-def scan_ranges(context: Context) -> Generator[Any, Any, dict[str, Any] | None]:
-    """`{run_id, ranges, round, step, first}` → `{status, splits}` as of one scan, or failed with the first error.
-
-    `ranges`: how many each split has. There are as many groups of hashes, so that each step has as much to do.
-    """
-    work: dict[str, Any] = context.get_input()
-    handed: dict[str, Any] = {key: work[key] for key in ("run_id", "ranges", "round")}
-    ranges: dict[str, int] = work["ranges"]
-    places = [(split, number) for split, count in ranges.items() for number in range(count)]
-    step: int = work["step"]
-    first: int = work["first"]
-
-    def launch(number: int) -> tuple[str, dict[str, Any]]:
-        split, place = places[number]
-        if STEPS[step] == FIND_DOUBLES:
-            return FIND_DOUBLES, {**handed, "number": number}
-        return STEPS[step], {**handed, "split": split, "number": place}
-
-    window = Window(context, launch, len(places), first, PARALLEL_RANGES)
-    window.carry(work)
-    yield from window.work()
+@implements(SCAN_RANGES)
+def scan_ranges(
+    context: Context, request: ScanRanges
+) -> Steps[RangesScanned | ContinueAsNew[ScanRanges]]:
+    """Take all ranges through one step after the other."""
+    window = SlidingWindow(context, _RangeItems(request), request.window)
+    yield from window.run()
     if window.ending is not None:
-        return window.ending
+        return RangesScanned(status="failed", error=window.ending)
     if not window.is_complete:
-        context.continue_as_new({**work, **window.carried()})
-        return None
-    if step + 1 < len(STEPS):
-        context.continue_as_new({**handed, "step": step + 1, "first": 0})
-        return None
+        return ContinueAsNew(request.model_copy(update={"window": window.state}))
+    if request.step + 1 < len(STEPS):
+        next_step = {"step": request.step + 1, "window": WindowState()}
+        return ContinueAsNew(request.model_copy(update=next_step))
+    steps = ScanSteps(run_id=request.run_id, round=request.round, ranges=request.ranges)
     try:
-        finished: dict[str, Any] = yield from call(context, FINISH_SCAN, handed)
+        finished = yield from call(context, FINISH_SCAN, steps)
     except RunFailed as failure:
-        return {"status": "failed", "error": failure.error}
-    return finished
+        return RangesScanned(status="failed", error=failure.error)
+    return RangesScanned(status="ok", splits=finished.splits)
+
+
+@dataclass(frozen=True)
+class _Range:
+    split: Split
+    number: int
+
+
+class _RangeItems:
+    """The ranges of all splits in one step; groups of hashes in the step that finds duplicates."""
+
+    parallel = PARALLEL_RANGES
+
+    def __init__(self, request: ScanRanges) -> None:
+        self._request = request
+        self._ranges: list[_Range] = []
+        for split, count in request.ranges.items():
+            self._ranges += [_Range(split, number) for number in range(count)]
+
+    @property
+    def count(self) -> int:
+        return len(self._ranges)
+
+    def launch(self, number: int) -> Launch[Done]:
+        request = self._request
+        step = STEPS[request.step]
+        if step == FIND_DUPLICATES:
+            group = GroupStep(
+                run_id=request.run_id, round=request.round, ranges=request.ranges, number=number
+            )
+            return Launch(step, group)
+        item = self._ranges[number]
+        range_ = RangeStep(
+            run_id=request.run_id,
+            round=request.round,
+            ranges=request.ranges,
+            split=item.split,
+            number=item.number,
+        )
+        return Launch(step, range_)
+
+    def handle_output(self, number: int, output: Done | Failed) -> Then | End[ErrorData]:
+        return End(output.error) if isinstance(output, Failed) else Then.DONE
+
+    def handle_exhausted(self, number: int, error: ErrorData) -> Then | End[ErrorData]:
+        return End(error)

@@ -9,14 +9,14 @@ from typing import Any, get_args
 
 import pytest
 
-from activities.names import SUBMIT_FINETUNING
 from local.emulators.teacher import TeacherOptions, serve
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row, as_jsonl
 from shared.finetuning.base import JobState, JobStatus
-from shared.finetuning.outcome import job_outcome, job_view
+from shared.finetuning.outcome import CancelReason, job_outcome, job_view
 from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
 from shared.generation.answering import answer_row
+from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.runs.gates import after_generation, after_scan
 from shared.spec.models import RunSpec, TaskName, parse_spec
 from shared.tasks import TASKS
@@ -153,7 +153,7 @@ async def test_minimum_rows_are_checked_again_after_drops(folder: RunFolder, tas
     minimum = TASKS[task].min_rows
     spec = spec_of(task, quality={"min_success_ratio": 0.5})
     plan = await folder.add(questions(minimum))
-    assert after_scan(spec, {"train": {"valid": plan.valid}}) is None
+    assert after_scan(spec, {"train": plan}) is None
     counters = await run_all(folder, failing(7, reply="no idea"))
     error = after_generation(spec, {"train": counters}, {"train": plan.valid})
     assert error is not None
@@ -288,7 +288,7 @@ async def test_the_teachers_key_is_not_in_the_jobs_properties(
     await run.arrive(sums(1))
     await run.prepare()
     await run.storage.write(run.paths.dataset("train"), questions(1))
-    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48)
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"])
     assert submitted["status"] == "ok", submitted
     status, job = workspace.ask(f"jobs/{run.paths.run_id}")
     assert (status, job["properties"]["tags"]["run_id"]) == (200, run.paths.run_id)
@@ -298,12 +298,14 @@ async def test_the_teachers_key_is_not_in_the_jobs_properties(
 
 
 @pytest.mark.parametrize("service_status", [*AZUREML_STATUSES, "SomethingNew", None])
-@pytest.mark.parametrize("cancelling", [None, "user", "deadline"])
-def test_only_completed_is_a_success(service_status: str | None, cancelling: str | None) -> None:
+@pytest.mark.parametrize("cancelling", [None, CancelReason.USER, CancelReason.DEADLINE])
+def test_only_completed_is_a_success(
+    service_status: str | None, cancelling: CancelReason | None
+) -> None:
     status = azureml_status(service_status)
     assert (status is JobStatus.COMPLETED) == (service_status == "Completed")
     state = JobState(name="math-x-1", status=status, service_status=service_status or "Unknown")
     outcome = job_outcome(job_view(state), cancelling)
-    assert (outcome is not None and outcome["status"] == "ok") == (service_status == "Completed")
+    assert (outcome is not None and outcome.status == "ok") == (service_status == "Completed")
     if service_status in ("Canceled", "Failed"):
-        assert outcome is not None and outcome["status"] in ("cancelled", "failed")
+        assert outcome is not None and outcome.status in ("cancelled", "failed")

@@ -1,178 +1,261 @@
-"""A sliding window of running activities over numbered work: never too many at once, never one waiting for another without need.
+"""A sliding window over numbered items: as many activities at a time as allowed, none waiting for another.
 
-History is bounded: after so many activities an execution begins none, and the orchestrator goes on as new with what is `carried`.
+The window decides when to start which item: new, unfinished, or to be retried after a backoff. What
+an item is, and what its output means, is the business of its `Items`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from orchestrators.durable.context import Context, Task
+from orchestrators.durable.edge import Steps
 from orchestrators.durable.waiting import LOOK_SECONDS, activity_error, first_of
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS, retry_interval
 from shared.core.errors import ErrorData
+from shared.runs.contracts import Activity, Failed, WindowState, to_wire
 
 ACTIVITIES_PER_EXECUTION = 256
-PAUSES_PER_EXECUTION = 32  # each has timers of its own in history
+"""After so many an execution starts none, and the orchestrator continues as new."""
+PAUSES_PER_EXECUTION = 32
+"""Each has timers in the history."""
 
-Launch = Callable[[int], tuple[str, dict[str, Any]]]  # activity and input for a piece of work
+OutputT = TypeVar("OutputT", bound=BaseModel)
+EndingT = TypeVar("EndingT")
 
 
-@dataclass
-class Window:
-    """The work of one execution: the next new piece, those that run, those to be gone on with, and those tried again later."""
+@dataclass(frozen=True)
+class Launch(Generic[OutputT]):
+    """The activity that processes an item, and its input."""
 
-    context: Context
-    launch: Launch
-    count: int  # pieces of work in all
-    next_number: int
-    parallel: int
-    running: list[tuple[int, Task]] = field(default_factory=list[tuple[int, Task]])
-    unfinished: list[int] = field(default_factory=list[int])
-    retries: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
-    attempts: dict[int, int] = field(default_factory=dict[int, int])
-    launched: int = 0
-    pauses: int = 0  # so far
-    paused: bool = False  # one activity at a time asks whether to go on
-    wait_until: datetime | None = None  # before which nothing is launched
-    ending: dict[str, Any] | None = None  # why nothing further is launched
+    activity: Activity[Any, OutputT]
+    payload: BaseModel
+
+
+class Then(Enum):
+    """What becomes of an item after its activity has ended."""
+
+    DONE = auto()
+    START_AGAIN = auto()
+    PAUSE = auto()
+    """The run is suspended: start the item again after a while, one item at a time."""
+
+
+@dataclass(frozen=True)
+class End(Generic[EndingT]):
+    """No further item is to be started, for this reason."""
+
+    reason: EndingT
+
+
+class Items(Protocol[OutputT, EndingT]):
+    """The items of a window."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def parallel(self) -> int:
+        """Items at a time."""
+        ...
+
+    def launch(self, number: int) -> Launch[OutputT]: ...
+
+    def handle_output(self, number: int, output: OutputT | Failed) -> Then | End[EndingT]:
+        """Take over an activity's output and return what becomes of the item, or of all."""
+        ...
+
+    def handle_exhausted(self, number: int, error: ErrorData) -> Then | End[EndingT]:
+        """Do the same for an item whose activity has raised as often as it may."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Running:
+    number: int
+    activity: Activity[Any, Any]
+    task: Task
+
+
+@dataclass(frozen=True, order=True)
+class _Retry:
+    due: datetime
+    number: int
+
+
+class SlidingWindow(Generic[OutputT, EndingT]):
+    """One execution's activities over the items. Make it, `run` it, then look at `is_complete`."""
+
+    def __init__(
+        self, context: Context, items: Items[OutputT, EndingT], state: WindowState
+    ) -> None:
+        self.ending: EndingT | None = None
+        self._context = context
+        self._items = items
+        self._next_number = state.next_number
+        self._unfinished = list(state.unfinished)
+        self._attempts = dict(state.attempts)
+        self._running: list[_Running] = []
+        self._retries: list[_Retry] = []
+        self._started = 0
+        self._pauses = 0
+        self._paused = False
+        self._wait_until: datetime | None = None
+        if state.paused:
+            self._pause()
 
     @property
     def is_complete(self) -> bool:
-        """Whether no other execution is needed."""
-        return self.ending is not None or not (
-            self.next_number < self.count or self.unfinished or self.retries
+        """Whether no further execution is needed."""
+        return self.ending is not None or not self._has_waiting_items
+
+    @property
+    def state(self) -> WindowState:
+        """What the next execution has to know."""
+        retried = {retry.number for retry in self._retries}
+        begun = sorted({*self._unfinished, *retried})
+        attempts = {
+            number: self._attempts[number] for number in begun if self._attempts.get(number)
+        }
+        return WindowState(
+            next_number=self._next_number,
+            unfinished=begun,
+            attempts=attempts,
+            paused=self._paused,
         )
 
-    def carried(self) -> dict[str, Any]:
-        """What the next execution has to know, for `carry`."""
-        begun = sorted({*self.unfinished, *(number for _, number in self.retries)})
-        tried = {
-            str(number): count
-            for number, count in self.attempts.items()
-            if number in begun and count
-        }
-        return {"first": self.next_number, "begun": begun, "tried": tried, "paused": self.paused}
+    def run(self) -> Steps[None]:
+        """Start and await activities until this execution has nothing more to do."""
+        while self._running or self._may_start_items:
+            self._start_items()
+            ended = yield from self._next_ended()
+            if ended is not None:
+                self._handle_ended(ended)
 
-    def carry(self, given: dict[str, Any]) -> None:
-        """Take over what the execution before has carried; inputs of before have less."""
-        self.unfinished = list(given.get("begun", []))
-        self.attempts = {int(number): count for number, count in given.get("tried", {}).items()}
-        if given.get("paused"):
-            self.pause()
-
-    def pause(self) -> None:
-        """Launch nothing for a while, and then one activity at a time until one is not told to pause."""
-        self.paused = True
-        self.pauses += 1
-        self.wait_until = self.context.current_utc_datetime + timedelta(seconds=PAUSED_LOOK_SECONDS)
-
-    def work(self) -> Generator[Any, Any, None]:
-        """Until all that this execution takes on is done."""
-        while self._is_open:
-            self._launch()
-            number, result = yield from self._next()
-            if number is not None:
-                self._take(number, result)
-
-    def judge(self, number: int, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Why nothing further is to be launched, after this result; None to go on."""
-        return None if result["status"] == "ok" else result
-
-    def lose(self, number: int, error: ErrorData) -> dict[str, Any] | None:
-        """The same, of a piece of work that was tried as often as it may be."""
-        return {"status": "failed", "error": error}
-
-    def go_on(self, number: int) -> None:
-        """Launch this piece of work again, before any new one."""
-        self.attempts[number] = 0
-        self.unfinished.append(number)
-
-    def end(self, ending: dict[str, Any] | None) -> None:
-        """Launch nothing further, and remember the first reason."""
-        if ending is not None and self.ending is None:
-            self.ending = ending
-            self.context.set_custom_status({"stopping": True})
+    # Starting
 
     @property
-    def _is_open(self) -> bool:
-        waiting = self.unfinished or self.retries or self.next_number < self.count
-        return bool(self.running) or (self.ending is None and self._may_launch and bool(waiting))
+    def _has_waiting_items(self) -> bool:
+        return bool(self._unfinished or self._retries or self._next_number < self._items.count)
 
     @property
-    def _may_launch(self) -> bool:
-        return self.launched < ACTIVITIES_PER_EXECUTION and self.pauses < PAUSES_PER_EXECUTION
+    def _has_budget(self) -> bool:
+        """Whether this execution's history has room for further activities."""
+        return self._started < ACTIVITIES_PER_EXECUTION and self._pauses < PAUSES_PER_EXECUTION
+
+    @property
+    def _may_start_items(self) -> bool:
+        return self.ending is None and self._has_budget and self._has_waiting_items
 
     @property
     def _room(self) -> int:
-        """How many more activities there may be at a time."""
-        return (1 if self.paused else self.parallel) - len(self.running)
+        """How many more activities may run now."""
+        return (1 if self._paused else self._items.parallel) - len(self._running)
 
-    def _launch(self) -> None:
-        """Start activities until the window is full: begun work before new work."""
-        while self.ending is None and self._may_launch and self._room > 0 and self._waited() == 0:
-            number = self._pick()
+    def _start_items(self) -> None:
+        """Start activities until the window is full: retried and unfinished items before new ones."""
+        while (
+            self.ending is None and self._has_budget and self._room > 0 and self._pause_seconds == 0
+        ):
+            number = self._take_next_number()
             if number is None:
                 return
-            self.launched += 1
-            activity, payload = self.launch(number)
-            self.running.append((number, self.context.call_activity(activity, payload)))
+            self._started += 1
+            launch = self._items.launch(number)
+            task = self._context.call_activity(launch.activity, to_wire(launch.payload))
+            self._running.append(_Running(number, launch.activity, task))
 
-    def _next(self) -> Generator[Any, Any, tuple[int | None, Any]]:
-        """(piece of work, result) of the next one that ends; (None, None) when it is time for another look."""
-        finished = yield from first_of(
-            self.context, [task for _, task in self.running], self._patience()
-        )
-        for number, task in self.running:
-            if task is finished:
-                self.running.remove((number, task))
-                return number, task.result
-        return None, None
-
-    def _take(self, number: int, result: Any) -> None:
-        """Note how a piece of work ended. The result of an activity that raised is its exception: it is tried again, later."""
-        if not isinstance(result, Exception):
-            self.end(self.judge(number, result))
-            return
-        self.attempts[number] = self.attempts.get(number, 0) + 1
-        if self.attempts[number] == MAX_SHARD_ATTEMPTS:
-            self.end(self.lose(number, activity_error(self.launch(number)[0], result)))
-            return
-        pause = timedelta(seconds=retry_interval(self.attempts[number]))
-        self.retries.append((self.context.current_utc_datetime + pause, number))
-
-    def _pick(self) -> int | None:
-        """The work to start now: what is due again, what was not finished, or a new piece."""
-        now = self.context.current_utc_datetime
-        for due, number in sorted(self.retries):
-            if due <= now:
-                self.retries.remove((due, number))
-                return number
-        if self.unfinished:
-            return self.unfinished.pop(0)
-        if self.next_number == self.count:
+    def _take_next_number(self) -> int | None:
+        """Remove and return the item to start now, None if there is none."""
+        now = self._context.current_utc_datetime
+        for retry in sorted(self._retries):
+            if retry.due <= now:
+                self._retries.remove(retry)
+                return retry.number
+        if self._unfinished:
+            return self._unfinished.pop(0)
+        if self._next_number == self._items.count:
             return None
-        self.next_number += 1
-        return self.next_number - 1
+        self._next_number += 1
+        return self._next_number - 1
 
-    def _patience(self) -> float:
-        """Seconds until something is to be launched, if it will be and there is room for it then."""
-        if self.ending is not None or not self._may_launch or self._room <= 0:
-            return LOOK_SECONDS
-        if wait := self._waited():
-            return wait
-        if not self.retries:
-            return LOOK_SECONDS
-        return max(0.0, (min(self.retries)[0] - self.context.current_utc_datetime).total_seconds())
+    # Waiting
 
-    def _waited(self) -> float:
-        """Seconds of a pause that are left."""
-        left = (
-            (self.wait_until - self.context.current_utc_datetime).total_seconds()
-            if self.wait_until
-            else 0.0
-        )
-        return max(0.0, left)
+    def _next_ended(self) -> Steps[_Running | None]:
+        """Return the activity that ends next, None when it is time to start items again."""
+        tasks = [running.task for running in self._running]
+        ended = yield from first_of(self._context, tasks, self._seconds_to_wait)
+        for running in self._running:
+            if running.task is ended:
+                self._running.remove(running)
+                return running
+        return None
+
+    @property
+    def _seconds_to_wait(self) -> float:
+        """How long to wait for activities before an item can be started."""
+        if self.ending is not None or not self._has_budget or self._room <= 0:
+            return LOOK_SECONDS
+        if self._pause_seconds:
+            return self._pause_seconds
+        if not self._retries:
+            return LOOK_SECONDS
+        return self._seconds_until(min(self._retries).due)
+
+    @property
+    def _pause_seconds(self) -> float:
+        """What remains of a pause."""
+        return 0.0 if self._wait_until is None else self._seconds_until(self._wait_until)
+
+    def _seconds_until(self, moment: datetime) -> float:
+        return max(0.0, (moment - self._context.current_utc_datetime).total_seconds())
+
+    # Ending
+
+    def _handle_ended(self, ended: _Running) -> None:
+        result = ended.task.result
+        if isinstance(result, Exception):  # how Durable hands over that an activity raised
+            self._retry_later(ended, result)
+            return
+        then = self._items.handle_output(ended.number, ended.activity.parse(result))
+        if then is Then.PAUSE:
+            self._unfinished.append(ended.number)
+            self._pause()
+            return
+        self._paused = False
+        self._apply(ended.number, then)
+
+    def _retry_later(self, ended: _Running, raised: Exception) -> None:
+        """Retry an item after a backoff, or hand it back when its attempts are used up."""
+        attempts = self._attempts.get(ended.number, 0) + 1
+        self._attempts[ended.number] = attempts
+        if attempts == MAX_SHARD_ATTEMPTS:
+            error = activity_error(ended.activity, raised)
+            self._apply(ended.number, self._items.handle_exhausted(ended.number, error))
+            return
+        backoff = timedelta(seconds=retry_interval(attempts))
+        self._retries.append(_Retry(self._context.current_utc_datetime + backoff, ended.number))
+
+    def _apply(self, number: int, then: Then | End[EndingT]) -> None:
+        if isinstance(then, End):
+            self._end(then.reason)
+        elif then is Then.START_AGAIN:
+            self._attempts[number] = 0
+            self._unfinished.append(number)
+
+    def _end(self, reason: EndingT) -> None:
+        """Start nothing further. The first reason counts; running activities read `stopping`."""
+        if self.ending is None:
+            self.ending = reason
+            self._context.set_custom_status({"stopping": True})
+
+    def _pause(self) -> None:
+        """Start nothing for a while, then one activity at a time until one isn't paused."""
+        self._paused = True
+        self._pauses += 1
+        pause = timedelta(seconds=PAUSED_LOOK_SECONDS)
+        self._wait_until = self._context.current_utc_datetime + pause

@@ -1,113 +1,168 @@
-"""How a fine-tuning job is shown, and how it ends a run. Pure functions over plain data, as they serve orchestrators."""
+"""How a fine-tuning job is shown, and how it ends a run. Pure, because it serves orchestrators."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Literal
 
-from shared.core.errors import ErrorCode, ErrorData
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.finetuning.base import JobState, JobStatus
 
-UNREACHED_HOURS = (
-    24.0  # for which a service may not answer: outages and expired tokens do not fail a run
-)
-CONFIRM_HOURS = 6.0  # for which a cancellation may go unconfirmed
-SAME = (
-    "status",
-    "service_status",
-    "url",
-    "model",
-    "message",
-    "job",
-)  # what makes a change that is told at once
+UNREACHED_HOURS = 24.0
+"""How long a service may be unreachable: outages and expired tokens don't fail a run."""
+CONFIRM_HOURS = 6.0
+"""How long a cancellation may go unconfirmed."""
 
-# why a job was cancelled, where it was not by the user
-REASONS = {
-    "deadline": "took longer than student.max_hours and was cancelled",
-    "silent": "did not respond for longer than student.max_silent_minutes and was cancelled",
+
+class CancelReason(StrEnum):
+    """Why the cancellation of a job was requested."""
+
+    USER = "user"
+    DEADLINE = "deadline"
+    SILENT = "silent"
+
+
+FAILING_REASONS = {
+    CancelReason.DEADLINE: "took longer than student.max_hours and was cancelled",
+    CancelReason.SILENT: "did not respond for longer than student.max_silent_minutes and was cancelled",
 }
 
 
-def job_view(state: JobState) -> dict[str, Any]:
-    """A job in the run's status: `{job, status, service_status, url, model, message, metrics}`."""
-    return {
-        "job": state.name,
-        "status": state.status.value,
-        "service_status": state.service_status,
-        "url": state.url,
-        "model": state.registered_model,
-        "message": state.message,
-        "metrics": state.metrics,
-        **({} if state.submitted else {"submitted": False}),
-    }
+class JobView(BaseModel):
+    """A job as users see it in the run's status and report."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    """Name at the service; empty before there is a job."""
+    status: JobStatus
+    service_status: str
+    url: str | None = None
+    model: str | None = None
+    message: str | None = None
+    metrics: dict[str, float] = Field(default_factory=dict[str, float])
+    submitted: bool = True
+    """False while the service still takes in the data. Shown only then."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        view: dict[str, Any] = serialize(self)
+        if self.submitted:
+            del view["submitted"]
+        return view
 
 
-def viewed_job(job: Mapping[str, Any]) -> JobState:
-    """The job of such a view."""
+class TrainingOutcome(BaseModel):
+    """How the fine-tuning of one student ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["ok", "cancelled", "failed"]
+    job: JobView | None = None
+    error: ErrorData | None = None
+    warnings: list[str] = Field(default_factory=list[str])
+
+
+def job_view(state: JobState) -> JobView:
+    """Return the view of a job's state."""
+    return JobView(
+        job=state.name,
+        status=state.status,
+        service_status=state.service_status,
+        url=state.url,
+        model=state.registered_model,
+        message=state.message,
+        metrics=state.metrics,
+        submitted=state.submitted,
+    )
+
+
+def job_state(view: JobView) -> JobState:
+    """Return the state of the job in a view."""
     return JobState(
-        name=job["job"],
-        status=JobStatus(job["status"]),
-        service_status=job["service_status"],
-        message=job.get("message"),
-        url=job.get("url"),
-        registered_model=job.get("model"),
-        metrics=job.get("metrics") or {},
+        name=view.job,
+        status=view.status,
+        service_status=view.service_status,
+        message=view.message,
+        url=view.url,
+        registered_model=view.model,
+        metrics=view.metrics,
+        submitted=view.submitted,
     )
 
 
-def has_changed(job: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """True for a change that users wait for; metrics alone are none."""
-    return any(job.get(key) != known.get(key) for key in SAME)
+def has_changed(job: JobView, before: JobView | None) -> bool:
+    """True for a change that users wait for. New metrics alone are not one."""
+    if before is None:
+        return True
+    return job.model_copy(update={"metrics": {}}) != before.model_copy(update={"metrics": {}})
 
 
-def job_outcome(job: Mapping[str, Any], cancelling: str | None) -> dict[str, Any] | None:
-    """How the fine-tuning of a run ended, None while it goes on.
-
-    `cancelling` says why cancellation was asked for: `user`, a key of REASONS, or None when it was not.
-    """
-    status = JobStatus(job["status"])
-    if not status.is_terminal:
+def job_outcome(job: JobView, cancel_reason: CancelReason | None) -> TrainingOutcome | None:
+    """Return how the job ends the fine-tuning, None while it goes on."""
+    if not job.status.is_terminal:
         return None
-    if status is JobStatus.COMPLETED:
-        return {"status": "ok", "job": dict(job)}
-    if status is JobStatus.CANCELLED and cancelling not in REASONS:
-        return {"status": "cancelled", "job": dict(job)}
-    return {"status": "failed", "job": dict(job), "error": _error(job, cancelling)}
+    if job.status is JobStatus.COMPLETED:
+        return TrainingOutcome(status="ok", job=job)
+    if job.status is JobStatus.CANCELLED and cancel_reason not in FAILING_REASONS:
+        return TrainingOutcome(status="cancelled", job=job)
+    return TrainingOutcome(status="failed", job=job, error=_ended_badly(job, cancel_reason))
 
 
-def not_submitted(job: Mapping[str, Any], cancelling: str) -> dict[str, Any]:
-    """The outcome of a job whose data the service was still taking in when it was to be cancelled: there is none."""
-    if cancelling == "user":
-        return {"status": "cancelled", "job": dict(job)}
-    error: ErrorData = {
-        "code": ErrorCode.FINETUNING,
-        "message": f"the service did not take in the datasets in time: {job['service_status']}",
-        "details": [],
-    }
-    return {"status": "failed", "job": dict(job), "error": error}
+def never_submitted(job: JobView, cancel_reason: CancelReason) -> TrainingOutcome:
+    """Return the outcome of a job that was cancelled before the service had taken in its data."""
+    if cancel_reason is CancelReason.USER:
+        return TrainingOutcome(status="cancelled", job=job)
+    message = f"the service did not take in the datasets in time: {job.service_status}"
+    error: ErrorData = {"code": ErrorCode.FINETUNING, "message": message, "details": []}
+    return TrainingOutcome(status="failed", job=job, error=error)
 
 
-def given_up(job: Mapping[str, Any], cancelling: str | None, hours: float) -> dict[str, Any]:
-    """The outcome of a job that nothing is heard of any more. What it does, nobody knows: the user is told where to look."""
-    what = "has not confirmed the cancellation" if cancelling else "could not be asked"
-    which = (
-        f"fine-tuning job {job['job']} may still be running"
-        if job["job"]
-        else "no job was submitted"
+def unreachable(job: JobView, cancel_reason: CancelReason | None, hours: float) -> TrainingOutcome:
+    """Return the outcome of a job whose service has been silent for so long. It may still run."""
+    silence = "has not confirmed the cancellation" if cancel_reason else "could not be reached"
+    state = "no job was submitted"
+    if job.job:
+        state = f"fine-tuning job {job.job} may still be running"
+    message = (
+        f"the service {silence} for {hours:g} hours, and {state}{_link(job)}; "
+        "resume the run to go on from here"
     )
-    message = f"the service {what} for {hours:g} hours, and {which}{_where(job)}; resume the run to go on from here"
-    return {
-        "status": "failed",
-        "job": dict(job),
-        "error": {"code": ErrorCode.FINETUNING_UNREACHABLE, "message": message, "details": []},
-    }
+    error: ErrorData = {"code": ErrorCode.FINETUNING_UNREACHABLE, "message": message, "details": []}
+    return TrainingOutcome(status="failed", job=job, error=error)
 
 
-def _error(job: Mapping[str, Any], cancelling: str | None) -> ErrorData:
-    message = REASONS.get(cancelling or "") or job.get("message") or "the service gives no reason"
-    text = f"fine-tuning job {job['job']} ended as {job['service_status']}: {message}{_where(job)}"
-    return {"code": ErrorCode.FINETUNING, "message": text, "details": []}
+def failure_of_students(outcomes: Sequence[TrainingOutcome]) -> ErrorData | None:
+    """Return the one error of a run whose students were all trained, None if none failed."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if not errors:
+        return None
+    if len(outcomes) == 1:
+        return errors[0]
+    details: list[Problem] = [{"where": "student", "problem": error["message"]} for error in errors]
+    message = (
+        f"the fine-tuning of {len(errors)} of {len(outcomes)} students failed; "
+        "resume the run to train those again"
+    )
+    return {"code": ErrorCode.FINETUNING, "message": message, "details": details}
 
 
-def _where(job: Mapping[str, Any]) -> str:
-    return f"; see {job['url']}" if job.get("url") else ""
+def _ended_badly(job: JobView, cancel_reason: CancelReason | None) -> ErrorData:
+    reason = job.message or "the service gives no reason"
+    if cancel_reason is not None:
+        reason = FAILING_REASONS.get(cancel_reason, reason)
+    message = f"fine-tuning job {job.job} ended as {job.service_status}: {reason}{_link(job)}"
+    return {"code": ErrorCode.FINETUNING, "message": message, "details": []}
+
+
+def _link(job: JobView) -> str:
+    return f"; see {job.url}" if job.url else ""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from pydantic import BaseModel, Field
 
 from shared.finetuning.base import Dataset, JobRecord
+from shared.finetuning.outcome import JobView
 from shared.spec.models import StudentSpec
 
 WITHOUT_EFFECT = frozenset(
@@ -40,7 +40,7 @@ class Trained(BaseModel):
 
     student: str = Field(description="asset id or name of the model")
     backend: str
-    job: dict[str, Any] | None = Field(default=None, description="None where none was submitted")
+    job: JobView | None = Field(default=None, description="None where none was submitted")
     earlier_jobs: list[str] = Field(
         default_factory=list[str], description="of rounds before, oldest first"
     )
@@ -55,7 +55,7 @@ class TrainingRecord(BaseModel):
     student: int = 0  # its place in the specification
     attempts: list[Attempt] = Field(default_factory=list[Attempt])
     datasets: dict[str, SplitFacts] = Field(default_factory=dict[str, SplitFacts])
-    job: dict[str, Any] | None = None  # as it was shown last
+    job: JobView | None = None  # as it was shown last
     ended: JobRecord | None = None
 
     def told(self, student: StudentSpec) -> Trained:

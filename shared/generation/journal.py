@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.core.counters import Counters
+from shared.core.counters import Counters, total
 from shared.core.errors import NotFound
+from shared.core.paths import RunPaths, Split
 from shared.dataset.rejection import RejectionReason
 from shared.generation.answering import Record
 
@@ -178,3 +179,11 @@ class Journal:
     async def _publish(self, *, sealed: bool) -> None:
         self._published, self._unpublished = time.monotonic(), False
         await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))
+
+
+async def split_counters(storage: Storage, paths: RunPaths, split: Split) -> Counters:
+    """Return the sum of the counters of a split's journals, sealed or not."""
+    counters = Counters()
+    async for _, metadata in storage.metadata_under(paths.journals(split)):
+        counters = total([counters, Counters.from_metadata(metadata)])
+    return counters

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, NotFound
 from shared.core.paths import RunPaths
-from shared.dataset.lines import MAX_LINE_BYTES, Line, iter_lines
+from shared.dataset.file_facts import FileFacts
 from shared.finetuning.record import Trained
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
@@ -26,19 +25,7 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 REPORT_VERSION = 3
-MAX_EXAMPLE_BYTES = (
-    16 * 1024 * 1024
-)  # of a line of our own: an input line and its answers, far below
 MAX_EXAMPLE_CHARACTERS = 600  # of a message on the card
-
-
-class FileFacts(BaseModel):
-    """A file of a run, by content."""
-
-    path: str
-    bytes: int
-    lines: int
-    sha256: str
 
 
 class Report(BaseModel):
@@ -78,28 +65,6 @@ class Report(BaseModel):
     )
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
-
-
-async def file_facts(
-    path: str, chunks: AsyncIterable[bytes], take: Callable[[Line], None] | None = None
-) -> FileFacts:
-    """Size, lines and SHA-256 of a stream; `take` is given each line on the way. Memory is one chunk and one line."""
-    digest, size, lines = hashlib.sha256(), 0, 0
-
-    async def measured() -> AsyncGenerator[bytes]:
-        nonlocal size
-        async for chunk in chunks:
-            digest.update(chunk)
-            size += len(chunk)
-            yield chunk
-
-    async for line in iter_lines(
-        measured(), max_bytes=MAX_EXAMPLE_BYTES if take else MAX_LINE_BYTES
-    ):
-        lines += 1
-        if take is not None and line.content is not None:
-            take(line)
-    return FileFacts(path=path, bytes=size, lines=lines, sha256=digest.hexdigest())
 
 
 async def report_of(storage: Storage, run_id: str) -> dict[str, Any] | None:
@@ -232,7 +197,11 @@ def _usage(report: Report) -> str:
 
 
 def _student(report: Report) -> str:
-    jobs = {trained.student: trained.job for trained in report.training}
+    jobs = {
+        trained.student: trained.job.model_dump(mode="json")
+        for trained in report.training
+        if trained.job is not None
+    }
     students = report.specification.students
     if len(students) == 1:
         return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))

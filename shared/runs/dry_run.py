@@ -59,8 +59,8 @@ async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
-    scans = {split: plan.model_dump(exclude={"shards"}) for split, plan in plans.items()}
-    usage, problem = expected_usage(scans), after_scan(spec, scans)
+    usage = expected_usage(plans)
+    problem = after_scan(spec, plans)
     warnings = spec.student_warnings
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id, earlier.keyless))

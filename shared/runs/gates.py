@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, ErrorData, Problem
+from shared.core.paths import Split
 from shared.generation.success_ratio import (
     max_rejected,
     minimum_accepted,
     out_of_reach,
 )
+from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget
 from shared.spec.models import RunSpec
 
-ScanCounts = Mapping[str, object]  # the scan activity's answer for one split
 
-
-def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | None:
+def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | None:
     """Why the run cannot succeed, known before the teacher is asked; every reason at once."""
     problems: list[Problem] = []
-    train_valid = _valid(scans["train"])
+    train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
         problem = (
             f"{train_valid} usable rows, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
         )
         problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
-    if "validation" in scans and _valid(scans["validation"]) == 0:
+    if "validation" in scans and scans["validation"].valid == 0:
         problem = "has no usable row: mend it, or start the run without a validation set"
         problems.append(
             {
@@ -49,16 +48,29 @@ def after_scan(spec: RunSpec, scans: Mapping[str, ScanCounts]) -> ErrorData | No
     )
 
 
-def expected_usage(scans: Mapping[str, ScanCounts]) -> Usage:
+def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:
     """What the scans of all splits expect together."""
     usage = Usage()
     for scan in scans.values():
-        usage.add(Usage.model_validate(scan.get("estimate") or {}))
+        usage.add(scan.estimate)
     return usage
 
 
+def valid_rows(scans: Mapping[Split, ScanCounts]) -> dict[Split, int]:
+    """Return the rows of each split that the teacher is asked for."""
+    return {split: scan.valid for split, scan in scans.items()}
+
+
+def training_splits(counters: Mapping[Split, Counters]) -> list[Split]:
+    """Return the splits whose datasets train the students. Held-out rows make a validation set."""
+    held_out = sum(counts.held_out for counts in counters.values())
+    if "validation" in counters or held_out:
+        return ["train", "validation"]
+    return ["train"]
+
+
 def during_generation(
-    spec: RunSpec, by_split: Mapping[str, Counters], asked: Mapping[str, int], round_: int
+    spec: RunSpec, by_split: Mapping[Split, Counters], asked: Mapping[Split, int], round_: int
 ) -> ErrorData | None:
     """Why the rest need not be asked for: so many rows were asked for in vain that the success ratio is out of reach."""
     problems: list[Problem] = []
@@ -78,7 +90,7 @@ def during_generation(
 
 
 def after_generation(
-    spec: RunSpec, by_split: Mapping[str, Counters], asked: Mapping[str, int]
+    spec: RunSpec, by_split: Mapping[Split, Counters], asked: Mapping[Split, int]
 ) -> ErrorData | None:
     """Why the accepted rows are not enough. `asked`: usable rows by split, as the scan counted them."""
     problems: list[Problem] = []
@@ -125,15 +137,8 @@ def _min_rows_of(spec: RunSpec) -> str:
     )
 
 
-def _valid(scan: ScanCounts) -> int:
-    valid = scan["valid"]
-    assert isinstance(valid, int)
-    return valid
-
-
 def _why(scan: ScanCounts) -> str:
-    samples = cast(list[str], scan.get("samples") or [])
-    return f"; for example {'; '.join(samples)}" if samples else ""
+    return f"; for example {'; '.join(scan.samples)}" if scan.samples else ""
 
 
 def _reasons(counters: Counters) -> str:

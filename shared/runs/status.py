@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, cast
 
@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, ErrorData, Problem
+from shared.core.paths import Split
+from shared.finetuning.outcome import JobView
 from shared.spec.budget import Usage, cost
-from shared.spec.models import BudgetSpec
+from shared.spec.models import BudgetSpec, StudentSpec
 
 NO_BUDGET = BudgetSpec()
 Stage = Literal[
@@ -114,18 +116,20 @@ class RunStatus(BaseModel):
     warnings: list[str] = Field(default_factory=list[str])
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
 
-    def train(self, told: Any) -> None:
-        """Take over what is told of a student's job; what is no such thing changes nothing."""
-        if not isinstance(told, dict):
-            return
-        job = dict(cast(dict[str, Any], told))
-        number = job.pop("student", 0)
-        if number == 0:
-            self.finetune = job
-        if number < len(self.students):
-            self.students[number] = {"student": self.students[number].get("student"), **job}
+    def expect_students(self, students: Sequence[StudentSpec]) -> None:
+        """Show several students as waiting for their training."""
+        if len(students) > 1:
+            self.students = [{"student": student.model, "status": "queued"} for student in students]
 
-    def count(self, by_split: Mapping[str, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
+    def show_job(self, job: JobView, student: int) -> None:
+        """Show the job of the student of this number."""
+        view = job.model_dump(mode="json")
+        if student == 0:
+            self.finetune = view
+        if student < len(self.students):
+            self.students[student] = {"student": self.students[student].get("student"), **view}
+
+    def count(self, by_split: Mapping[Split, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
         """Take over the counts; rows and shards of a split stay as planned."""
         for split, counters in by_split.items():
             self.splits[split] |= {

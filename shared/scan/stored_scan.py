@@ -136,9 +136,9 @@ class ScanSteps:
         )
         await self._write(self.paths.planned(split, number), plan)
 
-    async def finish(self) -> dict[str, dict[str, Any]]:
+    async def finish(self) -> dict[Split, dict[str, Any]]:
         """Write down the plan of each split, and delete what the steps handed to each other. What was found, by split."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[Split, dict[str, Any]] = {}
         for split, count in self.ranges.items():
             plan = Plan()
             for number in range(count):
@@ -150,7 +150,7 @@ class ScanSteps:
             await self.storage.delete(name)
         return found
 
-    async def all(self) -> dict[str, dict[str, Any]]:
+    async def all(self) -> dict[Split, dict[str, Any]]:
         """Every step, one after the other."""
         ranges: list[tuple[Split, int]] = [
             (split, number) for split, count in self.ranges.items() for number in range(count)

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from activities.names import (
+from shared.core.errors import InvalidInput
+from shared.core.process import Process, current, use
+from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import (
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
     POLL_FINETUNING,
     PREFLIGHT,
     SUBMIT_FINETUNING,
 )
-from shared.core.errors import InvalidInput
-from shared.core.process import Process, current, use
-from shared.dataset.rows import as_jsonl
 from shared.spec.models import parse_spec, spec_schema
 from shared.students.backends import BACKENDS
 from tests.activities.conftest import Configure, NewRun, Teach

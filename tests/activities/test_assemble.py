@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from activities.names import ASSEMBLE_SPLIT
 from local.emulators.teacher import ChatRequest
 from shared.core.errors import TransientError
+from shared.runs.contracts import ASSEMBLE_SPLIT
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import sums
 

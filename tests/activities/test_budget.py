@@ -8,7 +8,7 @@ import pytest
 
 from local.emulators.teacher import ChatRequest
 from tests.activities.conftest import NewRun, Teach
-from tests.support.activity_runs import sums
+from tests.support.activity_runs import answered, sums
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -37,7 +37,7 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     assert 10 < kept <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
-        assert await run.generate() == {"status": "ok", "accepted": 500, "rejected": 0, "failed": 0}
+        assert await run.generate() == answered(accepted=500, rejected=0, failed=0)
     assert len(second.records) == 500 - kept
 
 

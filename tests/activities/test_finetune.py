@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from activities.names import (
+from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import (
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
     POLL_FINETUNING,
     SUBMIT_FINETUNING,
+    Event,
 )
-from shared.dataset.rows import as_jsonl
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
 from tests.support.activity_runs import AppRun, sums
@@ -24,6 +25,7 @@ from tests.support.azureml import PATIENCE, Workspace
 
 CHAT = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
 RUNNING = {"runtimeStatus": "Running"}
+NEVER_SUBMITTED = {"job": "never-submitted", "status": "running", "service_status": "Running"}
 PHI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
 UNKNOWN_STUDENT = "azureml://registries/azureml-mistral/models/Typo/versions/1"
 
@@ -43,7 +45,7 @@ async def ready(run: AppRun, rows: int = 10, validation: int = 0) -> AppRun:
 
 async def submit(run: AppRun, *splits: str) -> dict[str, Any]:
     """The job; what the root was told of it is forgotten."""
-    submitted = await run.call(SUBMIT_FINETUNING, splits=splits or ("train",), max_hours=48)
+    submitted = await run.call(SUBMIT_FINETUNING, splits=splits or ("train",))
     assert submitted["status"] == "ok", submitted
     run.client.events.clear()
     return submitted["job"]
@@ -130,8 +132,10 @@ async def test_the_root_is_told_of_the_job_as_soon_as_there_is_one(
 ) -> None:
     open_workspace(pace=600)
     run = await ready(new_run())
-    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48)
-    assert run.client.events == [(run.paths.run_id, "finetune", submitted["job"])]
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"])
+    assert run.client.events == [
+        (run.paths.run_id, Event.JOB_CHANGED, {"student": 0, "job": submitted["job"]})
+    ]
     assert submitted["job"]["url"]
 
 
@@ -145,7 +149,7 @@ async def test_the_root_is_told_of_every_change_and_of_nothing_else(
         while job["status"] != "paused":
             job = await poll(run, job)
     assert await poll(run, job) == job
-    told = [(instance, event, data["status"]) for instance, event, data in run.client.events]
+    told = [(instance, event, data["job"]["status"]) for instance, event, data in run.client.events]
     assert told[-1] == (run.paths.run_id, "finetune", "paused")
     changes = [data for _, _, data in run.client.events]
     assert all(one != other for one, other in pairwise(changes))
@@ -200,7 +204,7 @@ async def test_what_the_service_refuses_is_a_permanent_failure_in_its_words(
 ) -> None:
     open_workspace()
     run = await ready(new_run(student={"model": UNKNOWN_STUDENT}))
-    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48)
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"])
     assert submitted["status"] == "failed"
     assert "has no model Typo" in submitted["error"]["message"]
 
@@ -210,7 +214,7 @@ async def test_a_job_that_is_gone_is_a_permanent_failure(
 ) -> None:
     open_workspace()
     run = await ready(new_run())
-    polled = await run.call(POLL_FINETUNING, job={"job": "never-submitted", "status": "running"})
+    polled = await run.call(POLL_FINETUNING, job=NEVER_SUBMITTED)
     assert (polled["status"], polled["error"]["code"]) == ("failed", "not_found")
 
 
@@ -241,7 +245,7 @@ async def test_a_service_that_cannot_be_reached_changes_nothing_and_is_asked_lat
     environment("http://127.0.0.1:9")
     polled = await poll(run, job)
     assert {**polled, "message": None} == job
-    assert "could not be asked" in polled["message"]
+    assert "could not be reached" in polled["message"]
     assert run.client.events == []
     environment(workspace.base_url)
     assert (await poll(run, polled))["message"] is None

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from activities.names import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from local.emulators.faults import PATH
 from shared.core.errors import TransientError
 from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
 from tests.activities.test_finetune import CHAT, follow, poll, ready, submit
 from tests.support.activity_runs import AppRun
@@ -155,9 +155,9 @@ async def test_the_root_hears_once_of_a_service_that_cannot_be_reached_for_the_s
         job = (
             await run.call(SUBMIT_FINETUNING, splits=("train",), **({"job": job} if job else {}))
         )["job"]
-    told = [data["service_status"] for _, _, data in run.client.events]
+    told = [data["job"]["service_status"] for _, _, data in run.client.events]
     assert told == ["not submitted yet", "NotStarted"]
-    assert "503" in run.client.events[0][2]["message"]
+    assert "503" in run.client.events[0][2]["job"]["message"]
 
 
 async def test_the_root_hears_now_and_then_of_a_service_that_cannot_be_polled(
@@ -168,5 +168,5 @@ async def test_the_root_hears_now_and_then_of_a_service_that_cannot_be_polled(
     job = await submit(run)
     break_next(workspace.base_url, path_contains="/jobs/", status=503, times=2)
     for tell in (False, True):
-        await run.call(POLL_FINETUNING, job=job, tell=tell)
-    assert ["503" in data["message"] for _, _, data in run.client.events] == [True]
+        await run.call(POLL_FINETUNING, job=job, report_metrics=tell)
+    assert ["503" in data["job"]["message"] for _, _, data in run.client.events] == [True]

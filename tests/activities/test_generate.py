@@ -11,7 +11,7 @@ from local.emulators.teacher import ChatRequest
 from shared.core.errors import ShardContended
 from shared.core.ids import generation_id
 from tests.activities.conftest import NewRun, Teach
-from tests.support.activity_runs import sums
+from tests.support.activity_runs import answered, sums
 
 
 def plus_one(request: ChatRequest) -> str:
@@ -26,7 +26,7 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
     run = new_run(teacher={"concurrency": 3})
     await run.begin(sums(5))
     async with teach(plus_one) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 5, "rejected": 0, "failed": 0}
+        assert await run.generate() == answered(accepted=5, rejected=0, failed=0)
     assert [record.status for record in teacher.records] == [200] * 5
     records = await run.rows(run.paths.journal("train", 0))
     assert {record["line"]: record["answers"] for record in records} == {
@@ -98,7 +98,7 @@ async def test_a_run_that_has_ended_asks_nobody(
     await run.begin(sums(5))
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": runtime}
     async with teach(plus_one) as teacher:
-        assert await run.generate() == {"status": "stopped"}
+        assert (await run.generate())["status"] == "stopped"
     assert teacher.records == []
 
 
@@ -118,7 +118,7 @@ async def test_a_run_that_is_stopped_meanwhile_stops_asking(
         run_id = run.paths.run_id
         run.client.statuses[run_id if where == "run" else generation_id(run_id, "train")] = stopping
         async with asyncio.timeout(10):
-            assert await work == {"status": "stopped"}
+            assert (await work)["status"] == "stopped"
     assert len(teacher.records) == 1
 
 
@@ -158,9 +158,9 @@ async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
             while len(teacher.records) < 2:
                 await asyncio.sleep(0.01)
         run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Suspended"}
-        assert await work == {"status": "paused"}
+        assert (await work)["status"] == "paused"
         asked = len(teacher.records)
-        assert await run.generate() == {"status": "paused"}
+        assert (await run.generate())["status"] == "paused"
         assert len(teacher.records) == asked
         run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
         assert (await run.generate())["accepted"] == 100
@@ -236,7 +236,7 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
         "malformed_rate": 0.1,
     }
     async with teach(plus_one, seed=3, **rates) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 60, "rejected": 0, "failed": 0}
+        assert await run.generate() == answered(accepted=60, rejected=0, failed=0)
     assert {record.fault for record in teacher.records} >= {
         "error",
         "throttle",
@@ -251,7 +251,7 @@ async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, te
     run = new_run()
     await run.begin(b"{\n" + sums(2) + sums(2))
     async with teach(plus_one) as teacher:
-        assert await run.generate() == {"status": "ok", "accepted": 2, "rejected": 3, "failed": 0}
+        assert await run.generate() == answered(accepted=2, rejected=3, failed=0)
     assert len(teacher.records) == 2
     reasons = (await run.progress())["train"]["rejected"]
     assert reasons == {"duplicate": 2, "invalid_json": 1}

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from activities.names import GIVE_UP_SHARD
 from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import ABANDON_SHARD
 from tests.activities.conftest import NewRun, Teach
 from tests.activities.test_generate import plus_one
-from tests.support.activity_runs import AppRun, sums
+from tests.support.activity_runs import AppRun, answered, sums
 
 WHY = "the lease is broken"
 
 
 async def given_up(run: AppRun, index: int) -> dict[str, Any]:
-    return await run.call(GIVE_UP_SHARD, split="train", index=index, reason=WHY, round=run.round)
+    return await run.call(ABANDON_SHARD, split="train", index=index, reason=WHY, round=run.round)
 
 
 async def test_of_twenty_shards_nineteen_are_in_the_dataset_and_the_lost_ones_rows_are_named(
@@ -29,7 +29,7 @@ async def test_of_twenty_shards_nineteen_are_in_the_dataset_and_the_lost_ones_ro
         for index in range(20):
             if index != 7:
                 assert (await run.generate(index))["status"] == "ok"
-        assert await given_up(run, 7) == {"status": "ok", "accepted": 0, "rejected": 5, "failed": 5}
+        assert await given_up(run, 7) == answered(accepted=0, rejected=5, failed=5)
     counters = (await run.assemble())["counters"]
     assert (counters["rows"], counters["accepted"], counters["rejected"]) == (
         100,

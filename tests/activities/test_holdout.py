@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from activities.names import SUBMIT_FINETUNING
 from local.emulators.teacher import ChatRequest
 from shared.generation.blocks import holdout
+from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.spec.models import parse_spec
 from tests.activities.conftest import NewRun, OpenWorkspace, Teach
 from tests.support.activity_runs import AppRun, sums
@@ -120,7 +120,7 @@ async def test_the_fine_tuning_job_gets_the_rows_that_were_held_out(
 ) -> None:
     workspace = open_workspace()
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
-    submitted = await run.call(SUBMIT_FINETUNING, splits=["train", "validation"], max_hours=48)
+    submitted = await run.call(SUBMIT_FINETUNING, splits=["train", "validation"])
     assert submitted["status"] == "ok", submitted
     given = workspace.ask(f"jobs/{run.paths.run_id}")[1]["properties"]["fineTuningDetails"]
     assert given["validationData"]["uri"].endswith(f"/{run.paths.run_id}/validation.jsonl")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from activities.names import PREFLIGHT
 from local.emulators.teacher import ChatRequest
 from shared.core.errors import TransientError
+from shared.runs.contracts import PREFLIGHT
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NOBODY, Configure, NewRun, OpenWorkspace, Teach
 from tests.support.activity_runs import AppRun, sums

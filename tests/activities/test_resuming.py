@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from activities.names import SUBMIT_FINETUNING
 from local.emulators.teacher import ChatRequest
 from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import next_round
 from shared.students.catalogue import DEFAULT_STUDENT
@@ -141,7 +141,7 @@ async def test_a_run_that_is_resumed_with_other_settings_is_fine_tuned_as_a_job_
     for number in (0, 1, 2):
         if number == 2:
             await run.resume(student={"hyperparameters": {"n_epochs": 2}})
-        submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], max_hours=48, round=number)
+        submitted = await run.call(SUBMIT_FINETUNING, splits=["train"], round=number)
         names.append(submitted["job"]["job"])
     assert names == [run.paths.run_id, run.paths.run_id, f"{run.paths.run_id}-2"]
     assert all(workspace.ask(f"jobs/{name}")[0] == 200 for name in names)

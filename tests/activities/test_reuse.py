@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from activities.names import REUSE_ANSWERS
 from local.emulators.teacher import ChatRequest
 from shared.core.errors import ShardContended
 from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import REUSE_ANSWERS
 from shared.runs.requests import RunRequest, claim
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NewRun, Teach

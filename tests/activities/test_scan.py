@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from activities.names import FIND_DOUBLES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
 from shared.core.paths import SPLITS
 from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import FIND_DUPLICATES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
 from tests.activities.conftest import NewRun
 from tests.support.activity_runs import sum_row, sums
 
@@ -97,7 +97,7 @@ async def test_large_inputs_that_are_scanned_by_several_activities_have_the_same
     for split, number in places:
         assert (await run.call(SCAN_RANGE, **work, split=split, number=number))["status"] == "ok"
     for number in range(len(places)):
-        assert (await run.call(FIND_DOUBLES, **work, number=number))["status"] == "ok"
+        assert (await run.call(FIND_DUPLICATES, **work, number=number))["status"] == "ok"
     for split, number in places:
         assert (await run.call(PLAN_RANGE, **work, split=split, number=number))["status"] == "ok"
     assert await run.call(FINISH_SCAN, **work) == expected

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from activities.names import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
-from shared.finetuning.outcome import job_outcome
+from shared.finetuning.outcome import JobView, job_outcome
 from shared.finetuning.statuses import AZUREML_STATUSES
+from shared.runs.contracts import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.activities.conftest import NewRun, OpenWorkspace
 from tests.activities.test_finetune import ready
 from tests.support.azureml import PATIENCE
@@ -45,15 +45,15 @@ async def test_a_course_of_statuses_ends_as_the_service_says(
     job = (await run.call(SUBMIT_FINETUNING, splits=("train",)))["job"]
     seen = [job["service_status"]]
     async with asyncio.timeout(PATIENCE):
-        while (outcome := job_outcome(job, None)) is None:
+        while (outcome := job_outcome(JobView.model_validate(job), None)) is None:
             job = (await run.call(POLL_FINETUNING, job=job))["job"]
             seen.append(job["service_status"])
             assert job["status"] == AZUREML_STATUSES[job["service_status"]].value
-    assert outcome["status"] == ENDS[path[-1]]
+    assert outcome.status == ENDS[path[-1]]
     assert seen[-1] == path[-1]
     assert set(seen) <= {"NotStarted", *path}
     assert (await run.call(CONCLUDE_FINETUNING, job=job))["job"]["status"] == job["status"]
     if path[-1] == "Failed":
-        assert "The emulator was told to end jobs as Failed." in outcome["error"]["message"]
+        assert "The emulator was told to end jobs as Failed." in str(outcome.error)
     if path[-1] == "Completed":
         assert job["model"] == f"{run.paths.run_id}:1"

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from activities.names import (
-    FIND_DOUBLES,
+from shared.runs.contracts import (
+    FIND_DUPLICATES,
     FINISH_SCAN,
     GENERATE_SHARD,
     PLAN_RANGE,
     PREPARE_RUN,
     REUSE_ANSWERS,
     SCAN_RANGE,
+    Event,
 )
-from orchestrators.run import CONCURRENCY
 from tests.orchestrators.test_several_students import SEVERAL, training
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After
 from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok
@@ -70,7 +70,7 @@ def paused_and_steered() -> Distillation:
         return {"status": "paused"} if 20 < run.hub.now < 90 else After(9, ok(parallel=4))
 
     run = Distillation({"train": 16}, instead={GENERATE_SHARD: answer})
-    run.hub.at(15, lambda: run.hub.raise_event(RUN_ID, CONCURRENCY, 4))
+    run.hub.at(15, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 4))
     return run
 
 
@@ -94,7 +94,7 @@ def large_inputs() -> Distillation:
         PREPARE_RUN: lambda _: ok(
             spec=SPEC, etags={"train": "1"}, ranges={"train": 7}, warnings=[]
         ),
-        **{step: lambda _: ok() for step in (SCAN_RANGE, FIND_DOUBLES, PLAN_RANGE)},
+        **{step: lambda _: ok() for step in (SCAN_RANGE, FIND_DUPLICATES, PLAN_RANGE)},
         FINISH_SCAN: lambda _: ok(splits=found),
     }
     return Distillation({"train": 3}, instead=instead)

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from activities.names import (
+from local.functions_host.durable.events import Status
+from shared.core.ids import finetuning_id, generation_id
+from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
+    FINETUNE,
     GENERATE_SHARD,
     POLL_FINETUNING,
     PREFLIGHT,
     PREPARE_RUN,
     SUBMIT_FINETUNING,
     WRITE_REPORT,
+    Event,
 )
-from local.functions_host.durable.events import Status
-from orchestrators.finetune import FINETUNE
-from orchestrators.run import CANCEL
-from shared.core.ids import finetuning_id, generation_id
 from tests.support.orchestrator_simulation import Activity, After
-from tests.support.scripted import RUN_ID, Distillation, failed, ok
+from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 
 def patient_shard(run: Distillation) -> Activity:
@@ -70,7 +70,7 @@ def test_shards_at_work_learn_of_a_cancellation_and_are_awaited() -> None:
     assert report.started >= max(shard.ended or 0 for shard in shards)
     assert {ASSEMBLE_SPLIT, SUBMIT_FINETUNING}.isdisjoint(run.hub.names())
     for split in run.shards:
-        assert run.hub.instances[generation_id(RUN_ID, split)].output == {"status": "stopped"}
+        assert run.hub.instances[generation_id(RUN_ID, split)].output["status"] == "stopped"
 
 
 def test_a_cancellation_counts_more_than_a_shard_that_fails_meanwhile() -> None:
@@ -105,7 +105,7 @@ def test_a_job_that_was_faster_than_its_cancellation_completes_the_run() -> None
 
     def too_late(_: dict[str, Any]) -> Any:
         run.service.statuses = ["completed"]
-        return ok(job={})
+        return ok(job=job("cancelling"))
 
     run.hub.activities[CANCEL_FINETUNING] = too_late
     run.cancel_at(60)
@@ -123,7 +123,7 @@ def test_cancelling_twice_is_cancelling_once() -> None:
 def test_whenever_a_cancellation_comes_the_run_ends_well_and_is_reported_once() -> None:
     outcomes: list[str] = []
     for half_seconds in range(40):
-        run = Distillation({"train": 2}, statuses=["running", "completed"])
+        run = Distillation({"train": 1}, statuses=["running", "completed"])
         run.cancel_at(half_seconds / 2)
         outcomes.append(run.run().output["status"])
         assert run.hub.names().count(WRITE_REPORT) == (half_seconds > 0)
@@ -137,7 +137,7 @@ def test_a_follower_is_told_even_between_two_of_its_executions() -> None:
     follower = run.hub.instances[finetuning_id(RUN_ID)]
     assert follower.name == FINETUNE
     polls = len(run.hub.called(POLL_FINETUNING))
-    run.hub.at(run.hub.now, lambda: run.hub.raise_event(follower.id, CANCEL, "user"))
+    run.hub.at(run.hub.now, lambda: run.hub.raise_event(follower.id, Event.CANCEL, "user"))
     run.hub.run()
     assert follower.output["status"] == "cancelled"
     assert len(run.hub.called(POLL_FINETUNING)) == polls + 2

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from activities.names import POLL_FINETUNING, PREFLIGHT, PREPARE_RUN, WRITE_REPORT
 from local.functions_host.durable.events import Status
-from orchestrators.run import JOB_CHANGED
+from shared.runs.contracts import POLL_FINETUNING, PREFLIGHT, PREPARE_RUN, WRITE_REPORT, Event
 from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 MAX_BYTES = 16 * 1024  # of the JSON as UTF-16: the extension fails an orchestration that sets more
@@ -37,8 +36,8 @@ def test_every_change_of_the_job_is_shown_though_the_client_encodes_it_twice() -
 
 def test_a_change_that_is_encoded_once_is_shown_as_well() -> None:
     run = Distillation(instead={POLL_FINETUNING: lambda _: ok(job=job("running"))})
-    told = json.dumps(job("paused", message="told by another client"))
-    run.hub.at(60, lambda: run.hub.raise_json(RUN_ID, JOB_CHANGED, told))
+    told = json.dumps({"job": job("paused", message="told by another client")})
+    run.hub.at(60, lambda: run.hub.raise_json(RUN_ID, Event.JOB_CHANGED, told))
     run.hub.run(until=70)
     assert run.shown["finetune"]["message"] == "told by another client"
 
@@ -46,7 +45,7 @@ def test_a_change_that_is_encoded_once_is_shown_as_well() -> None:
 def test_an_event_that_tells_of_no_job_changes_nothing() -> None:
     run = Distillation(statuses=["running", "completed"])
     for seconds, junk in ((10.2, '"hello"'), (10.4, "[1]"), (10.6, "null")):
-        run.hub.at(seconds, partial(run.hub.raise_json, RUN_ID, JOB_CHANGED, junk))
+        run.hub.at(seconds, partial(run.hub.raise_json, RUN_ID, Event.JOB_CHANGED, junk))
     assert run.run().output["status"] == "completed"
     assert job_statuses(run) == ["running", "completed"]
 
@@ -56,7 +55,7 @@ def test_two_changes_at_the_same_moment_are_both_heard() -> None:
 
     def two() -> None:
         for status in ("paused", "not_responding"):
-            run.hub.raise_event(RUN_ID, JOB_CHANGED, job(status))
+            run.hub.raise_event(RUN_ID, Event.JOB_CHANGED, {"job": job(status)})
 
     run.hub.at(100, two)
     run.hub.run(until=101)
@@ -67,8 +66,12 @@ def test_two_changes_at_the_same_moment_are_both_heard() -> None:
 
 def test_a_change_that_comes_when_all_is_over_disturbs_nothing() -> None:
     run = Distillation(statuses=["completed"], instead={WRITE_REPORT: lambda _: ok(outputs={})})
-    run.hub.at(11.5, lambda: run.hub.raise_event(RUN_ID, JOB_CHANGED, job("running")))
-    run.hub.at(11.6, lambda: run.hub.raise_event(RUN_ID, JOB_CHANGED, job("running")))
+    run.hub.at(
+        11.5, lambda: run.hub.raise_event(RUN_ID, Event.JOB_CHANGED, {"job": job("running")})
+    )
+    run.hub.at(
+        11.6, lambda: run.hub.raise_event(RUN_ID, Event.JOB_CHANGED, {"job": job("running")})
+    )
     assert run.run().status is Status.COMPLETED
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from activities.names import (
+from local.functions_host.durable.events import Status
+from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     GENERATE_SHARD,
     POLL_FINETUNING,
@@ -17,7 +18,6 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from local.functions_host.durable.events import Status
 from tests.support.orchestrator_simulation import After
 from tests.support.scripted import RUN_ID, Distillation, counters, failed, job, ok
 

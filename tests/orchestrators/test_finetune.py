@@ -7,19 +7,27 @@ from typing import Any
 
 import pytest
 
-from activities.names import (
+from local.functions_host.durable.events import Status
+from orchestrators import finetune
+from shared.core.backoff import MAX_POLL_SECONDS
+from shared.finetuning import monitor
+from shared.runs.contracts import (
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
+    FINETUNE,
     POLL_FINETUNING,
     SUBMIT_FINETUNING,
+    Event,
 )
-from local.functions_host.durable.events import Status
-from orchestrators.finetune import CANCEL, FINETUNE, POLLS_PER_EXECUTION
-from shared.core.backoff import MAX_POLL_SECONDS
 from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
 from tests.support.scripted import RUN_ID, Service, failed, job, ok
+from tests.support.small_executions import POLLS
 
 FOLLOWER = f"{RUN_ID}:finetune"
+pytestmark = pytest.mark.usefixtures("small_executions")
+
+LIMITS = {"polls": finetune.POLLS_PER_EXECUTION, "unreached_hours": monitor.UNREACHED_HOURS}
+"""As they are outside of tests."""
 
 
 def follow(
@@ -74,16 +82,15 @@ def test_polls_grow_apart_up_to_a_limit() -> None:
     assert follower.status is Status.RUNNING
 
 
-def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_short_history(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
+def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_short_history() -> (
+    None
+):
     service = Service("running")
     hub, follower = follow(service)
     hub.at(2 * 3600, lambda: service.statuses.append("completed"))
     assert ended(hub, follower)["status"] == "ok"
     polls = hub.called(POLL_FINETUNING)
-    assert len(follower.inputs) == -(-len(polls) // 6) > 10
+    assert len(follower.inputs) == -(-len(polls) // POLLS) > 10
     assert follower.longest_history < 80
     assert len(hub.called(SUBMIT_FINETUNING)) == 1
     assert len({tuple(given) for given in follower.inputs[2:]}) == 1
@@ -91,16 +98,12 @@ def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_sho
     assert pauses == sorted(pauses)
 
 
-def test_one_execution_polls_often_enough_for_continuing_to_be_rare_and_seldom_enough_for_a_short_history() -> (
-    None
-):
-    assert 50 <= POLLS_PER_EXECUTION <= 200
+def test_executions_end_seldom_and_outages_of_hours_are_survived() -> None:
+    assert 50 <= LIMITS["polls"] <= 200
+    assert LIMITS["unreached_hours"] == 24
 
 
-def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
+def test_a_job_that_takes_too_long_is_cancelled_and_fails_the_run() -> None:
     service = Service("running")
     hub, follower = follow(service, max_hours=0.5)
     outcome = ended(hub, follower)
@@ -117,7 +120,7 @@ def test_a_cancellation_outlives_the_execution_that_heard_it(
 ) -> None:
     monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 1)
     hub, follower = follow(Service("running"))
-    hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    hub.at(60, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     assert ended(hub, follower)["status"] == "cancelled"
     assert len(hub.called(CANCEL_FINETUNING)) == 1
 
@@ -128,7 +131,7 @@ def test_a_cancellation_that_comes_during_the_last_poll_of_an_execution_is_not_l
     monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 1)
     service = Service("running")
     hub, follower = follow(service, {POLL_FINETUNING: lambda work: After(10, service.poll(work))})
-    hub.at(5, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    hub.at(5, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     assert ended(hub, follower)["status"] == "cancelled"
     first, cancel = hub.called(POLL_FINETUNING)[0], hub.called(CANCEL_FINETUNING)[0]
     assert first.started < 5 < (first.ended or 0) < cancel.started < 30
@@ -137,7 +140,7 @@ def test_a_cancellation_that_comes_during_the_last_poll_of_an_execution_is_not_l
 def test_a_user_who_cancels_is_heard_without_waiting_for_the_next_poll() -> None:
     service = Service("running")
     hub, follower = follow(service)
-    hub.at(500, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    hub.at(500, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     assert ended(hub, follower)["status"] == "cancelled"
     (cancel,) = hub.called(CANCEL_FINETUNING)
     assert cancel.started <= 501
@@ -197,10 +200,7 @@ def test_a_job_that_does_not_respond_for_too_long_is_cancelled_and_fails_with_th
     assert 1800 <= cancel.started <= 1800 + 2 * MAX_POLL_SECONDS + 60
 
 
-def test_a_job_that_comes_back_in_time_is_followed_to_its_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 3)
+def test_a_job_that_comes_back_in_time_is_followed_to_its_end() -> None:
     spell = ["not_responding"] * 4
     hub, follower = follow(
         Service("running", *spell, "running", *spell, "completed"), max_silent_minutes=20
@@ -208,21 +208,22 @@ def test_a_job_that_comes_back_in_time_is_followed_to_its_end(
     assert ended(hub, follower)["status"] == "ok"
 
 
-@pytest.mark.parametrize("hours", [10, 30])
-def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_service_that_cannot_be_reached_fails_a_run_only_after_long(
     hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(monitor, "UNREACHED_HOURS", 2.0)
+
     def poll(_: dict[str, Any]) -> Any:
         if hub.now < hours * 3600:
             return ok(
-                job=job("running", message="the service could not be asked: 503"), reached=False
+                job=job("running", message="the service could not be reached: 503"), reached=False
             )
         return ok(job=job("completed", model="student:1"), reached=True)
 
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
     hub, follower = follow(Service(), {POLL_FINETUNING: poll}, max_hours=100)
     outcome = ended(hub, follower)
-    if hours < 24:
+    if hours < 2:
         assert outcome["status"] == "ok"
     else:
         assert outcome["error"]["code"] == "finetuning_unreachable"
@@ -232,11 +233,11 @@ def test_a_service_that_cannot_be_reached_fails_a_run_only_after_a_day(
 def test_a_cancellation_that_is_never_confirmed_ends_the_run_and_says_where_to_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
+    monkeypatch.setattr(monitor, "CONFIRM_HOURS", 1.0)
     service = Service("running")
     stuck: dict[str, Activity] = {CANCEL_FINETUNING: lambda _: ok(job=job("cancelling"))}
     hub, follower = follow(service, {**stuck, POLL_FINETUNING: lambda _: ok(job=job("cancelling"))})
-    hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+    hub.at(60, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     outcome = ended(hub, follower)
     assert outcome["status"] == "failed"
     assert "has not confirmed the cancellation" in outcome["error"]["message"]
@@ -258,7 +259,7 @@ def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadl
     pending = ok(job=job("preparing", job="", submitted=False, service_status="files pending"))
     hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: pending}, max_hours=0.5)
     if by_user:
-        hub.at(60, lambda: hub.raise_event(FOLLOWER, CANCEL, "user"))
+        hub.at(60, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     outcome = ended(hub, follower)
     assert outcome["status"] == ("cancelled" if by_user else "failed")
     assert by_user or "files pending" in outcome["error"]["message"]
@@ -285,12 +286,11 @@ def test_a_course_that_cannot_be_kept_changes_nothing_about_the_outcome() -> Non
     assert "no such job" in outcome["warnings"][0]
 
 
-def test_new_metrics_are_told_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 6)
+def test_new_metrics_are_told_ever_more_seldom() -> None:
     hub, _ = follow(Service("running"))
     hub.run(until=6 * 3600)
     polls = hub.called(POLL_FINETUNING)
-    told = [call for call in polls if call.input["tell"]]
+    told = [call for call in polls if call.input["report_metrics"]]
     assert 10 < len(told) < 60 < len(polls)
 
 

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from activities.names import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
 from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
+from shared.runs.contracts import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
 from tests.support.orchestrator_simulation import After
 from tests.support.scripted import Distillation, ok
+from tests.support.small_executions import ACTIVITIES
 
 REFERENCES = {
     "round",
@@ -23,7 +24,7 @@ REFERENCES = {
     "max_hours",
     "max_silent_minutes",
     "student",
-    "tell",
+    "report_metrics",
     "job",
     "cancel",
     "outcome",
@@ -62,10 +63,13 @@ def test_activities_are_given_references_alone() -> None:
             assert len(json.dumps(call.input)) < 500, call.name
 
 
-@pytest.mark.parametrize(
-    "shards", [ACTIVITIES_PER_EXECUTION - 1, ACTIVITIES_PER_EXECUTION, ACTIVITIES_PER_EXECUTION + 1]
-)
+@pytest.mark.parametrize("shards", [ACTIVITIES - 1, ACTIVITIES, ACTIVITIES + 1])
+@pytest.mark.usefixtures("small_executions")
 def test_runs_of_about_one_executions_shards_lose_none(shards: int) -> None:
-    run = Distillation({"train": shards}, spec={"generation": {"parallel_shards": 64}})
+    run = Distillation({"train": shards}, spec={"generation": {"parallel_shards": 8}})
     assert run.run().output["status"] == "completed"
     assert len(run.hub.called(GENERATE_SHARD)) == shards
+
+
+def test_one_executions_history_is_neither_long_nor_often_begun_anew() -> None:
+    assert 100 <= ACTIVITIES_PER_EXECUTION <= 500

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from activities.names import GENERATE_SHARD, GIVE_UP_SHARD
+import pytest
+
 from local.functions_host.durable.events import Status
-from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
-from orchestrators.generate import GENERATE_SPLIT, MAX_LOST_IN_A_ROW
-from orchestrators.run import CONCURRENCY
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, PAUSED_LOOK_SECONDS
 from shared.core.ids import generation_id
+from shared.generation.shard_losses import MAX_LOST_IN_A_ROW
+from shared.runs.contracts import ABANDON_SHARD, GENERATE_SHARD, GENERATE_SPLIT, Event
 from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
 from tests.support.scripted import RUN_ID, Distillation, failed, ok
+from tests.support.small_executions import ACTIVITIES
+
+pytestmark = pytest.mark.usefixtures("small_executions")
 
 
 def split(
@@ -27,12 +30,11 @@ def split(
 ) -> tuple[Hub, Instance]:
     """The hub and the instance after all has ended."""
     hub = Hub(
-        {GENERATE_SHARD: answer, GIVE_UP_SHARD: give_up or (lambda _: ok(rejected=10, failed=10))}
+        {GENERATE_SHARD: answer, ABANDON_SHARD: give_up or (lambda _: ok(rejected=10, failed=10))}
     )
     work: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
-        "first": 0,
         "shards": shards,
         "round": 0,
     }
@@ -62,7 +64,7 @@ def test_a_shard_that_fails_for_good_is_given_up_and_all_others_are_answered() -
     assert "the lease is broken" in instance.output["lost"]["7"]
     assert set(numbers(hub, GENERATE_SHARD)) == set(range(20))
     assert numbers(hub, GENERATE_SHARD).count(7) == MAX_SHARD_ATTEMPTS
-    (given_up,) = hub.called(GIVE_UP_SHARD)
+    (given_up,) = hub.called(ABANDON_SHARD)
     assert "the lease is broken" in given_up.input["reason"]
 
 
@@ -82,11 +84,11 @@ def test_a_shard_that_cannot_even_be_given_up_ends_the_split_with_its_first_reas
 def test_shards_that_are_lost_one_after_the_other_end_the_split() -> None:
     hub, instance = split(losing(*range(12)), shards=12)
     assert instance.output["status"] == "failed"
-    assert len(hub.called(GIVE_UP_SHARD)) < MAX_LOST_IN_A_ROW
+    assert len(hub.called(ABANDON_SHARD)) < MAX_LOST_IN_A_ROW
 
 
 def test_what_was_lost_is_known_to_the_next_execution_too() -> None:
-    _, instance = split(losing(3), shards=ACTIVITIES_PER_EXECUTION + 40)
+    _, instance = split(losing(3), shards=ACTIVITIES + 4)
     assert len(instance.inputs) == 2
     assert list(instance.output["lost"]) == ["3"]
 
@@ -106,24 +108,23 @@ def test_a_run_with_a_lost_shard_completes_with_a_warning() -> None:
 
 def test_a_paused_split_asks_one_shard_now_and_then_and_goes_on_where_it_was() -> None:
     hub = Hub(
-        {GENERATE_SHARD: lambda _: {"status": "paused"} if 3 < hub.now < 4000 else After(5, ok())}
+        {GENERATE_SHARD: lambda _: {"status": "paused"} if 3 < hub.now < 600 else After(5, ok())}
     )
     work: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
-        "first": 0,
         "shards": 30,
         "round": 0,
     }
     given = {**work, "max_rejected": 0, "parallel": 4}
     instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), given)
     hub.run()
-    assert instance.output == {"status": "ok"}
-    looks = [call.started for call in hub.calls if 30 < call.started < 4000]
-    assert len(looks) <= 4000 / PAUSED_LOOK_SECONDS + 5
+    assert instance.output["status"] == "ok"
+    looks = [call.started for call in hub.calls if 30 < call.started < 600]
+    assert len(looks) <= 600 / PAUSED_LOOK_SECONDS + 5
     assert min(later - earlier for earlier, later in pairwise(looks)) >= PAUSED_LOOK_SECONDS
     assert set(numbers(hub, GENERATE_SHARD)) == set(range(30))
-    assert instance.longest_history < 5 * ACTIVITIES_PER_EXECUTION
+    assert instance.longest_history < 8 * ACTIVITIES
     assert len(instance.inputs) > 1
 
 
@@ -135,7 +136,6 @@ def test_what_shards_say_of_how_many_are_wanted_at_a_time_is_heeded() -> None:
     work: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
-        "first": 0,
         "shards": 40,
         "round": 0,
     }
@@ -152,8 +152,8 @@ def test_what_shards_say_of_how_many_are_wanted_at_a_time_is_heeded() -> None:
 
 def test_a_number_of_shards_that_is_asked_for_is_shown_to_running_shards() -> None:
     run = Distillation({"train": 9}, instead={GENERATE_SHARD: lambda _: After(20, ok())})
-    run.hub.at(8, lambda: run.hub.raise_event(RUN_ID, CONCURRENCY, 3))
-    run.hub.at(12, lambda: run.hub.raise_event(RUN_ID, CONCURRENCY, 5))
+    run.hub.at(8, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 3))
+    run.hub.at(12, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 5))
     run.hub.run(until=11)
     assert run.shown["parallel_shards"] == 3
     assert run.run().output["status"] == "completed"
@@ -162,7 +162,7 @@ def test_a_number_of_shards_that_is_asked_for_is_shown_to_running_shards() -> No
 
 def test_a_number_that_is_asked_for_before_generation_is_what_it_begins_with() -> None:
     run = Distillation({"train": 30})
-    run.hub.at(0.5, lambda: run.hub.raise_event(RUN_ID, CONCURRENCY, 3))
+    run.hub.at(0.5, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 3))
     assert run.run().output["status"] == "completed"
     first = min(call.started for call in run.hub.called(GENERATE_SHARD))
     assert sum(call.started == first for call in run.hub.called(GENERATE_SHARD)) == 3

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.names import PREFLIGHT, READ_PROGRESS, REUSE_ANSWERS, SCAN_DATASET, WRITE_REPORT
 from local.functions_host.durable.events import Status
-from orchestrators.run import CANCEL
+from shared.runs.contracts import (
+    PREFLIGHT,
+    READ_PROGRESS,
+    REUSE_ANSWERS,
+    SCAN_DATASET,
+    WRITE_REPORT,
+    Event,
+)
 from tests.orchestrators.test_history import REFERENCES
 from tests.support.orchestrator_simulation import Activity
 from tests.support.scripted import RUN_ID, Distillation, failed, ok
@@ -104,7 +110,7 @@ def test_a_run_that_could_reuse_nothing_is_warned_with_the_reason() -> None:
 
 def test_a_run_is_cancelled_between_two_looks() -> None:
     run = reusing({"train": 40})
-    run.hub.at(5.5, lambda: run.hub.raise_event(RUN_ID, CANCEL, "user"))
+    run.hub.at(5.5, lambda: run.hub.raise_event(RUN_ID, Event.CANCEL, "user"))
     assert run.run().output["status"] == "cancelled"
     assert len(run.hub.called(REUSE_ANSWERS)) < 20
     assert run.hub.names()[-1] == WRITE_REPORT

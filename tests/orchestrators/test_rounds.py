@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.names import (
+from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     GENERATE_SHARD,
     PREFLIGHT,

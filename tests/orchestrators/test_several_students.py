@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.names import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from local.functions_host.durable.events import Status
-from orchestrators.run import CANCEL
 from shared.core.ids import finetuning_id
+from shared.runs.contracts import CANCEL_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING, Event
 from tests.support.orchestrator_simulation import Activity, After
 from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
@@ -73,10 +72,10 @@ def test_a_user_who_cancels_stops_all_of_them() -> None:
     run = Distillation(spec=SEVERAL, instead=training(ends, seconds=1))
 
     def cancel() -> None:
-        run.hub.raise_event(RUN_ID, CANCEL, "user")
+        run.hub.raise_event(RUN_ID, Event.CANCEL, "user")
         ends[:2] = ["cancelled", "cancelled"]
         for student in range(2):
-            run.hub.raise_event(finetuning_id(RUN_ID, student), CANCEL, "user")
+            run.hub.raise_event(finetuning_id(RUN_ID, student), Event.CANCEL, "user")
 
     run.hub.at(200, cancel)
     assert run.run().output["status"] == "cancelled"

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.names import GENERATE_SHARD
 from local.functions_host.durable.events import Status
-from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
-from orchestrators.generate import GENERATE_SPLIT
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, retry_interval
+from shared.runs.contracts import GENERATE_SHARD, GENERATE_SPLIT
 from tests.support.orchestrator_simulation import After, Hub, Instance
 from tests.support.scripted import failed, ok
+from tests.support.small_executions import ACTIVITIES
 
 SPLIT_ID = "nli-sample-0123456789ab:generate:train"
+SUCCEEDED = {"status": "ok", "error": None, "lost": {}}
+pytestmark = pytest.mark.usefixtures("small_executions")
 
 
 def split(
@@ -29,7 +30,6 @@ def split(
     work = {
         "run_id": "nli-sample-0123456789ab",
         "split": "train",
-        "first": 0,
         "shards": shards,
         "max_rejected": 7,
         "round": 0,
@@ -51,6 +51,11 @@ def attempts(hub: Hub, index: int) -> list[float]:
     return [call.started for call in hub.called(GENERATE_SHARD) if call.input["index"] == index]
 
 
+def first_shards(instance: Instance) -> list[int]:
+    """The first new shard of each execution."""
+    return [given.get("window", {}).get("next_number", 0) for given in instance.inputs]
+
+
 @settings(max_examples=15, deadline=None)
 @given(seconds=st.lists(st.integers(1, 40), min_size=1, max_size=12), parallel=st.integers(1, 5))
 def test_the_window_is_never_exceeded_and_every_shard_runs_once(
@@ -60,7 +65,7 @@ def test_the_window_is_never_exceeded_and_every_shard_runs_once(
         return After(seconds[int(work["index"])], ok())
 
     hub, instance = split(answer, shards=len(seconds), parallel=parallel)
-    assert instance.output == {"status": "ok"}
+    assert instance.output == SUCCEEDED
     assert most_at_once(hub) <= parallel
     assert sorted(call.input["index"] for call in hub.calls) == list(range(len(seconds)))
 
@@ -82,7 +87,7 @@ def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(
         return After(3, ok())
 
     hub, instance = split(answer, shards=6, parallel=parallel)
-    assert instance.output == {"status": "ok"}
+    assert instance.output == SUCCEEDED
     assert most_at_once(hub) <= parallel
     assert {index: len(attempts(hub, index)) for index in range(6)} == {
         n: raising.get(n, 0) + 1 for n in range(6)
@@ -104,11 +109,11 @@ def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_t
 
 
 def test_rows_lost_by_earlier_executions_count_too() -> None:
-    losing = {0: 4, ACTIVITIES_PER_EXECUTION + 2: 4}
+    losing = {0: 4, ACTIVITIES + 2: 4}
     hub, instance = split(
-        lambda work: ok(failed=losing.get(work["index"], 0)), shards=300, parallel=10
+        lambda work: ok(failed=losing.get(work["index"], 0)), shards=40, parallel=10
     )
-    assert ACTIVITIES_PER_EXECUTION < len(hub.calls) < 300
+    assert ACTIVITIES < len(hub.calls) < 40
     assert instance.output["error"]["code"] == "success_ratio"
 
 
@@ -171,20 +176,20 @@ def test_a_shard_whose_time_was_up_goes_on_before_new_ones_and_as_often_as_it_ta
         return {"status": "unfinished"} if work["index"] == 1 and tried.count(1) < 12 else ok()
 
     _, instance = split(answer, shards=3, parallel=1)
-    assert instance.output == {"status": "ok"}
+    assert instance.output == SUCCEEDED
     assert tried == [0, *[1] * 12, 2]
 
 
 def test_an_execution_whose_shards_take_long_leaves_more_of_them_to_the_next_one() -> None:
-    left = dict.fromkeys(range(200), 1)
+    left = dict.fromkeys(range(14), 1)
 
     def answer(work: dict[str, Any]) -> Any:
         left[work["index"]] -= 1
         return ok() if left[work["index"]] < 0 else {"status": "unfinished"}
 
-    hub, instance = split(answer, shards=200, parallel=8)
-    assert [given["first"] for given in instance.inputs] == [0, ACTIVITIES_PER_EXECUTION // 2]
-    assert len(hub.calls) == 400
+    hub, instance = split(answer, shards=14, parallel=8)
+    assert first_shards(instance) == [0, ACTIVITIES // 2]
+    assert len(hub.calls) == 28
 
 
 def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
@@ -210,7 +215,7 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
 
 def test_a_stopped_shard_ends_the_split_as_stopped() -> None:
     hub, instance = split(lambda _: {"status": "stopped"}, shards=9, parallel=2)
-    assert (instance.output, len(hub.calls)) == ({"status": "stopped"}, 2)
+    assert (instance.output, len(hub.calls)) == ({**SUCCEEDED, "status": "stopped"}, 2)
 
 
 def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> None:
@@ -225,21 +230,21 @@ def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> Non
 
 
 def test_more_shards_than_one_execution_takes_are_continued_as_new_with_a_bounded_history() -> None:
-    shards = 2 * ACTIVITIES_PER_EXECUTION + 9
-    hub, instance = split(lambda _: ok(), shards=shards, parallel=64)
-    assert [given["first"] for given in instance.inputs] == [
+    shards = 2 * ACTIVITIES + 9
+    hub, instance = split(lambda _: ok(), shards=shards, parallel=7)
+    assert first_shards(instance) == [
         0,
-        ACTIVITIES_PER_EXECUTION,
-        2 * ACTIVITIES_PER_EXECUTION,
+        ACTIVITIES,
+        2 * ACTIVITIES,
     ]
     assert sorted(call.input["index"] for call in hub.calls) == list(range(shards))
-    assert instance.longest_history < 5 * ACTIVITIES_PER_EXECUTION
+    assert instance.longest_history < 5 * ACTIVITIES
 
 
 def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> None:
     _, instance = split(
         lambda work: failed("revoked key") if work["index"] == 9 else ok(),
-        shards=2 * ACTIVITIES_PER_EXECUTION,
+        shards=2 * ACTIVITIES,
         parallel=8,
     )
     assert (len(instance.inputs), instance.output["status"]) == (1, "failed")
@@ -247,19 +252,4 @@ def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> No
 
 def test_a_split_without_rows_has_nothing_to_do() -> None:
     hub, instance = split(lambda _: ok(), shards=0, parallel=2)
-    assert (hub.calls, instance.output) == ([], {"status": "ok"})
-
-
-def test_a_split_of_before_there_were_rounds_goes_on_as_of_the_first() -> None:
-    hub = Hub({GENERATE_SHARD: lambda _: ok()})
-    work = {
-        "run_id": "nli-sample-0123456789ab",
-        "split": "train",
-        "first": 0,
-        "shards": 2,
-        "parallel": 2,
-    }
-    instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "max_rejected": 7})
-    hub.run()
-    assert instance.status is Status.COMPLETED, instance.output
-    assert [call.input["round"] for call in hub.calls] == [0, 0]
+    assert (hub.calls, instance.output) == ([], SUCCEEDED)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.names import (
+from local.functions_host.durable.events import Status
+from shared.runs.contracts import (
+    ABANDON_SHARD,
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
     GENERATE_SHARD,
-    GIVE_UP_SHARD,
     POLL_FINETUNING,
     PREFLIGHT,
     PREPARE_RUN,
@@ -18,7 +19,6 @@ from activities.names import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from local.functions_host.durable.events import Status
 from tests.support.orchestrator_simulation import Activity, After
 from tests.support.scripted import REQUEST, RUN_ID, Distillation, counters, ok
 
@@ -171,7 +171,7 @@ def unlucky(usual: Activity) -> Activity:
 
 def test_a_raised_failure_of_any_stage_is_tried_again() -> None:
     run = Distillation({"train": 1})
-    names = [name for name in run.hub.activities if name not in (CANCEL_FINETUNING, GIVE_UP_SHARD)]
+    names = [name for name in run.hub.activities if name not in (CANCEL_FINETUNING, ABANDON_SHARD)]
     for name in names:
         run.hub.activities[name] = unlucky(run.hub.activities[name])
     assert run.run().output["status"] == "completed"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrators.durable.waiting import RunFailed, activity_error, event_data, succeeded
+from orchestrators.durable.waiting import RunFailed, activity_error, event_data, successful
+from shared.runs.contracts import PREFLIGHT
 
 
 @dataclass
@@ -39,13 +40,15 @@ def test_a_result_that_is_a_failure_is_raised_with_all_its_problems() -> None:
         {"where": "task", "problem": "is none"},
     ]
     error = {"code": "invalid_input", "message": "no", "details": problems}
+    output = PREFLIGHT.parse({"status": "failed", "error": error})
     with pytest.raises(RunFailed, match="no") as failure:
-        succeeded({"status": "failed", "error": error})
+        successful(output)
     assert failure.value.error == error
 
 
 def test_any_other_result_is_passed_on() -> None:
-    assert succeeded({"status": "ok", "counters": {}}) == {"status": "ok", "counters": {}}
+    output = PREFLIGHT.parse({"status": "ok", "warnings": ["mind"]})
+    assert successful(output).warnings == ["mind"]
 
 
 def test_an_activity_that_keeps_raising_is_named_with_what_it_raised() -> None:

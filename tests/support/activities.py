@@ -1,4 +1,4 @@
-"""Activities called as the Functions worker calls them: one JSON object in, one out, found by the name in their trigger."""
+"""Activities called as the Functions worker calls them: JSON in and out, found by their trigger."""
 
 from __future__ import annotations
 
@@ -20,29 +20,26 @@ from activities import (
     reuse,
     scan,
 )
-from activities.outcome import Payload
 
 PARTS = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
-MAX_RESULT_BYTES = (
-    16 * 1024
-)  # results stand in the orchestration's history, which every replay reads
+MAX_RESULT_BYTES = 16 * 1024
+"""Results are in the orchestration's history, which every replay reads."""
 
 
 @dataclass
 class DurableClient:
-    """The two calls that activities make of Durable's client."""
+    """What activities use of Durable's client."""
 
-    statuses: dict[str, dict[str, Any]] = field(
-        default_factory=dict[str, dict[str, Any]]
-    )  # as the webhooks answer
+    statuses: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """By instance id, as the webhooks answer."""
     events: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
     breaks: Exception | None = None
 
     async def get_status(self, instance_id: str) -> DurableOrchestrationStatus:
         if self.breaks:
             raise self.breaks
-        known = self.statuses.get(instance_id, {})
-        return DurableOrchestrationStatus(instanceId=instance_id, **known)
+        status = self.statuses.get(instance_id, {})
+        return DurableOrchestrationStatus(instanceId=instance_id, **status)
 
     async def raise_event(self, instance_id: str, name: str, data: object = None) -> None:
         self.events.append((instance_id, name, data))
@@ -50,25 +47,26 @@ class DurableClient:
 
 @dataclass(frozen=True)
 class Activity:
-    """One activity function. `wants_client`: it has a durable client as a second parameter."""
+    """One activity function."""
 
-    call: Callable[..., Awaitable[Payload]]
+    call: Callable[..., Awaitable[dict[str, Any]]]
     input_name: str
     wants_client: bool
+    """Whether it has a durable client as a second parameter."""
 
 
 def _activities() -> dict[str, Activity]:
-    found: dict[str, Activity] = {}
+    activities: dict[str, Activity] = {}
     blueprints: list[Any] = [part.bp for part in PARTS]
-    for builder in [
-        builder for blueprint in blueprints for builder in blueprint._function_builders
-    ]:
-        trigger, call = builder._function.get_trigger(), builder._function.get_user_function()
-        own = getattr(
-            call, "client_function", None
-        )  # the function below the one that makes a real client
-        found[trigger.activity] = Activity(own or call, trigger.name, own is not None)
-    return found
+    for blueprint in blueprints:
+        for builder in blueprint._function_builders:
+            trigger = builder._function.get_trigger()
+            function = builder._function.get_user_function()
+            # below the function that makes a real client
+            inner = getattr(function, "client_function", None)
+            activity = Activity(inner or function, trigger.name, inner is not None)
+            activities[trigger.activity] = activity
+    return activities
 
 
 ACTIVITIES = _activities()
@@ -79,7 +77,7 @@ async def call(
 ) -> dict[str, Any]:
     """Execute an activity. Raises what it raises."""
     activity = ACTIVITIES[name]
-    arguments: dict[str, Any] = {activity.input_name: Payload(json.loads(json.dumps(payload)))}
+    arguments: dict[str, Any] = {activity.input_name: json.loads(json.dumps(payload))}
     if activity.wants_client:
         arguments["client"] = client or DurableClient()
     result = json.dumps(await activity.call(**arguments))

@@ -6,7 +6,10 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from activities.names import (
+from shared.core.paths import DATASETS, RunPaths, Split, split_path
+from shared.core.storage import Storage
+from shared.dataset.rows import as_jsonl
+from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     GENERATE_SHARD,
     PREPARE_RUN,
@@ -15,9 +18,6 @@ from activities.names import (
     SCAN_DATASET,
     WRITE_REPORT,
 )
-from shared.core.paths import DATASETS, RunPaths, Split, split_path
-from shared.core.storage import Storage
-from shared.dataset.rows import as_jsonl
 from shared.runs.requests import RunRequest, claim, request_of_upload
 from shared.runs.resume import next_round
 from shared.runs.status import RunStatus
@@ -36,6 +36,12 @@ def sum_row(number: int) -> dict[str, Any]:
         "id": f"sum-{number}",
         "messages": [{"role": "user", "content": f"What is {number} + 1?"}],
     }
+
+
+def answered(*, accepted: int, rejected: int = 0, failed: int = 0) -> dict[str, Any]:
+    """The output of a shard that was answered, or abandoned."""
+    counts = {"accepted": accepted, "rejected": rejected, "failed": failed}
+    return {"status": "ok", "parallel": None, **counts}
 
 
 class AppRun:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from activities.names import (
+from shared.core.ids import finetuning_id
+from shared.finetuning.outcome import JobView
+from shared.runs.contracts import (
+    ABANDON_SHARD,
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
+    DISTILLATION_RUN,
     GENERATE_SHARD,
-    GIVE_UP_SHARD,
     POLL_FINETUNING,
     PREFLIGHT,
     PREPARE_RUN,
@@ -18,15 +21,15 @@ from activities.names import (
     SCAN_DATASET,
     SUBMIT_FINETUNING,
     WRITE_REPORT,
+    Event,
 )
-from orchestrators.run import CANCEL, DISTILLATION_RUN, JOB_CHANGED
-from shared.core.ids import finetuning_id
 from tests.support.orchestrator_simulation import Activity, Hub, Instance
 
 RUN_ID = "nli-sample-0123456789ab"
 TRAIN = "datasets/nli/sample/train.jsonl"
 REQUEST: dict[str, Any] = {
-    "run_id": RUN_ID, "source": "upload", "task": "nli", "name": "sample", "train": TRAIN, "etag": "0x1", "body": None,
+    "run_id": RUN_ID, "source": "upload", "task": "nli", "name": "sample", "train": TRAIN, "etag": "0x1",
+    "body": None, "round": 0, "changes": {},
 }  # fmt: skip
 SPEC: dict[str, Any] = {
     "task": "nli",
@@ -49,13 +52,13 @@ def failed(message: str, *problems: str, code: str = "failed") -> dict[str, Any]
 
 def job(status: str, **fields: Any) -> dict[str, Any]:
     """A job as activities show it."""
-    usual = {
+    usual: dict[str, Any] = {
         "job": RUN_ID,
         "service_status": status.title(),
         "url": "https://studio/job",
-        "model": None,
+        "status": status,
     }
-    return {**usual, "status": status, "message": None, **fields}
+    return JobView.model_validate({**usual, **fields}).model_dump(mode="json")
 
 
 def counters(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any]:
@@ -123,7 +126,7 @@ class Distillation:
             ),
             PREFLIGHT: lambda _: ok(),
             GENERATE_SHARD: lambda _: ok(accepted=ROWS, rejected=0),
-            GIVE_UP_SHARD: lambda _: ok(accepted=0, rejected=ROWS, failed=ROWS),
+            ABANDON_SHARD: lambda _: ok(accepted=0, rejected=ROWS, failed=ROWS),
             READ_PROGRESS: self._progress,
             ASSEMBLE_SPLIT: lambda work: ok(counters=counters(ROWS * work["shards"])),
             WRITE_REPORT: lambda _: ok(outputs={"report": f"runs/{RUN_ID}/report.json"}),
@@ -143,10 +146,10 @@ class Distillation:
         """As `POST /api/runs/{id}/cancel` does."""
 
         def cancel() -> None:
-            self.hub.raise_event(RUN_ID, CANCEL, "user")
+            self.hub.raise_event(RUN_ID, Event.CANCEL, "user")
             following = self.hub.instances.get(finetuning_id(RUN_ID))
             if following and not following.status.is_terminal:
-                self.hub.raise_event(following.id, CANCEL, "user")
+                self.hub.raise_event(following.id, Event.CANCEL, "user")
 
         self.hub.at(seconds, cancel)
 
@@ -193,5 +196,5 @@ class Distillation:
     def _poll_and_tell(self, work: dict[str, Any]) -> Any:
         polled = self.service.poll(work)
         if polled["job"] != work["job"]:
-            self.hub.raise_event(RUN_ID, JOB_CHANGED, polled["job"])
+            self.hub.raise_event(RUN_ID, Event.JOB_CHANGED, {"student": 0, "job": polled["job"]})
         return polled

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.counters import Counters
-from shared.report.model import FileFacts, Report, card, file_facts
+from shared.dataset.file_facts import FileFacts, file_facts
+from shared.report.model import Report, card
 from shared.report.suggested_fixes import reason_lines
 from shared.spec.models import parse_spec
 

@@ -9,6 +9,7 @@ import pytest
 from shared.core.counters import Counters
 from shared.generation.success_ratio import minimum_accepted
 from shared.runs.gates import after_generation, after_scan, during_generation
+from shared.scan.plan import ScanCounts
 from shared.spec.models import RunSpec, parse_spec
 
 
@@ -16,8 +17,8 @@ def spec(**fields: Any) -> RunSpec:
     return parse_spec({"task": "nli", "train": "datasets/nli/x/train.jsonl", **fields})
 
 
-def scan(valid: int, *samples: str) -> dict[str, object]:
-    return {"valid": valid, "samples": list(samples)}
+def scan(valid: int, *samples: str) -> ScanCounts:
+    return ScanCounts(valid=valid, samples=list(samples))
 
 
 def test_too_few_rows_fail_before_the_teacher_is_asked_with_examples_of_what_is_wrong() -> None:

@@ -1,4 +1,4 @@
-"""The look that working activities take at the orchestrations they work for."""
+"""How running activities learn that their run is cancelled, paused or steered."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from activities.stopping import is_stopped
+from shared.runs.control import RunWatch
 from tests.support.activities import DurableClient
 
 
 async def stopped(*statuses: dict[str, Any]) -> bool:
     """Whether work for orchestrations `0`, `1`, … with these statuses should end."""
     client: Any = DurableClient({str(number): status for number, status in enumerate(statuses)})
-    return await is_stopped(client, *map(str, range(len(statuses))))
+    run_id, *parts = map(str, range(len(statuses)))
+    return await RunWatch(client, run_id, parts).is_stopped()
 
 
 @pytest.mark.parametrize("runtime", ["Completed", "Failed", "Terminated", "Canceled"])
@@ -43,4 +44,21 @@ async def test_an_orchestration_that_does_not_exist_yet_does_not_stop_the_work()
 
 async def test_a_hub_that_cannot_be_reached_does_not_stop_the_work() -> None:
     client: Any = DurableClient(breaks=ConnectionError("no hub"))
-    assert not await is_stopped(client, "any")
+    assert not await RunWatch(client, "any").is_stopped()
+
+
+async def test_a_paused_run_ends_the_work_for_now_but_is_not_stopped() -> None:
+    client: Any = DurableClient({"run": {"runtimeStatus": "Suspended"}})
+    watch = RunWatch(client, "run")
+    assert await watch.must_end()
+    assert watch.is_paused
+    assert not await watch.is_stopped()
+
+
+async def test_the_number_of_shards_that_the_user_wants_is_remembered() -> None:
+    client: Any = DurableClient({"run": {"customStatus": {"parallel_shards": 3}}})
+    watch = RunWatch(client, "run")
+    assert not await watch.must_end()
+    client.statuses = {}
+    assert not await watch.must_end()
+    assert watch.parallel == 3

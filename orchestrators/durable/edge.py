@@ -1,0 +1,51 @@
+"""The edge of an orchestrator: JSON in, a model for the orchestrator; a model out, JSON for Durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from orchestrators.durable.context import Context
+from shared.runs.contracts import Orchestrator, to_wire
+
+InputT = TypeVar("InputT", bound=BaseModel)
+OutputT = TypeVar("OutputT", bound=BaseModel)
+StepT = TypeVar("StepT")
+
+Steps = Generator[Any, Any, StepT]
+"""A generator that yields Durable's tasks and returns a value."""
+
+
+@dataclass(frozen=True)
+class ContinueAsNew(Generic[InputT]):
+    """What an orchestrator returns to be started again, with this input and an empty history."""
+
+    input: InputT
+
+
+def implements(
+    name: Orchestrator[InputT, OutputT],
+) -> Callable[
+    [Callable[[Context, InputT], Steps[OutputT | ContinueAsNew[InputT]]]],
+    Callable[[Context], Steps[dict[str, Any] | None]],
+]:
+    """Give an orchestrator its input as a model, and hand over its output as JSON."""
+
+    def decorate(
+        body: Callable[[Context, InputT], Steps[OutputT | ContinueAsNew[InputT]]],
+    ) -> Callable[[Context], Steps[dict[str, Any] | None]]:
+        def orchestrator(context: Context) -> Steps[dict[str, Any] | None]:
+            output = yield from body(context, name.takes.model_validate(context.get_input()))
+            if isinstance(output, ContinueAsNew):
+                context.continue_as_new(to_wire(output.input))
+                return None
+            return to_wire(output)
+
+        orchestrator.__name__ = body.__name__
+        orchestrator.__doc__ = body.__doc__
+        return orchestrator
+
+    return decorate

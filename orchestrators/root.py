@@ -1,0 +1,111 @@
+"""What the stages of the root orchestration share: the request, the status shown, the user's events.
+
+The custom status is also how running activities hear of the user: shared/runs/control.py.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from orchestrators.durable.context import Context, Task
+from orchestrators.durable.edge import Steps
+from orchestrators.durable.waiting import RunFailed, call, event_data, first_of
+from shared.core.counters import Counters
+from shared.core.paths import Split
+from shared.runs.contracts import READ_PROGRESS, Activity, Event, ProgressRequest
+from shared.runs.requests import RunRequest
+from shared.runs.status import RunStatus, Stage
+from shared.spec.models import RunSpec
+
+InputT = TypeVar("InputT", bound=BaseModel)
+OutputT = TypeVar("OutputT", bound=BaseModel)
+
+
+class RunCancelled(Exception):
+    """The user cancelled the run."""
+
+
+class Root:
+    """One execution of the root orchestration."""
+
+    def __init__(self, context: Context, request: RunRequest) -> None:
+        self.context = context
+        self.request = request
+        self.run_id = request.run_id
+        self.round = request.round
+        self.status = RunStatus(task=request.task, name=request.name)
+        self.splits: list[Split] = []
+        """Empty until the run is prepared."""
+        self._cancelled = context.wait_for_external_event(Event.CANCEL)
+        self._concurrency = context.wait_for_external_event(Event.CONCURRENCY)
+
+    # Stages
+
+    def enter(self, stage: Stage) -> None:
+        """Show the stage. Raises RunCancelled: a cancelled run begins no stage."""
+        self.show_stage(stage)
+        if self.is_cancelled:
+            raise RunCancelled
+
+    def show_stage(self, stage: Stage) -> None:
+        """Show the stage, even of a run that was cancelled."""
+        self.status.stage = stage
+        self.publish()
+
+    def publish(self) -> None:
+        """Hand the status to Durable."""
+        self.context.set_custom_status(self.status.custom_status())
+
+    def call(self, activity: Activity[InputT, OutputT], payload: InputT) -> Steps[OutputT]:
+        """Call an activity. Raises RunFailed."""
+        return (yield from call(self.context, activity, payload))
+
+    def read_progress(self, spec: RunSpec) -> Steps[dict[Split, Counters]]:
+        """Show the counts, and return them by split. Best effort: {} if they cannot be read."""
+        request = ProgressRequest(run_id=self.run_id, splits=self.splits)
+        try:
+            progress = yield from self.call(READ_PROGRESS, request)
+        except RunFailed:
+            return {}
+        self.status.count(progress.splits, spec.budget)
+        self.publish()
+        return progress.splits
+
+    # The user's events
+
+    def listen(self) -> Steps[None]:
+        """Hand the waits for the user's events to Durable, so that no event goes unnoticed."""
+        yield from first_of(self.context, [self._cancelled, self._concurrency], seconds=0)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the user cancelled the run."""
+        return self._cancelled.is_completed
+
+    @property
+    def cancellation(self) -> list[Task]:
+        """The wait for the user's cancellation, empty once it has come."""
+        return [] if self.is_cancelled else [self._cancelled]
+
+    @property
+    def events(self) -> list[Task]:
+        """The waits for everything the user may want while shards are answered."""
+        return [*self.cancellation, self._concurrency]
+
+    def apply_concurrency(self) -> None:
+        """Show the number of shards that the user wants, if that has changed."""
+        if not self._concurrency.is_completed:
+            return
+        parallel = event_data(self._concurrency)
+        if isinstance(parallel, int):
+            self.status.parallel_shards = parallel
+        self._concurrency = self.context.wait_for_external_event(Event.CONCURRENCY)
+        self.publish()
+
+    def announce_stop(self, *, failed: bool) -> None:
+        """Tell running activities to stop if the run has failed or was cancelled."""
+        if failed or self.is_cancelled:
+            self.status.stopping = True
+            self.publish()

@@ -1,0 +1,50 @@
+"""The edge of an activity: JSON in, a model for the activity; a model out, JSON for the history.
+
+The Functions worker accepts a pydantic model as an annotation of an activity, so the signature that
+it reads is the one of the activity's own function.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from shared.core.errors import PermanentError
+from shared.runs.contracts import Activity, Failed, to_wire
+
+InputT = TypeVar("InputT", bound=BaseModel)
+OutputT = TypeVar("OutputT", bound=BaseModel)
+Body = Callable[..., Awaitable[OutputT]]
+log = logging.getLogger(__name__)
+
+
+def implements(
+    name: Activity[InputT, OutputT],
+) -> Callable[[Body[OutputT]], Callable[..., Awaitable[dict[str, Any]]]]:
+    """Give an activity its input as a model, and return its output as JSON.
+
+    A PermanentError of the activity becomes `Failed`. Any other exception is raised, and Durable
+    retries the activity.
+    """
+
+    def decorate(body: Body[OutputT]) -> Callable[..., Awaitable[dict[str, Any]]]:
+        input_name = next(iter(inspect.signature(body).parameters))
+
+        @functools.wraps(body)
+        async def activity(**arguments: Any) -> dict[str, Any]:
+            arguments[input_name] = name.takes.model_validate(arguments[input_name])
+            try:
+                output = await body(**arguments)
+            except PermanentError as error:
+                log.warning("%s failed: %s: %s", name, error.code, error)
+                return to_wire(Failed(error=error.as_data()))
+            return to_wire(output)
+
+        return activity
+
+    return decorate

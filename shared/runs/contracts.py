@@ -1,0 +1,456 @@
+"""What passes between orchestrators and activities: names, and one model for each input and output.
+
+A name knows its models: `ASSEMBLE_SPLIT` is the text "assemble_split", `ASSEMBLE_SPLIT.takes` is
+the class of its input, and `ASSEMBLE_SPLIT.parse` reads its output. On Durable's wire a model is
+JSON (`to_wire`). It is parsed once on each side: by `shared/runs/activity.py` in activities, and by
+`orchestrators/durable/edge.py` in orchestrators. Each object is small and holds references (blob
+names, counts), never rows.
+
+A permanent failure of an activity is data, `Failed`, because Durable hands orchestrators an untyped
+exception that they cannot decide on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Literal, Self, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.core.counters import Counters
+from shared.core.errors import ErrorData
+from shared.core.paths import Split
+from shared.finetuning.monitor import JobMonitor
+from shared.finetuning.outcome import JobView, TrainingOutcome
+from shared.generation.shard_losses import ShardLosses
+from shared.runs.requests import RunRequest
+from shared.runs.status import RunStatus
+from shared.scan.plan import ScanCounts
+from shared.spec.budget import Usage
+from shared.spec.models import RunSpec
+
+InputT = TypeVar("InputT", bound=BaseModel)
+OutputT = TypeVar("OutputT", bound=BaseModel)
+
+
+class Event(StrEnum):
+    """External events of a run's orchestrations. `shared/runs/control.py` says who raises them."""
+
+    CANCEL = "cancel"
+    """Data: who cancels."""
+    CONCURRENCY = "concurrency"
+    """Data: shards of each split at a time."""
+    JOB_CHANGED = "finetune"
+    """Data: `JobChanged`."""
+
+
+class Contract(BaseModel):
+    """An input, an output or a part of one. Undeclared fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Failed(Contract):
+    """A permanent failure, as the output of an activity."""
+
+    status: Literal["failed"] = "failed"
+    error: ErrorData
+
+
+class _Name(str, Generic[InputT, OutputT]):
+    """A function's name, with the models of its input and output."""
+
+    takes: type[InputT]
+    returns: type[OutputT]
+
+    def __new__(cls, name: str, takes: type[InputT], returns: type[OutputT]) -> Self:
+        named = super().__new__(cls, name)
+        named.takes = takes
+        named.returns = returns
+        return named
+
+
+class Activity(_Name[InputT, OutputT]):
+    """The name of an activity. The activity returns its output, or `Failed`."""
+
+    def parse(self, output: object) -> OutputT | Failed:
+        """Return the output as a model. Raises pydantic's ValidationError."""
+        fields = cast(Mapping[str, Any], output if isinstance(output, Mapping) else {})
+        if fields.get("status") == "failed":
+            return Failed.model_validate(output)
+        return self.returns.model_validate(output)
+
+
+class Orchestrator(_Name[InputT, OutputT]):
+    """The name of an orchestrator. Its output's `status` says how it ended."""
+
+    def parse(self, output: object) -> OutputT:
+        """Return the output as a model. Raises pydantic's ValidationError."""
+        return self.returns.model_validate(output)
+
+
+def to_wire(model: BaseModel) -> dict[str, Any]:
+    """Return the model as plain JSON data."""
+    return model.model_dump(mode="json")
+
+
+# Parts of several contracts
+
+
+class RunReference(Contract):
+    """A run, for activities that read everything else from its blobs."""
+
+    run_id: str
+
+
+class Done(Contract):
+    """The output of an activity whose results are blobs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class WindowState(Contract):
+    """What a sliding window hands to the orchestrator's next execution."""
+
+    next_number: int = 0
+    """The first item that was never started."""
+    unfinished: list[int] = Field(default_factory=list[int])
+    """Items to start again, before any new one."""
+    attempts: dict[int, int] = Field(default_factory=dict[int, int])
+    """Failed attempts by item."""
+    paused: bool = False
+
+
+# Prepare
+
+
+class PreparedRun(Contract):
+    """Output of `prepare_run`."""
+
+    status: Literal["ok"] = "ok"
+    spec: RunSpec
+    etags: dict[Split, str]
+    """Version of each input that was copied into the run's folder."""
+    ranges: dict[Split, int] = Field(default_factory=dict[Split, int])
+    """Into how many ranges each input is cut for the scan."""
+    warnings: list[str] = Field(default_factory=list[str])
+
+
+# Scan
+
+
+class SplitScan(ScanCounts):
+    """What the scan found in one split."""
+
+    shards: int = 0
+
+
+class ScanRequest(Contract):
+    """Input of `scan_dataset`."""
+
+    run_id: str
+    round: int = 0
+    splits: list[Split]
+
+
+class ScanSteps(Contract):
+    """Input of `finish_scan`, and what all steps of a scan by ranges share."""
+
+    run_id: str
+    round: int = 0
+    ranges: dict[Split, int]
+    """How many each split has, in the order in which rows count."""
+
+
+class RangeStep(ScanSteps):
+    """Input of `scan_range` and `plan_range`."""
+
+    split: Split
+    number: int
+
+
+class GroupStep(ScanSteps):
+    """Input of `find_duplicates`."""
+
+    number: int
+    """Of the group of hashes. There are as many groups as ranges."""
+
+
+class ScannedDatasets(Contract):
+    """Output of `scan_dataset` and `finish_scan`. Plans are blobs."""
+
+    status: Literal["ok"] = "ok"
+    splits: dict[Split, SplitScan]
+
+
+class ScanRanges(ScanSteps):
+    """Input of the orchestrator `scan_ranges`."""
+
+    step: int = 0
+    window: WindowState = WindowState()
+
+
+class RangesScanned(Contract):
+    """Output of the orchestrator `scan_ranges`."""
+
+    status: Literal["ok", "failed"]
+    splits: dict[Split, SplitScan] = Field(default_factory=dict[Split, SplitScan])
+    error: ErrorData | None = None
+
+
+# Reuse
+
+
+class ReuseRequest(Contract):
+    """Input of `reuse_answers`: the shards of a split from `first` on, as many as fit."""
+
+    run_id: str
+    split: Split
+    first: int
+    round: int = 0
+
+
+class ReusedAnswers(Contract):
+    """Output of `reuse_answers`."""
+
+    status: Literal["ok"] = "ok"
+    next: int
+    """The first shard that was not looked at."""
+    reused: int = 0
+    """Rows that now have an earlier run's answer."""
+    keyless: int = 0
+    """Answers of the earlier run that could not be compared."""
+    estimate: Usage = Field(default_factory=Usage)
+    """Expected use for these shards, including what the run has used already."""
+
+
+# Preflight
+
+
+class PreflightPassed(Contract):
+    """Output of `preflight`."""
+
+    status: Literal["ok"] = "ok"
+    warnings: list[str] = Field(default_factory=list[str])
+
+
+# Generate
+
+
+class ShardRequest(Contract):
+    """Input of `generate_shard`."""
+
+    run_id: str
+    split: Split
+    index: int
+    max_rejected: int
+    """Rows of the split that may fail before its success ratio is out of reach."""
+    round: int = 0
+
+
+class AbandonedShard(Contract):
+    """Input of `abandon_shard`."""
+
+    run_id: str
+    split: Split
+    index: int
+    reason: str
+    round: int = 0
+
+
+class ShardOutcome(Contract):
+    """Output of `generate_shard` and `abandon_shard`.
+
+    `unfinished`: its time was up, start it again. `paused`: the run is suspended. `stopped`: the run
+    has ended or is stopping.
+    """
+
+    status: Literal["ok", "unfinished", "paused", "stopped"] = "ok"
+    accepted: int = 0
+    rejected: int = 0
+    failed: int = 0
+    """Rows that the teacher failed to answer in this round."""
+    parallel: int | None = None
+    """Shards at a time, where the user has changed it."""
+
+
+class GenerateSplit(Contract):
+    """Input of the orchestrator `generate_split`."""
+
+    run_id: str
+    split: Split
+    shards: int
+    parallel: int
+    max_rejected: int
+    round: int = 0
+    window: WindowState = WindowState()
+    losses: ShardLosses = ShardLosses()
+
+
+class SplitOutcome(Contract):
+    """Output of the orchestrator `generate_split`."""
+
+    status: Literal["ok", "stopped", "failed"] = "ok"
+    error: ErrorData | None = None
+    lost: dict[int, str] = Field(default_factory=dict[int, str])
+    """Why shards were abandoned, by shard; the first few."""
+
+
+# Progress and assembly
+
+
+class ProgressRequest(Contract):
+    """Input of `read_progress`."""
+
+    run_id: str
+    splits: list[Split]
+
+
+class Progress(Contract):
+    """Output of `read_progress`."""
+
+    status: Literal["ok"] = "ok"
+    splits: dict[Split, Counters]
+
+
+class AssembleRequest(Contract):
+    """Input of `assemble_split`."""
+
+    run_id: str
+    split: Split
+    shards: int
+
+
+class AssembledSplit(Contract):
+    """Output of `assemble_split`. `unfinished`: its time was up, call it again."""
+
+    status: Literal["ok", "unfinished"] = "ok"
+    counters: Counters = Field(default_factory=Counters)
+
+
+# Fine-tuning
+
+
+class StudentReference(Contract):
+    """A student of a run, by its place in the specification."""
+
+    run_id: str
+    student: int = 0
+
+
+class SubmitRequest(StudentReference):
+    """Input of `submit_finetuning`."""
+
+    splits: list[Split]
+    round: int = 0
+    job: JobView | None = None
+    """As it was last seen, where submitting is repeated."""
+
+
+class PollRequest(StudentReference):
+    """Input of `poll_finetuning`."""
+
+    job: JobView
+    cancel: bool = False
+    """Request the cancellation once more."""
+    report_metrics: bool = False
+    """Tell the root of new metrics too, not only of other changes."""
+
+
+class JobRequest(StudentReference):
+    """Input of `cancel_finetuning` and `conclude_finetuning`."""
+
+    job: JobView
+
+
+class JobLook(Contract):
+    """Output of `submit_finetuning`, `poll_finetuning` and `cancel_finetuning`."""
+
+    status: Literal["ok"] = "ok"
+    job: JobView
+    reached: bool = True
+    """False where the service could not be reached; `job` is then what was known before."""
+    retry_after: float | None = None
+    """Seconds, where the service named a time."""
+
+
+class ConcludedJob(Contract):
+    """Output of `conclude_finetuning`."""
+
+    status: Literal["ok"] = "ok"
+    job: JobView
+    warnings: list[str] = Field(default_factory=list[str])
+
+
+class FollowTraining(StudentReference):
+    """Input of the orchestrator `finetune`."""
+
+    splits: list[Split]
+    round: int = 0
+    max_hours: float
+    max_silent_minutes: float
+    monitor: JobMonitor | None = None
+    """None in the first execution, before the job is submitted."""
+
+
+class JobChanged(Contract):
+    """Data of `Event.JOB_CHANGED`."""
+
+    student: int = 0
+    job: JobView
+
+
+# Report
+
+
+class ReportRequest(Contract):
+    """Input of `write_report`."""
+
+    run_id: str
+    splits: list[Split]
+    outcome: Literal["completed", "failed", "cancelled"]
+    status: RunStatus
+    finished: datetime
+    round: int = 0
+
+
+class WrittenReport(Contract):
+    """Output of `write_report`."""
+
+    status: Literal["ok"] = "ok"
+    outputs: dict[str, str]
+    """Paths of everything the run has written, by name."""
+
+
+class RunSummary(Contract):
+    """Output of the root orchestrator of a run that did not fail."""
+
+    run_id: str
+    status: Literal["completed", "cancelled"]
+    outputs: dict[str, str]
+
+
+PREPARE_RUN = Activity("prepare_run", RunRequest, PreparedRun)
+SCAN_DATASET = Activity("scan_dataset", ScanRequest, ScannedDatasets)
+SCAN_RANGE = Activity("scan_range", RangeStep, Done)
+FIND_DUPLICATES = Activity("find_duplicates", GroupStep, Done)
+PLAN_RANGE = Activity("plan_range", RangeStep, Done)
+FINISH_SCAN = Activity("finish_scan", ScanSteps, ScannedDatasets)
+REUSE_ANSWERS = Activity("reuse_answers", ReuseRequest, ReusedAnswers)
+PREFLIGHT = Activity("preflight", RunReference, PreflightPassed)
+GENERATE_SHARD = Activity("generate_shard", ShardRequest, ShardOutcome)
+ABANDON_SHARD = Activity("abandon_shard", AbandonedShard, ShardOutcome)
+READ_PROGRESS = Activity("read_progress", ProgressRequest, Progress)
+ASSEMBLE_SPLIT = Activity("assemble_split", AssembleRequest, AssembledSplit)
+SUBMIT_FINETUNING = Activity("submit_finetuning", SubmitRequest, JobLook)
+POLL_FINETUNING = Activity("poll_finetuning", PollRequest, JobLook)
+CANCEL_FINETUNING = Activity("cancel_finetuning", JobRequest, JobLook)
+CONCLUDE_FINETUNING = Activity("conclude_finetuning", JobRequest, ConcludedJob)
+WRITE_REPORT = Activity("write_report", ReportRequest, WrittenReport)
+
+DISTILLATION_RUN = Orchestrator("distillation_run", RunRequest, RunSummary)
+SCAN_RANGES = Orchestrator("scan_ranges", ScanRanges, RangesScanned)
+GENERATE_SPLIT = Orchestrator("generate_split", GenerateSplit, SplitOutcome)
+FINETUNE = Orchestrator("finetune", FollowTraining, TrainingOutcome)

@@ -1,0 +1,69 @@
+"""The resolved specification of a run: every default filled in, kept as `<run id>/run.json`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shared.core.paths import RunPaths
+from shared.core.settings import Settings
+from shared.spec.models import RunSpec, StudentSpec, parse_spec
+from shared.students.catalogue import DEFAULT_STUDENT, check_hyperparameters, find_student
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+
+def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
+    """Return the specification with the defaults that come from the app settings.
+
+    Raises InvalidInput: settings may not fit the default student.
+    """
+    students = [
+        _resolve_student(student, settings, _model_name(run_id, number))
+        for number, student in enumerate(spec.students)
+    ]
+    model = spec.teacher.model or settings.teacher_model
+    update = {
+        "student": students if isinstance(spec.student, list) else students[0],
+        "teacher": spec.teacher.model_copy(update={"model": model}),
+    }
+    resolved = spec.model_copy(update=update)
+    return parse_spec(resolved.model_dump(mode="json", exclude_none=True))
+
+
+def _model_name(run_id: str, number: int) -> str:
+    """Return the name under which a student is registered unless its settings name one."""
+    return f"{run_id}-s{number + 1}" if number else run_id
+
+
+def _resolve_student(student: StudentSpec, settings: Settings, model_name: str) -> StudentSpec:
+    """Return a student with its model, backend, and hyperparameters under the backend's names.
+
+    Wrong hyperparameters stay as they are, for `parse_spec` to report.
+    """
+    model = student.model or settings.student_model or DEFAULT_STUDENT
+    catalogued = find_student(model)
+    backend = student.backend or catalogued.backend
+    hyperparameters, problems = check_hyperparameters(
+        catalogued, dict(student.hyperparameters), backend
+    )
+    update: dict[str, Any] = {
+        "model": model,
+        "backend": backend,
+        "registered_model_name": student.registered_model_name or model_name,
+    }
+    if not problems:
+        update["hyperparameters"] = hyperparameters
+    return student.model_copy(update=update)
+
+
+async def read_spec(storage: Storage, paths: RunPaths) -> RunSpec:
+    """Return the resolved specification of a run. Raises NotFound before it is prepared."""
+    return parse_spec(await storage.read_json(paths.specification))
+
+
+def spec_document(spec: RunSpec) -> bytes:
+    """Return the content of `run.json`."""
+    fields = spec.model_dump(mode="json", exclude_none=True)
+    return json.dumps(fields, indent=1, ensure_ascii=False).encode()
