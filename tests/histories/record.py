@@ -142,7 +142,7 @@ SCENARIOS: tuple[Callable[[], Distillation], ...] = (
 
 def main() -> None:
     folder = FOLDER / ORCHESTRATION_VERSION
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     for scenario in SCENARIOS:
         path = folder / f"{scenario.__name__}.json"
         if path.exists():
