@@ -21,7 +21,7 @@ from shared.runs.contracts import (
 from tests.support.orchestrator_simulation import After
 from tests.support.scripted import RUN_ID, Distillation, counters, failed, job, ok
 
-LATER = {
+LATER: dict[str, list[str]] = {
     SCAN_DATASET: [PREFLIGHT, GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
     PREFLIGHT: [GENERATE_SHARD, ASSEMBLE_SPLIT, SUBMIT_FINETUNING],
     GENERATE_SHARD: [ASSEMBLE_SPLIT, SUBMIT_FINETUNING],

@@ -18,7 +18,7 @@ from tests.support.scripted import failed, ok
 from tests.support.small_executions import ACTIVITIES
 
 SPLIT_ID = "nli-sample-0123456789ab:generate:train"
-SUCCEEDED = {"status": "ok", "error": None, "lost": {}}
+SUCCEEDED: dict[str, Any] = {"status": "ok", "error": None, "lost": {}}
 pytestmark = pytest.mark.usefixtures("small_executions")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.core.counters import Counters
+from shared.core.paths import Split
 from shared.generation.success_ratio import minimum_accepted
 from shared.runs.gates import after_generation, after_scan, during_generation
 from shared.scan.plan import ScanCounts
@@ -102,7 +103,7 @@ def test_counts_that_do_not_add_up_are_an_error() -> None:
 
 
 def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
-    by_split = {
+    by_split: dict[Split, Counters] = {
         "train": Counters(rows=70, done=70, accepted=70),
         "validation": Counters(rows=2, done=2, rejected={"empty": 2}),
     }

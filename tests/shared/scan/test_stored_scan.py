@@ -37,7 +37,7 @@ def mixed(rows: int, seed: int) -> bytes:
 
 async def scanned(
     folder: RunFolder, inputs: Mapping[Split, bytes]
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+) -> tuple[dict[Split, dict[str, Any]], dict[str, list[Any]]]:
     """What is found by split, and the rejected rows."""
     for split, content in inputs.items():
         await folder.storage.write(folder.paths.input(split), content)
