@@ -118,7 +118,9 @@ class DatasetFiles:
         reasons = "; ".join(
             f"{file.filename}: {file.status_details or 'no reason is given'}" for file in refused
         )
-        raise PermanentError(f"the service refuses the data: {reasons}", code=ErrorCode.FINETUNING_DATA)
+        raise PermanentError(
+            f"the service refuses the data: {reasons}", code=ErrorCode.FINETUNING_DATA
+        )
 
 
 def pending_status(files: list[FileObject]) -> str | None:
