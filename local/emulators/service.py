@@ -8,17 +8,22 @@ import logging
 import socket
 import struct
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+
+from local.runtime.lifeline import run_server
 
 HOST = "127.0.0.1"
 HEALTH_PATH = "/healthz"
 SHUTDOWN_SECONDS = 1.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: the client sees a reset, not an end
+
+Options = TypeVar("Options")
+Answer = Callable[[web.Request], Any]  # returns what is answered as JSON
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +87,34 @@ def reset_connection(request: web.Request) -> web.Response:
     return web.Response()
 
 
+def json_route(answer: Answer) -> Handler:
+    """Return the handler that answers a request with JSON."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.json_response(answer(request))
+
+    return handle
+
+
 def draw(*parts: object) -> float:
     """Return a number in [0, 1), the same for the same parts."""
     text = "/".join(map(str, parts)).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
+
+
+def run_command(
+    flags: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    parse_options: Callable[[argparse.Namespace], Options],
+    run: Callable[[Options, argparse.Namespace], Coroutine[Any, Any, None]],
+) -> int:
+    """Serve by a command line; returns the exit code. Bad options end with a usage error."""
+    parsed = flags.parse_args(arguments)
+    try:
+        options = parse_options(parsed)
+    except (ValueError, OSError) as error:
+        flags.error(str(error))
+    return run_server(run(options, parsed), port=parsed.port, lifeline=parsed.lifeline)
 
 
 def usual_flags(name: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The models of the resource: every student in the app's own table that the fine-tuning API offers, and one that it does not."""
+"""The models of the resource: every student of the app's catalogue that it offers, and one that cannot be fine-tuned."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class BaseModel:
 
 
 def _models() -> dict[str, BaseModel]:
-    found = {EMBEDDING: BaseModel(EMBEDDING, fine_tune=False, global_training=False)}
+    models = {EMBEDDING: BaseModel(EMBEDDING, fine_tune=False, global_training=False)}
     for student in STUDENTS:
-        if student.foundry:
-            found[student.foundry.lower()] = BaseModel(
-                student.foundry, True, student.global_training
-            )
-    return found
+        name = student.foundry
+        if name:
+            models[name.lower()] = BaseModel(name, True, student.global_training)
+    return models
 
 
 MODELS = _models()
 
 
 def find_model(name: str) -> BaseModel | None:
-    """By id, or by an id without its date, as `gpt-4.1-mini` for `gpt-4.1-mini-2025-04-14`."""
-    asked = name.lower()
-    if asked in MODELS:
-        return MODELS[asked]
-    dated = [model for known, model in MODELS.items() if known.startswith(f"{asked}-20")]
+    """Find by id, or by id without its date: `gpt-4.1-mini` for `gpt-4.1-mini-2025-04-14`."""
+    if name.lower() in MODELS:
+        return MODELS[name.lower()]
+    dated = [
+        model for model_id, model in MODELS.items() if model_id.startswith(f"{name.lower()}-20")
+    ]
     return dated[0] if dated else None

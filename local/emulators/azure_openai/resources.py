@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
-from local.emulators.azure_openai.catalogue import MODELS, BaseModel
-from local.emulators.azure_openai.errors import ApiError
+from local.emulators.azure_openai.catalogue import BaseModel
 from local.emulators.azure_openai.store import EventRecord, FileRecord, JobRecord
 from local.emulators.azure_openai.training import KEPT_CHECKPOINTS, Training, hyperparameters_of
+from local.emulators.openai_errors import ApiError
 
 MAX_LIMIT = 100  # of a page, as Azure has it
 
@@ -37,24 +37,16 @@ def file(record: FileRecord) -> dict[str, Any]:
 
 
 def model(base: BaseModel) -> dict[str, Any]:
-    capabilities = {
-        "fine_tune": base.fine_tune,
-        "inference": True,
-        "chat_completion": base.fine_tune,
-    }
+    chat = base.fine_tune
     return {
         "object": "model",
         "id": base.id,
         "created": 0,
         "owned_by": "local emulator",
         "status": "succeeded",
-        "capabilities": capabilities,
+        "capabilities": {"fine_tune": chat, "inference": True, "chat_completion": chat},
         "lifecycle_status": "generally-available",
     }
-
-
-def models() -> list[dict[str, Any]]:
-    return [model(base) for base in MODELS.values()]
 
 
 def job(record: JobRecord) -> dict[str, Any]:
@@ -96,49 +88,55 @@ def event(record: EventRecord) -> dict[str, Any]:
 
 
 def checkpoints(record: JobRecord, seed: int) -> list[dict[str, Any]]:
-    """Those of the last epochs, newest first, once the job has succeeded."""
+    """Return the checkpoints of the last epochs, newest first, once the job has succeeded."""
     if not record.model:
         return []
     training = Training.of(record, seed)
-    return [
-        {
+    shown: list[dict[str, Any]] = []
+    for step in training.epoch_ends[-KEPT_CHECKPOINTS:][::-1]:
+        suffix = "" if step == training.steps else f":ckpt-step-{step}"
+        checkpoint = {
             "object": "fine_tuning.job.checkpoint",
             "id": f"ftchkpt-{record.id.removeprefix('ftjob-')}-{step}",
             "created_at": record.finished,
-            "fine_tuned_model_checkpoint": record.model
-            if step == training.steps
-            else f"{record.model}:ckpt-step-{step}",
+            "fine_tuned_model_checkpoint": record.model + suffix,
             "fine_tuning_job_id": record.id,
             "metrics": training.metrics(step),
             "step_number": step,
         }
-        for step in training.epoch_ends[-KEPT_CHECKPOINTS:][::-1]
-    ]
+        shown.append(checkpoint)
+    return shown
 
 
 def page(
     request: web.Request, records: Sequence[T], show: Callable[[T], dict[str, Any]]
-) -> web.Response:
-    """A page of a list: `limit` records after the one that `after` names. Raises ApiError."""
-    limit, after = request.query.get("limit", "20"), request.query.get("after")
+) -> dict[str, Any]:
+    """Return a page of a list: `limit` records after the one that `after` names. Raises ApiError."""
+    limit = request.query.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
         message = f"Invalid 'limit': expected a whole number from 1 to {MAX_LIMIT}."
         raise ApiError(400, message, param="limit", code="invalid_value")
-    first = 0
-    if after is not None:
-        places = [place for place, record in enumerate(records) if record.id == after]
-        if not places:
-            raise ApiError(
-                400,
-                f"Invalid 'after': {after} is not in the list.",
-                param="after",
-                code="invalid_value",
-            )
-        first = places[0] + 1
+    first = _place_after(request.query.get("after"), records)
     chosen = records[first : first + int(limit)]
-    body: dict[str, Any] = {"object": "list", "data": [show(record) for record in chosen]}
-    body |= {
-        "first_id": chosen[0].id if chosen else None,
-        "last_id": chosen[-1].id if chosen else None,
+    more = first + len(chosen) < len(records)
+    return listed([show(record) for record in chosen], has_more=more)
+
+
+def _place_after(after: str | None, records: Sequence[_Listed]) -> int:
+    if after is None:
+        return 0
+    for place, record in enumerate(records, start=1):
+        if record.id == after:
+            return place
+    message = f"Invalid 'after': {after} is not in the list."
+    raise ApiError(400, message, param="after", code="invalid_value")
+
+
+def listed(data: list[dict[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": has_more,
     }
-    return web.json_response({**body, "has_more": first + len(chosen) < len(records)})

@@ -7,9 +7,10 @@ from aiohttp import web
 from local.emulators.azureml.arm import PROVIDER, WORKSPACE_PATH, ArmError
 from shared.finetuning.azureml.access import is_allowed
 
-JOBS = f"{PROVIDER}/workspaces/*/"
-ROLES: dict[str, list[str]] = {  # actions of built-in roles, as far as they matter here
-    "AzureML Data Scientist": [JOBS + "read", JOBS + "action", JOBS + "delete", JOBS + "write"],
+ANYTHING = f"{PROVIDER}/workspaces/*/"
+DEFAULT_ROLE = "AzureML Data Scientist"
+ROLES = {  # actions of built-in roles, as far as they matter here
+    DEFAULT_ROLE: [ANYTHING + action for action in ("read", "action", "delete", "write")],
     "Reader": ["*/read"],
 }
 PERMISSIONS_PATH = WORKSPACE_PATH + "/providers/Microsoft.Authorization/permissions"
@@ -21,16 +22,18 @@ class Access:
     def __init__(self, role: str) -> None:
         self._permissions = [{"actions": ROLES[role], "notActions": list[str]()}]
 
-    async def permissions(self, _: web.Request) -> web.Response:
-        return web.json_response({"value": self._permissions})
+    def permissions(self, _: web.Request) -> dict[str, object]:
+        return {"value": self._permissions}
 
     def check(self, request: web.Request) -> None:
-        """Raises ArmError for what the role does not allow."""
+        """Raise ArmError if the role does not allow the request."""
         if request.method == "GET":
             return
-        action = (
-            f"{PROVIDER}/workspaces/jobs/{'write' if request.method == 'PUT' else 'cancel/action'}"
-        )
+        operation = "write" if request.method == "PUT" else "cancel/action"
+        action = f"{PROVIDER}/workspaces/jobs/{operation}"
         if not is_allowed(action, self._permissions):
-            message = f"The client does not have authorization to perform action '{action}' over scope '{request.path}'."
+            message = (
+                "The client does not have authorization to perform action "
+                f"'{action}' over scope '{request.path}'."
+            )
             raise ArmError(403, "AuthorizationFailed", message)

@@ -1,4 +1,4 @@
-"""Bodies of command jobs, as the published schema (CommandJob) has them, and which kind of job a body asks for."""
+"""Bodies of command jobs, by the published schema (CommandJob), and the kind of job that a body asks for."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from local.emulators.azureml.catalogue import environment_problem
+from local.emulators.azureml.arm import FieldProblem, invalid_body, missing_asset
 from local.emulators.azureml.job_bodies import (
     ASSET_NAME,
-    JOB_NAME,
-    JobBase,
+    JobProperties,
+    Resource,
     Texts,
     Wire,
-    check_body,
     check_compute,
+    check_fine_tuning,
     check_name,
-    missing_asset,
-    refused,
-    validation_problems,
+    validated,
 )
+from local.emulators.azureml.registry import environment_problem
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<side>inputs|outputs)\.(?P<name>[^\s}]*)\s*\}\}")
@@ -74,19 +73,18 @@ class Limits(Wire):
     @classmethod
     def _duration(cls, value: str | None) -> str | None:
         if value is not None and seconds(value) is None:
-            raise ValueError(f"{value!r} is no ISO 8601 duration")
+            raise ValueError(f"{value!r} is not an ISO 8601 duration")
         return value
 
 
 Input = Annotated[LiteralInput | UriInput, Field(discriminator="job_input_type")]
 
 
-class CommandProperties(JobBase):
+class CommandProperties(JobProperties):
     job_type: Literal["Command"]
     command: str = Field(min_length=1, pattern=r"[a-zA-Z0-9_]")
     environment_id: str = Field(min_length=1)
     code_id: None = None
-    compute_id: str | None = None
     inputs: dict[str, Input] | None = None
     outputs: dict[str, FolderOutput] | None = None
     environment_variables: Texts | None = None
@@ -94,7 +92,6 @@ class CommandProperties(JobBase):
     limits: Limits | None = None
     distribution: None = None
     autologger_settings: None = None
-    queue_settings: dict[str, Any] | None = None
     parameters: dict[str, Any] | None = None  # read only: ignored
 
     @field_validator("inputs", "outputs")
@@ -102,54 +99,52 @@ class CommandProperties(JobBase):
     def _named(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         wrong = [name for name in value or {} if not NAME.fullmatch(name)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no name: letters, digits and _")
+            raise ValueError(f"{wrong[0]!r} is not a name: use letters, digits and _")
         return value
 
     @model_validator(mode="after")
     def _bound(self) -> CommandProperties:
-        known = {"inputs": self.inputs or {}, "outputs": self.outputs or {}}
+        names = {"inputs": self.inputs or {}, "outputs": self.outputs or {}}
         for place in PLACEHOLDER.finditer(self.command):
-            if place["name"] not in known[place["side"]]:
+            if place["name"] not in names[place["side"]]:
                 raise ValueError(f"command names {place[0]}, which the job does not have")
         return self
 
 
-class _Body(Wire):
+class CommandBody(Resource):
     properties: CommandProperties
-    id: str | None = None
-    name: str | None = None
-    type: str | None = None
 
 
-def check_job(job_name: str, body: dict[str, Any]) -> JobBase:
-    """The job asked for, of either kind. Raises ArmError: 400 with every field that is wrong, 404 for an asset there is not."""
-    properties = body.get("properties")
-    if (
-        not isinstance(properties, dict)
-        or cast(dict[str, Any], properties).get("jobType") != "Command"
-    ):
-        return check_body(job_name, body)
+def check_job(job_name: str, body: dict[str, Any]) -> JobProperties:
+    """Return the requested job, of either kind.
+
+    Raises ArmError: 400 with every wrong field, 404 for an asset that does not exist.
+    """
     check_name(job_name)
-    try:
-        job = _Body.model_validate(body).properties
-    except ValidationError as error:
-        raise refused(validation_problems(error)) from error
-    missing = environment_problem(job.environment_id)
-    if missing:
-        raise missing_asset("environmentId", "EnvironmentNotFound", job.environment_id, missing)
+    properties = body.get("properties")
+    if isinstance(properties, dict):
+        job_type = cast(dict[str, Any], properties).get("jobType")
+        if job_type == "Command":
+            return _check_command(body)
+    return check_fine_tuning(body)
+
+
+def _check_command(body: dict[str, Any]) -> CommandProperties:
+    job = validated(CommandBody, body).properties
+    problem = environment_problem(job.environment_id)
+    if problem:
+        raise missing_asset("environmentId", "EnvironmentNotFound", job.environment_id, problem)
     check_compute(job.compute_id)
     if not job.compute_id and not (job.resources and job.resources.instance_type):
-        raise refused([("properties.resources.instanceType", "is required on serverless compute")])
+        field = "properties.resources.instanceType"
+        raise invalid_body([FieldProblem(field, "is required on serverless compute")])
     return job
 
 
 def seconds(duration: str) -> float | None:
-    """An ISO 8601 duration of days or less, None when it is none."""
+    """Return the length of an ISO 8601 duration of days or less; None for any other text."""
     match = DURATION.fullmatch(duration)
     if not match or not any(match.groups()):
         return None
     days, hours, minutes, rest = (int(part or 0) for part in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=rest).total_seconds()
-
-
-__all__ = ["JOB_NAME", "PLACEHOLDER", "check_job", "seconds"]

@@ -1,70 +1,73 @@
-"""The course of a job: through the statuses a real one has, at the pace asked for, with its data read where training would start.
+"""The course of a job: through the statuses of a real one, with its data read where training would start.
 
-Every status is stored before the next wait, so that a restarted emulator goes on where it stopped.
+Every status is stored before the next wait, so a restarted emulator continues where it stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+from typing import NamedTuple
 
-from local.emulators.azureml.commands import CommandFailed, Commands
+from local.emulators.azureml.commands import Commands
+from local.emulators.azureml.files import JobFailed, JobFiles
 from local.emulators.azureml.options import EmulatorOptions
 from local.emulators.azureml.store import TERMINAL, JobRecord, Store
-from local.emulators.azureml.training_data import MIN_TRAINING_ROWS, BadTrainingData, TrainingData
+from local.emulators.jobs import MIN_TRAINING_ROWS, BackgroundTasks
 
-# status and the part of the pace that is spent in it
-STAGES: tuple[tuple[str, float], ...] = (
-    ("NotStarted", 0.05),
-    ("Starting", 0.05),
-    ("Provisioning", 0.1),
-    ("Preparing", 0.1),
-    ("Queued", 0.1),
-    ("Running", 0.5),
-    ("Finalizing", 0.1),
+
+class Stage(NamedTuple):
+    """A status, and the share of the pace that a job spends in it."""
+
+    status: str
+    share: float
+
+
+STAGES = (
+    Stage("NotStarted", 0.05),
+    Stage("Starting", 0.05),
+    Stage("Provisioning", 0.1),
+    Stage("Preparing", 0.1),
+    Stage("Queued", 0.1),
+    Stage("Running", 0.5),
+    Stage("Finalizing", 0.1),
 )
+ORDER = [stage.status for stage in STAGES]
 RUNNING_SHARE = dict(STAGES)["Running"]
-CANCELLING = 0.1
-ORDER = [status for status, _ in STAGES]
+CANCELLING_SHARE = 0.1
 
 
 class _Cancelled(Exception):
-    """Cancellation was asked for."""
-
-
-class _DrawnToFail(Exception):
-    """The failure lottery has drawn this job."""
+    """Cancellation was requested."""
 
 
 class Courses:
     """All jobs on their way, one task each."""
 
     def __init__(
-        self, store: Store, data: TrainingData, commands: Commands, options: EmulatorOptions
+        self, store: Store, files: JobFiles, commands: Commands, options: EmulatorOptions
     ) -> None:
-        self._store, self._data, self._commands, self._options = store, data, commands, options
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._store = store
+        self._files = files
+        self._commands = commands
+        self._options = options
+        self._tasks = BackgroundTasks()
         self._cancels: dict[str, asyncio.Event] = {}
+        self.stop = self._tasks.stop
 
     def resume(self) -> None:
-        """Go on with every job that has not ended."""
+        """Continue every job that has not ended."""
         for job in self._store.jobs():
             if not job.is_terminal:
                 self.start(job.name)
 
     def start(self, name: str) -> None:
         self._cancels[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._run(name), name=f"job {name}")
+        self._tasks.start(name, self._run(name))
 
     def cancel(self, name: str) -> None:
         self._store.set_status(name, "CancelRequested")
         self._cancels[name].set()
-
-    async def stop(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, name: str) -> None:
         job = self._store.job(name)
@@ -72,84 +75,65 @@ class Courses:
         try:
             if job.status == "CancelRequested":
                 raise _Cancelled
-            await self._work(job)
+            await self._pass_stages(job)
+            await self._end(job)
         except _Cancelled:
-            await asyncio.sleep(CANCELLING * self._options.pace)
+            await asyncio.sleep(CANCELLING_SHARE * self._options.pace)
             self._store.set_status(name, "Canceled")
-        except BadTrainingData as problem:
-            self._store.set_status(name, "Failed", f"The training data cannot be used: {problem}")
-        except CommandFailed as problem:
-            self._store.set_status(name, "Failed", str(problem))
-        except _DrawnToFail:
-            self._store.set_status(
-                name, "Failed", "The failure lottery (--fail-rate) has drawn this job."
-            )
-        except (
-            Exception
-        ) as error:  # a fault of ours must end the job too, not leave it running for ever
-            self._store.set_status(
-                name, "Failed", f"The emulator failed: {type(error).__name__}: {error}"
-            )
+        except JobFailed as failure:
+            self._store.set_status(name, "Failed", str(failure))
+        except Exception as error:  # a bug of the emulator must not leave the job running for ever
+            message = f"The emulator failed: {type(error).__name__}: {error}"
+            self._store.set_status(name, "Failed", message)
             raise
 
-    async def _work(self, job: JobRecord) -> None:
-        reached = len(self._store.statuses(job.name)) - 1  # each stage has noted its status once
+    async def _pass_stages(self, job: JobRecord) -> None:
+        reached = len(self._store.statuses(job.name)) - 1  # each stage noted its status once
         trained = False
-        for number, (status, share) in enumerate(self._stages()):
+        for number, stage in enumerate(self._stages()):
             if number < reached:
                 continue
             self._stop_if_cancelled(job.name)
             if number > reached:
-                self._store.set_status(job.name, status)
-            if status == "Running" and not trained:
+                self._store.set_status(job.name, stage.status)
+            if stage.status == "Running" and not trained:
                 await self._train(job)
                 trained = True
-            await self._wait(job.name, share * self._options.pace)
-        await self._end(job)
+            await self._wait(job.name, stage.share * self._options.pace)
 
-    def _stages(self) -> list[tuple[str, float]]:
-        """The statuses before the last one, each with its part of the pace."""
+    def _stages(self) -> list[Stage]:
+        """Return the stages before the last status."""
         if not self._options.status_path:
-            last = (
-                len(STAGES)
-                if self._options.final_status == "Completed"
-                else ORDER.index("Finalizing")
-            )
-            return list(STAGES[:last])
+            completes = self._options.final_status == "Completed"
+            return list(STAGES if completes else STAGES[: ORDER.index("Finalizing")])
         path = [status for status in self._options.status_path if status not in TERMINAL]
         if path[:1] != ["NotStarted"]:
             path.insert(0, "NotStarted")
-        return [(status, 1 / len(path)) for status in path]
+        return [Stage(status, 1 / len(path)) for status in path]
 
     async def _train(self, job: JobRecord) -> None:
-        """A command is run. All that is real about other jobs is that their data is read."""
-        if job.properties["jobType"] == "Command":
+        """Run a command; of other jobs, only check the data."""
+        if job.is_command:
             await self._commands.run(job, self._cancels[job.name])
             return
         details = job.properties["fineTuningDetails"]
-        await self._data.check(details["trainingData"]["uri"], MIN_TRAINING_ROWS)
+        await self._files.check_rows(details["trainingData"]["uri"], MIN_TRAINING_ROWS)
         if details.get("validationData"):
-            await self._data.check(details["validationData"]["uri"], 1)
-        if random.Random(f"{self._options.seed}:{job.name}").random() < self._options.fail_rate:
-            raise _DrawnToFail
+            await self._files.check_rows(details["validationData"]["uri"], 1)
+        if self._options.draws_failure(job.name):
+            raise JobFailed("The failure lottery (--fail-rate) has drawn this job.")
 
     async def _end(self, job: JobRecord) -> None:
         self._stop_if_cancelled(job.name)
         status = self._options.last_status
         if status == "Completed":
-            self._store.complete(job.name)
+            self._store.complete(job)
             return
-        if status in TERMINAL:
-            self._store.set_status(
-                job.name, status, f"The emulator was told to end jobs as {status}."
-            )
-            return
-        if self._store.statuses(job.name)[-1][0] != status:
-            self._store.set_status(
-                job.name, status, f"The emulator was told to leave jobs as {status}."
-            )
-        if status != "CancelRequested":
-            await self._cancels[job.name].wait()  # such a job goes no further by itself
+        if self._store.statuses(job.name)[-1].status != status:
+            message = f"The emulator was told to end jobs as {status}."
+            self._store.set_status(job.name, status, message)
+        if status not in TERMINAL and status != "CancelRequested":
+            await self._cancels[job.name].wait()  # the job stays in this status
             raise _Cancelled
 
     async def _wait(self, name: str, seconds: float) -> None:
@@ -158,6 +142,6 @@ class Courses:
                 await self._cancels[name].wait()
 
     def _stop_if_cancelled(self, name: str) -> None:
-        """No status may follow CancelRequested but Canceled."""
+        """Raise _Cancelled: only Canceled may follow CancelRequested."""
         if self._cancels[name].is_set():
             raise _Cancelled

@@ -1,40 +1,44 @@
-"""What a hosted training would show: a loss that falls by a formula while the job runs. Nothing is trained."""
+"""The metrics of a hosted training: a loss that falls by a formula while the job runs. Nothing is trained."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from local.emulators.azureml.metrics import Value
-from local.emulators.azureml.store import JobRecord
+from local.emulators.azureml.store import JobRecord, StatusChange
+from local.emulators.jobs import loss_at
 
 POINTS = 20
-FIRST_LOSS, LAST_LOSS = 2.0, 0.4
 
 
 def hosted_values(
-    job: JobRecord, statuses: list[tuple[str, str]], seconds: float, now: datetime
+    job: JobRecord, statuses: Sequence[StatusChange], seconds: float, now: datetime
 ) -> list[Value]:
-    """What has been logged by now of a job that runs for so many seconds, by its (status, when) so far."""
+    """Return what a job that runs for so many seconds has logged by now."""
     details: dict[str, Any] = job.properties["fineTuningDetails"]
-    validated = bool(details.get("validationData"))
-    chosen: dict[str, str] = details.get("hyperParameters") or {}
-    epochs = int(chosen.get("num_train_epochs", 1))
-    began = next(
-        (datetime.fromisoformat(at) for status, at in statuses if status == "Running"), None
-    )
+    hyperparameters: dict[str, str] = details.get("hyperParameters") or {}
+    epochs = int(hyperparameters.get("num_train_epochs", 1))
+    began = _time_of("Running", statuses)
     if began is None:
         return []
-    over = next(
-        (datetime.fromisoformat(at) for status, at in statuses if status == "Finalizing"), now
-    )
-    share = 1.0 if over < now or seconds <= 0 else min(1.0, (now - began).total_seconds() / seconds)
+    ended = _time_of("Finalizing", statuses) is not None
+    share = 1.0
+    if not ended and seconds > 0:
+        share = min(1.0, (now - began).total_seconds() / seconds)
     values: list[Value] = []
     for point in range(1, math.floor(share * POINTS) + 1):
-        loss = LAST_LOSS + (FIRST_LOSS - LAST_LOSS) * math.exp(-4 * point / POINTS)
-        at, step = began + timedelta(seconds=seconds * point / POINTS), point * 10 * epochs
+        loss = loss_at(point / POINTS)
+        at = began + timedelta(seconds=seconds * point / POINTS)
+        step = point * 10 * epochs
         values.append(Value("train_loss", step, round(loss, 6), at))
-        if validated:
+        if details.get("validationData"):
             values.append(Value("eval_loss", step, round(loss * 1.1, 6), at))
     return values
+
+
+def _time_of(status: str, statuses: Sequence[StatusChange]) -> datetime | None:
+    times = [change.at for change in statuses if change.status == status]
+    return datetime.fromisoformat(times[0]) if times else None

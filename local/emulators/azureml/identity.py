@@ -1,6 +1,6 @@
-"""A managed identity: tokens as App Service hands them out, and the check that a caller holds one of ours.
+"""A managed identity: tokens as App Service issues them, and the check that a caller has one of ours.
 
-Tokens are JSON Web Tokens signed with a key of this emulator's, so that they stay valid across its restarts.
+Tokens are JSON Web Tokens signed with the emulator's own key, so they stay valid when it restarts.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ LIFETIME_SECONDS = 24 * 3600
 
 
 class Identity:
-    """Issues and checks tokens. `header` is the secret that callers of the token endpoint must send, None for any."""
+    """Issues and checks tokens. Callers must send `header`, their secret; None accepts any."""
 
     def __init__(self, key: bytes, header: str | None) -> None:
-        self._key, self._header = key, header
+        self._key = key
+        self._header = header
 
     async def token(self, request: web.Request) -> web.Response:
-        """`GET …?resource=…` as App Service's identity endpoint of API version 2019-08-01 answers it."""
-        given, resource = (
-            request.headers.get("X-IDENTITY-HEADER", ""),
-            request.query.get("resource", ""),
-        )
-        wanted = self._header or given
-        if not given or not hmac.compare_digest(given.encode(), wanted.encode()):
+        """Answer `GET …?resource=…` as App Service's identity endpoint of 2019-08-01 does."""
+        header = request.headers.get("X-IDENTITY-HEADER", "")
+        secret = self._header or header
+        if not header or not hmac.compare_digest(header.encode(), secret.encode()):
             return _refused(401, "the header X-IDENTITY-HEADER is missing or wrong")
+        resource = request.query.get("resource", "")
         if not resource:
             return _refused(400, "the query parameter resource is missing")
         expires = int(time.time()) + LIFETIME_SECONDS
@@ -53,12 +52,13 @@ class Identity:
         return web.json_response(body)
 
     def accepts(self, authorization: str) -> bool:
-        """Whether a request's Authorization header carries a token of ours that has not expired."""
+        """Return whether an Authorization header carries a token of ours that is still valid."""
         scheme, _, token = authorization.partition(" ")
         signed, _, signature = token.rpartition(".")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(
-            signature.encode(), self._signature(signed).encode()
-        ):
+        right_signature = self._signature(signed)
+        if scheme.lower() != "bearer":
+            return False
+        if not hmac.compare_digest(signature.encode(), right_signature.encode()):
             return False
         claims: dict[str, Any] = json.loads(_decode(signed.partition(".")[2]))
         return claims["exp"] > time.time()

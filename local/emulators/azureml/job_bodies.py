@@ -1,16 +1,16 @@
-"""Bodies of jobs, as the published schema has them. What it does not have, or this emulator cannot play, is refused by name."""
+"""Bodies of fine-tuning jobs, by the published schema. Anything else is refused by the field's name."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from local.emulators.azureml.arm import ArmError, FieldProblem
-from local.emulators.azureml.catalogue import asset_problem
+from local.emulators.azureml.arm import FieldProblem, invalid_body, missing_asset
 from local.emulators.azureml.environment import COMPUTE
+from local.emulators.azureml.registry import asset_problem
 from shared.students.catalogue import check_hyperparameters, find_student
 
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
@@ -23,18 +23,18 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
 
 
-class ModelInput(Wire):
+class Asset(Wire):
+    uri: str = Field(min_length=1)
+    mode: str | None = None
+    description: str | None = None
+
+
+class ModelInput(Asset):
     job_input_type: Literal["mlflow_model"]
-    uri: str = Field(min_length=1)
-    mode: str | None = None
-    description: str | None = None
 
 
-class DataInput(Wire):
+class DataInput(Asset):
     job_input_type: Literal["uri_file"]
-    uri: str = Field(min_length=1)
-    mode: str | None = None
-    description: str | None = None
 
 
 class ModelOutput(Wire):
@@ -59,14 +59,14 @@ class FineTuning(Wire):
 
     @field_validator("task_type")
     @classmethod
-    def _chat_alone(cls, value: str) -> str:
+    def _only_chat(cls, value: str) -> str:
         if value.lower() != "chatcompletion":
             raise ValueError("only ChatCompletion is emulated")
         return "ChatCompletion"
 
 
-class JobBase(Wire):
-    """What jobs of every kind have."""
+class JobProperties(Wire):
+    """What all kinds of jobs have."""
 
     display_name: str | None = None
     description: str | None = None
@@ -75,93 +75,76 @@ class JobBase(Wire):
     properties: Texts | None = None
     is_archived: bool | None = None
     component_id: None = None
+    compute_id: str | None = None  # None: serverless
     identity: dict[str, Any] | None = None
     notification_setting: dict[str, Any] | None = None
+    queue_settings: dict[str, Any] | None = None
     services: None = None
     status: str | None = None  # read only: ignored
 
 
-class JobProperties(JobBase):
+class FineTuningProperties(JobProperties):
     job_type: Literal["FineTuning"]
     fine_tuning_details: FineTuning
     outputs: Outputs
-    compute_id: str | None = None  # None: serverless
-    queue_settings: dict[str, Any] | None = None
     resources: dict[str, Any] | None = None
 
 
-class _Body(Wire):
-    properties: JobProperties
+class Resource(Wire):
+    """The envelope of a resource; only `properties` are used."""
+
     id: str | None = None
     name: str | None = None
     type: str | None = None
 
 
-def check_body(job_name: str, body: dict[str, Any]) -> JobProperties:
-    """The job asked for. Raises ArmError: 400 with every field that is wrong, 404 for a model that does not exist."""
-    check_name(job_name)
-    try:
-        job = _Body.model_validate(body).properties
-    except ValidationError as error:
-        raise refused(validation_problems(error)) from error
+class FineTuningBody(Resource):
+    properties: FineTuningProperties
+
+
+Body = TypeVar("Body", bound=Resource)
+
+
+def check_fine_tuning(body: dict[str, Any]) -> FineTuningProperties:
+    """Return the requested job. Raises ArmError: 400 with every wrong field, 404 for the model."""
+    job = validated(FineTuningBody, body).properties
     check_compute(job.compute_id)
     details = job.fine_tuning_details
-    missing = asset_problem(details.model.uri)
-    if missing:
-        message = f"The model {details.model.uri} cannot be used: {missing}."
-        raise ArmError(
-            404, "ModelNotFound", message, [("properties.fineTuningDetails.model.uri", missing)]
-        )
-    _, problems = check_hyperparameters(
-        find_student(details.model.uri), details.hyper_parameters or {}
-    )
+    problem = asset_problem(details.model.uri)
+    if problem:
+        field = "fineTuningDetails.model.uri"
+        raise missing_asset(field, "ModelNotFound", f"The model {details.model.uri}", problem)
+    student = find_student(details.model.uri)
+    _, problems = check_hyperparameters(student, details.hyper_parameters or {})
     if problems:
-        raise refused(
-            [("properties.fineTuningDetails.hyperParameters", problem) for problem in problems]
-        )
+        field = "properties.fineTuningDetails.hyperParameters"
+        raise invalid_body([FieldProblem(field, problem) for problem in problems])
     return job
 
 
 def check_name(job_name: str) -> None:
-    """Raises ArmError."""
+    """Raise ArmError for a name outside the service's alphabet."""
     if not JOB_NAME.fullmatch(job_name):
-        raise refused(
-            [
-                (
-                    "name",
-                    "must be letters, digits, - and _, at most 255, and start with a letter or digit",
-                )
-            ]
-        )
+        rule = "must be letters, digits, - and _, at most 255, and start with a letter or digit"
+        raise invalid_body([FieldProblem("name", rule)])
 
 
-def validation_problems(error: ValidationError) -> list[FieldProblem]:
-    return list(map(_problem, error.errors()))
+def check_compute(compute_id: str | None) -> None:
+    """Raise ArmError for a compute that the workspace does not have."""
+    if compute_id and compute_id.rpartition("/")[2].lower() != COMPUTE:
+        reason = f"the workspace has {COMPUTE} alone"
+        raise missing_asset("computeId", "ComputeNotFound", compute_id, reason)
+
+
+def validated(model: type[Body], body: dict[str, Any]) -> Body:
+    """Return a body as its model. Raises ArmError with every wrong field."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid_body([_problem(each) for each in error.errors()]) from error
 
 
 def _problem(error: Any) -> FieldProblem:
     field = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return field, "is no member of this object"
-    if error["type"] == "missing":
-        return field, "is required"
-    return field, str(error["msg"])
-
-
-def refused(problems: list[FieldProblem]) -> ArmError:
-    """The answer to a body that is wrong."""
-    listed = "; ".join(f"{field} {problem}" for field, problem in problems)
-    return ArmError(400, "UserError", f"The job is not valid: {listed}.", problems)
-
-
-def check_compute(compute_id: str | None) -> None:
-    """Raises ArmError for a compute that the workspace does not have."""
-    if compute_id and compute_id.rpartition("/")[2].lower() != COMPUTE:
-        raise missing_asset(
-            "computeId", "ComputeNotFound", compute_id, f"the workspace has {COMPUTE} alone"
-        )
-
-
-def missing_asset(field: str, code: str, asset: str, why: str) -> ArmError:
-    problem: FieldProblem = (f"properties.{field}", why)
-    return ArmError(404, code, f"{asset} cannot be used: {why}.", [problem])
+    known = {"extra_forbidden": "is no member of this object", "missing": "is required"}
+    return FieldProblem(field, known.get(error["type"], str(error["msg"])))

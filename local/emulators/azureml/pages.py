@@ -1,31 +1,37 @@
-"""The page behind a job's studio link: what was asked for, how far it came, and that nothing is trained here."""
+"""The page behind a job's studio link: its request, its statuses, and that nothing is trained here."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 
 from local.emulators.azureml.resources import notice
-from local.emulators.azureml.store import JobRecord
+from local.emulators.azureml.store import JobRecord, StatusChange
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "td{padding:.1rem 1rem .1rem 0}pre{background:#f4f4f4;padding:1rem;overflow:auto}.notice{color:#a33}"
-)
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">{reload}<title>{name}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+td {{ padding: .1rem 1rem .1rem 0 }}
+pre {{ background: #f4f4f4; padding: 1rem; overflow: auto }}
+.notice {{ color: #a33 }}
+</style></head><body><h1>{name}</h1><p class="notice">{notice}</p>
+<p>Status: <strong>{status}</strong>. Registered model: {model}.</p><p><strong>{message}</strong></p>
+<table>{rows}</table><h2>Request</h2><pre>{request}</pre></body></html>"""
+RELOAD = '<meta http-equiv="refresh" content="2">'
 
 
-def job_page(job: JobRecord, statuses: list[tuple[str, str]]) -> str:
-    """One HTML page. A job that goes on reloads itself every 2 s."""
-    reload = "" if job.is_terminal else '<meta http-equiv="refresh" content="2">'
+def job_page(job: JobRecord, statuses: Sequence[StatusChange]) -> str:
+    """Return one HTML page. It reloads itself every 2 s until the job has ended."""
     model = f"{job.model_name}:{job.model_version}" if job.model_version is not None else "none yet"
-    rows = "".join(
-        f"<tr><td>{escape(status)}</td><td>{escape(at)}</td></tr>" for status, at in statuses
-    )
-    message = f"<p><strong>{escape(job.message)}</strong></p>" if job.message else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{reload}<title>{escape(job.name)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{escape(job.name)}</h1>"
-        f'<p class="notice">{escape(notice(job.properties))}</p><p>Status: <strong>{escape(job.status)}</strong>. '
-        f"Registered model: {escape(model)}.</p>{message}<table>{rows}</table>"
-        f"<h2>Request</h2><pre>{escape(json.dumps(job.properties, indent=2))}</pre></body></html>"
+    rows = [f"<tr><td>{escape(status)}</td><td>{escape(at)}</td></tr>" for status, at in statuses]
+    return PAGE.format(
+        reload="" if job.is_terminal else RELOAD,
+        name=escape(job.name),
+        notice=escape(notice(job)),
+        status=escape(job.status),
+        model=escape(model),
+        message=escape(job.message or ""),
+        rows="".join(rows),
+        request=escape(json.dumps(job.properties, indent=2)),
     )

@@ -1,16 +1,15 @@
-"""Jobs, their statuses over time, and registered models, in one SQLite file: what was answered survives a restart."""
+"""Jobs, their statuses over time, and registered models."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from local.emulators.database import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -29,7 +28,7 @@ TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """`properties` is the body as it was accepted; `model_version` is that of the model registered at the end."""
+    """`properties` is the accepted body, `model_version` the version of the model registered."""
 
     name: str
     properties: dict[str, Any]
@@ -43,6 +42,10 @@ class JobRecord:
         return self.status in TERMINAL
 
     @property
+    def is_command(self) -> bool:
+        return self.properties["jobType"] == "Command"
+
+    @property
     def model_output(self) -> str | None:
         """The output that is registered as a model at the end."""
         outputs: dict[str, dict[str, Any]] = self.properties.get("outputs") or {}
@@ -50,11 +53,8 @@ class JobRecord:
 
     @property
     def model_name(self) -> str | None:
-        return (
-            self.properties["outputs"][self.model_output]["assetName"]
-            if self.model_output
-            else None
-        )
+        output = self.model_output
+        return self.properties["outputs"][output]["assetName"] if output else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,104 +65,84 @@ class ModelRecord:
     created: str
 
 
+class StatusChange(NamedTuple):
+    """A status that a job had, and when it came to it."""
+
+    status: str
+    at: str  # ISO 8601
+
+
 class Store:
-    """One file, one process, one thread. `path` None keeps everything in memory."""
+    """The emulator's database. `path` None keeps everything in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.executescript(SCHEMA)
-
-    def close(self) -> None:
-        self._database.close()
+        self._database = Database(path, SCHEMA)
+        self.close = self._database.close
 
     def signing_key(self) -> bytes:
-        """The key of this emulator's tokens, made at its first start."""
+        """Return the key of this emulator's tokens, made at its first start."""
         insert = "INSERT OR IGNORE INTO secrets VALUES ('signing', ?)"
-        self._database.execute(insert, (secrets.token_bytes(32),))
-        row = self._database.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()
-        return bytes(row[0])
+        self._database.rows(insert, secrets.token_bytes(32))
+        return bytes(self._database.value("SELECT value FROM secrets WHERE name = 'signing'"))
 
     def job(self, name: str) -> JobRecord | None:
-        jobs = self._jobs("WHERE name = ?", name)
-        return jobs[0] if jobs else None
+        rows = self._database.rows("SELECT * FROM jobs WHERE name = ?", name)
+        return _job(rows[0]) if rows else None
 
     def jobs(self) -> list[JobRecord]:
-        """Every job, newest first."""
-        return self._jobs("ORDER BY created DESC, rowid DESC")
+        """Return every job, newest first."""
+        return [_job(row) for row in self._database.rows("SELECT * FROM jobs ORDER BY rowid DESC")]
 
     def add_job(self, name: str, properties: dict[str, Any]) -> None:
-        with self._transaction():
-            values = (name, json.dumps(properties), "NotStarted", _now())
-            self._database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, NULL, NULL)", values)
+        insert = "INSERT INTO jobs VALUES (?, ?, 'NotStarted', ?, NULL, NULL)"
+        with self._database.transaction():
+            self._database.rows(insert, name, json.dumps(properties), _now())
             self._note_status(name, "NotStarted")
 
     def change_job(self, name: str, properties: dict[str, Any]) -> None:
-        self._database.execute(
-            "UPDATE jobs SET properties = ? WHERE name = ?", (json.dumps(properties), name)
-        )
+        update = "UPDATE jobs SET properties = ? WHERE name = ?"
+        self._database.rows(update, json.dumps(properties), name)
 
     def set_status(self, name: str, status: str, message: str | None = None) -> None:
-        with self._transaction():
+        with self._database.transaction():
             self._set_status(name, status, message)
 
-    def complete(self, name: str) -> None:
-        """Register the next version of the job's model, where it has one, and end the job: both or neither."""
-        with self._transaction():
-            job = self.job(name)
-            assert job is not None
+    def complete(self, job: JobRecord) -> None:
+        """End a job and register the next version of its model, if it has one: both or neither."""
+        with self._database.transaction():
             if job.model_name:
-                self._register(name, job.model_name)
-            self._set_status(name, "Completed", None)
+                self._register(job.name, job.model_name)
+            self._set_status(job.name, "Completed", None)
 
-    def statuses(self, job: str) -> list[tuple[str, str]]:
-        """(status, when) in order."""
-        rows = self._database.execute(
-            "SELECT status, at FROM statuses WHERE job = ? ORDER BY rowid", (job,)
-        )
-        return [(status, at) for status, at in rows]
+    def statuses(self, job: str) -> list[StatusChange]:
+        """Return the statuses of a job in order."""
+        select = "SELECT status, at FROM statuses WHERE job = ? ORDER BY rowid"
+        return [StatusChange(*row) for row in self._database.rows(select, job)]
 
     def models(self, name: str) -> list[ModelRecord]:
-        """Every version of a model, newest first."""
-        rows = self._database.execute(
-            "SELECT name, version, job, created FROM models WHERE name = ? ORDER BY version DESC",
-            (name,),
-        )
-        return [ModelRecord(*row) for row in rows]
-
-    def _jobs(self, where: str, *values: str) -> list[JobRecord]:
-        columns = "name, properties, status, created, message, model_version"
-        rows = self._database.execute(f"SELECT {columns} FROM jobs {where}", values)  # noqa: S608 -- our own texts
-        return [JobRecord(row[0], json.loads(row[1]), *row[2:]) for row in rows]
+        """Return every version of a model, newest first."""
+        select = "SELECT * FROM models WHERE name = ? ORDER BY version DESC"
+        return [ModelRecord(*row) for row in self._database.rows(select, name)]
 
     def _register(self, job: str, model: str) -> None:
-        latest = self._database.execute("SELECT MAX(version) FROM models WHERE name = ?", (model,))
-        version = (latest.fetchone()[0] or 0) + 1
-        self._database.execute(
-            "INSERT INTO models VALUES (?, ?, ?, ?)", (model, version, job, _now())
-        )
-        self._database.execute("UPDATE jobs SET model_version = ? WHERE name = ?", (version, job))
+        latest = self._database.value("SELECT MAX(version) FROM models WHERE name = ?", model)
+        version = (latest or 0) + 1
+        insert = "INSERT INTO models VALUES (?, ?, ?, ?)"
+        self._database.rows(insert, model, version, job, _now())
+        self._database.rows("UPDATE jobs SET model_version = ? WHERE name = ?", version, job)
 
     def _set_status(self, name: str, status: str, message: str | None) -> None:
-        self._database.execute(
-            "UPDATE jobs SET status = ?, message = ? WHERE name = ?", (status, message, name)
-        )
+        update = "UPDATE jobs SET status = ?, message = ? WHERE name = ?"
+        self._database.rows(update, status, message, name)
         self._note_status(name, status)
 
     def _note_status(self, name: str, status: str) -> None:
-        self._database.execute("INSERT INTO statuses VALUES (?, ?, ?)", (name, status, _now()))
+        self._database.rows("INSERT INTO statuses VALUES (?, ?, ?)", name, status, _now())
 
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+
+def _job(row: tuple[Any, ...]) -> JobRecord:
+    name, properties, *rest = row
+    return JobRecord(name, json.loads(properties), *rest)
 
 
 def _now() -> str:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.emulators.service import usual_flags
+from local.emulators.service import run_command, usual_flags
 from local.emulators.teacher.answer_key import AnswerKey
 from local.emulators.teacher.options import ANSWER_FAULTS, REQUEST_FAULTS, TeacherOptions
 from local.emulators.teacher.server import serve
-from local.runtime.lifeline import run_server, told_to_stop
+from local.runtime.lifeline import told_to_stop
 
 KEY_VARIABLE = "LOCAL_TEACHER_KEY"
 FAULT_HELP = {
@@ -96,22 +96,16 @@ def options(arguments: argparse.Namespace) -> TeacherOptions:
     return TeacherOptions(**values, api_key=key)
 
 
-async def run(chosen: TeacherOptions, port: int) -> None:
+async def run(chosen: TeacherOptions, arguments: argparse.Namespace) -> None:
     """Serve until a signal says stop."""
     stop = told_to_stop()
-    async with serve(chosen, port=port) as teacher:
+    async with serve(chosen, port=arguments.port) as teacher:
         print(f"teacher {', '.join(chosen.models)} at {teacher.base_url}", flush=True)
         await stop.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    flags = parser()
-    parsed = flags.parse_args(arguments)
-    try:
-        chosen = options(parsed)
-    except (ValueError, OSError) as error:
-        flags.error(str(error))
-    return run_server(run(chosen, parsed.port), port=parsed.port, lifeline=parsed.lifeline)
+    return run_command(parser(), arguments, options, run)
 
 
 if __name__ == "__main__":

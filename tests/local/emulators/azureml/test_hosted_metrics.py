@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.emulators.azureml.hosted_metrics import POINTS, hosted_values
-from local.emulators.azureml.store import JobRecord
+from local.emulators.azureml.store import JobRecord, StatusChange
 from tests.support.azureml import job_body
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-RUNNING = [("NotStarted", BEGAN.isoformat()), ("Running", BEGAN.isoformat())]
+RUNNING = [StatusChange(status, BEGAN.isoformat()) for status in ("NotStarted", "Running")]
 
 
 def logged(
-    statuses: list[tuple[str, str]], after: float, validation: str | None = None
+    statuses: list[StatusChange], after: float, validation: str | None = None
 ) -> list[tuple[str, float]]:
     """Names and values after so many of ten seconds."""
     properties = job_body("azureml://x", validation)["properties"]
@@ -40,7 +40,8 @@ def test_more_is_logged_as_time_goes_by(after: float, points: int) -> None:
 
 
 def test_a_job_that_is_done_running_has_logged_all() -> None:
-    over = [*RUNNING, ("Finalizing", (BEGAN + timedelta(seconds=1)).isoformat())]
+    ended = (BEGAN + timedelta(seconds=1)).isoformat()
+    over = [*RUNNING, StatusChange("Finalizing", ended)]
     assert len(logged(over, after=2)) == POINTS
 
 
