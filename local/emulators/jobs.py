@@ -1,35 +1,42 @@
-"""What the emulators of both fine-tuning services share: options of their jobs, flags, tasks, and a loss by a formula."""
+"""What the emulators of both fine-tuning services share: options of their jobs, tasks, and a loss by a formula."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import math
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
-from local.emulators.service import draw, usual_flags
+from local.emulators.options import option
+from local.emulators.service import draw
 
-DEFAULT_PACE = 8.0
 MIN_TRAINING_ROWS = 10
 FIRST_LOSS = 2.0
 LAST_LOSS = 0.4
 
 
+def _statuses(text: str) -> tuple[str, ...]:
+    return tuple(status.strip() for status in text.split(",") if status.strip())
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """Options of jobs, checked at the start. A subclass names the statuses of its service."""
+    """Options of jobs, checked at the start. A subclass has the statuses of its service."""
 
     final_statuses: ClassVar[tuple[str, ...]]
     terminal: ClassVar[frozenset[str]]
 
-    pace: float = DEFAULT_PACE  # seconds from submission to the end of a job
-    seed: int = 0
-    fail_rate: float = 0.0  # 0 to 1: jobs that fail while running
     final_status: str  # of jobs whose data is good
-    status_path: tuple[str, ...] = ()  # the exact course of each job; its last status stays
+    pace: float = option(8.0, "seconds that a job takes (default %(default)s)")
+    seed: int = option(0, "of everything that is drawn")
+    fail_rate: float = option(0.0, "0 to 1: jobs that fail while running", metavar="P")
+    status_path: tuple[str, ...] = option(
+        (),
+        "exact course of each job, up to and with the status in which it ends or stays",
+        type=_statuses,
+        metavar="STATUS,…",
+    )
 
     def __post_init__(self) -> None:
         if self.pace < 0:
@@ -51,43 +58,6 @@ class JobOptions:
     def draws_failure(self, job: str) -> bool:
         """Return whether the failure lottery picks this job: the same for the same seed and job."""
         return draw(self.seed, job, "failure") < self.fail_rate
-
-
-def job_flags(
-    name: str, description: str, options: type[JobOptions], epilog: str | None = None
-) -> argparse.ArgumentParser:
-    """Return the flags that both services have."""
-    flags = usual_flags(name, description, epilog)
-    data_help = "folder of the emulator's data"
-    flags.add_argument("--data-dir", type=Path, required=True, help=data_help)
-    pace_help = "seconds a job takes (default %(default)s)"
-    flags.add_argument("--pace", type=float, default=DEFAULT_PACE, help=pace_help)
-    rate_help = "0 to 1: jobs that fail while running"
-    flags.add_argument("--fail-rate", type=float, default=0, metavar="P", help=rate_help)
-    flags.add_argument(
-        "--final-status",
-        choices=options.final_statuses,
-        default=options.final_status,
-        help="where jobs with good data end",
-    )
-    flags.add_argument(
-        "--status-path",
-        type=_statuses,
-        default=(),
-        metavar="STATUS,…",
-        help="exact course of each job, up to and with the status in which it ends or stays",
-    )
-    return flags
-
-
-def _statuses(text: str) -> tuple[str, ...]:
-    return tuple(status.strip() for status in text.split(",") if status.strip())
-
-
-def job_values(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the values of the flags of `job_flags` that are options."""
-    names = ("pace", "seed", "fail_rate", "final_status", "status_path")
-    return {name: getattr(arguments, name) for name in names}
 
 
 class BackgroundTasks:

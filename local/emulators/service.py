@@ -1,28 +1,24 @@
-"""What every emulator's server needs: a socket on loopback, errors as the service shapes them, seeded draws, usual flags."""
+"""What every emulator's server needs: a socket on loopback, errors as the service shapes them, and seeded draws."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
 import socket
 import struct
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-
-from local.runtime.lifeline import run_server
 
 HOST = "127.0.0.1"
 HEALTH_PATH = "/healthz"
 SHUTDOWN_SECONDS = 1.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: the client sees a reset, not an end
 
-Options = TypeVar("Options")
 Answer = Callable[[web.Request], Any]  # returns what is answered as JSON
 
 log = logging.getLogger(__name__)
@@ -100,30 +96,3 @@ def draw(*parts: object) -> float:
     """Return a number in [0, 1), the same for the same parts."""
     text = "/".join(map(str, parts)).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
-
-
-def run_command(
-    flags: argparse.ArgumentParser,
-    arguments: Sequence[str] | None,
-    parse_options: Callable[[argparse.Namespace], Options],
-    run: Callable[[Options, argparse.Namespace], Coroutine[Any, Any, None]],
-) -> int:
-    """Serve by a command line; returns the exit code. Bad options end with a usage error."""
-    parsed = flags.parse_args(arguments)
-    try:
-        options = parse_options(parsed)
-    except (ValueError, OSError) as error:
-        flags.error(str(error))
-    return run_server(run(options, parsed), port=parsed.port, lifeline=parsed.lifeline)
-
-
-def usual_flags(name: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    """Return the flags that every emulator has."""
-    flags = argparse.ArgumentParser(
-        prog=f"python -m local.emulators.{name}", description=description, epilog=epilog
-    )
-    port_help = "port on 127.0.0.1; 0 takes a free one and prints it"
-    flags.add_argument("--port", type=int, required=True, help=port_help)
-    flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
-    flags.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
-    return flags

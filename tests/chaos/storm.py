@@ -233,7 +233,7 @@ class Storm:
             return replace(host, command=[*jumping, *host.command[2:]])
         target = self._azurite.url("blob").rpartition("/")[0]
         command = [
-            *_python("local.emulators.storage_proxy"),
+            *_python("tests.support.storage_proxy"),
             "--port",
             str(ports["proxy"]),
             "--target",

@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from local.emulators.azure_openai.options import EmulatorOptions
 from local.emulators.azure_openai.server import serve
-from local.emulators.jobs import job_flags, job_values
-from local.emulators.service import run_command
+from local.emulators.options import options_parser, parsed, run_command
 from local.runtime.lifeline import told_to_stop
 
 KEY_VARIABLE = "LOCAL_AZURE_OPENAI_KEY"
@@ -19,17 +19,15 @@ KEY_VARIABLE = "LOCAL_AZURE_OPENAI_KEY"
 def parser() -> argparse.ArgumentParser:
     """Return every flag, with its unit."""
     description = "Emulator of Azure OpenAI's fine-tuning API. It checks files and trains nothing."
-    flags = job_flags("azure_openai", description, EmulatorOptions)
-    pace_help = "seconds until a file is checked (default: a tenth of --pace)"
-    flags.add_argument("--file-pace", type=float, help=pace_help)
-    flags.add_argument("--api-key", help=f"the key it accepts; else {KEY_VARIABLE}; else any")
+    flags = options_parser("azure_openai", description, EmulatorOptions)
+    flags.add_argument("--data-dir", type=Path, required=True, help="folder of its data")
     return flags
 
 
 def options(arguments: argparse.Namespace) -> EmulatorOptions:
     """Return the options. Raises ValueError for values out of range."""
     key = arguments.api_key or os.environ.get(KEY_VARIABLE) or None
-    return EmulatorOptions(**job_values(arguments), file_pace=arguments.file_pace, api_key=key)
+    return parsed(EmulatorOptions, arguments, api_key=key)
 
 
 async def run(chosen: EmulatorOptions, arguments: argparse.Namespace) -> None:

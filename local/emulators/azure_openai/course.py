@@ -14,7 +14,7 @@ from local.emulators.azure_openai.options import (
     TERMINAL,
     EmulatorOptions,
 )
-from local.emulators.azure_openai.store import JobRecord, Store
+from local.emulators.azure_openai.store import Job, Store
 from local.emulators.azure_openai.training import NOTICE, Training
 from local.emulators.jobs import MIN_TRAINING_ROWS, BackgroundTasks
 
@@ -43,7 +43,7 @@ class Courses:
 
     def resume_all(self) -> None:
         """Continue every job that has not ended and is not paused."""
-        for job in self._store.jobs():
+        for job in self._store.jobs.all():
             if not job.is_terminal and not job.held:
                 self.start(job.id)
 
@@ -58,15 +58,15 @@ class Courses:
     def pause(self, job_id: str) -> None:
         self._tasks.cancel(job_id)
         self._store.add_event(job_id, "Job paused.")
-        self._store.hold(job_id, held=True, status=PAUSED)
+        self._store.change_job(job_id, held=True, status=PAUSED)
 
     def resume(self, job_id: str) -> None:
         self._store.add_event(job_id, "Job resumed.")
-        self._store.hold(job_id, held=False, status="resuming")
+        self._store.change_job(job_id, held=False, status="resuming")
         self.start(job_id)
 
     async def _run(self, job_id: str) -> None:
-        job = self._store.job(job_id)
+        job = self._store.jobs.get(job_id)
         assert job is not None
         try:
             await self._pass_statuses(job)
@@ -77,7 +77,7 @@ class Courses:
             self._fail(job_id, "internal_error", message)
             raise
 
-    async def _pass_statuses(self, job: JobRecord) -> None:
+    async def _pass_statuses(self, job: Job) -> None:
         course = self._options.course
         last = len(course) - 1
         for stage in range(job.stage, len(course)):
@@ -85,7 +85,7 @@ class Courses:
             if status in TERMINAL:
                 self._end(job, status)
                 return
-            self._store.set_status(job.id, status, stage)
+            job = self._store.change_job(job.id, status=status, stage=stage)
             if job.rows < MIN_TRAINING_ROWS:
                 message = f"The file has {job.rows} rows: at least {MIN_TRAINING_ROWS} are needed."
                 raise _JobFailed("invalid_training_file", message)
@@ -95,40 +95,42 @@ class Courses:
             else:
                 await asyncio.sleep(seconds)
 
-    async def _train(self, job: JobRecord, seconds: float) -> None:
+    async def _train(self, job: Job, seconds: float) -> None:
         """Report the metrics that were not reported yet, over this time. Raises _JobFailed."""
         if self._options.draws_failure(job.label):
             message = "The failure lottery (--fail-rate) has drawn this job."
             raise _JobFailed("emulated_failure", message)
         training = Training.of(job, self._options.seed)
-        reported = self._store.count_metrics(job.id)
+        reported = sum(event.type == "metrics" for event in job.events)
         if not reported:
             self._store.add_event(job.id, f"Training started. {NOTICE}")
         points = training.points[reported:]
         for step in points:
             metrics = training.metrics(step)
             loss = f"training loss={metrics['train_loss']} (by a formula)"
-            self._store.add_event(job.id, f"Step {step}/{training.steps}: {loss}", data=metrics)
+            message = f"Step {step}/{training.steps}: {loss}"
+            self._store.add_event(job.id, message, type="metrics", data=metrics)
             await asyncio.sleep(seconds / len(training.points))
         if not points:
             await asyncio.sleep(seconds)
 
-    def _end(self, job: JobRecord, status: str) -> None:
+    def _end(self, job: Job, status: str) -> None:
         if status == FAILED:
             raise _JobFailed("emulated_failure", "The emulator was told to end jobs as failed.")
         if status == SUCCEEDED:
-            suffix = f"-{job.body['suffix']}" if job.body.get("suffix") else ""
-            model = f"{job.body['model']}.ft-{job.id.removeprefix('ftjob-')}{suffix}"
+            suffix = f"-{job.suffix}" if job.suffix else ""
+            model = f"{job.model}.ft-{job.id.removeprefix('ftjob-')}{suffix}"
             self._store.add_event(job.id, f"New fine-tuned model created: {model}. {NOTICE}")
             self._store.add_event(job.id, "The job has successfully completed.")
-            self._store.finish(job.id, status, model=model)
+            self._store.finish(job.id, status, fine_tuned_model=model, trained_tokens=0)
         else:
             self._store.add_event(job.id, f"The emulator was told to end jobs as {status}.")
             self._store.finish(job.id, status)
 
     def _fail(self, job_id: str, code: str, message: str) -> None:
         self._store.add_event(job_id, message, level="error")
-        self._store.finish(job_id, FAILED, error={"code": code, "message": message, "param": None})
+        error = {"code": code, "message": message, "param": None}
+        self._store.finish(job_id, FAILED, error=error)
 
 
 def _weight(status: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 
 from local.emulators.azure_openai.options import EmulatorOptions
-from local.emulators.azure_openai.store import FileRecord, Store, new_id
+from local.emulators.azure_openai.store import File, Store, new_id
 from local.emulators.chat_dataset import line_problem
 from local.emulators.jobs import BackgroundTasks
 from local.emulators.openai_errors import ApiError
@@ -30,27 +30,28 @@ class Files:
 
     def resume(self) -> None:
         """Check the files that were not checked yet."""
-        for file in self._store.files():
+        for file in self._store.files.all():
             if file.status == "pending":
                 self._tasks.start(file.id, self._check(file.id))
 
     def path(self, file_id: str) -> Path:
         return self._folder / file_id
 
-    async def save(self, request: web.Request) -> FileRecord:
+    async def save(self, request: web.Request) -> File:
         """Return the file of a multipart body. Raises ApiError for a body without one."""
         if not request.content_type.startswith("multipart/"):
             raise ApiError(
                 400, "The body must be multipart/form-data.", code="invalid_content_type"
             )
-        file_id = new_id("file")
+        file_id = new_id("file")()
         try:
             filename, purpose = await self._read_form(request, file_id)
             size = self.path(file_id).stat().st_size
         except BaseException:  # also a client that disconnects half-way
             self.path(file_id).unlink(missing_ok=True)
             raise
-        file = self._store.add_file(file_id, filename, purpose, size)
+        file = File(id=file_id, filename=filename, purpose=purpose, bytes=size)
+        self._store.files.save(file)
         self._tasks.start(file_id, self._check(file_id))
         return file
 
@@ -81,7 +82,7 @@ class Files:
         return filename, purpose
 
     def delete(self, file_id: str) -> None:
-        self._store.delete_file(file_id)
+        self._store.files.delete(file_id)
         self.path(file_id).unlink(missing_ok=True)
 
     async def _write(self, part: BodyPartReader, file_id: str) -> None:
@@ -100,8 +101,12 @@ class Files:
             rows, problem = await asyncio.to_thread(_first_problem, self.path(file_id))
         except FileNotFoundError:  # deleted meanwhile
             return
+        file = self._store.files.get(file_id)
+        assert file is not None
         details = f"The file cannot be used: {problem}" if problem else None
-        self._store.check_file(file_id, "error" if problem else "processed", rows, details)
+        status = "error" if problem else "processed"
+        changes = {"status": status, "status_details": details, "rows": rows}
+        self._store.files.save(file.model_copy(update=changes))
 
 
 def _first_problem(path: Path) -> tuple[int, str | None]:

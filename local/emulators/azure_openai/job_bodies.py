@@ -11,7 +11,8 @@ import pydantic
 from pydantic import ConfigDict, Field, ValidationError
 
 from local.emulators.azure_openai.catalogue import BaseModel, find_model
-from local.emulators.azure_openai.store import FileRecord, Store
+from local.emulators.azure_openai.store import File, Job, Store
+from local.emulators.azure_openai.training import completed
 from local.emulators.openai_errors import ApiError
 
 Auto = Literal["auto"]
@@ -51,26 +52,41 @@ class JobBody(_Wire):
     integrations: None = None
     training_type: str | None = Field(None, alias="trainingType")
 
+    @property
+    def chosen(self) -> Hyperparameters:
+        if self.method:
+            return self.method.supervised.hyperparameters
+        return self.hyperparameters or Hyperparameters()
 
-def check_body(body: object, store: Store) -> tuple[dict[str, Any], FileRecord]:
-    """Return the requested job with its model's full id, and its training file.
 
-    Raises ApiError for the first thing wrong.
-    """
+def check_body(body: object, store: Store, status: str) -> Job:
+    """Return the requested job in its first status. Raises ApiError for the first thing wrong."""
     try:
-        job = JobBody.model_validate(body)
+        submitted = JobBody.model_validate(body)
     except ValidationError as error:
         raise _refused(error.errors()[0]) from error
-    if job.method and job.hyperparameters:
+    if submitted.method and submitted.hyperparameters:
         message = "Give 'method' or 'hyperparameters', not both."
         raise ApiError(400, message, param="method", code="invalid_request")
-    model = _fine_tunable(job.model)
-    _check_training_type(job.training_type, model)
-    training = _file(store, "training_file", job.training_file)
-    if job.validation_file is not None:
-        _file(store, "validation_file", job.validation_file)
-    accepted = job.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {**accepted, "model": model.id}, training
+    model = _fine_tunable(submitted.model)
+    _check_training_type(submitted.training_type, model)
+    training = _file(store, "training_file", submitted.training_file)
+    if submitted.validation_file is not None:
+        _file(store, "validation_file", submitted.validation_file)
+    hyperparameters = completed(submitted.chosen.model_dump(), training.rows)
+    return Job(
+        model=model.id,
+        status=status,
+        training_file=submitted.training_file,
+        validation_file=submitted.validation_file,
+        hyperparameters=hyperparameters,
+        method={"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        seed=submitted.seed or 0,
+        suffix=submitted.suffix,
+        metadata=submitted.metadata,
+        number=len(store.jobs.all()) + 1,
+        rows=training.rows,
+    )
 
 
 def _fine_tunable(name: str) -> BaseModel:
@@ -95,8 +111,8 @@ def _check_training_type(training_type: str | None, model: BaseModel) -> None:
         raise ApiError(400, message, param=param, code="training_type_not_supported")
 
 
-def _file(store: Store, param: str, file_id: str) -> FileRecord:
-    file = store.file(file_id)
+def _file(store: Store, param: str, file_id: str) -> File:
+    file = store.files.get(file_id)
     code = "invalid_file"
     if file is None:
         message = f"invalid {param}: {file_id} was not found"

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from local.emulators.jobs import JobOptions
+from local.emulators.options import option
 
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
 TERMINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, "canceled", "deleted"})
-NOT_TERMINAL = ("paused", "running", "unheard_of")
+FINAL_STATUSES = (*sorted(TERMINAL), "paused", "running", "unheard_of")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmulatorOptions(JobOptions):
     """Options of jobs, files and the key."""
 
-    final_statuses: ClassVar[tuple[str, ...]] = (*sorted(TERMINAL), *NOT_TERMINAL)
+    final_statuses: ClassVar[tuple[str, ...]] = FINAL_STATUSES
     terminal: ClassVar[frozenset[str]] = TERMINAL
 
-    final_status: str = SUCCEEDED
-    file_pace: float | None = None  # seconds until a file is checked; None: a tenth of the pace
-    api_key: str | None = field(default=None, repr=False)  # None accepts any
+    final_status: str = option(SUCCEEDED, "where jobs with good data end", choices=FINAL_STATUSES)
+    file_pace: float | None = option(
+        None, "seconds until a file is checked (default: a tenth of --pace)", type=float
+    )
+    api_key: str | None = option(
+        None, "the key it accepts; else LOCAL_AZURE_OPENAI_KEY; else any", type=str, secret=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

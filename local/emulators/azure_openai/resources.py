@@ -1,39 +1,24 @@
-"""Resources as the API shows them: files, models, jobs, events, checkpoints, and pages of them."""
+"""What the API shows besides files and jobs: models, checkpoints, and pages of lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from local.emulators.azure_openai.catalogue import BaseModel
-from local.emulators.azure_openai.store import EventRecord, FileRecord, JobRecord
-from local.emulators.azure_openai.training import KEPT_CHECKPOINTS, Training, hyperparameters_of
+from local.emulators.azure_openai.store import Job
+from local.emulators.azure_openai.training import KEPT_CHECKPOINTS, Training
 from local.emulators.openai_errors import ApiError
 
 MAX_LIMIT = 100  # of a page, as Azure has it
 
 
-class _Listed(Protocol):
-    @property
-    def id(self) -> str: ...
+class Listed(Protocol):
+    id: str
 
-
-T = TypeVar("T", bound=_Listed)
-
-
-def file(record: FileRecord) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "object": "file",
-        "id": record.id,
-        "bytes": record.bytes,
-        "created_at": record.created,
-        "filename": record.filename,
-        "purpose": record.purpose,
-        "status": record.status,
-    }
-    return {**shown, "status_details": record.details} if record.details else shown
+    def shown(self) -> dict[str, Any]: ...
 
 
 def model(base: BaseModel) -> dict[str, Any]:
@@ -49,58 +34,20 @@ def model(base: BaseModel) -> dict[str, Any]:
     }
 
 
-def job(record: JobRecord) -> dict[str, Any]:
-    body = record.body
-    hyperparameters = hyperparameters_of(record)
-    return {
-        "object": "fine_tuning.job",
-        "id": record.id,
-        "model": body["model"],
-        "created_at": record.created,
-        "finished_at": record.finished,
-        "fine_tuned_model": record.model,
-        "organization_id": "local",
-        "result_files": [],
-        "status": record.status,
-        "training_file": body["training_file"],
-        "validation_file": body.get("validation_file"),
-        "hyperparameters": hyperparameters,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
-        "trained_tokens": 0 if record.model else None,
-        "error": record.error,
-        "seed": body.get("seed", 0),
-        "suffix": body.get("suffix"),
-        "metadata": body.get("metadata"),
-        "integrations": [],
-    }
-
-
-def event(record: EventRecord) -> dict[str, Any]:
-    return {
-        "object": "fine_tuning.job.event",
-        "id": record.id,
-        "created_at": record.created,
-        "level": record.level,
-        "message": record.message,
-        "type": "metrics" if record.data else "message",
-        "data": record.data or {},
-    }
-
-
-def checkpoints(record: JobRecord, seed: int) -> list[dict[str, Any]]:
+def checkpoints(job: Job, seed: int) -> list[dict[str, Any]]:
     """Return the checkpoints of the last epochs, newest first, once the job has succeeded."""
-    if not record.model:
+    if not job.fine_tuned_model:
         return []
-    training = Training.of(record, seed)
+    training = Training.of(job, seed)
     shown: list[dict[str, Any]] = []
     for step in training.epoch_ends[-KEPT_CHECKPOINTS:][::-1]:
         suffix = "" if step == training.steps else f":ckpt-step-{step}"
         checkpoint = {
             "object": "fine_tuning.job.checkpoint",
-            "id": f"ftchkpt-{record.id.removeprefix('ftjob-')}-{step}",
-            "created_at": record.finished,
-            "fine_tuned_model_checkpoint": record.model + suffix,
-            "fine_tuning_job_id": record.id,
+            "id": f"ftchkpt-{job.id.removeprefix('ftjob-')}-{step}",
+            "created_at": job.finished_at,
+            "fine_tuned_model_checkpoint": job.fine_tuned_model + suffix,
+            "fine_tuning_job_id": job.id,
             "metrics": training.metrics(step),
             "step_number": step,
         }
@@ -108,9 +55,7 @@ def checkpoints(record: JobRecord, seed: int) -> list[dict[str, Any]]:
     return shown
 
 
-def page(
-    request: web.Request, records: Sequence[T], show: Callable[[T], dict[str, Any]]
-) -> dict[str, Any]:
+def page(request: web.Request, records: Sequence[Listed]) -> dict[str, Any]:
     """Return a page of a list: `limit` records after the one that `after` names. Raises ApiError."""
     limit = request.query.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
@@ -119,10 +64,10 @@ def page(
     first = _place_after(request.query.get("after"), records)
     chosen = records[first : first + int(limit)]
     more = first + len(chosen) < len(records)
-    return listed([show(record) for record in chosen], has_more=more)
+    return listed([record.shown() for record in chosen], has_more=more)
 
 
-def _place_after(after: str | None, records: Sequence[_Listed]) -> int:
+def _place_after(after: str | None, records: Sequence[Listed]) -> int:
     if after is None:
         return 0
     for place, record in enumerate(records, start=1):

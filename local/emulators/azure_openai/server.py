@@ -19,7 +19,7 @@ from local.emulators.azure_openai.course import Courses
 from local.emulators.azure_openai.files import Files
 from local.emulators.azure_openai.job_bodies import check_body
 from local.emulators.azure_openai.options import EmulatorOptions
-from local.emulators.azure_openai.store import FileRecord, JobRecord, Store
+from local.emulators.azure_openai.store import File, Job, Store
 from local.emulators.faults import PATH, Faults
 from local.emulators.openai_errors import ApiError, generic, not_found
 from local.emulators.service import HEALTH_PATH, Answer, answer_errors, json_route, listening
@@ -77,7 +77,7 @@ class Emulator:
         return await handler(request)
 
     def _health(self, _: web.Request) -> dict[str, Any]:
-        return {"status": "ok", "jobs": len(self._store.jobs())}
+        return {"status": "ok", "jobs": len(self._store.jobs.all())}
 
     def _list_models(self, _: web.Request) -> dict[str, Any]:
         return {"object": "list", "data": [resources.model(base) for base in MODELS.values()]}
@@ -91,14 +91,14 @@ class Emulator:
 
     def _list_files(self, request: web.Request) -> dict[str, Any]:
         purpose = request.query.get("purpose")
-        files = [file for file in self._store.files() if purpose in (None, file.purpose)]
-        return resources.page(request, files, resources.file)
+        files = [file for file in self._store.files.all() if purpose in (None, file.purpose)]
+        return resources.page(request, files)
 
     async def _post_file(self, request: web.Request) -> web.Response:
-        return web.json_response(resources.file(await self.files.save(request)), status=201)
+        return web.json_response((await self.files.save(request)).shown(), status=201)
 
     def _get_file(self, request: web.Request) -> dict[str, Any]:
-        return resources.file(self._file(request))
+        return self._file(request).shown()
 
     def _delete_file(self, request: web.Request) -> dict[str, Any]:
         file = self._file(request)
@@ -113,12 +113,10 @@ class Emulator:
         for key, value in request.query.items():
             if key.startswith("metadata["):
                 wanted[key.removeprefix("metadata[").removesuffix("]")] = value
-        jobs: list[JobRecord] = []
-        for job in self._store.jobs():
-            metadata: dict[str, str] = job.body.get("metadata") or {}
-            if wanted.items() <= metadata.items():
-                jobs.append(job)
-        return resources.page(request, jobs, resources.job)
+        jobs = [
+            job for job in self._store.jobs.all() if wanted.items() <= (job.metadata or {}).items()
+        ]
+        return resources.page(request, jobs)
 
     async def _post_job(self, request: web.Request) -> web.Response:
         try:
@@ -126,17 +124,17 @@ class Emulator:
         except ValueError as error:
             message = f"The body is not valid JSON: {error}."
             raise ApiError(400, message, code="invalid_json") from error
-        body, training = check_body(submitted, self._store)
-        job = self._store.add_job(body, training.rows or 0, self._options.course[0])
+        job = check_body(submitted, self._store, self._options.course[0])
+        self._store.jobs.save(job)
         self._store.add_event(job.id, "Job enqueued. Local emulator: nothing will be trained.")
         self.courses.start(job.id)
-        return web.json_response(resources.job(job), status=201)
+        return web.json_response(job.shown(), status=201)
 
     def _get_job(self, request: web.Request) -> dict[str, Any]:
-        return resources.job(self._job(request))
+        return self._job(request).shown()
 
     def _list_events(self, request: web.Request) -> dict[str, Any]:
-        return resources.page(request, self._store.events(self._job(request).id), resources.event)
+        return resources.page(request, self._job(request).events[::-1])
 
     def _list_checkpoints(self, request: web.Request) -> dict[str, Any]:
         return resources.listed(resources.checkpoints(self._job(request), self._options.seed))
@@ -154,18 +152,18 @@ class Emulator:
             "resume": self.courses.resume,
         }
         actions[action](job.id)
-        return resources.job(self._job(request))
+        return self._job(request).shown()
 
-    def _file(self, request: web.Request) -> FileRecord:
+    def _file(self, request: web.Request) -> File:
         name = request.match_info["file"]
-        file = self._store.file(name)
+        file = self._store.files.get(name)
         if file is None:
             raise not_found("file", name)
         return file
 
-    def _job(self, request: web.Request) -> JobRecord:
+    def _job(self, request: web.Request) -> Job:
         name = request.match_info["job"]
-        job = self._store.job(name)
+        job = self._store.jobs.get(name)
         if job is None:
             raise not_found("job", name)
         return job

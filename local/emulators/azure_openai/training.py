@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from local.emulators.azure_openai.store import JobRecord
+from local.emulators.azure_openai.store import Job
 from local.emulators.jobs import loss_at
 from local.emulators.service import draw
 
@@ -26,12 +26,11 @@ class Training:
     validated: bool
 
     @classmethod
-    def of(cls, job: JobRecord, seed: int) -> Training:
-        hyperparameters = hyperparameters_of(job)
-        epochs: int = hyperparameters["n_epochs"]
-        steps_an_epoch = max(1, math.ceil(job.rows / hyperparameters["batch_size"]))
-        key = f"{seed}:{job.body.get('seed')}:{job.label}"
-        return cls(key, epochs, epochs * steps_an_epoch, "validation_file" in job.body)
+    def of(cls, job: Job, seed: int) -> Training:
+        epochs: int = job.hyperparameters["n_epochs"]
+        steps_an_epoch = max(1, math.ceil(job.rows / job.hyperparameters["batch_size"]))
+        key = f"{seed}:{job.seed}:{job.label}"
+        return cls(key, epochs, epochs * steps_an_epoch, job.validation_file is not None)
 
     @property
     def points(self) -> list[int]:
@@ -64,19 +63,14 @@ class Training:
         return round(loss_at(step / self.steps) * (1 + ripple), 6)
 
 
-def hyperparameters_of(job: JobRecord) -> dict[str, Any]:
-    """Return the hyperparameters of the request, completed by what the service would choose."""
-    method: dict[str, Any] = job.body.get("method") or {}
-    supervised: dict[str, Any] = method.get("supervised") or {}
-    requested: dict[str, Any] = (
-        supervised.get("hyperparameters") or job.body.get("hyperparameters") or {}
-    )
+def completed(hyperparameters: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Return the hyperparameters of a request, completed by what the service would choose."""
     automatic: dict[str, Any] = {
         "n_epochs": AUTO_EPOCHS,
-        "batch_size": max(1, min(256, job.rows // 500)),
+        "batch_size": max(1, min(256, rows // 500)),
         "learning_rate_multiplier": 1.0,
     }
-    return automatic | {name: value for name, value in requested.items() if value != "auto"}
+    return automatic | {name: value for name, value in hyperparameters.items() if value != "auto"}
 
 
 def _accuracy(loss: float) -> float:

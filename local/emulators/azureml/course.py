@@ -88,7 +88,7 @@ class Courses:
             raise
 
     async def _pass_stages(self, job: JobRecord) -> None:
-        reached = len(self._store.statuses(job.name)) - 1  # each stage noted its status once
+        reached = len(job.statuses) - 1  # each stage noted its status once
         trained = False
         for number, stage in enumerate(self._stages()):
             if number < reached:
@@ -127,9 +127,10 @@ class Courses:
         self._stop_if_cancelled(job.name)
         status = self._options.last_status
         if status == "Completed":
-            self._store.complete(job)
+            self._store.complete(job.name)
             return
-        if self._store.statuses(job.name)[-1].status != status:
+        current = self._store.job(job.name)
+        if current and current.status != status:
             message = f"The emulator was told to end jobs as {status}."
             self._store.set_status(job.name, status, message)
         if status not in TERMINAL and status != "CancelRequested":

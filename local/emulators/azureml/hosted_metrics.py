@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from local.emulators.azureml.metrics import Value
-from local.emulators.azureml.store import JobRecord, StatusChange
+from local.emulators.azureml.store import JobRecord
 from local.emulators.jobs import loss_at
 
 POINTS = 20
 
 
-def hosted_values(
-    job: JobRecord, statuses: Sequence[StatusChange], seconds: float, now: datetime
-) -> list[Value]:
+def hosted_values(job: JobRecord, seconds: float, now: datetime) -> list[Value]:
     """Return what a job that runs for so many seconds has logged by now."""
     details: dict[str, Any] = job.properties["fineTuningDetails"]
     hyperparameters: dict[str, str] = details.get("hyperParameters") or {}
     epochs = int(hyperparameters.get("num_train_epochs", 1))
-    began = _time_of("Running", statuses)
+    began = _time_of("Running", job)
     if began is None:
         return []
-    ended = _time_of("Finalizing", statuses) is not None
+    ended = _time_of("Finalizing", job) is not None
     share = 1.0
     if not ended and seconds > 0:
         share = min(1.0, (now - began).total_seconds() / seconds)
@@ -39,6 +36,6 @@ def hosted_values(
     return values
 
 
-def _time_of(status: str, statuses: Sequence[StatusChange]) -> datetime | None:
-    times = [change.at for change in statuses if change.status == status]
+def _time_of(status: str, job: JobRecord) -> datetime | None:
+    times = [change.at for change in job.statuses if change.status == status]
     return datetime.fromisoformat(times[0]) if times else None

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from local.emulators.azureml.access import DEFAULT_ROLE, ROLES
 from local.emulators.azureml.store import TERMINAL
 from local.emulators.jobs import JobOptions
+from local.emulators.options import option
 from shared.finetuning.statuses import AZUREML_STATUSES
 
 FINAL_STATUSES = ("Completed", "Failed", "Canceled", "NotResponding", "Paused", "Unknown")
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError("say yes or no")
+    return text == "yes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +29,23 @@ class EmulatorOptions(JobOptions):
     final_statuses: ClassVar[tuple[str, ...]] = FINAL_STATUSES
     terminal: ClassVar[frozenset[str]] = TERMINAL
 
-    final_status: str = "Completed"
-    role: str = DEFAULT_ROLE  # of the app's identity in the workspace
-    run_commands: bool = False  # False: command jobs fail with a message that says how to run them
-    training_python: Path | None = None  # first on the commands' path; None: the emulator's own
-    identity_header: str | None = field(default=None, repr=False)  # None accepts any
+    final_status: str = option("Completed", "where jobs with good data end", choices=FINAL_STATUSES)
+    role: str = option(DEFAULT_ROLE, "of the app's identity in the workspace", choices=list(ROLES))
+    # without it, command jobs fail with a message that says how to run them
+    run_commands: bool = option(
+        False, "run the commands of command jobs here: yes or no", type=_yes, nargs="?", const=True
+    )
+    training_python: Path | None = option(
+        None,
+        "Python of commands (default: that of `demo --train`, else the emulator's own)",
+        type=Path,
+    )
+    identity_header: str | None = option(
+        None,
+        "secret of the identity endpoint; else IDENTITY_HEADER; else any",
+        type=str,
+        secret=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

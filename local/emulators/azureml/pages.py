@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from html import escape
 
 from local.emulators.azureml.resources import notice
-from local.emulators.azureml.store import JobRecord, StatusChange
+from local.emulators.azureml.store import JobRecord
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">{reload}<title>{name}</title><style>
@@ -21,10 +20,13 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow: auto }}
 RELOAD = '<meta http-equiv="refresh" content="2">'
 
 
-def job_page(job: JobRecord, statuses: Sequence[StatusChange]) -> str:
+def job_page(job: JobRecord) -> str:
     """Return one HTML page. It reloads itself every 2 s until the job has ended."""
     model = f"{job.model_name}:{job.model_version}" if job.model_version is not None else "none yet"
-    rows = [f"<tr><td>{escape(status)}</td><td>{escape(at)}</td></tr>" for status, at in statuses]
+    rows = [
+        f"<tr><td>{escape(change.status)}</td><td>{escape(change.at)}</td></tr>"
+        for change in job.statuses
+    ]
     return PAGE.format(
         reload="" if job.is_terminal else RELOAD,
         name=escape(job.name),

@@ -14,7 +14,7 @@ from local.emulators.azureml.environment import (
     TENANT,
     WORKSPACE,
 )
-from local.emulators.azureml.store import JobRecord, ModelRecord
+from local.emulators.azureml.store import JobRecord
 
 LOCATION = "eastus2"  # that the workspace reports
 NOTICE = "Local emulator: no model was trained."
@@ -130,19 +130,20 @@ def run_history(record: JobRecord) -> dict[str, Any]:
     return run
 
 
-def model(record: ModelRecord, made_by: JobRecord) -> dict[str, Any]:
+def model(made_by: JobRecord) -> dict[str, Any]:
+    """Return the version of a model that a job registered."""
     output = made_by.model_output or ""
     properties = model_properties(
         kind=made_by.properties["outputs"][output]["jobOutputType"],
-        uri=f"azureml://jobs/{record.job}/outputs/{output}",
+        uri=f"azureml://jobs/{made_by.name}/outputs/{output}",
         description=notice(made_by),
     )
-    properties["jobName"] = record.job
-    properties["tags"] = {"emulator": notice(made_by), "job": record.job}
-    version = str(record.version)
-    path = f"{WORKSPACE_ID}/models/{record.name}/versions/{version}"
+    properties["jobName"] = made_by.name
+    properties["tags"] = {"emulator": notice(made_by), "job": made_by.name}
+    version = str(made_by.model_version)
+    path = f"{WORKSPACE_ID}/models/{made_by.model_name}/versions/{version}"
     shown = envelope(path, "workspaces/models/versions", version, properties)
-    return {**shown, "systemData": _system_data(record.created)}
+    return {**shown, "systemData": _system_data(made_by.statuses[-1].at)}
 
 
 def model_properties(*, kind: str, uri: str, description: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from local.emulators.azureml.files import JobFiles
 from local.emulators.azureml.hosted_metrics import hosted_values
 from local.emulators.azureml.identity import Identity
 from local.emulators.azureml.options import EmulatorOptions
-from local.emulators.azureml.store import JobRecord, ModelRecord, Store
+from local.emulators.azureml.store import JobRecord, Store
 from local.emulators.faults import PATH as FAULTS_PATH
 from local.emulators.faults import Faults
 from local.emulators.service import HEALTH_PATH, Answer, answer_errors, json_route, listening
@@ -152,34 +152,28 @@ class Emulator:
         return _accepted(str(request.url))
 
     def _model_versions(self, request: web.Request) -> dict[str, Any]:
-        return {"value": [self._model(record) for record in self._models(request)]}
+        return {"value": [resources.model(job) for job in self._registered(request)]}
 
     def _model_version(self, request: web.Request) -> dict[str, Any]:
         version = request.match_info["version"]
-        for record in self._models(request):
-            if str(record.version) == version:
-                return self._model(record)
+        for job in self._registered(request):
+            if str(job.model_version) == version:
+                return resources.model(job)
         raise not_found("model version", f"{request.match_info['model']}:{version}")
 
-    def _model(self, record: ModelRecord) -> dict[str, Any]:
-        job = self._store.job(record.job)
-        assert job is not None
-        return resources.model(record, job)
-
-    def _models(self, request: web.Request) -> list[ModelRecord]:
+    def _registered(self, request: web.Request) -> list[JobRecord]:
         name = request.match_info["model"]
-        models = self._store.models(name)
-        if not models:
+        jobs = self._store.models(name)
+        if not jobs:
             raise not_found("model", name)
-        return models
+        return jobs
 
     def _history(self, request: web.Request) -> dict[str, Any]:
         return resources.run_history(self._job(request))
 
     async def _page(self, request: web.Request) -> web.Response:
         job = self._job(request)
-        text = pages.job_page(job, self._store.statuses(job.name))
-        return web.Response(text=text, content_type="text/html")
+        return web.Response(text=pages.job_page(job), content_type="text/html")
 
     def _values(self, name: str) -> list[metrics.Value]:
         job = self._store.job(name)
@@ -188,7 +182,7 @@ class Emulator:
         if job.is_command:
             return self._commands.values(job)
         seconds = RUNNING_SHARE * self._pace
-        return hosted_values(job, self._store.statuses(name), seconds, datetime.now(UTC))
+        return hosted_values(job, seconds, datetime.now(UTC))
 
     def _job(self, request: web.Request) -> JobRecord:
         name = request.match_info["job"]

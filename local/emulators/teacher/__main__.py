@@ -8,30 +8,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.emulators.service import run_command, usual_flags
+from local.emulators.options import options_parser, parsed, run_command
 from local.emulators.teacher.answer_key import AnswerKey
-from local.emulators.teacher.options import ANSWER_FAULTS, REQUEST_FAULTS, TeacherOptions
+from local.emulators.teacher.options import TeacherOptions
 from local.emulators.teacher.server import serve
 from local.runtime.lifeline import told_to_stop
 
 KEY_VARIABLE = "LOCAL_TEACHER_KEY"
-FAULT_HELP = {
-    "error": "answers 500, 502 or 503",
-    "throttle": "answers 429 with retry-after, whatever the limits",
-    "hang": "never answers",
-    "reset": "resets the connection",
-    "content_filter": "half on the prompt (400), half on the answer (finish_reason)",
-    "malformed": "prose, broken JSON, a borderline case, or code fences",
-    "truncated": "half an answer, finish_reason length",
-    "empty": "no text at all",
-    "refused": "refusal field or refusal text",
-    "wrong": "well-formed, but not right",
-}
 
 
 def parser() -> argparse.ArgumentParser:
     """Return every flag, with its unit."""
-    flags = usual_flags("teacher", "OpenAI-compatible teacher that answers from keys.")
+    description = "OpenAI-compatible teacher that answers from keys."
+    flags = options_parser("teacher", description, TeacherOptions)
     flags.add_argument(
         "--model",
         type=_skill,
@@ -52,22 +41,6 @@ def parser() -> argparse.ArgumentParser:
     )
     key_help = f"file of the API key to demand; else {KEY_VARIABLE}; else any key will do"
     flags.add_argument("--api-key-file", type=Path, help=key_help)
-    flags.add_argument("--latency-ms", type=float, default=0, help="before each answer")
-    flags.add_argument("--latency-jitter", type=float, default=0, help="milliseconds added at most")
-    flags.add_argument("--rpm", type=int, help="requests a minute")
-    flags.add_argument("--tpm", type=int, help="tokens a minute, charged on arrival")
-    headers_help = "leave out x-ratelimit-remaining-requests etc."
-    flags.add_argument("--no-ratelimit-headers", action="store_true", help=headers_help)
-    seconds_help = "leave out retry-after-ms"
-    flags.add_argument("--retry-after-seconds-only", action="store_true", help=seconds_help)
-    reject_help = "always answer 400 to requests whose messages contain this text"
-    flags.add_argument("--reject", metavar="TEXT", help=reject_help)
-    for fault in (*REQUEST_FAULTS, *ANSWER_FAULTS):
-        flag = f"--{fault.replace('_', '-')}-rate"
-        help_text = f"0 to 1: {FAULT_HELP[fault]}"
-        flags.add_argument(flag, type=float, default=0, metavar="P", help=help_text)
-    log_help = "append one JSON line for each chat request: no texts, no keys"
-    flags.add_argument("--log", type=Path, help=log_help)
     return flags
 
 
@@ -83,17 +56,17 @@ def _skill(text: str) -> tuple[str, float]:
 
 
 def options(arguments: argparse.Namespace) -> TeacherOptions:
-    """Return the options. Raises ValueError for values out of range, OSError for a missing file."""
-    values = dict(vars(arguments))
-    for name in ("port", "lifeline"):
-        del values[name]
-    values["skills"] = dict(arguments.skills)
-    values["keys"] = tuple(arguments.keys)
+    """Return the options. Raises ValueError for bad values and keys, OSError for a missing file."""
     AnswerKey(arguments.keys)  # raises for a bad file before anything is served
-    key_file: Path | None = values.pop("api_key_file")
+    key_file: Path | None = arguments.api_key_file
     from_environment = os.environ.get(KEY_VARIABLE) or None
-    key = key_file.read_text().strip() if key_file else from_environment
-    return TeacherOptions(**values, api_key=key)
+    return parsed(
+        TeacherOptions,
+        arguments,
+        skills=dict(arguments.skills),
+        keys=tuple(arguments.keys),
+        api_key=key_file.read_text().strip() if key_file else from_environment,
+    )
 
 
 async def run(chosen: TeacherOptions, arguments: argparse.Namespace) -> None:

@@ -5,41 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from local.emulators.options import option
 
 DEFAULT_MODEL = "local-teacher"
 REQUEST_FAULTS = ("error", "throttle", "hang", "reset", "content_filter")
 ANSWER_FAULTS = ("malformed", "truncated", "empty", "refused", "wrong")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _rate(effect: str) -> Any:
+    return option(0.0, f"0 to 1: {effect}", metavar="P")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeacherOptions:
     """Every rate is a probability in [0, 1]; the rates of a group must not add up to more than 1.
 
     Request faults happen to a whole request, answer faults to one choice of a successful request.
     """
 
-    seed: int = 0
     skills: Mapping[str, float] = field(default_factory=dict[str, float])  # models beside the usual
     keys: tuple[Path, ...] = ()  # answer keys beside those of the samples
     api_key: str | None = field(default=None, repr=False)  # None accepts any credential
-    latency_ms: float = 0.0
-    latency_jitter: float = 0.0  # milliseconds added at most, drawn evenly
-    rpm: int | None = None  # requests a minute
-    tpm: int | None = None  # tokens a minute, charged on arrival
-    no_ratelimit_headers: bool = False  # leaves out x-ratelimit-…
-    retry_after_seconds_only: bool = False  # leaves out retry-after-ms
-    reject: str | None = None  # requests whose messages contain this text always get 400
-    error_rate: float = 0.0
-    throttle_rate: float = 0.0
-    hang_rate: float = 0.0
-    reset_rate: float = 0.0
-    content_filter_rate: float = 0.0
-    malformed_rate: float = 0.0
-    truncated_rate: float = 0.0
-    empty_rate: float = 0.0
-    refused_rate: float = 0.0
-    wrong_rate: float = 0.0
-    log: Path | None = None  # JSON lines, one for each chat request
+    seed: int = option(0, "of everything that is drawn")
+    latency_ms: float = option(0.0, "milliseconds before each answer")
+    latency_jitter: float = option(0.0, "milliseconds added at most, drawn evenly")
+    rpm: int | None = option(None, "requests a minute", type=int)
+    tpm: int | None = option(None, "tokens a minute, charged on arrival", type=int)
+    no_ratelimit_headers: bool = option(False, "leave out x-ratelimit-remaining-requests etc.")
+    retry_after_seconds_only: bool = option(False, "leave out retry-after-ms")
+    reject: str | None = option(
+        None, "always answer 400 to requests whose messages contain this", type=str, metavar="TEXT"
+    )
+    error_rate: float = _rate("answers 500, 502 or 503")
+    throttle_rate: float = _rate("answers 429 with retry-after, whatever the limits")
+    hang_rate: float = _rate("never answers")
+    reset_rate: float = _rate("resets the connection")
+    content_filter_rate: float = _rate("half on the prompt (400), half on the answer")
+    malformed_rate: float = _rate("prose, broken JSON, a borderline case, or code fences")
+    truncated_rate: float = _rate("half an answer, finish_reason length")
+    empty_rate: float = _rate("no text at all")
+    refused_rate: float = _rate("refusal field or refusal text")
+    wrong_rate: float = _rate("well-formed, but not right")
+    log: Path | None = option(
+        None, "append one JSON line for each chat request: no texts, no keys", type=Path
+    )
 
     def __post_init__(self) -> None:
         self._check_rates()

@@ -19,10 +19,9 @@ def logged(
 ) -> list[tuple[str, float]]:
     """Names and values after so many of ten seconds."""
     properties = job_body("azureml://x", validation)["properties"]
-    job = JobRecord("job", properties, statuses[-1][0], BEGAN.isoformat(), None, None)
+    job = JobRecord("job", properties, "Running", BEGAN.isoformat(), statuses=statuses)
     return [
-        (one.name, one.value)
-        for one in hosted_values(job, statuses, 10, BEGAN + timedelta(seconds=after))
+        (one.name, one.value) for one in hosted_values(job, 10, BEGAN + timedelta(seconds=after))
     ]
 
 

@@ -1,8 +1,8 @@
-"""`python -m local.emulators.storage_proxy`: a blob service that is sometimes unwell, in front of a real one.
+"""`python -m tests.support.storage_proxy`: an unreliable blob service in front of a real one.
 
-Requests go through as they are, so that signatures stay right. A part of them meets a fault, drawn by a seed: 503 as from a
-throttled account; 412 as from a blob that somebody else holds a lease of; a connection that breaks before the request has
-arrived; and, worst of all, one that breaks afterwards, when everything was done and nobody knows.
+Requests pass unchanged, so signatures stay right. Some of them meet a fault, drawn by a seed: 503 as from a throttled
+account; 412 as for a blob that somebody else has leased; a connection that breaks before the request arrives; and, worst
+of all, one that breaks afterwards, when everything was done and nobody knows.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ MAX_BYTES = 1024**3
 OF_THE_CONNECTION = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length"}
 )
-THROTTLED = "<?xml version='1.0' encoding='utf-8'?><Error><Code>ServerBusy</Code><Message>busy</Message></Error>"
-AUTO = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")  # signed, or not: none is added
-LEASED = "<?xml version='1.0' encoding='utf-8'?><Error><Code>LeaseIdMissing</Code><Message>leased</Message></Error>"
+AUTO = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")  # not to be added
+ERROR = (
+    "<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code><Message>-</Message></Error>"
+)
 
 
 class Proxy:
-    """Passes requests on to `target`. `rate`: of the requests, those that meet a fault."""
+    """Passes requests on to `target`; `rate` is the share that meets a fault."""
 
     def __init__(self, target: str, rate: float, seed: int) -> None:
-        self._target, self._rate = target.rstrip("/"), rate
+        self._target = target.rstrip("/")
+        self._rate = rate
         self._lottery = random.Random(seed)
         self._session: aiohttp.ClientSession | None = None
         self.faults: Counter[str] = Counter()
@@ -46,34 +48,17 @@ class Proxy:
         self.operations[_operation(request)] += 1
         fault = self._draw(request)
         if fault == "throttled":
-            return _error(503, "ServerBusy", THROTTLED)
+            return _error(503, "ServerBusy")
         if fault == "leased":
-            return _error(412, "LeaseIdMissing", LEASED)
+            return _error(412, "LeaseIdMissing")
         body = await request.read()
         if fault == "lost_request":
             return _cut(request)
         try:
             answer, content = await self._pass_on(request, body)
-        except aiohttp.ClientError:  # the service itself is gone
+        except aiohttp.ClientError:  # the service itself is down
             return _cut(request)
-        if fault == "lost_response":
-            return _cut(request)
-        kept = [
-            (name, value)
-            for name, value in answer.headers.items()
-            if name.lower() not in OF_THE_CONNECTION
-        ]
-        response = web.Response(
-            status=answer.status, body=content if request.method != "HEAD" else None
-        )
-        for name, value in kept:
-            if name.lower() == "content-type":
-                response.headers[name] = value
-            else:
-                response.headers.add(name, value)
-        if request.method == "HEAD" and "Content-Length" in answer.headers:
-            response.headers["Content-Length"] = answer.headers["Content-Length"]
-        return response
+        return _cut(request) if fault == "lost_response" else _answer(request, answer, content)
 
     async def _pass_on(
         self, request: web.Request, body: bytes
@@ -112,20 +97,39 @@ class Proxy:
 
 
 def _operation(request: web.Request) -> str:
-    """`PUT block`, `GET`, …: the method, and what it is asked for beside a blob itself."""
+    """Return the method and the component it is for: `PUT block`, `GET`."""
     return " ".join(filter(None, (request.method, request.query.get("comp"))))
 
 
-def _error(status: int, code: str, body: str) -> web.Response:
+def _answer(
+    request: web.Request, answer: aiohttp.ClientResponse, content: bytes
+) -> web.StreamResponse:
+    """Return the service's answer with its own headers."""
+    head = request.method == "HEAD"
+    response = web.Response(status=answer.status, body=None if head else content)
+    for name, value in answer.headers.items():
+        if name.lower() == "content-type":
+            response.headers[name] = value
+        elif name.lower() not in OF_THE_CONNECTION:
+            response.headers.add(name, value)
+    if head and "Content-Length" in answer.headers:
+        response.headers["Content-Length"] = answer.headers["Content-Length"]
+    return response
+
+
+def _error(status: int, code: str) -> web.Response:
     return web.Response(
-        status=status, text=body, content_type="application/xml", headers={"x-ms-error-code": code}
+        status=status,
+        text=ERROR.format(code=code),
+        content_type="application/xml",
+        headers={"x-ms-error-code": code},
     )
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
-    return web.Response(status=500)  # nobody reads it any more
+    return web.Response(status=500)  # never reaches the client
 
 
 async def run(proxy: Proxy, port: int) -> None:
@@ -147,7 +151,7 @@ async def run(proxy: Proxy, port: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     flags = argparse.ArgumentParser(
-        prog="python -m local.emulators.storage_proxy", description=(__doc__ or "").splitlines()[0]
+        prog="python -m tests.support.storage_proxy", description=(__doc__ or "").splitlines()[0]
     )
     flags.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
     flags.add_argument(
@@ -156,10 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags.add_argument("--fault-rate", type=float, default=0.0, help="0 to 1, of the requests")
     flags.add_argument("--seed", type=int, default=0, help="of the fault lottery")
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
-    given = flags.parse_args(arguments)
-    if given.lifeline:
+    parsed = flags.parse_args(arguments)
+    if parsed.lifeline:
         exit_with_parent()
-    asyncio.run(run(Proxy(given.target, given.fault_rate, given.seed), given.port))
+    asyncio.run(run(Proxy(parsed.target, parsed.fault_rate, parsed.seed), parsed.port))
     return 0
 
 

@@ -13,8 +13,8 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
 from local.bootstrap import ROOT
-from local.emulators.storage_proxy import FAULTS, Proxy
 from local.runtime.ports import free_port
+from tests.support.storage_proxy import FAULTS, Proxy
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def proxied(connection: str, *flags: str) -> Generator[BlobServiceClient]:
     command = [
         sys.executable,
         "-m",
-        "local.emulators.storage_proxy",
+        "tests.support.storage_proxy",
         "--port",
         str(port),
         "--target",
