@@ -1,1 +1,1 @@
-"""A Functions host on one machine: indexes the app with the azure-functions library and serves its triggers."""
+"""A Functions host on one machine: loads the app in a worker and serves its triggers."""

@@ -1,4 +1,4 @@
-"""The webhook for blob events of Event Grid (`/runtime/webhooks/blobs`), as blob triggers with that source have it in Azure."""
+"""The webhook for Event Grid's blob events (`/runtime/webhooks/blobs`), as Azure's host has it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ log = logging.getLogger(__name__)
 
 
 class EventGridWebhook:
-    """Hands blob events to the functions that subscribe to them: `deliver` by function name."""
+    """Hand blob events to the functions that subscribe to them: `deliver` by function name."""
 
     def __init__(self, subscribers: Mapping[str, Deliver]) -> None:
         self._subscribers = subscribers
 
     async def handle(self, request: web.Request) -> web.Response:
-        """200 with the validation code for a handshake, 202 for events, 404 for an unknown function, 400 for no events."""
+        """Answer 200 with the validation code for a handshake, 202 for events.
+
+        404 for an unknown function, 400 for a body without events, 500 if a function failed.
+        """
         name = request.query.get("functionName", "").removeprefix(FUNCTION_PREFIX)
         deliver = self._subscribers.get(name)
         if deliver is None:
@@ -47,11 +50,12 @@ class EventGridWebhook:
             if isinstance(outcome, BaseException):
                 log.error("%s failed for %s\n%s", name, path, traceback_of(outcome))
         failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
-        return web.Response(status=500 if failed else 202)  # Event Grid delivers again after a 500
+        # Event Grid delivers again after a 500
+        return web.Response(status=500 if failed else 202)
 
 
 def blob_path(event: Mapping[str, Any]) -> str | None:
-    """`container/name` of the blob that an event says was created; None for other events."""
+    """Return `container/name` of the blob that an event says was created, else None."""
     subject = str(event.get("subject", ""))
     if event.get("eventType") != BLOB_CREATED or not subject.startswith(SUBJECT):
         return None

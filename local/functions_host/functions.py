@@ -1,4 +1,4 @@
-"""What the host knows about one function of the app."""
+"""The functions of an app, as the host uses them."""
 
 from __future__ import annotations
 

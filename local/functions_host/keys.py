@@ -19,9 +19,11 @@ KEY_BYTES = 40
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """`function_key` opens every function (a host key named default), `master_key` everything,
+    """The host's keys.
 
-    `system_key` Durable's management API (durabletask_extension), `blobs_extension` the Event Grid webhook.
+    `function_key` opens every function (a host key named default), `master_key` everything,
+    `system_key` Durable's management API (durabletask_extension), `blobs_extension` the Event Grid
+    webhook.
     """
 
     function_key: str = field(repr=False)
@@ -31,7 +33,7 @@ class Keys:
 
     @classmethod
     def load_or_create(cls, data_dir: Path) -> Self:
-        """Keys of this data directory. Raises HostError for a file that does not hold them."""
+        """Return this data directory's keys. Raises HostError for a file that is not keys."""
         path = data_dir / FILE_NAME
         try:
             return cls._parse(path.read_text())
@@ -41,7 +43,7 @@ class Keys:
             return keys
         except ValueError as error:
             raise HostError(
-                f"{path} does not hold the host's keys ({error}): remove it and new ones are made"
+                f"{path} does not hold the host's keys ({error}): remove it to get new ones"
             ) from None
 
     @classmethod
@@ -50,7 +52,7 @@ class Keys:
         if not isinstance(data, dict):
             raise ValueError("not an object")
         entries = cast(dict[str, Any], data)
-        values = [entries.get(one.name) for one in fields(cls)]
+        values = [entries.get(key.name) for key in fields(cls)]
         if not all(isinstance(value, str) and value for value in values):
             raise ValueError("a key is missing or empty")
         return cls(*cast(list[str], values))
@@ -64,7 +66,7 @@ class Keys:
 
 
 def matches(presented: str | None, accepted: Iterable[str]) -> bool:
-    """Whether the key that a request carries is one of these. Takes the same time whichever it is, or none."""
-    given = (presented or "").encode(errors="surrogateescape")
-    found = [hmac.compare_digest(given, key.encode()) for key in accepted]
-    return any(found)
+    """Return whether a request's key is one of these, in the same time whichever it is."""
+    key_bytes = (presented or "").encode(errors="surrogateescape")
+    matching = [hmac.compare_digest(key_bytes, key.encode()) for key in accepted]
+    return any(matching)

@@ -1,6 +1,6 @@
-"""The host's HTTP side: the app's routes, Durable's management API, the Event Grid webhook, and a little of `/admin`.
+"""The host's HTTP side: the app's routes, Durable's management API, Event Grid, some of `/admin`.
 
-One catch-all handler, as the app's own templates decide what a path means. Keys are checked here and nowhere else.
+One catch-all handler, as the app's own routes decide what a path means. Keys are checked only here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class HostServer:
-    """Answers every request to the host."""
+    """Answer every request to the host."""
 
     def __init__(
         self,
@@ -43,7 +43,10 @@ class HostServer:
         events: EventGridWebhook,
         blobs: Mapping[str, Deliver],
     ) -> None:
-        """`rpc_path` is the secret base path of the app's own durable client; `blobs` calls a blob trigger by hand."""
+        """`rpc_path` is the secret base path of the app's durable client.
+
+        `blobs` call a blob trigger by hand.
+        """
         self._routes = routes
         self._invoker = invoker
         self._keys = keys
@@ -53,6 +56,7 @@ class HostServer:
         self._blobs = blobs
 
     def app(self) -> web.Application:
+        """Return the web application."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
         return app
@@ -81,7 +85,7 @@ class HostServer:
         return matches(presented, accepted)
 
     async def _admin(self, request: web.Request, name: str) -> web.Response:
-        """`POST /admin/functions/<name>` with `{"input": "container/blob"}` calls a blob trigger by hand, as in Azure."""
+        """Call a blob trigger by hand: `POST /admin/functions/<name>`, body `{"input": path}`."""
         if not self._carries_key(request, [self._keys.master_key]):
             return web.Response(status=401)
         deliver = self._blobs.get(name)

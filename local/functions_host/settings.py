@@ -1,4 +1,4 @@
-"""host.json and `%SETTING%` references. Sections that this host has no use for are ignored without a word, as Azure does."""
+"""host.json and `%SETTING%` references. Sections that this host does not use are ignored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFERENCE = re.compile(r"%([^%\s]+)%")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """What this host takes from host.json. `function_timeout` is in seconds, None when unbounded."""
+    """The part of host.json that this host uses. `function_timeout` is in seconds, or None."""
 
     route_prefix: str = DEFAULT_ROUTE_PREFIX
     function_timeout: float | None = None
@@ -32,7 +32,7 @@ class HostSettings:
 
 
 def read_host_json(app_dir: Path) -> HostSettings:
-    """Settings from `host.json`. Raises HostError when the file is missing or one of its values is wrong."""
+    """Read `host.json`. Raises HostError if it is missing or one of its values is wrong."""
     path = app_dir / "host.json"
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -48,31 +48,32 @@ def read_host_json(app_dir: Path) -> HostSettings:
 
 
 def resolve_references(text: str, environment: Mapping[str, str]) -> str:
-    """Replace each `%NAME%` by the app setting of that name. Raises KeyError with the name of one that is not set."""
+    """Replace each `%NAME%` by that app setting. Raises KeyError with a name that is not set."""
     return _REFERENCE.sub(lambda match: environment[match.group(1)], text)
 
 
 def parse_time_span(text: str) -> float:
-    """Seconds of `[d.]hh:mm:ss`. Raises ValueError."""
+    """Return the seconds of `[d.]hh:mm:ss`. Raises ValueError."""
     match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a time span like 00:30:00")
-    days, hours, minutes, seconds = (float(match[part] or 0) for part in ("d", "h", "m", "s"))
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    days = float(match["d"] or 0)
+    hours = float(match["h"]) + days * 24
+    minutes = float(match["m"]) + hours * 60
+    return float(match["s"]) + minutes * 60
 
 
 def _settings(data: dict[str, Any]) -> HostSettings:
     extensions = _section(data, "extensions")
-    blobs, durable = _section(extensions, "blobs"), _section(extensions, "durableTask")
+    blobs = _section(extensions, "blobs")
+    durable = _section(extensions, "durableTask")
+    prefix = _section(extensions, "http").get("routePrefix", DEFAULT_ROUTE_PREFIX)
+    timeout = data.get("functionTimeout", DEFAULT_FUNCTION_TIMEOUT)
     for limit in ("maxConcurrentActivityFunctions", "maxConcurrentOrchestratorFunctions"):
         _positive(durable, limit, 1)
     return HostSettings(
-        route_prefix=str(
-            _section(extensions, "http").get("routePrefix", DEFAULT_ROUTE_PREFIX)
-        ).strip("/"),
-        function_timeout=_function_timeout(
-            str(data.get("functionTimeout", DEFAULT_FUNCTION_TIMEOUT))
-        ),
+        route_prefix=str(prefix).strip("/"),
+        function_timeout=_function_timeout(str(timeout)),
         blob_parallelism=_positive(blobs, "maxDegreeOfParallelism", DEFAULT_BLOB_PARALLELISM),
         poison_threshold=_positive(blobs, "poisonBlobThreshold", DEFAULT_POISON_THRESHOLD),
         durable_task=durable,

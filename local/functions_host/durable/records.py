@@ -19,7 +19,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One orchestration. `input`, `output` and `custom_status` are JSON texts; times as in events."""
+    """One orchestration. `input`, `output`, `custom_status` are JSON texts; times as in events."""
 
     instance_id: str
     execution_id: str

@@ -1,4 +1,4 @@
-"""What an orchestrator's list of actions comes to, given its history: the extension's shim, exactly.
+"""What an orchestrator's actions come to, given its history: the extension's shim, exactly.
 
 At each step an orchestrator answers with all the actions of its life so far. The extension goes
 through that list from the start and *waits for each action before it looks at the next*; a
@@ -80,7 +80,10 @@ class _Retried(Compound):
 
 
 class Replay:
-    """One pass over the whole history. Afterwards `commands` is what is new, and `finished` whether all is done."""
+    """One pass over the whole history.
+
+    Afterwards `commands` is what is new, and `finished` whether everything is done.
+    """
 
     def __init__(self, actions: Iterable[Action], history: Iterable[Event]) -> None:
         """Raises ReplayError."""

@@ -1,4 +1,4 @@
-"""The task hub: one SQLite file. All that is acted on was committed before, so a kill loses nothing.
+"""The task hub: one SQLite file. What is acted on was committed before: a kill loses nothing.
 
 A message is an event on its way to an instance; timers are messages that are due later. Consuming
 messages and recording what came of them is one transaction, and so is an activity's end and the

@@ -75,7 +75,7 @@ class BuiltinWorker:
         try:
             app = _app_object(importlib.import_module(MODULE))
             functions: list[Any] = app.get_functions()
-            metadata = [self._register(function, app_dir) for function in functions]
+            metadata = [self._register(function) for function in functions]
         except (Exception, SystemExit) as error:
             raise LoadFailed(report(error)) from error
         os.chdir(app_dir)
@@ -101,7 +101,7 @@ class BuiltinWorker:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _register(self, function: Any, app_dir: Path) -> RpcFunctionMetadata:
+    def _register(self, function: Any) -> RpcFunctionMetadata:
         name = str(function.get_function_name())
         raw_bindings: list[str] = function.get_raw_bindings()
         declared = [json.loads(binding) for binding in raw_bindings]
@@ -112,9 +112,7 @@ class BuiltinWorker:
         except InvalidParameters as error:
             raise InvalidParameters(f"cannot load the {name} function: {error}") from None
         self._functions[name] = _Function(name, call, parameters)
-        return RpcFunctionMetadata(
-            name=name, function_id=name, directory=str(app_dir), raw_bindings=raw_bindings
-        )
+        return RpcFunctionMetadata(name=name, function_id=name, raw_bindings=raw_bindings)
 
     async def _call(self, function: _Function, request: InvocationRequest) -> Any:
         arguments = {

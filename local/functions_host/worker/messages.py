@@ -60,7 +60,6 @@ class RpcException:
 
     message: str = ""
     stack_trace: str = ""
-    source: str = ""
 
 
 @dataclass(kw_only=True)
@@ -72,125 +71,6 @@ class StatusResult:
 
     status: int
     exception: RpcException | None = None
-
-
-@dataclass(kw_only=True)
-class BindingInfo:
-    """Type and direction of a binding."""
-
-    inout: ClassVar[int] = 2
-    out: ClassVar[int] = 1
-    undefined: ClassVar[int] = 0
-
-    type: str
-    direction: int
-    data_type: int = undefined
-
-
-@dataclass(kw_only=True)
-class RpcRetryOptions:
-    """How the host is asked to retry a function; this host ignores it."""
-
-    max_retry_count: int = 0
-    retry_strategy: Any = None
-    delay_interval: Any = None
-    minimum_interval: Any = None
-    maximum_interval: Any = None
-
-
-@dataclass(kw_only=True)
-class RpcFunctionMetadata:
-    """One function of the app; `raw_bindings` are JSON texts in the form of function.json."""
-
-    name: str
-    function_id: str
-    directory: str
-    raw_bindings: list[str]
-    script_file: str = ""
-    entry_point: str = ""
-    language: str = "python"
-    is_proxy: bool = False
-    managed_dependency_enabled: bool = False
-    bindings: dict[str, BindingInfo] = field(default_factory=dict[str, BindingInfo])
-    retry_options: RpcRetryOptions | None = None
-    properties: dict[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(kw_only=True)
-class WorkerInitRequest:
-    """The first message to a worker; `function_app_directory` may be a placeholder."""
-
-    capabilities: dict[str, str]
-    function_app_directory: str
-
-
-@dataclass(kw_only=True)
-class WorkerMetadata:
-    """What a worker says about itself."""
-
-    runtime_name: str
-    runtime_version: str
-    worker_version: str
-    worker_bitness: str
-    custom_properties: dict[str, str]
-
-
-@dataclass(kw_only=True)
-class WorkerInitResponse:
-    """Whether the worker has started, and what it can do."""
-
-    result: StatusResult
-    capabilities: dict[str, str] = field(default_factory=dict[str, str])
-    worker_metadata: WorkerMetadata | None = None
-
-
-@dataclass(kw_only=True)
-class FunctionEnvironmentReloadRequest:
-    """Turns a placeholder into the worker of one app."""
-
-    environment_variables: dict[str, str]
-    function_app_directory: str
-
-
-@dataclass(kw_only=True)
-class FunctionEnvironmentReloadResponse:
-    """Whether the app could be loaded."""
-
-    result: StatusResult
-    capabilities: dict[str, str] = field(default_factory=dict[str, str])
-    worker_metadata: WorkerMetadata | None = None
-
-
-@dataclass(kw_only=True)
-class FunctionsMetadataRequest:
-    """Asks for the functions of the app."""
-
-    function_app_directory: str
-
-
-@dataclass(kw_only=True)
-class FunctionMetadataResponse:
-    """The functions of the app."""
-
-    result: StatusResult
-    function_metadata_results: list[RpcFunctionMetadata] | None = None
-    use_default_metadata_indexing: bool = False
-
-
-@dataclass(kw_only=True)
-class FunctionLoadRequest:
-    """Asks the worker to get one function ready."""
-
-    function_id: str
-    metadata: RpcFunctionMetadata
-
-
-@dataclass(kw_only=True)
-class FunctionLoadResponse:
-    """Whether the function is ready."""
-
-    function_id: str
-    result: StatusResult
 
 
 @dataclass(kw_only=True)
@@ -231,3 +111,69 @@ class InvocationResponse:
     result: StatusResult
     return_value: TypedData | None = None
     output_data: list[ParameterBinding] = field(default_factory=list[ParameterBinding])
+
+
+class Message:
+    """A message whose fields are whatever it is made with; absent ones are None."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+    def __getattr__(self, name: str) -> Any:
+        return None
+
+
+class RpcFunctionMetadata(Message):
+    """One function; `raw_bindings` are JSON texts in the form of function.json."""
+
+    name: str
+    function_id: str
+    raw_bindings: list[str]
+
+
+class BindingInfo(Message):
+    """Type and direction of a binding."""
+
+    undefined = 0
+    out = 1
+    inout = 2
+
+
+class WorkerInitRequest(Message):
+    """The first message to a worker; `function_app_directory` may be a placeholder."""
+
+
+class WorkerInitResponse(Message):
+    """Whether the worker has started, and what it can do."""
+
+
+class WorkerMetadata(Message):
+    """What a worker says about itself."""
+
+
+class FunctionEnvironmentReloadRequest(Message):
+    """Turns a placeholder into the worker of one app."""
+
+
+class FunctionEnvironmentReloadResponse(Message):
+    """Whether the app could be loaded."""
+
+
+class FunctionsMetadataRequest(Message):
+    """Asks for the functions of the app."""
+
+
+class FunctionMetadataResponse(Message):
+    """The functions of the app."""
+
+
+class FunctionLoadRequest(Message):
+    """Asks the worker to get one function ready."""
+
+
+class FunctionLoadResponse(Message):
+    """Whether the function is ready."""
+
+
+class RpcRetryOptions(Message):
+    """How the host is asked to retry a function; this host ignores it."""

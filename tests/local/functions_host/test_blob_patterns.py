@@ -39,7 +39,7 @@ def test_a_path_matches_whole_names_and_gives_their_parts(
     "path", ["", "container", "container/", "{container}/blob", "c/{name}/{name}", "c/{1}"]
 )
 def test_what_is_no_path_of_blobs_is_a_value_error(path: str) -> None:
-    with pytest.raises(ValueError, match="is no path of the form container/blob"):
+    with pytest.raises(ValueError, match="is not a path of the form container/blob"):
         BlobPattern.parse(path)
 
 
@@ -77,7 +77,7 @@ def test_all_triggers_that_cannot_be_served_are_told_at_once() -> None:
     first, second = str(refused.value).splitlines()
     assert first == "function blind needs the connection string NOT_THERE, which is not set"
     assert second.startswith(
-        "function lost has a blob trigger that cannot be served: 'nowhere' is no path"
+        "function lost has a blob trigger that cannot be served: 'nowhere' is not a path"
     )
 
 

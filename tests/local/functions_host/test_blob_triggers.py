@@ -171,7 +171,7 @@ async def test_a_blob_that_always_fails_is_given_up_and_stays_so(
     threshold = {"extensions": {"blobs": {"poisonBlobThreshold": 3}}}
     async with served(tmp_path, FAILING, container.settings, host_json=threshold) as app:
         assert await container.seen(app) == [(path, 0), (path, 1), (path, 2)]
-    assert "arrived is given up for blob in/bad.txt after 3 attempts" in caplog.text
+    assert "arrived gives up blob in/bad.txt after 3 attempts" in caplog.text
     assert f"RuntimeError: cannot read {path}" in caplog.text
     async with served(tmp_path, POLLED, container.settings) as app:
         assert await container.seen(app) == []
