@@ -55,13 +55,12 @@ class HostProcess:
         self._close()
 
     def stop(self) -> int:
-        """End it as Ctrl-C does; its exit code."""
-        self._process.terminate()
+        """End it as the end of its parent does, and return its exit code."""
         return self._close()
 
     def _close(self) -> int:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._process.stdin.close()  # the lifeline
         return self._process.wait(PATIENCE)
 
     def _announced_url(self) -> str:

@@ -15,7 +15,7 @@ import pytest
 from local.functions_host.durable.engine import Engine, Limits
 from local.functions_host.durable.events import Event
 from local.functions_host.durable.store import Activity, Store
-from tests.support.durable_hub import Gauge, functions, output, running, until
+from tests.support.durable_hub import PATIENCE, Gauge, functions, output, running, until
 from tests.support.durable_simulation import Steps
 
 
@@ -50,7 +50,7 @@ async def test_an_engine_ends_although_it_is_woken_at_that_moment(
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
-    ended, _ = await asyncio.wait([task], timeout=2)
+    ended, _ = await asyncio.wait([task], timeout=PATIENCE)
     store.close()
     assert ended
 

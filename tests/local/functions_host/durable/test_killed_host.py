@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.durable_host import Api, HostProcess, host_process
+from tests.support.durable_host import Api, host_process
 
 STEPS = 6
 
@@ -20,7 +20,9 @@ def begun(folder: Path) -> Counter[int]:
     )
 
 
-async def test_a_fan_out_survives_kill_9(tmp_path: Path) -> None:
+async def test_a_fan_out_survives_kill_9_and_the_host_ends_with_its_lifeline(
+    tmp_path: Path,
+) -> None:
     data, folder = tmp_path / "data", tmp_path / "steps"
     folder.mkdir()
     with host_process(data) as host:
@@ -40,6 +42,8 @@ async def test_a_fan_out_survives_kill_9(tmp_path: Path) -> None:
             assert await completed(api) == STEPS
             await api.ask("POST", "instances/waits/raiseEvent/go", json="still here")
             assert (await api.wait("waits"))["output"] == "still here"
+        assert host.stop() == 0
+        assert "Traceback" not in host.log()
     assert begun(folder) == {number: 1 + number % 2 for number in range(STEPS)}
 
 
@@ -47,9 +51,3 @@ async def completed(api: Api) -> int:
     answer = await api.ask("GET", "instances/its-id", params={"showHistory": "true"})
     events: list[dict[str, Any]] = answer.body["historyEvents"] or []
     return [one["EventType"] for one in events].count("TaskCompleted")
-
-
-def test_a_host_that_is_told_to_stop_ends_in_order(tmp_path: Path) -> None:
-    host = HostProcess(tmp_path / "data")
-    assert host.stop() == 0
-    assert "Traceback" not in host.log()

@@ -77,7 +77,7 @@ steps = st.lists(st.one_of(plain, retried, groups, races, st.just(Sleep())), max
 
 
 @given(steps=steps, random=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=100, database=None)
+@settings(database=None)
 def test_any_orchestrator_runs_to_its_end_with_the_results_of_its_own_calls(
     steps: list[Step], random: Random
 ) -> None:
