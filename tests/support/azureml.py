@@ -1,4 +1,4 @@
-"""An emulator that serves from a thread of its own, as the SDK under test blocks; and requests to it without the SDK."""
+"""An emulator in a thread of its own, as the SDK blocks, and requests to it without the SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of command jobs as the SDK sends them, for an emulator that runs them with the tests' own Python."""
+"""Bodies of command jobs as the SDK sends them, for an emulator that runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT
 
 
 def command_body(command: str, /, **changes: Any) -> dict[str, Any]:
-    """A job with one output, `model`, that is registered as `student`. A change of ... removes the property."""
+    """Return a job whose output `model` is registered as `student`. `...` removes a property."""
     properties: dict[str, Any] = {
         "jobType": "Command",
         "command": command,

@@ -16,16 +16,16 @@ MODEL = "Qwen/Qwen3-0.6B"
 
 
 def settings_of(storage: str, **changes: str) -> Settings:
-    own = {
+    required = {
         "DISTILLATION_STORAGE": storage,
         "TEACHER_BASE_URL": "http://127.0.0.1:9/v1",
         "TEACHER_MODEL": "t",
     }
-    return load({**os.environ, **own, **changes})
+    return load({**os.environ, **required, **changes})
 
 
 def command_backend(storage: str, **changes: str) -> AzureMLCommandBackend:
-    """Of the workspace that the environment points at."""
+    """Return the backend of the workspace that the environment points at."""
     return AzureMLCommandBackend(settings_of(storage, **changes))
 
 
@@ -40,17 +40,17 @@ def dataset(storage: str, path: str, rows: int = 10) -> Dataset:
     )
 
 
-def command_request(storage: str, own: StudentSpec, *, validation: bool = True) -> FineTuneRequest:
-    name = f"nli-own-{uuid4().hex[:12]}"
+def command_request(storage: str, spec: StudentSpec, *, validation: bool = True) -> FineTuneRequest:
+    name = f"nli-command-{uuid4().hex[:12]}"
     return FineTuneRequest(
         run_id=name,
         job_name=name,
-        student=own,
+        student=spec,
         registered_model_name=name,
         training=dataset(storage, f"{name}/train.jsonl"),
         validation=dataset(storage, f"{name}/validation.jsonl", 2) if validation else None,
         experiment="distillation-nli",
-        display_name="nli own",
+        display_name="nli command",
         tags={"run_id": name},
         description="A student.",
     )

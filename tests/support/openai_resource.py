@@ -1,4 +1,4 @@
-"""A resource for the Azure OpenAI backend under test: the emulator, with datasets in Azurite."""
+"""The Azure OpenAI backend over an emulator, with datasets in Azurite."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def request_of(spec: StudentSpec | None = None, **changes: Any) -> FineTuneReque
 
 @dataclass
 class Tuning:
-    """The backend under test, and the resource that it works with."""
+    """The backend under test, and the resource that it uses."""
 
     storage: str
     resource: Resource
@@ -80,7 +80,7 @@ class Tuning:
     def put(
         self, request: FineTuneRequest, training: bytes, validation: bytes | None = None
     ) -> FineTuneRequest:
-        """The request, with datasets that are in storage."""
+        """Return the request with datasets that are in storage."""
         changes: dict[str, Any] = {
             "training": self._dataset(f"{request.run_id}/train.jsonl", training)
         }
@@ -89,11 +89,11 @@ class Tuning:
         return request.model_copy(update=changes)
 
     def submit(self, request: FineTuneRequest) -> JobState:
-        """As the app does: again and again, until it is submitted."""
+        """Submit as the app does: until the state is submitted."""
         return self._until(lambda: self.backend.submit(request), lambda state: state.submitted)
 
     def ready_file(self, request: FineTuneRequest) -> str:
-        """The id of the training file, uploaded as the backend would and judged, with no job made of it yet."""
+        """Upload the training file as the backend does, and return its id once it is processed."""
         training = request.training
         name = f"{request.job_name}-train-{training.sha256[:12]}.jsonl"
         service: Any
@@ -117,7 +117,7 @@ class Tuning:
         )
 
     def follow(self, job: str) -> tuple[list[JobStatus], JobState]:
-        """Every status that was seen, and the end."""
+        """Return every status that was seen, and the last state."""
         seen: list[JobStatus] = []
 
         def poll() -> JobState:
@@ -159,7 +159,7 @@ NewResource = Callable[..., Tuning]
 
 @pytest.fixture
 def new_resource(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Generator[NewResource]:
-    """Starts an emulator with options, and gives the backend that works with it."""
+    """Start an emulator with options, and give the backend that uses it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with contextlib.ExitStack() as running:
 

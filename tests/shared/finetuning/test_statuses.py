@@ -1,4 +1,4 @@
-"""The table of statuses against the SDK's own."""
+"""The table of AzureML's statuses against the SDK's."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def test_only_completed_is_success_and_only_three_are_ends() -> None:
 
 
 @pytest.mark.parametrize("status", [None, "", "BrandNew"])
-def test_a_status_that_is_new_to_us_is_waited_on_not_taken_for_an_end(status: str | None) -> None:
+def test_an_unknown_status_is_treated_as_still_running(status: str | None) -> None:
     assert azureml_status(status) is JobStatus.NOT_RESPONDING

@@ -1,4 +1,4 @@
-"""The way to Azure OpenAI: an identity where there is no key, and answers that are not the API's."""
+"""Access to Azure OpenAI: the app's identity without a key, and answers that aren't the API's."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def test_without_a_key_the_apps_identity_is_used(
 ) -> None:
     with azureml_emulator() as identity:
         environment(identity)
-        own = new_resource().with_settings(AZURE_OPENAI_API_KEY="")
-        assert own.backend.preflight(student()) == []
+        tuning = new_resource().with_settings(AZURE_OPENAI_API_KEY="")
+        assert tuning.backend.preflight(student()) == []
 
 
-def test_an_identity_that_gets_no_token_may_get_one_later(
+def test_an_identity_that_gets_no_token_is_retried(
     new_resource: NewResource, environment: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with azureml_emulator() as identity:
         environment(identity)
         monkeypatch.setenv("IDENTITY_HEADER", "not the identity header")
-        own = new_resource().with_settings(AZURE_OPENAI_API_KEY="")
+        tuning = new_resource().with_settings(AZURE_OPENAI_API_KEY="")
         with pytest.raises(TransientError, match="got no token"):
-            own.backend.preflight(student())
+            tuning.backend.preflight(student())
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -63,10 +63,13 @@ def elsewhere(request: pytest.FixtureRequest) -> Generator[str]:
         thread.join()
 
 
-def test_an_answer_that_is_none_of_the_api_may_be_asked_for_again(
+def test_an_answer_that_is_not_the_apis_is_retried(
     new_resource: NewResource, elsewhere: str
 ) -> None:
-    own = new_resource().with_settings(AZURE_OPENAI_BASE_URL=elsewhere)
-    for call in (lambda: own.backend.poll("ftjob-1"), lambda: own.backend.preflight(student())):
+    tuning = new_resource().with_settings(AZURE_OPENAI_BASE_URL=elsewhere)
+    for call in (
+        lambda: tuning.backend.poll("ftjob-1"),
+        lambda: tuning.backend.preflight(student()),
+    ):
         with pytest.raises(TransientError, match="no usable answer"):
             call()

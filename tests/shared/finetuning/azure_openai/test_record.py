@@ -1,4 +1,4 @@
-"""What is kept of a job that has ended, and what is tidied up after it."""
+"""The record of a job that has ended, and the deletion of its files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from tests.support.openai_resource import NewResource, new_resource, request_of,
 __all__ = ["new_resource"]
 
 
-def test_what_is_kept_of_a_job_is_its_curve_its_checkpoints_and_its_events(
+def test_a_jobs_curve_checkpoints_and_events_are_recorded(
     new_resource: NewResource,
 ) -> None:
-    own = new_resource()
-    request = own.put(
-        request_of(student(hyperparameters={"n_epochs": 3})), chat_lines(20), chat_lines(3)
-    )
-    record = own.backend.conclude(request, own.wait(own.submit(request).name))
+    tuning = new_resource()
+    spec = student(hyperparameters={"n_epochs": 3})
+    request = tuning.put(request_of(spec), chat_lines(20), chat_lines(3))
+    record = tuning.backend.conclude(request, tuning.wait(tuning.submit(request).name))
     steps = [point["step"] for point in record.curve]
     assert steps == sorted(set(steps))
     assert 3 <= len(steps) <= MAX_CURVE_POINTS
@@ -26,31 +25,28 @@ def test_what_is_kept_of_a_job_is_its_curve_its_checkpoints_and_its_events(
     assert record.checkpoints[-1].metrics["loss"] == record.curve[-1]["loss"]
     assert record.events[0].startswith("Job enqueued")
     assert record.events[-1] == "The job has successfully completed."
-    assert (record.warnings, len(own.resource.files())) == ([], 2)
+    assert (record.warnings, len(tuning.resource.files())) == ([], 2)
 
 
 def test_files_are_deleted_where_the_student_says_so(new_resource: NewResource) -> None:
-    own = new_resource()
-    request = own.put(request_of(student(delete_files=True)), chat_lines(20), chat_lines(3))
-    done = own.wait(own.submit(request).name)
-    assert own.backend.conclude(request, done).warnings == []
-    assert own.resource.files() == []
-    assert own.backend.conclude(request, done).warnings == []  # once more, as activities may
-    assert own.backend.submit(request).name == done.name  # and a late submission uploads nothing
-    assert own.resource.files() == []
+    tuning = new_resource()
+    request = tuning.put(request_of(student(delete_files=True)), chat_lines(20), chat_lines(3))
+    done = tuning.wait(tuning.submit(request).name)
+    assert tuning.backend.conclude(request, done).warnings == []
+    assert tuning.resource.files() == []
+    assert tuning.backend.conclude(request, done).warnings == []  # once more, as activities may
+    assert tuning.backend.submit(request).name == done.name  # and a late submission uploads nothing
+    assert tuning.resource.files() == []
 
 
 def test_what_cannot_be_read_or_deleted_at_the_end_is_a_warning(new_resource: NewResource) -> None:
-    own = new_resource()
-    request = own.put(request_of(student(delete_files=True)), chat_lines(20))
-    done = own.wait(own.submit(request).name)
-    own.resource.fault(path_contains="/events", status=500)
-    own.resource.fault(path_contains="/checkpoints", status=429)
-    own.resource.fault(method="DELETE", status=403)
-    record = own.backend.conclude(request, done)
-    assert [warning.partition(" ")[0] for warning in record.warnings] == [
-        "events",
-        "checkpoints",
-        "file",
-    ]
+    tuning = new_resource()
+    request = tuning.put(request_of(student(delete_files=True)), chat_lines(20))
+    done = tuning.wait(tuning.submit(request).name)
+    tuning.resource.fault(path_contains="/events", status=500)
+    tuning.resource.fault(path_contains="/checkpoints", status=429)
+    tuning.resource.fault(method="DELETE", status=403)
+    record = tuning.backend.conclude(request, done)
+    first_words = [warning.partition(" ")[0] for warning in record.warnings]
+    assert first_words == ["events", "checkpoints", "file"]
     assert (record.curve, record.checkpoints) == ([], [])

@@ -19,18 +19,18 @@ from tests.support.azureml import PATIENCE, chat_rows, datastore_uri, put_lines
 from tests.support.azureml_backend import STUDENT, Start, backend_of, request_of, student_of
 
 
-def wait(own: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
-    """The job once it is in one of these statuses; at any end when none is given."""
+def wait(backend: AzureMLBackend, job: str, *statuses: JobStatus) -> JobState:
+    """Return the job once it has one of these statuses, or has ended if none is given."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
-        state = own.poll(job)
+        state = backend.poll(job)
         if state.status in statuses or (not statuses and state.status.is_terminal):
             return state
         time.sleep(0.01)  # the service tells nobody: it can only be polled
     raise AssertionError(f"{job} did not get there")
 
 
-def test_a_good_workspace_stands_in_nobodys_way(start: Start) -> None:
+def test_a_good_workspace_has_no_problems(start: Start) -> None:
     assert start().preflight(STUDENT) == []
 
 
@@ -78,15 +78,16 @@ def test_preflight_refuses_a_student_that_does_not_exist(start: Start, model: st
     assert "student.model" in problem
 
 
-def test_every_problem_is_told_at_once(start: Start) -> None:
+def test_all_problems_are_reported_at_once(start: Start) -> None:
     start()
     assert len(backend_of(datastore="typo").preflight(student_of("typo"))) == 2
 
 
 def test_a_job_runs_to_a_registered_model_with_a_studio_link(azurite: str, start: Start) -> None:
-    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    submitted = own.submit(request)
-    done = wait(own, request.job_name)
+    backend = start()
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    submitted = backend.submit(request)
+    done = wait(backend, request.job_name)
     assert submitted.name == done.name == request.job_name
     assert (done.status, done.service_status, done.message) == (
         JobStatus.COMPLETED,
@@ -107,9 +108,9 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
         validation_uri=validation,
         student={"hyperparameters": {"num_train_epochs": 3, "learning_rate": 1e-05}},
     )
-    own = start()
-    own.submit(request)
-    client = clients().workspace(own.workspace)
+    backend = start()
+    backend.submit(request)
+    client = clients().workspace(backend.workspace)
     job: Any = client.jobs.get(request.job_name)
     assert (job.display_name, job.experiment_name) == (request.display_name, request.experiment)
     assert (job.tags, job.task) == (request.tags, "chatCompletion")
@@ -120,24 +121,27 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
 
 
 def test_submitting_again_finds_the_job_of_the_first_time(azurite: str, start: Start) -> None:
-    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    own.submit(request)
-    done = wait(own, request.job_name)
-    assert own.submit(request) == done
+    backend = start()
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    backend.submit(request)
+    done = wait(backend, request.job_name)
+    assert backend.submit(request) == done
 
 
 def test_many_submissions_at_once_are_one_job(azurite: str, start: Start) -> None:
-    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    backend = start()
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
     with ThreadPoolExecutor(8) as pool:
-        states = list(pool.map(own.submit, [request] * 8))
+        states = list(pool.map(backend.submit, [request] * 8))
     assert {state.name for state in states} == {request.job_name}
-    assert wait(own, request.job_name).registered_model == f"{request.registered_model_name}:1"
+    assert wait(backend, request.job_name).registered_model == f"{request.registered_model_name}:1"
 
 
 def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
-    own, request = start(), request_of(datastore_uri("missing/train.jsonl"))
-    own.submit(request)
-    failed = wait(own, request.job_name)
+    backend = start()
+    request = request_of(datastore_uri("missing/train.jsonl"))
+    backend.submit(request)
+    failed = wait(backend, request.job_name)
     assert (failed.status, failed.registered_model) == (JobStatus.FAILED, None)
     assert "missing/train.jsonl" in (failed.message or "")
 
@@ -152,17 +156,19 @@ def test_a_cancelled_job_ends_as_cancelled(azurite: str, start: Start) -> None:
 
 
 def test_cancelling_twice_asks_once(start: Start) -> None:
-    own, request = start(pace=600), request_of()
-    own.submit(request)
-    assert own.cancel(request.job_name).status is JobStatus.CANCELLING
-    assert own.cancel(request.job_name).status is JobStatus.CANCELLING
+    backend = start(pace=600)
+    request = request_of()
+    backend.submit(request)
+    assert backend.cancel(request.job_name).status is JobStatus.CANCELLING
+    assert backend.cancel(request.job_name).status is JobStatus.CANCELLING
 
 
 def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(azurite: str, start: Start) -> None:
-    own, request = start(), request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    own.submit(request)
-    done = wait(own, request.job_name)
-    assert own.cancel(request.job_name) == done
+    backend = start()
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    backend.submit(request)
+    done = wait(backend, request.job_name)
+    assert backend.cancel(request.job_name) == done
 
 
 @pytest.mark.parametrize(
@@ -174,30 +180,28 @@ def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(azurite: str, start:
         ("Canceled", JobStatus.CANCELLED),
     ],
 )
-def test_what_is_no_success_is_shown_as_what_it_is(
+def test_a_status_that_is_not_success_is_shown_as_it_is(
     azurite: str, start: Start, final: str, status: JobStatus
 ) -> None:
-    own, request = (
-        start(final_status=final),
-        request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10))),
-    )
-    own.submit(request)
-    state = wait(own, request.job_name, status)
+    backend = start(final_status=final)
+    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
+    backend.submit(request)
+    state = wait(backend, request.job_name, status)
     assert (state.service_status, state.registered_model) == (final, None)
 
 
 def test_a_job_that_does_not_exist_is_not_found(start: Start) -> None:
-    own = start()
+    backend = start()
     with pytest.raises(NotFound, match="never-submitted"):
-        own.poll("never-submitted")
+        backend.poll("never-submitted")
     with pytest.raises(NotFound, match="never-submitted"):
-        own.cancel("never-submitted")
+        backend.cancel("never-submitted")
 
 
 def test_what_the_service_refuses_is_permanent_and_in_its_own_words(start: Start) -> None:
-    own = start()
+    backend = start()
     with pytest.raises(PermanentError, match="lora_rank is not a hyperparameter of Ministral 3B"):
-        own.submit(request_of(student={"hyperparameters": {"lora_rank": 8}}))
+        backend.submit(request_of(student={"hyperparameters": {"lora_rank": 8}}))
 
 
 def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Start) -> None:
@@ -206,15 +210,15 @@ def test_the_datastore_need_not_exist_where_data_is_named_by_blob_uri(start: Sta
     assert backend_of(datastore="missing").preflight(STUDENT) != []
 
 
-def test_an_identity_that_may_only_read_is_told_so_before_anything_is_paid_for(
+def test_an_identity_that_may_only_read_is_reported_before_anything_is_paid_for(
     start: Start,
 ) -> None:
-    own = start(role="Reader")
-    (problem,) = own.preflight(STUDENT)
+    backend = start(role="Reader")
+    (problem,) = backend.preflight(STUDENT)
     assert "may not submit jobs or cancel jobs" in problem
     assert "AzureML Data Scientist" in problem
     with pytest.raises(PermanentError, match="access is denied"):
-        own.submit(request_of())
+        backend.submit(request_of())
 
 
 @pytest.mark.parametrize(
@@ -242,7 +246,7 @@ def test_an_identity_that_may_only_read_is_told_so_before_anything_is_paid_for(
         ([{"actions": ["Microsoft.Storage/*"]}], False),
     ],
 )
-def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptions(
+def test_roles_allow_the_union_of_their_actions_each_without_its_exceptions(
     permissions: list[dict[str, list[str]]], allowed: bool
 ) -> None:
     assert (
@@ -252,21 +256,20 @@ def test_what_roles_allow_is_the_union_of_each_ones_actions_without_its_exceptio
 
 
 def test_metrics_are_shown_while_a_job_runs(azurite: str, start: Start) -> None:
-    own, request = (
-        start(status_path=("Running",)),
-        request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10))),
-    )
-    state = own.submit(request)
+    backend = start(status_path=("Running",))
+    request = request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+    state = backend.submit(request)
     while state.status is not JobStatus.RUNNING or not state.metrics:
-        state = own.poll(request.job_name)
+        state = backend.poll(request.job_name)
     assert state.metrics == {"step": 400.0, "loss": 0.429305}
 
 
 def test_the_curve_of_a_job_that_has_ended_is_kept(azurite: str, start: Start) -> None:
-    own, request = start(), request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
-    own.submit(request)
-    done = wait(own, request.job_name)
-    curve = own.conclude(request, done).curve
+    backend = start()
+    request = request_of(put_lines(azurite, "sdk/metrics.jsonl", chat_rows(10)))
+    backend.submit(request)
+    done = wait(backend, request.job_name)
+    curve = backend.conclude(request, done).curve
     losses = [point["loss"] for point in curve]
     assert losses == sorted(losses, reverse=True)
     assert (len(curve), curve[-1]) == (20, {"step": 400.0, "loss": 0.429305})
@@ -276,11 +279,12 @@ def test_the_curve_of_a_job_that_has_ended_is_kept(azurite: str, start: Start) -
 def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(
     azurite: str, start: Start
 ) -> None:
-    own, training = start(), put_lines(azurite, "sdk/train.jsonl", chat_rows(10))
+    backend = start()
+    training = put_lines(azurite, "sdk/train.jsonl", chat_rows(10))
     for setting in ({"compute": COMPUTE}, {"instance_type": "Standard_NC24ads_A100_v4"}):
         request = request_of(training, student=setting)
-        own.submit(request)
-        client = clients().workspace(own.workspace)
+        backend.submit(request)
+        client = clients().workspace(backend.workspace)
         job: Any = client.jobs.get(request.job_name)
         assert (job.compute or "").endswith(setting.get("compute", ""))
         assert (job.resources.instance_types if job.resources else None) == (
@@ -288,21 +292,23 @@ def test_a_job_runs_on_the_compute_or_the_machine_that_the_student_names(
         )
 
 
-def test_a_compute_that_does_not_exist_is_told_before_anything_is_paid_for(start: Start) -> None:
+def test_a_compute_that_does_not_exist_is_reported_before_anything_is_paid_for(
+    start: Start,
+) -> None:
     (problem,) = start().preflight(STUDENT.model_copy(update={"compute": "typo"}))
     assert "compute typo cannot be used (check student.compute)" in problem
 
 
-def test_a_workspace_in_a_region_where_the_student_was_not_offered_is_a_warning_and_no_obstacle(
+def test_a_workspace_outside_the_students_regions_is_a_warning_only(
     start: Start,
 ) -> None:
-    own = start()
+    backend = start()
     llama = student_of("azureml://registries/azureml-meta/models/Llama-3.3-70B-Instruct/versions/4")
-    (warning,) = own.warnings(llama)
+    (warning,) = backend.warnings(llama)
     assert "fine-tuned in westus3, and workspace local is in eastus2" in warning
-    assert own.preflight(llama) == []
+    assert backend.preflight(llama) == []
     assert (
-        own.warnings(STUDENT)
-        == own.warnings(student_of("azureml://registries/r/models/new/versions/1"))
+        backend.warnings(STUDENT)
+        == backend.warnings(student_of("azureml://registries/r/models/new/versions/1"))
         == []
     )

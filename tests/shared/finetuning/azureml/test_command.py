@@ -1,4 +1,4 @@
-"""The command backend through the unmodified SDK, against an emulator that runs what it is told."""
+"""The command backend through the unmodified SDK, against an emulator that runs commands."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from shared.finetuning.registry import get_backend
 from tests.support.azureml import PATIENCE, emulator, put_lines
 from tests.support.command_jobs import MODEL, command_backend, command_request, settings_of, student
 
-# stands in for training/train.py: writes what it was told, and two lines of metrics
+# stands in for training/train.py: writes its arguments, and two lines of metrics
 SCRIPT = b"""
 import json, os, pathlib, sys
-told = dict(argument.split("=", 1) for argument in sys.argv[1:])
-output = pathlib.Path(told["--output"])
-told["rows"] = len(open(told["--training-data"]).read().splitlines())
-told["files"] = sorted(os.listdir(told["--model"])) if os.path.isdir(told["--model"]) else []
-(output / "told.json").write_text(json.dumps(told))
+flags = dict(argument.split("=", 1) for argument in sys.argv[1:])
+output = pathlib.Path(flags["--output"])
+flags["rows"] = len(open(flags["--training-data"]).read().splitlines())
+flags["files"] = sorted(os.listdir(flags["--model"])) if os.path.isdir(flags["--model"]) else []
+(output / "flags.json").write_text(json.dumps(flags))
 with (output / "metrics.jsonl").open("w") as log:
     for step, loss in ((1, 3.0), (2, 1.5)):
         log.write(json.dumps({"step": step, "time": 1.0, "loss": loss}) + "\\n")
-if told["--seed"] == "13":
+if flags["--seed"] == "13":
     sys.exit("an unlucky seed")
 """
 Start = Callable[[], Any]
-# the SDK checks a command by what its own next dependency will no longer have
+# the SDK checks commands by means that the next version of its dependency won't have
 pytestmark = pytest.mark.filterwarnings("ignore:The `context` parameter is deprecated")
 
 
@@ -51,23 +51,23 @@ def start(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Start]:
-    """Starts an emulator, and gives the backend of its workspace with a script that only writes down what it is told."""
+    """Start an emulator, and give the backend of its workspace with SCRIPT as its script."""
     monkeypatch.setattr(module, "scripts", lambda: {"train.py": SCRIPT, "requirements.txt": b""})
     with emulator(storage=azurite, data_dir=tmp_path, run_commands=True) as url:
         environment(url)
         yield lambda: command_backend(azurite)
 
 
-def finish(own: Any, job: str) -> JobState:
+def finish(backend: Any, job: str) -> JobState:
     give_up = time.monotonic() + PATIENCE
-    while not (state := own.poll(job)).status.is_terminal:
+    while not (state := backend.poll(job)).status.is_terminal:
         assert time.monotonic() < give_up
         time.sleep(0.05)
     return state
 
 
-def told(tmp_path: Path, job: str) -> dict[str, Any]:
-    return json.loads((tmp_path / "jobs" / job / "outputs" / "model" / "told.json").read_text())
+def flags_of(tmp_path: Path, job: str) -> dict[str, Any]:
+    return json.loads((tmp_path / "jobs" / job / "outputs" / "model" / "flags.json").read_text())
 
 
 def test_the_backend_is_found_by_its_name(azurite: str, start: Start) -> None:
@@ -79,30 +79,29 @@ def test_the_backend_is_found_by_its_name(azurite: str, start: Start) -> None:
 def test_a_job_runs_the_script_to_a_registered_model_with_its_metrics(
     azurite: str, start: Start, tmp_path: Path
 ) -> None:
-    own, request = (
-        start(),
-        command_request(azurite, student(hyperparameters={"num_train_epochs": 2}, seed=5)),
-    )
-    own.submit(request)
-    done = finish(own, request.job_name)
+    backend = start()
+    request = command_request(azurite, student(hyperparameters={"num_train_epochs": 2}, seed=5))
+    backend.submit(request)
+    done = finish(backend, request.job_name)
     assert (done.status, done.message) == (JobStatus.COMPLETED, None)
     assert done.registered_model == f"{request.registered_model_name}:1"
     assert done.metrics == {"step": 2.0, "loss": 1.5}
-    assert own.conclude(request, done).curve == [
+    assert backend.conclude(request, done).curve == [
         {"step": 1.0, "loss": 3.0},
         {"step": 2.0, "loss": 1.5},
     ]
-    asked = told(tmp_path, request.job_name)
-    assert (asked["--model"], asked["--seed"], asked["--num_train_epochs"]) == (MODEL, "5", "2")
-    assert asked["rows"] == 10
-    assert "--validation-data" in asked
+    flags = flags_of(tmp_path, request.job_name)
+    assert (flags["--model"], flags["--seed"], flags["--num_train_epochs"]) == (MODEL, "5", "2")
+    assert flags["rows"] == 10
+    assert "--validation-data" in flags
 
 
 def test_submitting_again_finds_the_job_of_the_first_time(azurite: str, start: Start) -> None:
-    own, request = start(), command_request(azurite, student(), validation=False)
-    own.submit(request)
-    done = finish(own, request.job_name)
-    assert own.submit(request) == done
+    backend = start()
+    request = command_request(azurite, student(), validation=False)
+    backend.submit(request)
+    done = finish(backend, request.job_name)
+    assert backend.submit(request) == done
 
 
 def test_a_student_may_be_a_folder_of_the_apps_own_container(
@@ -116,20 +115,20 @@ def test_a_student_may_be_a_folder_of_the_apps_own_container(
             f"azureml://datastores/{DATASTORE}/paths/_students/tiny/",
         )
     ]
-    own = start()
+    backend = start()
     for request in requests:
-        own.submit(request)
-        assert finish(own, request.job_name).status is JobStatus.COMPLETED
-        assert told(tmp_path, request.job_name)["files"] == ["config.json"]
+        backend.submit(request)
+        assert finish(backend, request.job_name).status is JobStatus.COMPLETED
+        assert flags_of(tmp_path, request.job_name)["files"] == ["config.json"]
 
 
 def test_the_service_is_told_where_to_run_and_for_how_long(azurite: str, start: Start) -> None:
-    own = start()
+    backend = start()
     serverless = command_request(azurite, student(max_hours=2))
     targeted = command_request(azurite, student(compute=COMPUTE, environment=_version(7)))
     for request in (serverless, targeted):
-        own.submit(request)
-    client = clients().workspace(own.workspace)
+        backend.submit(request)
+    client = clients().workspace(backend.workspace)
     first, second = (client.jobs.get(request.job_name) for request in (serverless, targeted))
     job: Any = first
     assert (job.environment, job.resources.instance_type) == (
@@ -143,9 +142,10 @@ def test_the_service_is_told_where_to_run_and_for_how_long(azurite: str, start: 
 
 
 def test_a_script_that_fails_is_a_failed_job_with_its_own_words(azurite: str, start: Start) -> None:
-    own, request = start(), command_request(azurite, student(seed=13))
-    own.submit(request)
-    failed = finish(own, request.job_name)
+    backend = start()
+    request = command_request(azurite, student(seed=13))
+    backend.submit(request)
+    failed = finish(backend, request.job_name)
     assert failed.status is JobStatus.FAILED
     assert "an unlucky seed" in (failed.message or "")
 
@@ -154,20 +154,18 @@ def test_where_there_is_no_datastore_everything_is_named_by_blob_uri(
     azurite: str, start: Start
 ) -> None:
     start()
-    own, request = (
-        command_backend(azurite, AZUREML_DATASTORE=""),
-        command_request(azurite, student()),
-    )
-    own.submit(request)
-    assert finish(own, request.job_name).status is JobStatus.COMPLETED
-    job: Any = clients().workspace(own.workspace).jobs.get(request.job_name)
+    backend = command_backend(azurite, AZUREML_DATASTORE="")
+    request = command_request(azurite, student())
+    backend.submit(request)
+    assert finish(backend, request.job_name).status is JobStatus.COMPLETED
+    job: Any = clients().workspace(backend.workspace).jobs.get(request.job_name)
     assert job.inputs["code"].path.startswith("http://127.0.0.1")
 
 
-def test_a_student_that_can_be_trained_stands_in_nobodys_way(start: Start) -> None:
-    own = start()
-    assert own.preflight(student()) == []
-    assert own.preflight(student(compute=COMPUTE, environment=_version(3))) == []
+def test_a_student_that_can_be_trained_has_no_problems(start: Start) -> None:
+    backend = start()
+    assert backend.preflight(student()) == []
+    assert backend.preflight(student(compute=COMPUTE, environment=_version(3))) == []
 
 
 @pytest.mark.parametrize(
@@ -194,21 +192,24 @@ def test_preflight_names_what_is_wrong_and_the_setting(
     assert next(iter(change.values())) in problem
 
 
-def test_all_that_is_wrong_with_a_student_is_told_at_once(start: Start) -> None:
+def test_all_problems_of_a_student_are_reported_at_once(start: Start) -> None:
     assert len(start().preflight(student(compute="typo", environment="typo:1", model="x y"))) == 3
 
 
 @pytest.mark.parametrize(
     "model",
-    ["x; rm -rf /", "$(id)", "`id`", "a b", "-x", "../up", "runs/../other", "runs/a;b", "${{inputs.code}}", "a\nb",
-     "azureml://datastores/d/paths/$(id)", 'azureml://datastores/d/paths/a"b', ""],
-)  # fmt: skip
-def test_a_model_that_is_none_reaches_no_shell(model: str) -> None:
+    [
+        *("x; rm -rf /", "$(id)", "`id`", "a b", "-x", "a\nb", ""),
+        *("../up", "runs/../other", "runs/a;b", "${{inputs.code}}"),
+        *("azureml://datastores/d/paths/$(id)", 'azureml://datastores/d/paths/a"b'),
+    ],
+)
+def test_an_invalid_model_never_reaches_a_shell(model: str) -> None:
     with pytest.raises(PermanentError, match=r"student\.model"):
         command_line(student().model_copy(update={"model": model}), validated=True)
 
 
-def test_what_the_user_says_stays_one_argument_each() -> None:
+def test_each_of_the_users_values_stays_one_argument() -> None:
     nasty = "1; touch $(whoami) '\" & x"
     line = command_line(student(hyperparameters={"lora_r": nasty}), validated=False)
     assert f"--lora_r={nasty}" in shlex.split(line)

@@ -1,4 +1,4 @@
-"""Faults of the service, as the SDK raises them: what may be tried again, and what is told to the user."""
+"""Faults of the service, as the SDK raises them: which are retried, and which go to the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Script = Callable[[str, str], Answer]  # by method and path
 
 
 class Service(ThreadingHTTPServer):
-    """Answers as scripted, apart from what an SDK needs before its first call."""
+    """Answers as scripted, and serves the metadata and tokens that an SDK needs first."""
 
     script: Script
 
@@ -68,16 +68,16 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = _answer  # noqa: N815 -- the base class's names
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: tests are quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def service(environment: Callable[[str], None]) -> Generator[Service]:
-    with Service(("127.0.0.1", 0), Handler) as own:
-        threading.Thread(target=own.serve_forever, args=(0.01,)).start()
-        environment(own.url)
-        yield own
-        own.shutdown()
+    with Service(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,)).start()
+        environment(running.url)
+        yield running
+        running.shutdown()
 
 
 def fault(status: int, message: str = "the service says so", **headers: str) -> Answer:
@@ -94,19 +94,19 @@ def job(name: str, status: str, **properties: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_service_that_is_busy_or_down_may_be_asked_again(service: Service, status: int) -> None:
+def test_a_service_that_is_busy_or_down_is_retried(service: Service, status: int) -> None:
     service.script = lambda method, path: fault(status)
-    own = backend_of()
+    backend = backend_of()
     for call in (
-        lambda: own.poll("job"),
-        lambda: own.submit(request_of()),
-        lambda: own.preflight(STUDENT),
+        lambda: backend.poll("job"),
+        lambda: backend.submit(request_of()),
+        lambda: backend.preflight(STUDENT),
     ):
         with pytest.raises(TransientError, match=f"{status}.*the service says so"):
             call()
 
 
-def test_it_is_not_asked_again_before_the_time_it_names(service: Service) -> None:
+def test_retry_after_is_honoured(service: Service) -> None:
     service.script = lambda method, path: fault(429, **{"Retry-After": "30"})
     with pytest.raises(TransientError) as raised:
         backend_of().poll("job")
@@ -127,7 +127,7 @@ def test_denied_access_names_the_role_that_is_missing(service: Service, status: 
     assert "AzureML Data Scientist" in problem
 
 
-def test_every_detail_of_a_refusal_is_told(service: Service) -> None:
+def test_every_detail_of_a_refusal_is_reported(service: Service) -> None:
     details = [{"code": "a", "message": "field one"}, {"code": "b", "message": "field two"}]
     body = {"error": {"code": "UserError", "message": "Not valid.", "details": details}}
     service.script = lambda method, path: fault(404) if method == "GET" else (400, body, {})
@@ -135,23 +135,23 @@ def test_every_detail_of_a_refusal_is_told(service: Service) -> None:
         backend_of().submit(request_of())
 
 
-def test_an_answer_that_is_no_json_may_be_asked_for_again(service: Service) -> None:
+def test_an_answer_that_is_not_json_is_retried(service: Service) -> None:
     service.script = lambda method, path: (200, b"<html>", {})
     with pytest.raises(TransientError, match="no usable answer"):
         backend_of().poll("job")
 
 
-def test_a_service_that_cannot_be_reached_may_be_asked_again(service: Service) -> None:
+def test_a_service_that_cannot_be_reached_is_retried(service: Service) -> None:
     service.script = lambda method, path: (200, job("job", "Running"), {})
-    own = backend_of()
-    assert own.poll("job").status is JobStatus.RUNNING
+    backend = backend_of()
+    assert backend.poll("job").status is JobStatus.RUNNING
     service.shutdown()
     service.server_close()
     with pytest.raises(TransientError, match="could not be reached"):
-        own.poll("job")
+        backend.poll("job")
 
 
-def test_a_cloud_whose_addresses_cannot_be_read_may_be_asked_again(
+def test_a_cloud_whose_addresses_cannot_be_read_is_retried(
     environment: Callable[[str], None],
 ) -> None:
     with Service(("127.0.0.1", 0), Handler) as gone:
@@ -160,7 +160,7 @@ def test_a_cloud_whose_addresses_cannot_be_read_may_be_asked_again(
         backend_of().poll("job")
 
 
-def test_an_identity_that_gets_no_token_may_get_one_later(
+def test_an_identity_that_gets_no_token_is_retried(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{service.url}/broken")
@@ -188,7 +188,7 @@ def test_losing_the_race_to_submit_finds_the_winners_job(service: Service) -> No
     assert backend_of().submit(request).status is JobStatus.QUEUED
 
 
-def test_a_conflict_without_a_job_is_told_as_it_is(service: Service) -> None:
+def test_a_conflict_without_a_job_is_reported_as_it_is(service: Service) -> None:
     service.script = lambda method, path: fault(404) if method == "GET" else fault(409)
     with pytest.raises(NameTaken, match="the service says so"):
         backend_of().submit(request_of())

@@ -28,7 +28,7 @@ JOB = "logged"
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """What the job has logged."""
+    """Return the file that the job logs to."""
     path = tmp_path / "jobs" / JOB / "outputs" / "model" / "metrics.jsonl"
     path.parent.mkdir(parents=True)
     return path
@@ -93,12 +93,17 @@ def test_a_long_training_is_read_to_its_last_page_and_thinned(
     assert (points[0]["step"], points[-1]) == (1, {"step": 1000, "loss": 0.001})
 
 
-def test_a_line_that_is_being_written_and_what_is_no_number_are_passed_over(
+def test_incomplete_lines_and_values_that_are_not_numbers_are_skipped(
     rest: WorkspaceRest, log: Path
 ) -> None:
-    log.write_text(
-        '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": "much"}\n{"step": "x", "loss": 1}\n[]\n{"step": 3, "lo'
-    )
+    lines = [
+        '{"step": 1, "loss": 2.0}',
+        '{"step": 2, "loss": "much"}',
+        '{"step": "x", "loss": 1}',
+        "[]",
+        '{"step": 3, "lo',
+    ]
+    log.write_text("\n".join(lines))
     assert curve(rest, JOB) == [{"step": 1, "loss": 2.0}]
 
 

@@ -1,4 +1,4 @@
-"""The training scripts in storage: written once for each version of them, and never changed under a job."""
+"""The training scripts in storage: written once for each version, never changed under a job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from shared.students.backends import SCRIPT_HYPERPARAMETERS
 from tests.support.azureml import put_lines
 from tests.support.command_jobs import settings_of
 
-UNUSED = "UseDevelopmentStorage=false;DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a"
+UNREACHABLE = (
+    "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +41,13 @@ def contents(storage: str, folder: str) -> dict[str, tuple[bytes, Any]]:
 
 def test_publishing_again_changes_nothing(azurite: str) -> None:
     put_lines(azurite, "there/is/a/container", [])
-    own, files = settings_of(azurite), {"train.py": b"print(1)", "requirements.txt": b"torch"}
-    folder = publish(own, files)
+    settings = settings_of(azurite)
+    files = {"train.py": b"print(1)", "requirements.txt": b"torch"}
+    folder = publish(settings, files)
     first = contents(azurite, folder)
-    assert {
-        name.removeprefix(f"{folder}/"): content for name, (content, _) in first.items()
-    } == files
-    assert publish(own, files) == folder
+    written = {name.removeprefix(f"{folder}/"): content for name, (content, _) in first.items()}
+    assert written == files
+    assert publish(settings, files) == folder
     assert contents(azurite, folder) == first
 
 
@@ -61,24 +63,24 @@ def test_a_change_to_any_script_is_another_folder() -> None:
 
 
 def test_what_is_published_is_all_that_a_job_needs() -> None:
-    """The scripts import each other, the standard library and what requirements.txt installs; never the app."""
+    """They import each other, the standard library and what requirements.txt installs."""
     files = scripts()
-    own = {name.removesuffix(".py") for name in files}
+    script_names = {name.removesuffix(".py") for name in files}
     installed = {"torch", "transformers", "peft", "trl", "datasets", "tokenizers"}
     for name, content in files.items():
         if name.endswith(".py"):
-            imported = {
-                module.partition(".")[0]
-                for node in ast.walk(ast.parse(content))
-                for module in (
-                    [alias.name for alias in node.names]
-                    if isinstance(node, ast.Import)
-                    else [node.module or ""]
-                    if isinstance(node, ast.ImportFrom)
-                    else []
-                )
-            }
-            assert imported <= own | installed | set(sys.stdlib_module_names), name
+            available = script_names | installed | set(sys.stdlib_module_names)
+            assert imported_packages(content) <= available, name
+
+
+def imported_packages(content: bytes) -> set[str]:
+    modules: list[str] = []
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules.append(node.module or "")
+    return {module.partition(".")[0] for module in modules}
 
 
 def test_every_hyperparameter_of_ours_is_an_argument_of_the_script() -> None:
@@ -87,8 +89,8 @@ def test_every_hyperparameter_of_ours_is_an_argument_of_the_script() -> None:
 
 
 def test_the_scripts_are_deployed_with_the_app() -> None:
-    left_out = (FOLDER.parent / ".funcignore").read_text().splitlines()
-    assert not {FOLDER.name, f"{FOLDER.name}/", "*.py", "requirements.txt"} & set(left_out)
+    ignored = (FOLDER.parent / ".funcignore").read_text().splitlines()
+    assert not {FOLDER.name, f"{FOLDER.name}/", "*.py", "requirements.txt"} & set(ignored)
 
 
 def test_an_app_that_was_deployed_without_the_scripts_says_so(tmp_path: Path) -> None:
@@ -96,6 +98,6 @@ def test_an_app_that_was_deployed_without_the_scripts_says_so(tmp_path: Path) ->
         scripts(tmp_path)
 
 
-def test_storage_that_is_away_may_be_tried_again() -> None:
+def test_storage_that_cannot_be_reached_is_retried() -> None:
     with pytest.raises(TransientError, match="training scripts"):
-        publish(settings_of(UNUSED), {"a.py": b""})
+        publish(settings_of(UNREACHABLE), {"a.py": b""})
