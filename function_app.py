@@ -34,6 +34,7 @@ from shared.core.errors import DistillationError, ErrorCode, NotFound, Permanent
 from shared.core.ids import finetuning_id, parts_of
 from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.report.model import report_of
 from shared.runs.contracts import DISTILLATION_RUN, Event
@@ -89,7 +90,7 @@ async def dataset_uploaded(
 ) -> None:
     """One run for each version of an uploaded dataset, however often the event is delivered."""
     path = str(dataset.name)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         request = await request_of_upload(storage, path)
         if request is None:
             logging.warning("%s is gone; no run was started", path)
@@ -109,7 +110,7 @@ async def start_run(
     async def start() -> func.HttpResponse:
         dry_run = parse_dry_run(_query(req))
         body = parse_body(_content_type(req), req.get_body())
-        own = settings.current()
+        own = current().settings
         async with open_storage(own) as storage:
             request = await request_of_body(storage, body)
             if dry_run:
@@ -139,7 +140,7 @@ async def get_runs(
 
     async def page() -> func.HttpResponse:
         wanted = parse_filter(_query(req))
-        async with open_storage(settings.current()) as storage:
+        async with open_storage(current().settings) as storage:
             return _json(await list_runs(storage, wanted, view_of))
 
     return await _answered(page)
@@ -156,7 +157,7 @@ async def get_run(
         run_id = req.route_params["id"]
         seen = run_view(await _existing(client, run_id), _links(req, client, run_id))
         if "report" in seen["outputs"]:
-            async with open_storage(settings.current()) as storage:
+            async with open_storage(current().settings) as storage:
                 seen["report"] = await report_of(storage, run_id)
         return _json(seen)
 
@@ -214,7 +215,7 @@ async def resume_run(
                     f"run {run_id} is active ({instance_id}): cancel it first",
                     code=ErrorCode.RUN_ACTIVE,
                 )
-        async with open_storage(settings.current()) as storage:
+        async with open_storage(current().settings) as storage:
             request = await next_round(storage, run_id, changes)
         await client.start_new(DISTILLATION_RUN, run_id, request.model_dump())
         return _accepted(req, client, request)

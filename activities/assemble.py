@@ -8,9 +8,9 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from shared.assembly.commit import commit_datasets
-from shared.core import settings
 from shared.core.errors import TransientError, Unfinished
 from shared.core.paths import RunPaths
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.runs.activity import implements
 from shared.runs.contracts import ASSEMBLE_SPLIT, AssembledSplit, AssembleRequest
@@ -24,7 +24,7 @@ bp = df.Blueprint()
 async def assemble_split(request: AssembleRequest) -> AssembledSplit:
     """Write the datasets of one split and return its counts."""
     paths = RunPaths(request.run_id)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         try:
             counters, missing = await commit_datasets(

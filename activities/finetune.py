@@ -9,9 +9,9 @@ import asyncio
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.errors import DistillationError, ErrorCode, PermanentError, TransientError
 from shared.core.paths import RunPaths
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.finetuning.base import FineTuningBackend, JobState, JobStatus
 from shared.finetuning.outcome import JobView, has_changed, job_state, job_view
@@ -55,7 +55,7 @@ async def submit_finetuning(
     resumed run finds the job of the round before too, unless that has failed or trains with
     something else.
     """
-    app_settings = settings.current()
+    app_settings = current().settings
     async with open_storage(app_settings) as storage:
         training = await Training.read(storage, app_settings, request.run_id, request.student)
         await training.measure(request.splits)
@@ -115,7 +115,7 @@ async def cancel_finetuning(request: JobRequest) -> JobLook:
 @implements(CONCLUDE_FINETUNING)
 async def conclude_finetuning(request: JobRequest) -> ConcludedJob:
     """Record the course of a job that has ended, and tidy up at the service."""
-    app_settings = settings.current()
+    app_settings = current().settings
     async with open_storage(app_settings) as storage:
         training = await Training.read(storage, app_settings, request.run_id, request.student)
         job = await _conclude(training, request.job)
@@ -158,7 +158,7 @@ def _with_error(job: JobView, error: DistillationError) -> JobView:
 
 
 async def _open_backend(request: StudentReference) -> FineTuningBackend:
-    app_settings = settings.current()
+    app_settings = current().settings
     async with open_storage(app_settings) as storage:
         spec = await read_spec(storage, RunPaths(request.run_id))
     return get_backend(spec.students[request.student].backend, app_settings)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.counters import Counters
 from shared.core.errors import Unfinished
 from shared.core.ids import generation_id
 from shared.core.paths import RunPaths, Split
+from shared.core.process import current
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
 from shared.generation.abandoned_shard import give_up
@@ -95,7 +95,7 @@ async def generate_shard(
 async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
     """Raises Stopped, Unfinished."""
     paths = RunPaths(request.run_id)
-    app_settings = settings.current()
+    app_settings = current().settings
     key = ("split", request.run_id, request.split, request.round)
     async with (
         open_storage(app_settings) as storage,
@@ -125,7 +125,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
 async def abandon_shard(request: AbandonedShard) -> ShardOutcome:
     """Reject the shard's rows that have no answer."""
     paths = RunPaths(request.run_id)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         plan = PlanReader(storage, paths, request.split)
         counters = await give_up(

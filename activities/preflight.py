@@ -6,9 +6,9 @@ import asyncio
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.errors import ErrorCode, PermanentError, Problem
 from shared.core.paths import RunPaths
+from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
 from shared.dataset.rejection import RejectionReason
@@ -29,7 +29,7 @@ HARMLESS = frozenset({RejectionReason.CONTENT_FILTER})
 @implements(PREFLIGHT)
 async def preflight(run: RunReference) -> PreflightPassed:
     """Check the teacher and the backends. Fails with every problem at once."""
-    app_settings = settings.current()
+    app_settings = current().settings
     async with open_storage(app_settings) as storage:
         spec = await read_spec(storage, RunPaths(run.run_id))
     problems = await _teacher_problems(app_settings, spec)

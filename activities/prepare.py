@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.errors import NotFound
 from shared.core.paths import SPLITS, RunPaths, Split
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.runs.activity import implements
 from shared.runs.contracts import PREPARE_RUN, PreparedRun
@@ -28,7 +28,7 @@ bp = df.Blueprint()
 @implements(PREPARE_RUN)
 async def prepare_run(request: RunRequest) -> PreparedRun:
     """Prepare the run. A second execution finds the first one's `run.json` and copies."""
-    app_settings = settings.current()
+    app_settings = current().settings
     paths = RunPaths(request.run_id)
     async with open_storage(app_settings) as storage:
         first = await _first_specification(storage, request)

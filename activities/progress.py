@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.counters import Counters
 from shared.core.paths import RunPaths, Split
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.generation.journal import split_counters
 from shared.runs.activity import implements
@@ -21,7 +21,7 @@ async def read_progress(request: ProgressRequest) -> Progress:
     """Return the counters of each split."""
     paths = RunPaths(request.run_id)
     counters: dict[Split, Counters] = {}
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         for split in request.splits:
             counters[split] = await split_counters(storage, paths, split)
     return Progress(splits=counters)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import azure.durable_functions as df
 
 from shared.assembly.commit import commit_rejected
-from shared.core import settings
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.paths import JSON_LINES, RUNS, SPLITS, RunPaths, Split
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.dataset.file_facts import FileFacts, file_facts
 from shared.dataset.lines import Line
@@ -44,7 +44,7 @@ bp = df.Blueprint()
 async def write_report(request: ReportRequest) -> WrittenReport:
     """Write `rejected.jsonl`, the card and the report. Return the paths of all outputs."""
     paths = RunPaths(request.run_id)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         counters = await _write_rejected(storage, spec, paths, request.splits)
         report = await _report(storage, spec, paths, request, counters)

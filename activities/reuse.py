@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.paths import RunPaths
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.generation.answer_cache import Seeding
 from shared.runs.activity import implements
@@ -23,7 +23,7 @@ bp = df.Blueprint()
 async def reuse_answers(request: ReuseRequest) -> ReusedAnswers:
     """Process the split's shards from `first` on, as many as fit."""
     paths = RunPaths(request.run_id)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         seeding = Seeding(storage, spec, paths, request.split, request.round)
         seeded = await seeding.run(request.first)

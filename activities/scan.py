@@ -11,8 +11,8 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from shared.core import settings
 from shared.core.paths import RunPaths, Split
+from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.runs.activity import implements
 from shared.runs.contracts import (
@@ -40,7 +40,7 @@ bp = df.Blueprint()
 async def _open_scan(request: ScanRequest | ScanSteps) -> AsyncGenerator[stored_scan.ScanSteps]:
     """Open the run's scan. Without ranges in the request, they are read from storage."""
     paths = RunPaths(request.run_id)
-    async with open_storage(settings.current()) as storage:
+    async with open_storage(current().settings) as storage:
         if isinstance(request, ScanSteps):
             ranges = request.ranges
         else:

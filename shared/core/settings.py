@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -128,12 +127,6 @@ def load(environ: Mapping[str, str]) -> Settings:
         azure_openai_api_key=SecretStr(openai_key) if openai_key else None,
         student_model=text("STUDENT_MODEL"),
     )
-
-
-@cache
-def current() -> Settings:
-    """The settings of this process. Only a success is remembered."""
-    return load(os.environ)
 
 
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from local.emulators.teacher import ChatRequest, RunningTeacher, TeacherOptions, serve
-from shared.core import settings
+from shared.core.process import Process, use
+from shared.core.settings import SETTINGS as APP_SETTINGS
 from shared.core.storage import Storage
 from tests.shared.conftest import storage
 from tests.support.activity_runs import AppRun
@@ -36,7 +37,7 @@ Teach = Callable[..., contextlib.AbstractAsyncContextManager[RunningTeacher]]
 
 
 @pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
     """Sets app settings, for processes that have not read them yet; None takes one away."""
 
     def change(**values: str | None) -> None:
@@ -45,11 +46,10 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        settings.current.cache_clear()
+        use(Process())
 
-    change(**dict.fromkeys(settings.SETTINGS))
-    yield change
-    settings.current.cache_clear()
+    change(**dict.fromkeys(APP_SETTINGS))
+    return change
 
 
 @pytest.fixture
