@@ -21,10 +21,15 @@ CONTINUED_IN = "LOCAL_ENVIRONMENT"
 
 
 def ensure_environment(arguments: Sequence[str]) -> None:
-    """Return if this process runs in the finished environment; otherwise make it and continue there."""
+    """Return if this process runs in the finished environment.
+
+    Otherwise make it if needed, and continue the command there.
+    """
     environment = Environment(ROOT)
     repair = environment.repair()
     if repair is None and environment.is_current():
+        # A command that this one starts is a new one.
+        os.environ.pop(CONTINUED_IN, None)
         return
     was_continued = os.environ.get(CONTINUED_IN) == str(environment.folder)
     if repair and environment.is_current() and was_continued:

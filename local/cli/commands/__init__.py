@@ -1,18 +1,23 @@
 """The commands of `python -m local`.
 
-The command line is parsed before anything is installed: `--help` and a typo are answered by any Python 3.11, at once.
+The command line is parsed, and a teacher's URL tried, before anything is installed: `--help`, a
+typo and a wrong address are answered at once by a Python without any package.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from local.bootstrap.entry import ensure_environment
+from local.bootstrap.entry import CONTINUED_IN, ensure_environment
 from local.cli.commands.arguments import parse
 from local.runtime.failures import LocalError
+from local.runtime.options import cloud_options
+from local.runtime.teacher_check import check_teacher
 
 MODULES = {"up": "up", "demo": "demo", "run": "run", "test": "checks"}
 INTERRUPTED = 130
@@ -21,18 +26,33 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     chosen = parse(arguments)
-    ensure_environment(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop in order, as with Ctrl-C
     try:
-        module = "training_demo" if getattr(chosen, "trains", False) else MODULES[chosen.command]
-        command = importlib.import_module(f"local.cli.commands.{module}")
-        return int(command.main(chosen))
+        if chosen.command != "test" and CONTINUED_IN not in os.environ:
+            _check_options(chosen)
+        ensure_environment(arguments)
+        # Stop in order, as with Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return _run(chosen)
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. Runs that have not ended go on with `python3 -m local up`.",
+            "\nInterrupted. Unfinished runs continue with the next `python3 -m local up`.",
             file=sys.stderr,
         )
         return INTERRUPTED
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return error.exit_code
+
+
+def _check_options(chosen: argparse.Namespace) -> None:
+    """Raises UsageError for options that contradict each other, or a teacher that isn't there."""
+    options = cloud_options(chosen)
+    if options.teacher_url:
+        check_teacher(options.teacher_url)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    trains = getattr(chosen, "trains", False)
+    module = "training_demo" if trains else MODULES[chosen.command]
+    command = importlib.import_module(f"local.cli.commands.{module}")
+    return int(command.main(chosen))

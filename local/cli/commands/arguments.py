@@ -1,4 +1,4 @@
-"""The command line: what can be asked for, and the help that should make a manual unnecessary. Standard library alone."""
+"""The command line and its help, which should make a manual unnecessary. Standard library alone."""
 
 from __future__ import annotations
 
@@ -8,62 +8,72 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.bootstrap import ROOT
+from local.bootstrap.interpreters import supported_versions
 
 TASKS = ("nli", "conversation", "nlu_qa", "math", "summarization")
 DEFAULT_PORT = 7071
 DEFAULT_DATA_DIR = ROOT / ".local"
 DEMO_MINUTES = 30
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Model distillation on one machine: the Azure Functions app with local stand-ins for storage (Azurite),
-the teacher model, AzureML and Azure OpenAI. Needs nothing but Python 3.11; the first command installs the rest into .venv."""
+the teacher model, AzureML and Azure OpenAI. Needs nothing but Python {supported_versions()};
+the first command installs the rest into .venv."""
 
 EPILOG = """\
 examples:
-  python3 -m local demo                          the five sample datasets, start to finish
-  python3 -m local demo --train                  one of them, with a tiny student that is trained for real
-  python3 -m local up                            serve until Ctrl-C; drop datasets, call the HTTP API
-  python3 -m local run nli my-pairs.jsonl        one dataset of your own
-  python3 -m local test                          the checks and tests, in minutes
+  python3 -m local demo                          run the five sample datasets from start to finish
+  python3 -m local demo --train                  run one of them, and train a tiny student for real
+  python3 -m local up                            serve until Ctrl-C: upload datasets, call the API
+  python3 -m local run nli my-pairs.jsonl        run a dataset of your own
+  python3 -m local test                          run the checks and tests, in minutes
 
 `python3 -m local <command> --help` shows a command's options."""
 
 UP = """\
-Serve until Ctrl-C. A dataset uploaded to datasets/<task>/<name>/train.jsonl starts a run, POST /api/runs does too.
-Addresses and keys are printed and written to <data-dir>/endpoints.json. Runs that were cut off last time go on."""
+Serve the app until Ctrl-C. To start a run, upload a dataset to datasets/<task>/<name>/train.jsonl or
+POST to /api/runs. Addresses and keys are printed and written to <data-dir>/endpoints.json.
+Runs that were interrupted last time continue."""
 
 DEMO = """\
 Upload the five sample datasets, follow their runs, check every result (row counts, training files, report,
-registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all is well.
+registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all checks pass.
 
-With --train: one run instead, whose student is trained for real, by the backend azureml_command on this machine's CPU. The exit
-code is 0 only if its loss fell and it has learned. The first time, PyTorch and what it needs are installed (1.5 GB on disk)."""
+With --train: make one run instead, whose student the backend azureml_command trains for real on this
+machine's CPU. The exit code is 0 only if its loss fell and it answers better than before. The first time,
+PyTorch and its companions are installed (1.5 GB on disk)."""
 
 RUN = """\
 Distil one dataset of your own, follow the run and download its results to <data-dir>/runs/<run id>/.
-Uses the `up` that serves the same data directory if there is one; otherwise starts everything and stops it after.
+Uses the `up` that serves the same data directory, if any; otherwise starts everything and stops it afterwards.
 Exit code: 0 the run completed, 1 it did not, 2 the command line or a file is wrong."""
 
 TEST = """\
-Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions. With --all, as CI does,
-run the slow ones too, and the tests on every supported Python of this machine, each in an environment of its own.
+Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions.
+With --all, as CI does, run the slow ones too, and the tests on every supported Python of this machine,
+each in an environment of its own (.venv-3.12).
 Other arguments go to pytest, for example: python3 -m local test tests/shared -k journal"""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The chosen command and its options. Exits with 2 on a wrong command line, and with 0 after printing help."""
+    """Return the chosen command and its options.
+
+    Exits with 2 on a wrong command line, and with 0 after printing help.
+    """
     parser = build_parser()
     chosen, rest = parser.parse_known_args(arguments)
     if chosen.command == "test":
         chosen.pytest_arguments = [argument for argument in rest if argument != "--"]
     elif rest:
         parser.error(
-            f"unrecognized arguments: {' '.join(rest)} (see python3 -m local {chosen.command} --help)"
+            f"unrecognized arguments: {' '.join(rest)} "
+            f"(see python3 -m local {chosen.command} --help)"
         )
     return chosen
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python3 -m local",
         description=DESCRIPTION,
@@ -73,41 +83,47 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    def command(name: str, help_line: str, description: str) -> argparse.ArgumentParser:
+    def add_command(name: str, summary: str, description: str) -> argparse.ArgumentParser:
         return commands.add_parser(
             name,
-            help=help_line,
+            help=summary,
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
 
-    up = command("up", "serve the app until Ctrl-C", UP)
-    demo = command("demo", "run the five sample datasets through, and check the results", DEMO)
-    run = command("run", "distil one dataset of your own", RUN)
-    test = command("test", "run the checks and tests", TEST)
+    up = add_command("up", "serve the app until Ctrl-C", UP)
+    demo = add_command("demo", "run the five sample datasets and check the results", DEMO)
+    run = add_command("run", "distil one dataset of your own", RUN)
+    test = add_command("test", "run the checks and tests", TEST)
     for parsed in (up, demo, run):
         _add_cloud_options(parsed)
+        _add_teacher_options(parsed)
+        _add_service_options(parsed)
     _add_timeout(demo, DEMO_MINUTES)
+    _add_timeout(run, None)
+    _add_run_arguments(run)
+    _add_test_options(test)
     demo.add_argument(
         "--train",
         action="store_true",
         dest="trains",
-        help="train a tiny student for real, and see whether it learns",
+        help="train a tiny student for real, and check that it learns",
     )
-    _add_timeout(run, None)
-    _add_run_arguments(run)
-    test.add_argument(
+    return parser
+
+
+def _add_test_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--all",
         action="store_true",
         help="run the slow repetitions too, and the tests on every supported Python found here",
     )
-    test.add_argument(
+    parser.add_argument(
         "--fast",
         action="store_true",
         help="leave out pyright and the tests on the large real datasets",
     )
-    return parser
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,59 +162,72 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
         type=_folder,
         default=DEFAULT_DATA_DIR,
         metavar="DIR",
-        help="where storage, run state, keys and logs are kept (default: .local)",
+        help="folder of storage, run state, keys and logs (default: .local)",
     )
     parser.add_argument(
         "--port", type=_port, help=f"port of the Functions host (default: {DEFAULT_PORT})"
     )
-    teacher = parser.add_argument_group("a teacher of your own instead of the local one")
-    teacher.add_argument(
+
+
+def _add_teacher_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the teacher: the local one, or one of your own")
+    group.add_argument(
         "--teacher-url",
         metavar="URL",
-        help="base URL of an OpenAI-compatible API, for example https://NAME.openai.azure.com/openai/v1",
+        help="base URL of an OpenAI-compatible API to use instead of the local teacher, "
+        "for example https://NAME.openai.azure.com/openai/v1",
     )
-    teacher.add_argument("--teacher-model", metavar="NAME", help="its model or deployment name")
-    teacher.add_argument(
+    group.add_argument("--teacher-model", metavar="NAME", help="its model or deployment name")
+    group.add_argument(
         "--teacher-key",
         metavar="KEY",
-        help="its API key. Better set TEACHER_API_KEY: command lines are visible to other users (ps) and kept in shell history",
+        help="its API key. Prefer the variable TEACHER_API_KEY: other users can see command lines "
+        "(ps), and the shell keeps them in its history",
     )
-    parser.add_argument(
+    group.add_argument(
         "--teacher-option",
         action="append",
         default=[],
         dest="teacher_options",
         metavar="NAME=VALUE",
-        help="option of the local teacher, repeatable: latency_ms=500, rpm=600, error_rate=0.1, seed=7 "
-        "(all of them: python -m local.emulators.teacher --help)",
+        help=_option_help("the local teacher", "rpm=600, error_rate=0.1, model=NAME:0.7", "teacher"),
     )
-    parser.add_argument(
+
+
+def _add_service_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("fine-tuning: emulators of AzureML and Azure OpenAI")
+    group.add_argument(
         "--azureml-option",
         action="append",
         default=[],
         dest="azureml_options",
         metavar="NAME=VALUE",
-        help="option of the AzureML emulator, repeatable: pace=60, fail_rate=0.5, seed=7 "
-        "(all of them: python -m local.emulators.azureml --help)",
+        help=_option_help("the AzureML emulator", "pace=60, fail_rate=0.5, seed=7", "azureml"),
     )
-    parser.add_argument(
-        "--azureml-url",
-        metavar="URL",
-        help="an AzureML emulator that already runs, instead of starting one",
+    group.add_argument(
+        "--azureml-url", metavar="URL", help="a running AzureML emulator to use instead"
     )
-    parser.add_argument(
+    examples = "pace=60, status_path=queued,running,failed"
+    group.add_argument(
         "--openai-option",
         action="append",
         default=[],
         dest="openai_options",
         metavar="NAME=VALUE",
-        help="option of the Azure OpenAI emulator, repeatable: pace=60, status_path=queued,running,failed "
-        "(all of them: python -m local.emulators.azure_openai --help)",
+        help=_option_help("the Azure OpenAI emulator", examples, "azure_openai"),
     )
-    parser.add_argument(
+    group.add_argument(
         "--openai-url",
         metavar="URL",
-        help="another Azure OpenAI to fine-tune at, ending in /openai/v1, with the key in AZURE_OPENAI_API_KEY",
+        help="another Azure OpenAI to fine-tune at, ending in /openai/v1, "
+        "with its key in AZURE_OPENAI_API_KEY",
+    )
+
+
+def _option_help(owner: str, examples: str, module: str) -> str:
+    return (
+        f"option of {owner}, repeatable: {examples} "
+        f"(all of them: python -m local.emulators.{module} --help)"
     )
 
 
@@ -214,7 +243,7 @@ def _file(text: str) -> Path:
 
 
 def _folder(text: str) -> Path:
-    """It need not be there yet."""
+    """Accept a folder that can be written to, or made."""
     path = Path(text)
     lowest = next(place for place in (path, *path.parents) if place.exists())
     if not lowest.is_dir():

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from local.bootstrap.entry import CONTINUED_IN
 from local.cli.commands import INTERRUPTED, checks, main
 from local.runtime.children import Child
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.locks import FileLock
+from local.runtime.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,20 @@ def test_ctrl_c_is_no_traceback(
 def test_a_polite_kill_is_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     command_that(lambda: signal.raise_signal(signal.SIGTERM) or 0, monkeypatch)
     assert main(["test"]) == INTERRUPTED
+
+
+def test_an_unreachable_teacher_stops_a_command_before_anything_is_set_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(arguments: Sequence[str]) -> None:
+        raise AssertionError("nothing may be set up")
+
+    monkeypatch.delenv(CONTINUED_IN, raising=False)
+    monkeypatch.setattr("local.cli.commands.ensure_environment", never)
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    for command in ("up", "demo"):
+        assert main([command, "--teacher-url", url, "--teacher-model", "m"]) == 2
+        assert f"--teacher-url {url} can't be reached" in capsys.readouterr().err
 
 
 def test_options_that_contradict_each_other_stop_a_command_before_it_starts_anything(
