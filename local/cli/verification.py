@@ -1,4 +1,7 @@
-"""Whether a run did what it was asked to, judged by its files and counts alone. The demo's exit code rests on this."""
+"""Whether a run did what it was asked to, judged by its files and counts alone.
+
+The demo's exit code rests on this.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,23 @@ from local.runtime.client import View
 
 
 def check_run(view: View, inputs: Mapping[str, Path], outputs: Path) -> list[str]:
-    """Problems of a run, none if all is well.
+    """Return a run's problems, an empty list if there are none.
 
-    `view` is the status that the API gave, `inputs` the uploaded file of each split, `outputs` the folder with the run's files.
+    `view` is the status that the API reports, `inputs` the uploaded file of each split, `outputs`
+    the folder with the run's files.
     """
     if view["status"] != "completed":
         return [f"ended as {view['status']}{_error(view)}"]
     rejected, problems = _rejected_rows(outputs / "rejected.jsonl")
     for split, uploaded in inputs.items():
-        problems += _check_split(
-            split, view["splits"].get(split), uploaded, rejected[split], outputs
-        )
+        counts = view["splits"].get(split)
+        problems += _check_split(split, counts, uploaded, rejected[split], outputs)
     problems += _check_report(view, outputs / "report.json")
     return problems + _check_model(view)
 
 
 def rows_in(path: Path) -> int:
-    """Rows of an uploaded file: its lines that are not blank."""
+    """Return the rows of an uploaded file: its lines that are not blank."""
     return sum(1 for line in path.read_bytes().split(b"\n") if line.strip(b" \t\r\xef\xbb\xbf"))
 
 
@@ -51,15 +54,15 @@ def _check_split(
         problems.append(
             f"{split}: {rows} rows went in, but {accepted} came out and {rejected} were rejected"
         )
-    found = {"rows": rows, "done": rows, "accepted": accepted, "rejected": rejected}
-    told = {name: counts.get(name) for name in found} if counts else None
-    if told != found:
-        problems.append(f"{split}: the status says {told}, the files say {found}")
+    from_files = {"rows": rows, "done": rows, "accepted": accepted, "rejected": rejected}
+    from_status = {name: counts.get(name) for name in from_files} if counts else None
+    if from_status != from_files:
+        problems.append(f"{split}: the status says {from_status}, the files say {from_files}")
     return problems
 
 
 def _rejected_rows(path: Path) -> tuple[Counter[str], list[str]]:
-    """Rejected rows by split."""
+    """Return the number of rejected rows by split, and problems of the file."""
     if not path.is_file():
         return Counter(), [f"{path.name} is missing"]
     try:
@@ -73,11 +76,11 @@ def _check_report(view: View, path: Path) -> list[str]:
         return [f"{path.name} is missing"]
     try:
         report: Any = json.loads(path.read_bytes())
-        told = (report["run"], report["status"])
+        run_id, status = report["run"], report["status"]
     except (ValueError, KeyError, TypeError) as error:
         return [f"{path.name} cannot be read ({error!r})"]
-    if told != (view["id"], "completed"):
-        return [f"{path.name} is of run {told[0]}, status {told[1]}"]
+    if run_id != view["id"] or status != "completed":
+        return [f"{path.name} is of run {run_id}, status {status}"]
     return []
 
 
@@ -94,7 +97,8 @@ def _error(view: View) -> str:
     error: Mapping[str, Any] | None = view["error"]
     if not error:
         return ""
-    details = "".join(
-        f"\n      {detail['where']}: {detail['problem']}" for detail in error.get("details", [])
-    )
-    return f": {error['message']} ({error['code']}){details}"
+    lines = [f": {error['message']} ({error['code']})"]
+    lines += [
+        f"      {detail['where']}: {detail['problem']}" for detail in error.get("details", [])
+    ]
+    return "\n".join(lines)

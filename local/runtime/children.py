@@ -1,8 +1,8 @@
 """Child processes of the commands: a log each, a lifeline, and an orderly end.
 
-The lifeline is the child's stdin. Its other end closes with this process, however that ends (`kill -9` included), and the
-child takes that as the order to stop. Children get a session of their own, so that Ctrl-C reaches only the supervisor,
-which then stops them in the right order.
+The lifeline is the child's stdin. Its other end closes with this process, however that ends
+(`kill -9` included), and the child then stops. Children get a session of their own: Ctrl-C reaches
+only the supervisor, which stops them in order.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ TAIL_LINES = 15
 class ChildFailed(LocalError):
     """A child ended, or was not ready in time. The message holds the last lines of its log."""
 
-    def __init__(self, child: Child, what: str, advice: str = "") -> None:
-        self.name, self.tail = child.name, child.tail()
-        shown = "\n".join(f"    {line}" for line in self.tail.splitlines()) or "    (nothing)"
-        super().__init__(f"{child.name} {what}. The end of its log ({child.log}):\n{shown}{advice}")
+    def __init__(self, child: Child, failure: str, advice: str = "") -> None:
+        self.name = child.name
+        self.tail = child.tail()
+        end = "\n".join(f"    {line}" for line in self.tail.splitlines()) or "    (nothing)"
+        super().__init__(
+            f"{child.name} {failure}. The end of its log ({child.log}):\n{end}{advice}"
+        )
 
 
 class Child:
@@ -42,7 +45,8 @@ class Child:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.name, self.log = name, log
+        self.name = name
+        self.log = log
         self._command = list(command)
         self._environment = environment
         self._folder = folder
@@ -55,11 +59,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs and before it was started; negative when a signal ended it."""
+        """None while it runs or before its start; negative when a signal ended it."""
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it. Raises ChildFailed if the program cannot be started at all."""
+        """Start it. Raises ChildFailed if the program cannot be started."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -69,7 +73,10 @@ class Child:
                 raise ChildFailed(self, f"could not be started ({error})") from error
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Return once it is ready. Raises ChildFailed if it ends before, or is not ready after `seconds`."""
+        """Return once it is ready.
+
+        Raises ChildFailed if it ends before, or is not ready after `seconds`.
+        """
         deadline = time.monotonic() + seconds
         while not ready():
             self.check()
@@ -81,17 +88,19 @@ class Child:
     def check(self, advice: str = "") -> None:
         """Raises ChildFailed, with the advice, if it has ended."""
         code = self.exit_code
-        if code is not None:
-            what = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise ChildFailed(self, what, advice)
+        if code is None:
+            return
+        failure = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise ChildFailed(self, failure, advice)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask it to end and wait; after `seconds`, kill it. Does nothing when it has ended."""
+        """Ask it to end and wait; kill it after `seconds`. Does nothing if it has ended."""
         process = self._process
         if process is None:
             return
         if os.name == "posix":
-            process.terminate()  # and not the lifeline too: a second order would cut the first one's work short
+            # Not the lifeline as well: a second order would interrupt the orderly end.
+            process.terminate()
         else:
             self.cut_lifeline()
         try:
@@ -107,7 +116,7 @@ class Child:
             self._process.stdin.close()
 
     def output(self) -> str:
-        """What it has written since it was last started."""
+        """Return what it has written since its last start."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
@@ -115,6 +124,7 @@ class Child:
             return log.read().decode(errors="replace")
 
     def tail(self, lines: int = TAIL_LINES) -> str:
+        """Return the last lines of its output."""
         return "\n".join(self.output().splitlines()[-lines:])
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:

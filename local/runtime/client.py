@@ -1,4 +1,4 @@
-"""A small client of the app's own HTTP API and of the storage beside it, for the commands."""
+"""A small client of the app's HTTP API and of its storage, for the commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from shared.core.paths import DATASETS, RUNS
 
 REQUEST_SECONDS = 30.0
 
-View = dict[str, Any]  # the body of GET /api/runs/{id}
+# The body of GET /api/runs/{id}.
+View = dict[str, Any]
 
 
 class HostUnreachable(LocalError):
@@ -36,21 +37,25 @@ class RunsClient:
     """The app's HTTP API, with its function key."""
 
     def __init__(self, endpoints: Endpoints) -> None:
-        self._base, self._key = endpoints.host_url, endpoints.function_key
+        self._base = endpoints.host_url
+        self._key = endpoints.function_key
         self._direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, run_id: str) -> View | None:
-        """None while there is no such run. Raises HostUnreachable, ApiError."""
+        """Return a run's status, or None if there is no such run.
+
+        Raises HostUnreachable, ApiError.
+        """
         return self._get(f"/api/runs/{urllib.parse.quote(run_id)}")
 
     def list(self, **query: str) -> Iterator[View]:
-        """All runs that match, page by page. Raises HostUnreachable, ApiError."""
+        """Yield all runs that match, page by page. Raises HostUnreachable, ApiError."""
         after: str | None = ""
         while after is not None:
-            page = self._get(f"/api/runs?{urllib.parse.urlencode({**query, 'after': after})}") or {
-                "runs": [],
-                "next": None,
-            }
+            parameters = urllib.parse.urlencode({**query, "after": after})
+            page = self._get(f"/api/runs?{parameters}")
+            if page is None:
+                return
             yield from page["runs"]
             after = page["next"]
 
@@ -63,22 +68,20 @@ class RunsClient:
             with error:
                 if error.code == 404:
                     return None
-                raise ApiError(
-                    f"GET {path} answered {error.code}: {_message(error.read())}"
-                ) from error
+                message = f"GET {path} answered {error.code}: {_message(error.read())}"
+                raise ApiError(message) from error
         except (OSError, http.client.HTTPException) as error:
-            raise HostUnreachable(
-                f"the Functions host at {self._base} does not answer ({error})"
-            ) from error
+            message = f"the Functions host at {self._base} does not answer ({error})"
+            raise HostUnreachable(message) from error
 
 
 def storage_client(connection_string: str) -> BlobServiceClient:
-    """Storage is on loopback: a proxy that the user has configured must not come between."""
+    """Return a client of the storage on loopback, which bypasses the user's proxy."""
     return BlobServiceClient.from_connection_string(connection_string, use_env_settings=False)
 
 
 def make_containers(connection_string: str) -> None:
-    """The two containers that the app works with, where they are not there yet."""
+    """Create the app's two containers if they don't exist."""
     with storage_client(connection_string) as storage:
         for name in (DATASETS, RUNS):
             try:
@@ -88,10 +91,10 @@ def make_containers(connection_string: str) -> None:
 
 
 def upload_dataset(storage: BlobServiceClient, task: str, name: str, files: dict[str, Path]) -> str:
-    """Upload a dataset (file name: local file) as `datasets/<task>/<name>/` and return the id of the run that it starts.
+    """Upload a dataset as `datasets/<task>/<name>/` and return the id of the run that it starts.
 
-    The training set goes last: it is what starts the run. Files that an earlier dataset of that name left there and this
-    one lacks are removed, for the run would pick them up.
+    `files` are local files by their names in storage. The training set goes last, as it starts the
+    run. Files of an earlier dataset of that name are removed: the run would pick them up.
     """
     datasets = storage.get_container_client(DATASETS)
     folder = f"{task}/{name}/"
@@ -106,22 +109,22 @@ def upload_dataset(storage: BlobServiceClient, task: str, name: str, files: dict
 
 
 def download_outputs(storage: BlobServiceClient, run_id: str, folder: Path) -> list[Path]:
-    """Download what a run has produced (not its journals) into `folder`; what is there under the same names is replaced."""
+    """Download a run's outputs (not its journals) into `folder`, replacing files there."""
     runs = storage.get_container_client(RUNS)
     folder.mkdir(parents=True, exist_ok=True)
     return [_download(runs, name, folder) for name in _top_level(runs, f"{run_id}/")]
 
 
 def _upload(container: ContainerClient, name: str, path: Path) -> str:
-    """ETag of the new version of the blob."""
+    """Upload a file and return the ETag of the new version of the blob."""
     with path.open("rb") as data:
         return str(container.get_blob_client(name).upload_blob(data, overwrite=True)["etag"])
 
 
 def _top_level(container: ContainerClient, prefix: str) -> list[str]:
-    """Names of the blobs right in a folder."""
-    found = container.list_blobs(name_starts_with=prefix)
-    return [blob.name for blob in found if "/" not in blob.name.removeprefix(prefix)]
+    """Return the names of the blobs directly in a folder."""
+    blobs = container.list_blobs(name_starts_with=prefix)
+    return [blob.name for blob in blobs if "/" not in blob.name.removeprefix(prefix)]
 
 
 def _download(container: ContainerClient, name: str, folder: Path) -> Path:

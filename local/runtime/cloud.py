@@ -1,4 +1,4 @@
-"""The local cloud as a whole: Azurite, teacher, emulators of AzureML and Azure OpenAI, and the Functions host with the app.
+"""The local cloud: Azurite, teacher, emulators of AzureML and Azure OpenAI, and the Functions host.
 
 Only one may use a data directory at a time; others find it through its `endpoints.json`.
 """
@@ -32,12 +32,16 @@ class AlreadyRunning(LocalError):
 
 
 class LocalCloud:
-    """All the processes, for the length of a `with` block. `port` is that of the Functions host."""
+    """All the processes, for the length of a `with` block, in which `endpoints` is set.
 
-    endpoints: Endpoints  # from the start of the block on
+    `port` is that of the Functions host.
+    """
+
+    endpoints: Endpoints
 
     def __init__(self, options: CloudOptions, port: int) -> None:
-        self._options, self._port = options, port
+        self._options = options
+        self._port = port
         self._ports = PortBook(options.data_dir / "ports.json")
         self._lock = FileLock(options.data_dir / LOCK_FILE)
         self._supervisor = Supervisor(options.logs, ROOT)
@@ -72,7 +76,8 @@ class LocalCloud:
 
     def _start(self) -> None:
         options = self._options
-        remove_endpoints(options.data_dir)  # of a cloud that was killed
+        # A killed cloud leaves the file behind.
+        remove_endpoints(options.data_dir)
         self._azurite.start()
         self._supervisor.watch(self._azurite.child)
         make_containers(self._azurite.connection_string)
@@ -83,8 +88,9 @@ class LocalCloud:
         self.endpoints.write(options.data_dir)
 
     def _start_stand_ins(self) -> Addresses:
-        """Start the teacher and the emulators, unless others are to be used."""
-        options, ports = self._options, self._ports.claim(["teacher", "azureml", "azure_openai"])
+        """Start the teacher and the emulators that the options don't replace."""
+        options = self._options
+        ports = self._ports.claim(["teacher", "azureml", "azure_openai"])
         addresses = Addresses(
             storage=self._azurite.connection_string,
             teacher_url=options.teacher_url or f"http://{LOOPBACK}:{ports['teacher']}/v1",
@@ -93,14 +99,14 @@ class LocalCloud:
             identity_header=secrets.token_hex(16),
         )
         environment = services.child_environment(addresses)
-        wanted: list[services.Service] = []
+        stand_ins: list[services.Service] = []
         if options.teacher_url is None:
-            wanted.append(services.teacher(options, ports["teacher"], environment))
+            stand_ins.append(services.teacher(options, ports["teacher"], environment))
         if options.azureml_url is None:
-            wanted.append(services.azureml(options, ports["azureml"], environment))
+            stand_ins.append(services.azureml(options, ports["azureml"], environment))
         if options.openai_url is None:
-            wanted.append(services.azure_openai(options, ports["azure_openai"], environment))
-        self._supervisor.start(*wanted)
+            stand_ins.append(services.azure_openai(options, ports["azure_openai"], environment))
+        self._supervisor.start(*stand_ins)
         return addresses
 
     def _stop(self) -> None:
@@ -110,7 +116,7 @@ class LocalCloud:
 
 
 def read_keys(data_dir: Path) -> dict[str, Any]:
-    """The host's keys, which it has written by the time it is ready."""
+    """Return the host's keys, which it writes before it is ready."""
     return json.loads((data_dir / "keys.json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""`endpoints.json`: where a running local cloud can be reached and with which keys, for scripts and other people's tests."""
+"""`endpoints.json`: addresses and keys of a running local cloud, for scripts and tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Endpoints:
     azure_openai_url: str
 
     def write(self, folder: Path) -> None:
-        """Write the file, whole or not at all, readable by its owner alone: it holds keys."""
+        """Write the file whole or not at all, readable by its owner alone: it holds keys."""
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{FILE_NAME}.draft"
         draft.unlink(missing_ok=True)
@@ -35,7 +35,7 @@ class Endpoints:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """None when there is no such file, or not a whole one."""
+        """Return None if the file is missing or incomplete."""
         try:
             data: dict[str, Any] = json.loads((folder / FILE_NAME).read_text())
             return cls(**data)
@@ -44,5 +44,5 @@ class Endpoints:
 
 
 def remove_endpoints(folder: Path) -> None:
-    """The cloud has stopped."""
+    """Remove the file of a cloud that has stopped."""
     (folder / FILE_NAME).unlink(missing_ok=True)

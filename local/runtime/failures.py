@@ -1,7 +1,7 @@
-"""Errors that the commands explain in a sentence; anything else is a bug and shows its traceback.
+"""Errors that the commands report in a sentence; any other is a bug and shows its traceback.
 
 LocalError               exit code 1
-├─ UsageError            exit code 2: the command line asks for something that cannot be
+├─ UsageError            exit code 2: the command line asks for something impossible
 ├─ AlreadyRunning        another process serves the data directory
 ├─ NotJoined             … but no host answers there
 ├─ AzuriteMissing        the environment lacks Azurite or Node
@@ -22,6 +22,6 @@ class LocalError(Exception):
 
 
 class UsageError(LocalError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""Ends this process with the one that started it. The parent holds the other end of our stdin: when it closes, we stop."""
+"""Ends this process with its parent, which holds the other end of our stdin."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 
 def exit_with_parent() -> None:
-    """From now on, the end of stdin stops this process as SIGTERM would. Call it once, at the start."""
+    """Let the end of stdin stop this process as SIGTERM would. Call it once, at the start."""
     threading.Thread(target=_wait_for_end_of_stdin, name="lifeline", daemon=True).start()
 
 
 def _wait_for_end_of_stdin() -> None:
     descriptor = sys.stdin.fileno()
-    while os.read(descriptor, 4096):  # whatever is written is ignored
+    while os.read(descriptor, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_server(serving: Coroutine[Any, Any, None], *, port: int, lifeline: bool) -> int:
-    """Run a server until it has been told to stop. Exit code 1, and why on stderr, when the port cannot be served."""
+    """Run a server to its end and return the exit code: 1, with a sentence, for a taken port."""
     if lifeline:
         exit_with_parent()
     try:
@@ -36,7 +36,7 @@ def run_server(serving: Coroutine[Any, Any, None], *, port: int, lifeline: bool)
 
 
 def told_to_stop() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set, and with them the end of the lifeline. Call it on the running loop."""
+    """Return an event that SIGINT, SIGTERM and the end of the lifeline set. Needs a running loop."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

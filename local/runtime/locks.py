@@ -1,4 +1,4 @@
-"""A lock file that the operating system releases when its holder is gone, however it went. Standard library alone."""
+"""A lock file that the operating system releases however its holder ends. Standard library alone."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class FileLock:
 
     @property
     def descriptor(self) -> int:
-        """To be passed on to a child: the lock then holds until the child has ended too. Only while it is held."""
+        """The descriptor to pass to a child: the lock then holds until the child has ended too."""
         if self._descriptor is None:
             raise RuntimeError(f"{self.path} is not locked by this process")
         return self._descriptor
 
     def acquire(self, *, wait: bool) -> bool:
-        """Whether the lock is now ours; with `wait`, it always is."""
+        """Return whether the lock is now ours; with `wait`, it always is."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -44,8 +44,10 @@ class FileLock:
         return True
 
     def release(self) -> None:
+        """Unlock; do nothing if the lock isn't held."""
         if self._descriptor is not None:
-            os.close(self._descriptor)  # which unlocks
+            # Closing unlocks.
+            os.close(self._descriptor)
             self._descriptor = None
 
     def __enter__(self) -> Self:
@@ -62,10 +64,11 @@ class FileLock:
 
 
 def _lock(descriptor: int, wait: bool) -> None:
-    """Raises BlockingIOError if another process holds it and we are not to wait."""
+    """Raises BlockingIOError if another process holds it and `wait` is false."""
     if sys.platform == "win32":
         mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
-        while True:  # LK_LOCK gives up after 10 s
+        # LK_LOCK gives up after 10 s.
+        while True:
             try:
                 msvcrt.locking(descriptor, mode, 1)
                 return

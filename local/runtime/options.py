@@ -1,4 +1,4 @@
-"""What `up`, `demo` and `run` can be told about the cloud they run in, as one object."""
+"""The options of `up`, `demo` and `run` for the cloud they run in, as one object."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from local.runtime.failures import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudOptions:
-    """`port` None: the default one for `up`, a free one otherwise. `teacher_url` None: the local teacher."""
+    """Where the cloud keeps its data, and what replaces or configures its stand-ins.
+
+    Without `port`, `up` uses the default one, and other commands a free one if that is taken.
+    Without a URL, a stand-in is started, with the flags in its `…_options`.
+    """
 
     data_dir: Path
     port: int | None = None
     teacher_url: str | None = None
     teacher_model: str | None = None
     teacher_key: str | None = field(default=None, repr=False)
-    teacher_options: tuple[str, ...] = ()  # flags of the local teacher
+    teacher_options: tuple[str, ...] = ()
     azureml_url: str | None = None
-    azureml_options: tuple[str, ...] = ()  # flags of the AzureML emulator
+    azureml_options: tuple[str, ...] = ()
     openai_url: str | None = None
     openai_key: str | None = field(default=None, repr=False)
-    openai_options: tuple[str, ...] = ()  # flags of the Azure OpenAI emulator
+    openai_options: tuple[str, ...] = ()
 
     @property
     def logs(self) -> Path:
@@ -33,43 +37,48 @@ class CloudOptions:
 
 
 def cloud_options(chosen: argparse.Namespace) -> CloudOptions:
-    """Raises UsageError for options that contradict each other."""
-    url, model = chosen.teacher_url, chosen.teacher_model
-    if url and not model:
-        raise UsageError(
-            "--teacher-url needs --teacher-model: the model or deployment name to ask for"
-        )
-    if not url and (model or chosen.teacher_key):
-        raise UsageError(
-            "--teacher-model and --teacher-key are for a teacher of your own: add --teacher-url"
-        )
-    if url and chosen.teacher_options:
-        raise UsageError("--teacher-option is for the local teacher, and --teacher-url replaces it")
-    if chosen.azureml_url and chosen.azureml_options:
-        raise UsageError(
-            "--azureml-option is for the emulator that is started, and --azureml-url replaces it"
-        )
-    if chosen.openai_url and chosen.openai_options:
-        raise UsageError(
-            "--openai-option is for the emulator that is started, and --openai-url replaces it"
-        )
+    """Return the options of a command line. Raises UsageError if they contradict each other."""
+    url = chosen.teacher_url
+    problem = _contradiction(chosen)
+    if problem:
+        raise UsageError(problem)
     return CloudOptions(
         data_dir=chosen.data_dir.absolute(),
         port=chosen.port,
         teacher_url=_http_url("--teacher-url", url),
-        teacher_model=model,
+        teacher_model=chosen.teacher_model,
         teacher_key=(chosen.teacher_key or os.environ.get("TEACHER_API_KEY")) if url else None,
-        teacher_options=tuple(_flag("--teacher-option", text) for text in chosen.teacher_options),
+        teacher_options=_flags("--teacher-option", chosen.teacher_options),
         azureml_url=_http_url("--azureml-url", chosen.azureml_url),
-        azureml_options=tuple(_flag("--azureml-option", text) for text in chosen.azureml_options),
+        azureml_options=_flags("--azureml-option", chosen.azureml_options),
         openai_url=_http_url("--openai-url", chosen.openai_url),
         openai_key=os.environ.get("AZURE_OPENAI_API_KEY") if chosen.openai_url else None,
-        openai_options=tuple(_flag("--openai-option", text) for text in chosen.openai_options),
+        openai_options=_flags("--openai-option", chosen.openai_options),
     )
 
 
+def _contradiction(chosen: argparse.Namespace) -> str | None:
+    """Return how the options contradict each other, if they do."""
+    url = chosen.teacher_url
+    if url and not chosen.teacher_model:
+        return "--teacher-url needs --teacher-model: the name of the model or deployment"
+    if not url and (chosen.teacher_model or chosen.teacher_key):
+        return "--teacher-model and --teacher-key are for a teacher of your own: add --teacher-url"
+    if url and chosen.teacher_options:
+        return "--teacher-option is for the local teacher, and --teacher-url replaces it"
+    if chosen.azureml_url and chosen.azureml_options:
+        return "--azureml-option is for the local emulator, and --azureml-url replaces it"
+    if chosen.openai_url and chosen.openai_options:
+        return "--openai-option is for the local emulator, and --openai-url replaces it"
+    return None
+
+
+def _flags(option: str, texts: list[str]) -> tuple[str, ...]:
+    return tuple(_flag(option, text) for text in texts)
+
+
 def _flag(option: str, text: str) -> str:
-    """`latency_ms=500`, `latency-ms=500` and `--latency-ms=500` all mean the last."""
+    """Return `--latency-ms=500` for `latency_ms=500`, `latency-ms=500` or `--latency-ms=500`."""
     name, equals, value = text.lstrip("-").partition("=")
     if not name or not equals or not value:
         raise UsageError(f"{option} {text!r} is not NAME=VALUE, such as seed=7")
@@ -79,11 +88,16 @@ def _flag(option: str, text: str) -> str:
 def _http_url(option: str, url: str | None) -> str | None:
     if url is None:
         return None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # ValueError if it is none
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_http_url(url):
         raise UsageError(f"{option} {url!r} is not an http(s) URL")
     return url.rstrip("/")
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Raises ValueError for a wrong port.
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,7 +1,7 @@
-"""Ports on loopback that stay the same from one start to the next: run histories hold URLs with these ports.
+"""Ports on loopback that stay the same from one start to the next, as run histories hold their URLs.
 
-They are drawn from 20000-29999, below the range that operating systems hand to outgoing connections, so that a
-remembered port is rarely taken when it is wanted again.
+They are drawn from 20000-29999, below the range of outgoing connections, so a remembered port is
+rarely taken at the next start.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import cast
 from local.runtime.failures import LocalError
 
 LOOPBACK = "127.0.0.1"
+# That of Azure Functions Core Tools.
+DEFAULT_PORT = 7071
 RANGE = range(20_000, 30_000)
 
 
@@ -31,15 +33,15 @@ class PortBook:
         self._path = path
 
     def claim(self, names: Iterable[str]) -> dict[str, int]:
-        """A different free port for each name: the one of last time where it is still free. Remembers the answer."""
-        known = self._read()
+        """Return a different free port for each name, the last one if still free, and remember them."""
+        remembered = self._read()
         claimed: dict[str, int] = {}
         for name in names:
-            port = known.get(name)
+            port = remembered.get(name)
             if port is None or port in claimed.values() or not is_free(port):
-                port = free_port(avoid={*claimed.values(), *known.values()})
+                port = free_port(avoid={*claimed.values(), *remembered.values()})
             claimed[name] = port
-        self._write({**known, **claimed})
+        self._write({**remembered, **claimed})
         return claimed
 
     def _read(self) -> dict[str, int]:
@@ -47,7 +49,8 @@ class PortBook:
             return {}
         try:
             data: object = json.loads(self._path.read_text())
-        except ValueError:  # cut short by a power failure: new ports serve as well
+        except ValueError:
+            # Cut short by a power failure: new ports serve as well.
             return {}
         if not isinstance(data, dict):
             return {}
@@ -68,9 +71,8 @@ class PortBook:
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        if (
-            os.name == "posix"
-        ):  # connections of the last start that linger in TIME_WAIT do not count
+        if os.name == "posix":
+            # Connections of the last start that linger in TIME_WAIT do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -80,7 +82,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(avoid: Iterable[int] = ()) -> int:
-    """A free port of RANGE. Raises NoFreePort when a thousand draws find none."""
+    """Return a free port of RANGE. Raises NoFreePort if a thousand draws find none."""
     taken = set(avoid)
     for port in random.sample(RANGE, 1000):
         if port not in taken and is_free(port):

@@ -1,4 +1,4 @@
-"""The cloud that a command works with: the one that already serves the data directory, or one for the command alone."""
+"""The cloud of a command: the one that serves the data directory, or one for the command alone."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cli.commands.arguments import DEFAULT_PORT
 from local.runtime.cloud import LOCK_FILE, LocalCloud
 from local.runtime.endpoints import Endpoints
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.locks import FileLock
 from local.runtime.options import CloudOptions
-from local.runtime.ports import free_port, is_free
+from local.runtime.ports import DEFAULT_PORT, free_port, is_free
 from local.runtime.supervisor import answers
 
 JOIN_SECONDS = 60.0
+STARTING = "Starting storage, teacher, fine-tuning emulators and the Functions host."
 
 
 class NotJoined(LocalError):
@@ -26,18 +26,18 @@ class NotJoined(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`check` raises when a process that we started has ended; `own` tells whether we did start them."""
+    """A cloud to work with. `check` raises if a process of it that we started has ended."""
 
     endpoints: Endpoints
     check: Callable[[], None]
-    own: bool
 
 
 @contextmanager
 def session(options: CloudOptions) -> Generator[Session]:
     """Join the cloud of this data directory, or start one and stop it afterwards.
 
-    Raises UsageError (options that a running cloud cannot take on, a taken port), NotJoined, ChildFailed.
+    Raises UsageError (options that a running cloud cannot adopt, a taken port), NotJoined,
+    ChildFailed.
     """
     if is_served(options.data_dir):
         refuse_to_change(options)
@@ -46,11 +46,11 @@ def session(options: CloudOptions) -> Generator[Session]:
             f"Using the app that already serves {options.data_dir} at {endpoints.host_url}.",
             flush=True,
         )
-        yield Session(endpoints, lambda: None, own=False)
+        yield Session(endpoints, lambda: None)
         return
-    print("Starting storage, teacher, fine-tuning emulators and the Functions host.", flush=True)
+    print(STARTING, flush=True)
     with LocalCloud(options, choose_port(options.port, free_instead=True)) as cloud:
-        yield Session(cloud.endpoints, cloud.check, own=True)
+        yield Session(cloud.endpoints, cloud.check)
 
 
 def is_served(data_dir: Path) -> bool:
@@ -62,19 +62,22 @@ def is_served(data_dir: Path) -> bool:
     return False
 
 
-def choose_port(asked: int | None, *, free_instead: bool) -> int:
-    """Port of the host. Raises UsageError if the one that was asked for is taken, or the default without a substitute."""
-    port = asked or DEFAULT_PORT
+def choose_port(requested: int | None, *, free_instead: bool) -> int:
+    """Return the host's port: the requested one, the default, or with `free_instead` any.
+
+    Raises UsageError if it is taken.
+    """
+    port = requested or DEFAULT_PORT
     if is_free(port):
         return port
-    if asked is None and free_instead:
+    if requested is None and free_instead:
         return free_port()
     raise UsageError(f"port {port} is taken by another program: choose another with --port")
 
 
 def refuse_to_change(options: CloudOptions) -> None:
-    """Raises UsageError for options that would have no effect on a cloud that is already running."""
-    given = {
+    """Raises UsageError for options that would have no effect on a running cloud."""
+    values = {
         "--port": options.port,
         "--teacher-url": options.teacher_url,
         "--teacher-option": options.teacher_options,
@@ -83,11 +86,11 @@ def refuse_to_change(options: CloudOptions) -> None:
         "--openai-url": options.openai_url,
         "--openai-option": options.openai_options,
     }
-    without_effect = [option for option, value in given.items() if value]
+    without_effect = [option for option, value in values.items() if value]
     if without_effect:
         raise UsageError(
-            f"{options.data_dir} is already being served, so {', '.join(without_effect)} would have no effect: "
-            "stop that one first, or choose another --data-dir"
+            f"{options.data_dir} is already being served, so {', '.join(without_effect)} would "
+            "have no effect: stop that one first, or choose another --data-dir"
         )
 
 
@@ -99,5 +102,6 @@ def _join(data_dir: Path) -> Endpoints:
             return endpoints
         time.sleep(0.2)
     raise NotJoined(
-        f"another process holds {data_dir}, but no host answers there after {JOIN_SECONDS:.0f} s: stop it first"
+        f"another process holds {data_dir}, but no host answers there after "
+        f"{JOIN_SECONDS:.0f} s: stop it first"
     )

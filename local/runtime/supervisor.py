@@ -1,4 +1,4 @@
-"""Starts the processes of the local cloud in order, notices when one dies, and stops them in the opposite order."""
+"""Starts the processes of the local cloud in order, notices when one dies, and stops them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from local.runtime.children import Child
 
 READY_SECONDS = 60.0
 PROBE_SECONDS = 2.0
-ADVICE = "\nNothing is lost: runs that have not ended go on with the next `python3 -m local up`."
+ADVICE = "\nNothing is lost: unfinished runs continue with the next `python3 -m local up`."
 
-# these are all on loopback: a proxy that the user has configured must not come between
+# All of them are on loopback, where the user's proxy must not be used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One process to start. `environment` is its whole environment; `ready` tells when others may rely on it."""
+    """One process to start.
+
+    `environment` is its whole environment, keys included; `ready` tells when others may use it.
+    """
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(repr=False)  # holds keys
+    environment: Mapping[str, str] = field(repr=False)
     ready: Callable[[], bool]
 
 
@@ -34,7 +37,8 @@ class Supervisor:
     """The processes of one cloud. Leaving the `with` block stops them all."""
 
     def __init__(self, logs: Path, folder: Path) -> None:
-        self._logs, self._folder = logs, folder
+        self._logs = logs
+        self._folder = folder
         self._children: list[Child] = []
 
     def start(self, *services: Service) -> None:
@@ -44,7 +48,7 @@ class Supervisor:
             child.wait_until(service.ready, READY_SECONDS)
 
     def watch(self, child: Child) -> None:
-        """Take over a child that was started by other means."""
+        """Take over a child that is already running."""
         self._children.append(child)
 
     def check(self) -> None:
@@ -53,7 +57,7 @@ class Supervisor:
             child.check(ADVICE)
 
     def stop(self) -> None:
-        """Stop all, the last started first. A child that refuses is killed; none is left out."""
+        """Stop all, the last started first. A child that does not stop is killed."""
         while self._children:
             self._children.pop().stop()
 
@@ -79,9 +83,10 @@ class Supervisor:
 
 
 def answers(url: str, contains: str = "") -> bool:
-    """Whether a GET of this loopback URL is answered with 200 and a body that contains the text."""
+    """Whether a GET of this loopback URL returns 200 and a body that contains the text."""
     try:
         with _direct.open(url, timeout=PROBE_SECONDS) as response:
             return response.status == 200 and contains in response.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException):  # the latter is a stranger at that port
+    except (OSError, http.client.HTTPException):
+        # HTTPException: a program at that port that does not speak HTTP.
         return False

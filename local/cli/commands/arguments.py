@@ -9,9 +9,9 @@ from pathlib import Path
 
 from local.bootstrap import ROOT
 from local.bootstrap.interpreters import supported_versions
+from local.runtime.ports import DEFAULT_PORT
 
 TASKS = ("nli", "conversation", "nlu_qa", "math", "summarization")
-DEFAULT_PORT = 7071
 DEFAULT_DATA_DIR = ROOT / ".local"
 DEMO_MINUTES = 30
 
@@ -190,7 +190,9 @@ def _add_teacher_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="teacher_options",
         metavar="NAME=VALUE",
-        help=_option_help("the local teacher", "rpm=600, error_rate=0.1, model=NAME:0.7", "teacher"),
+        help=_option_help(
+            "the local teacher", "rpm=600, error_rate=0.1, model=NAME:0.7", "teacher"
+        ),
     )
 
 

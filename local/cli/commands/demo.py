@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -24,24 +25,40 @@ SAMPLES = ROOT / "samples"
 SPLIT_FILES = {"train": "train.jsonl", "validation": "validation.jsonl"}
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that has ended: its last status, the folder of its files, and its problems."""
+
+    view: View
+    folder: Path
+    problems: list[str]
+
+
 def main(chosen: argparse.Namespace) -> int:
-    """0 only if all five runs are as they should be. Raises UsageError, NotJoined, ChildFailed, FollowingFailed."""
+    """Return 0 only if all five runs pass their checks.
+
+    Raises UsageError, NotJoined, ChildFailed, FollowingFailed.
+    """
     options = cloud_options(chosen)
     began = time.monotonic()
     with session(options) as joined:
-        runs = _upload_samples(joined, f"demo-{datetime.now():%Y%m%d-%H%M%S}")
-        views = _follow(joined, runs, chosen.timeout * 60)
-        problems = _collect(joined, options, runs, views)
-    _print_outcome(options, runs, views, problems)
-    failed = [run_id for run_id, found in problems.items() if found]
+        tasks = _upload_samples(joined, f"demo-{datetime.now():%Y%m%d-%H%M%S}")
+        views = _follow(joined, tasks, chosen.timeout * 60)
+        runs = _collect(joined, options, tasks, views)
+    for run in runs:
+        print("\n".join(["", *outcome_lines(run.view, run.folder, run.problems)]))
     print(
-        f"\n{len(runs) - len(failed)} of {len(runs)} runs are as they should be, after {time.monotonic() - began:.0f} s."
+        "\nNo model was trained: the emulators stand in for the services, losses included. "
+        "`demo --train` trains one."
     )
-    return 1 if failed else 0
+    print(f"Logs of each process: {options.logs}")
+    good = sum(1 for run in runs if not run.problems)
+    print(f"\n{good} of {len(runs)} runs are correct, after {time.monotonic() - began:.0f} s.")
+    return 0 if good == len(runs) else 1
 
 
 def sample_files(task: str) -> dict[str, Path]:
-    """The files of a task's sample dataset by name; `run.json` where there is one."""
+    """Return the files of a task's sample dataset by name, `run.json` if there is one."""
     names = (*SPLIT_FILES.values(), "run.json")
     return {name: SAMPLES / task / name for name in names if (SAMPLES / task / name).exists()}
 
@@ -51,51 +68,29 @@ def outputs_folder(options: CloudOptions, run_id: str) -> Path:
 
 
 def _upload_samples(joined: Session, name: str) -> dict[str, str]:
-    """Task of each run id. The name is new for each demo, so that each makes five runs of its own."""
+    """Return the task of each run id. Each demo has a new name, so it starts five new runs."""
     with storage_client(joined.endpoints.storage_connection_string) as storage:
-        runs = {upload_dataset(storage, task, name, sample_files(task)): task for task in TASKS}
+        tasks = {upload_dataset(storage, task, name, sample_files(task)): task for task in TASKS}
     print(f"Uploaded the samples as datasets/<task>/{name}. The five runs:", flush=True)
-    return runs
+    return tasks
 
 
-def _follow(joined: Session, runs: Mapping[str, str], seconds: float) -> dict[str, View]:
+def _follow(joined: Session, tasks: Mapping[str, str], seconds: float) -> dict[str, View]:
     with RunsDisplay(Console()) as display:
         source = RunsClient(joined.endpoints)
-        return follow(source, list(runs), show=display.show, check=joined.check, seconds=seconds)
+        return follow(source, list(tasks), show=display.show, check=joined.check, seconds=seconds)
 
 
 def _collect(
-    joined: Session, options: CloudOptions, runs: Mapping[str, str], views: Mapping[str, View]
-) -> dict[str, list[str]]:
-    """Download the outputs of each run, and return what is wrong with it."""
-    problems: dict[str, list[str]] = {}
+    joined: Session, options: CloudOptions, tasks: Mapping[str, str], views: Mapping[str, View]
+) -> list[FinishedRun]:
+    """Download the outputs of each run, and check them."""
+    runs: list[FinishedRun] = []
     with storage_client(joined.endpoints.storage_connection_string) as storage:
-        for run_id, task in runs.items():
+        for run_id, task in tasks.items():
             folder = outputs_folder(options, run_id)
             download_outputs(storage, run_id, folder)
             inputs = {split: SAMPLES / task / name for split, name in SPLIT_FILES.items()}
-            problems[run_id] = check_run(views[run_id], inputs, folder)
-    return problems
-
-
-def _print_outcome(
-    options: CloudOptions,
-    runs: Mapping[str, str],
-    views: Mapping[str, View],
-    problems: Mapping[str, list[str]],
-) -> None:
-    for run_id in runs:
-        print(
-            "\n".join(
-                [
-                    "",
-                    *outcome_lines(
-                        views[run_id], outputs_folder(options, run_id), problems[run_id]
-                    ),
-                ]
-            )
-        )
-    print(
-        "\nNo model was trained: the emulators play the services, losses included. `demo --train` trains one."
-    )
-    print(f"Logs of each process: {options.logs}")
+            problems = check_run(views[run_id], inputs, folder)
+            runs.append(FinishedRun(views[run_id], folder, problems))
+    return runs

@@ -9,17 +9,19 @@ from local.cli.display import jobs_of, split_text, tokens_text
 from local.runtime.client import View
 from shared.core.paths import SPLITS
 
+INDENT = " " * 10
+
 
 def outcome_lines(view: View, folder: Path, problems: Sequence[str]) -> list[str]:
-    """The outcome of a run: what it made and where that is, or what was wrong."""
+    """Return the outcome of a run: its problems, row counts, models and the folder of its files."""
     lines = [f"{'ok    ' if not problems else 'FAILED'}  {view['id']}"]
-    lines += [f"          {problem}" for problem in problems]
+    lines += [f"{INDENT}{problem}" for problem in problems]
     counts = [
         f"{split} {split_text(view['splits'][split])}"
         for split in SPLITS
         if split in view["splits"]
     ]
     if counts:
-        lines.append(f"          rows: {', '.join(counts)}; {tokens_text(view['tokens'])} tokens")
-    lines += [f"          model: {job['model']}" for job in jobs_of(view) if job.get("model")]
-    return [*lines, f"          files: {folder}"]
+        lines.append(f"{INDENT}rows: {', '.join(counts)}; {tokens_text(view['tokens'])} tokens")
+    lines += [f"{INDENT}model: {job['model']}" for job in jobs_of(view) if job.get("model")]
+    return [*lines, f"{INDENT}files: {folder}"]

@@ -18,21 +18,28 @@ from local.runtime.options import cloud_options
 from local.runtime.session import Session, session
 from shared.core.ids import slug
 
-SPECIFICATION, TRAIN, VALIDATION = "run.json", "train.jsonl", "validation.jsonl"
+SPECIFICATION = "run.json"
+TRAIN = "train.jsonl"
+VALIDATION = "validation.jsonl"
+# Of a file with such a name, the folder's name says more.
+USUAL_NAMES = ("train", "training", "data")
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """0 when the run completed. Raises UsageError, NotJoined, ChildFailed, FollowingFailed."""
+    """Return 0 if the run completed and passes the checks.
+
+    Raises UsageError, NotJoined, ChildFailed, FollowingFailed.
+    """
     options = cloud_options(chosen)
     files = dataset_files(chosen)
     name = slug(chosen.name or dataset_name(chosen.train))
     with session(options) as joined:
-        run_id, view = _distil(joined, chosen, name, files)
-        folder = options.data_dir / "runs" / run_id
+        view = _distil(joined, chosen, name, files)
+        folder = options.data_dir / "runs" / view["id"]
         with storage_client(joined.endpoints.storage_connection_string) as storage:
-            download_outputs(storage, run_id, folder)
+            download_outputs(storage, view["id"], folder)
     inputs = {
-        path.removesuffix(".jsonl"): file for path, file in files.items() if path != SPECIFICATION
+        name.removesuffix(".jsonl"): file for name, file in files.items() if name != SPECIFICATION
     }
     problems = check_run(view, inputs, folder)
     print("\n".join(["", *outcome_lines(view, folder, problems)]), flush=True)
@@ -40,39 +47,41 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
-    """The files to upload, by the name they get. Raises UsageError if the specification is not a JSON object."""
+    """Return the files to upload, by their names in storage.
+
+    Raises UsageError if the specification isn't a JSON object.
+    """
     files: dict[str, Path] = {TRAIN: chosen.train}
     if chosen.validation:
         files[VALIDATION] = chosen.validation
     if chosen.spec:
-        try:
-            spec: object = json.loads(chosen.spec.read_text(encoding="utf-8-sig"))
-        except ValueError as error:
-            raise UsageError(f"--spec {chosen.spec} is not JSON: {error}") from error
-        if not isinstance(spec, dict):
-            raise UsageError(
-                f'--spec {chosen.spec} must hold a JSON object, such as {{"prompt": {{...}}}}'
-            )
+        _check_specification(chosen.spec)
         files[SPECIFICATION] = chosen.spec
     return files
 
 
 def dataset_name(train: Path) -> str:
-    """A name from the file's own, or from its folder's where the file is just `train.jsonl`."""
+    """Return the file's name, or its folder's if the file is just `train.jsonl`."""
     path = train.absolute()
-    return path.parent.name if path.stem in ("train", "training", "data") else path.stem
+    return path.parent.name if path.stem in USUAL_NAMES else path.stem
 
 
-def _distil(
-    joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]
-) -> tuple[str, View]:
-    """Upload the dataset and follow its run to the end."""
+def _check_specification(path: Path) -> None:
+    try:
+        specification: object = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise UsageError(f"--spec {path} is not JSON: {error}") from error
+    if not isinstance(specification, dict):
+        raise UsageError(f'--spec {path} must hold a JSON object, such as {{"prompt": {{...}}}}')
+
+
+def _distil(joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]) -> View:
+    """Upload the dataset, follow its run to the end and return its last status."""
     with storage_client(joined.endpoints.storage_connection_string) as storage:
         run_id = upload_dataset(storage, chosen.task, name, files)
     print(f"Uploaded datasets/{chosen.task}/{name}; its run is {run_id}.", flush=True)
     seconds = chosen.timeout * 60 if chosen.timeout else None
+    source = RunsClient(joined.endpoints)
     with RunsDisplay(Console()) as display:
-        source = RunsClient(joined.endpoints)
-        return run_id, follow(
-            source, [run_id], show=display.show, check=joined.check, seconds=seconds
-        )[run_id]
+        views = follow(source, [run_id], show=display.show, check=joined.check, seconds=seconds)
+    return views[run_id]

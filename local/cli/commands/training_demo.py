@@ -1,7 +1,8 @@
-"""`demo --train`: one run whose student is trained for real, on the CPU, from nothing: does the whole way teach it anything?
+"""`demo --train`: one run whose student is trained for real, on the CPU, from random weights.
 
-The student has 1.4 million random weights, the task is nli, the teacher the local one. What counts: the loss falls, and the
-trained student agrees with the teacher on more rows of the validation set than it did untrained.
+It proves that the whole way teaches a student something. The student has 1.4 million weights, the
+task is nli, the teacher the local one. It succeeds if the loss falls, and the trained student
+agrees with the teacher on more rows of the validation set than it did untrained.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 from rich.console import Console
-from rich.table import Table
 
 from local.bootstrap import ROOT
 from local.bootstrap.install import InstallFailed
 from local.bootstrap.training import TrainingEnvironment
+from local.cli.commands.learning import Evaluation, has_learned, read_losses, show_learning
 from local.cli.display import RunsDisplay
 from local.cli.following import follow
 from local.cli.verification import check_run
@@ -31,15 +32,15 @@ from local.runtime.client import RunsClient, View, download_outputs, storage_cli
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, is_served, session
-from shared.core.paths import RUNS
+from shared.core.paths import RUNS, SPLITS
 from shared.students.backends import AZUREML_COMMAND
 
 TASK = "nli"
 SAMPLES = ROOT / "samples"
+DATASET = {split: SAMPLES / TASK / f"{split}.jsonl" for split in SPLITS}
 SCRIPTS = ROOT / "training"
-HYPERPARAMETERS: dict[
-    str, float
-] = {  # high rank, high rate, embeddings too: there is nothing to be kept of random weights
+# High rank, high rate, embeddings too: random weights hold nothing to preserve.
+HYPERPARAMETERS: dict[str, float] = {
     "num_train_epochs": 10,
     "per_device_train_batch_size": 8,
     "learning_rate": 1e-3,
@@ -48,22 +49,26 @@ HYPERPARAMETERS: dict[
     "lora_alpha": 128,
     "train_embeddings": 1,
 }
-SHOWN_POINTS = 8
-ANSWER_TOKENS = 16  # of which a label needs five or so
+# A label needs about five.
+ANSWER_TOKENS = 16
+SHOWN_LINES = 15
 
 
 class TrainingFailed(LocalError):
-    """A script ended in failure. The message shows the end of what it said."""
+    """A script ended in failure. The message shows the end of its output."""
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """0 only if the loss fell and the student has learned. Raises UsageError, TrainingFailed, and what `demo` raises."""
+    """Return 0 only if the loss fell and the student has learned.
+
+    Raises UsageError, TrainingFailed, and what `demo` raises.
+    """
     began = time.monotonic()
     options = cloud_options(chosen)
     if options.azureml_url or is_served(options.data_dir):
         raise UsageError(
-            "demo --train starts an AzureML emulator that runs commands: leave --azureml-url out, and stop what serves "
-            f"{options.data_dir} or choose another --data-dir"
+            "demo --train starts an AzureML emulator that runs commands: leave out --azureml-url, "
+            f"and stop what serves {options.data_dir} or choose another --data-dir"
         )
     try:
         python = TrainingEnvironment().ensure()
@@ -72,78 +77,21 @@ def main(chosen: argparse.Namespace) -> int:
     installed = time.monotonic()
     folder = options.data_dir / "demo-train" / f"{datetime.now():%Y%m%d-%H%M%S}"
     untrained = _make_student(python, folder)
-    options = _running_commands(options, python)
-    with (
-        session(options) as joined,
-        storage_client(joined.endpoints.storage_connection_string) as storage,
-    ):
-        run_id, view = _distil(joined, storage, folder, untrained, chosen.timeout * 60)
-        download_outputs(storage, run_id, folder)
-        problems = check_run(
-            view,
-            {split: SAMPLES / TASK / f"{split}.jsonl" for split in ("train", "validation")},
-            folder,
-        )
-        if problems:
-            print(
-                f"\nFAILED  {run_id}\n" + "\n".join(f"          {problem}" for problem in problems),
-                flush=True,
-            )
-            return 1
-        trained = _download_model(storage, view["finetune"]["job"], folder / "trained")
-    accuracies = [_evaluate(python, model, folder) for model in (untrained, trained / "model")]
-    has_learned = _show(folder, _losses(trained / "metrics.jsonl"), *accuracies)
-    _say_times(installed - began, time.monotonic() - installed)
-    return 0 if has_learned else 1
+    trained = _train(_with_commands(options, python), folder, untrained, chosen.timeout * 60)
+    if trained is None:
+        return 1
+    before = _evaluate(python, untrained, folder)
+    after = _evaluate(python, trained / "model", folder)
+    losses = read_losses(trained / "metrics.jsonl")
+    show_learning(losses, before, after)
+    print(f"The student, its answers and the run's files: {folder}", flush=True)
+    print(f"{installed - began:.0f} s for the environment, ", end="")
+    print(f"{time.monotonic() - installed:.0f} s for all the rest.", flush=True)
+    return 0 if has_learned(losses, before, after) else 1
 
 
-def _running_commands(options: CloudOptions, python: Path) -> CloudOptions:
-    own = ("--run-commands=yes", f"--training-python={python}", "--pace=1")
-    return replace(options, azureml_options=(*options.azureml_options, *own))
-
-
-def _make_student(python: Path, folder: Path) -> Path:
-    """A student with random weights, and a tokenizer that has seen the samples' questions."""
-    student = folder / "untrained"
-    texts = [str(path) for path in sorted(SAMPLES.glob("*/train.jsonl"))]
-    print("Making a student from nothing: ", end="", flush=True)
-    print(
-        _script(python, "tiny_student.py", "--texts", *texts, "--output", str(student)), flush=True
-    )
-    return student
-
-
-def _distil(
-    joined: Session, storage: BlobServiceClient, folder: Path, student: Path, seconds: float
-) -> tuple[str, View]:
-    """Upload student and dataset, and follow the run to its end."""
-    where = f"_students/{folder.name}"
-    runs = storage.get_container_client(RUNS)
-    for file in sorted(student.iterdir()):
-        with file.open("rb") as data:
-            runs.get_blob_client(f"{where}/{file.name}").upload_blob(data, overwrite=True)
-    specification = folder / "run.json"
-    specification.write_text(
-        json.dumps(_specification(f"{RUNS}/{where}"), indent=2), encoding="utf-8"
-    )
-    files = {
-        f"{split}.jsonl": SAMPLES / TASK / f"{split}.jsonl" for split in ("train", "validation")
-    }
-    run_id = upload_dataset(
-        storage, TASK, f"train-{folder.name}", {**files, "run.json": specification}
-    )
-    print(
-        f"Uploaded the student to {RUNS}/{where} and the samples of {TASK}; the run is {run_id}.",
-        flush=True,
-    )
-    with RunsDisplay(Console()) as display:
-        source = RunsClient(joined.endpoints)
-        return run_id, follow(
-            source, [run_id], show=display.show, check=joined.check, seconds=seconds
-        )[run_id]
-
-
-def _specification(model: str) -> dict[str, Any]:
+def specification(model: str) -> dict[str, Any]:
+    """Return the run specification for a student whose files are in storage."""
     student = {
         "backend": AZUREML_COMMAND,
         "model": model,
@@ -153,9 +101,64 @@ def _specification(model: str) -> dict[str, Any]:
     return {"prompt": {"chain_of_thought": True}, "student": student}
 
 
+def _with_commands(options: CloudOptions, python: Path) -> CloudOptions:
+    """Let the AzureML emulator run the commands of its jobs."""
+    flags = ("--run-commands=yes", f"--training-python={python}", "--pace=1")
+    return replace(options, azureml_options=(*options.azureml_options, *flags))
+
+
+def _make_student(python: Path, folder: Path) -> Path:
+    """Make a student with random weights, and a tokenizer for the samples' texts."""
+    student = folder / "untrained"
+    texts = [str(path) for path in sorted(SAMPLES.glob("*/train.jsonl"))]
+    print("Making a student with random weights: ", end="", flush=True)
+    output = _run_script(python, "tiny_student.py", "--texts", *texts, "--output", str(student))
+    print(output, flush=True)
+    return student
+
+
+def _train(options: CloudOptions, folder: Path, student: Path, seconds: float) -> Path | None:
+    """Make the run and return the folder of the trained student; None after a failed run."""
+    with (
+        session(options) as joined,
+        storage_client(joined.endpoints.storage_connection_string) as storage,
+    ):
+        view = _distil(joined, storage, folder, student, seconds)
+        download_outputs(storage, view["id"], folder)
+        problems = check_run(view, DATASET, folder)
+        if problems:
+            print("\n          ".join([f"\nFAILED  {view['id']}", *problems]), flush=True)
+            return None
+        return _download_model(storage, view["finetune"]["job"], folder / "trained")
+
+
+def _distil(
+    joined: Session, storage: BlobServiceClient, folder: Path, student: Path, seconds: float
+) -> View:
+    """Upload student and dataset, follow the run to its end and return its last status."""
+    model = f"_students/{folder.name}"
+    runs = storage.get_container_client(RUNS)
+    for file in sorted(student.iterdir()):
+        with file.open("rb") as data:
+            runs.get_blob_client(f"{model}/{file.name}").upload_blob(data, overwrite=True)
+    run_json = folder / "run.json"
+    run_json.write_text(json.dumps(specification(f"{RUNS}/{model}"), indent=2), encoding="utf-8")
+    files = {path.name: path for path in (*DATASET.values(), run_json)}
+    run_id = upload_dataset(storage, TASK, f"train-{folder.name}", files)
+    print(
+        f"Uploaded the student to {RUNS}/{model} and the samples of {TASK}; the run is {run_id}.",
+        flush=True,
+    )
+    source = RunsClient(joined.endpoints)
+    with RunsDisplay(Console()) as display:
+        views = follow(source, [run_id], show=display.show, check=joined.check, seconds=seconds)
+    return views[run_id]
+
+
 def _download_model(storage: BlobServiceClient, job: str, folder: Path) -> Path:
-    """What the job has put into its output."""
-    runs, prefix = storage.get_container_client(RUNS), f"{output_path(job, 'model')}/"
+    """Download the job's output."""
+    runs = storage.get_container_client(RUNS)
+    prefix = f"{output_path(job, 'model')}/"
     for blob in runs.list_blobs(name_starts_with=prefix):
         path = folder / str(blob.name).removeprefix(prefix)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,75 +167,30 @@ def _download_model(storage: BlobServiceClient, job: str, folder: Path) -> Path:
     return folder
 
 
-def _evaluate(python: Path, model: Path, folder: Path) -> dict[str, Any]:
-    """What evaluate.py says of a model on the run's validation set."""
-    output = folder / f"evaluation-{model.relative_to(folder).as_posix().replace('/', '-')}.json"
-    data, tokens = str(folder / "validation.jsonl"), str(ANSWER_TOKENS)
-    given = [
-        "--model",
-        str(model),
-        "--data",
-        data,
-        "--output",
-        str(output),
-        "--max-new-tokens",
-        tokens,
+def _evaluate(python: Path, model: Path, folder: Path) -> Evaluation:
+    """Return the outcome of evaluate.py for a model on the run's validation set."""
+    name = model.relative_to(folder).as_posix().replace("/", "-")
+    output = folder / f"evaluation-{name}.json"
+    arguments = [
+        *("--model", str(model)),
+        *("--data", str(folder / "validation.jsonl")),
+        *("--output", str(output)),
+        *("--max-new-tokens", str(ANSWER_TOKENS)),
     ]
-    _script(python, "evaluate.py", *given)
-    return json.loads(output.read_text(encoding="utf-8"))
+    _run_script(python, "evaluate.py", *arguments)
+    return Evaluation.read(output)
 
 
-def _script(python: Path, name: str, *arguments: str) -> str:
-    """What a script has printed. Raises TrainingFailed."""
-    command = [str(python), str(SCRIPTS / name), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**SHARED_MACHINE, **os.environ}, check=False
+def _run_script(python: Path, name: str, *arguments: str) -> str:
+    """Return a script's output. Raises TrainingFailed."""
+    finished = subprocess.run(
+        [str(python), str(SCRIPTS / name), *arguments],
+        capture_output=True,
+        text=True,
+        env={**SHARED_MACHINE, **os.environ},
+        check=False,
     )
-    if done.returncode:
-        end = "\n".join(done.stderr.splitlines()[-15:])
-        raise TrainingFailed(f"training/{name} ended with exit code {done.returncode}:\n{end}")
-    return done.stdout.strip()
-
-
-def _losses(metrics: Path) -> list[dict[str, float]]:
-    """By step: what was logged of the training, with the validation set's numbers where that was looked at."""
-    steps: dict[int, dict[str, float]] = {}
-    for line in metrics.read_text(encoding="utf-8").splitlines():
-        logged = json.loads(line)
-        steps.setdefault(logged["step"], {}).update(logged)
-    return [steps[step] for step in sorted(steps)]
-
-
-def _show(
-    folder: Path, logged: list[dict[str, float]], before: dict[str, Any], after: dict[str, Any]
-) -> bool:
-    """Print what was learned, and return whether anything was."""
-    table = Table(title="loss by step")
-    for name in ("step", "loss", "accuracy", "validation_loss", "validation_accuracy"):
-        table.add_column(name.replace("_", " "), justify="right")
-    evaluated = [point for point in logged if "loss" in point and "validation_loss" in point]
-    for point in evaluated[:: max(1, len(evaluated) // SHOWN_POINTS)]:
-        numbers = (
-            point[name] for name in ("loss", "accuracy", "validation_loss", "validation_accuracy")
-        )
-        table.add_row(str(int(point["step"])), *(f"{number:.3f}" for number in numbers))
-    Console().print(table)
-    losses = [point["loss"] for point in logged if "loss" in point]
-    print(f"loss: {losses[0]:.3f} at first, {losses[-1]:.3f} at last, over {len(losses)} points")
-    print(
-        f"agreement with the teacher on {after['rows']} validation rows: {before['accuracy']:.1%} untrained, "
-        f"{after['accuracy']:.1%} trained; always the commonest label: {after['commonest']:.1%}"
-    )
-    print(f"The student, its answers and the run's files: {folder}", flush=True)
-    fell, learned = losses[-1] < losses[0], after["equal"] > before["equal"]
-    if not fell:
-        print("FAILED: the loss did not fall")
-    if not learned:
-        print(
-            "FAILED: the trained student agrees with the teacher no more often than it did untrained"
-        )
-    return fell and learned
-
-
-def _say_times(installing: float, rest: float) -> None:
-    print(f"{installing:.0f} s for the environment, {rest:.0f} s for all the rest.", flush=True)
+    if finished.returncode:
+        end = "\n".join(finished.stderr.splitlines()[-SHOWN_LINES:])
+        raise TrainingFailed(f"training/{name} ended with exit code {finished.returncode}:\n{end}")
+    return finished.stdout.strip()

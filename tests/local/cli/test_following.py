@@ -82,7 +82,7 @@ def test_a_run_that_never_shows_up_is_not_waited_for_for_ever() -> None:
 def test_a_run_that_takes_longer_than_allowed_is_given_up_by_name_and_stage() -> None:
     host = Host(a=[ended("a")], b=[running("b", "finetune")])
     with pytest.raises(
-        FollowingFailed, match=r"gave up after 1\.5 minutes, with b \(finetune\) not ended"
+        FollowingFailed, match=r"gave up after 1\.5 minutes: b \(finetune\) had not ended"
     ):
         host.follow(seconds=90)
     with pytest.raises(FollowingFailed, match=r"gave up after 1 minutes, with b not ended"):
@@ -100,10 +100,10 @@ def test_a_host_that_is_silent_for_a_while_is_forgiven() -> None:
     assert host.follow()["a"] == ended("a")
 
 
-def test_a_host_that_stays_silent_is_taken_for_gone() -> None:
+def test_a_host_that_stays_silent_counts_as_gone() -> None:
     host = Host(a=[running("a"), GONE])
     with pytest.raises(
-        FollowingFailed, match=r"does not answer\. The runs go on when it is started again"
+        FollowingFailed, match=r"does not answer\. The runs continue when the host is started again"
     ):
         host.follow()
     assert SILENCE_SECONDS < host.now - 1000 < SILENCE_SECONDS + 3

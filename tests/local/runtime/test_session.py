@@ -22,11 +22,11 @@ from tests.support.stub_host import host
 from tests.support.views import endpoints
 
 
-def joined(options: CloudOptions) -> tuple[Endpoints, bool]:
-    """The endpoints that a command is given, and whether their cloud is its own."""
+def joined(options: CloudOptions) -> Endpoints:
+    """The endpoints of a command's cloud."""
     with session(options) as cloud:
         cloud.check()
-        return cloud.endpoints, cloud.own
+        return cloud.endpoints
 
 
 async def test_a_command_joins_the_cloud_that_serves_its_data_directory(
@@ -38,8 +38,8 @@ async def test_a_command_joins_the_cloud_that_serves_its_data_directory(
     async with host(answer) as url:
         with FileLock(tmp_path / LOCK_FILE):
             endpoints(url).write(tmp_path)
-            found = await asyncio.to_thread(joined, CloudOptions(data_dir=tmp_path))
-    assert found == (endpoints(url), False)
+            cloud = await asyncio.to_thread(joined, CloudOptions(data_dir=tmp_path))
+    assert cloud == endpoints(url)
     assert f"Using the app that already serves {tmp_path} at {url}." in capsys.readouterr().out
 
 
@@ -48,9 +48,8 @@ async def test_a_command_waits_for_a_cloud_that_is_only_just_starting(tmp_path: 
     async with host(lambda _: web.Response(status=next(statuses))) as url:
         with FileLock(tmp_path / LOCK_FILE):
             endpoints(url).write(tmp_path)
-            assert (await asyncio.to_thread(joined, CloudOptions(data_dir=tmp_path)))[
-                0
-            ] == endpoints(url)
+            cloud = await asyncio.to_thread(joined, CloudOptions(data_dir=tmp_path))
+    assert cloud == endpoints(url)
     assert list(statuses) == []
 
 
@@ -98,7 +97,7 @@ def test_options_that_a_running_cloud_cannot_take_on_are_refused(
     assert wrong.value.exit_code == 2
 
 
-def test_a_port_that_was_asked_for_is_taken_or_refused() -> None:
+def test_a_requested_port_is_taken_or_refused() -> None:
     port = free_port()
     assert choose_port(port, free_instead=True) == port
     with socket.create_server((LOOPBACK, port)):
@@ -109,7 +108,7 @@ def test_a_port_that_was_asked_for_is_taken_or_refused() -> None:
                 choose_port(port, free_instead=free_instead)
 
 
-def test_where_none_was_asked_for_a_taken_default_is_replaced_or_refused(
+def test_a_taken_default_port_is_replaced_or_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     default = free_port()
