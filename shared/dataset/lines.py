@@ -1,6 +1,7 @@
-"""Lines of a byte stream with their offsets, read incrementally: memory is one chunk and one line, whatever the file's size.
+"""Lines of a byte stream with their offsets, read incrementally.
 
-Used to scan a range of a file, to plan shards and to read one shard's range, so that all agree on what a line is.
+Memory is one chunk and one line, whatever the size of the file. The scan of a range, the planning
+of shards and the reading of one shard's range all use this module, so they agree on what a line is.
 """
 
 from __future__ import annotations
@@ -8,16 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
-MAX_LINE_BYTES = 1024 * 1024  # far above any chat row that a student's context could hold
+MAX_LINE_BYTES = 1024 * 1024  # far above any chat row that fits a student's context
 BOM = b"\xef\xbb\xbf"
-BEYOND_BYTES = 256 * 1024  # read at a time past a range's end, for the rest of its last line
+OVERRUN_BYTES = 256 * 1024  # read at a time past the end of a range, for the rest of its last line
 
 ReadBytes = Callable[[int, int], AsyncIterator[bytes]]  # bytes [start, end) of a file, in chunks
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its end. `content` is None when the line is longer than the limit."""
+    """One line without its line end. `content` is None if the line is longer than the limit."""
 
     number: int  # 1-based, as editors count
     start: int  # byte offset in the file, inclusive
@@ -36,7 +37,7 @@ async def iter_lines(
     number: int = 1,
     max_bytes: int = MAX_LINE_BYTES,
 ) -> AsyncIterator[Line]:
-    """Split chunks into lines. `offset` and `number` say where in the file the first byte stands."""
+    """Split chunks into lines. `offset` and `number` are those of the first byte in the file."""
     async for batch in line_batches(chunks, offset=offset, number=number, max_bytes=max_bytes):
         for line in batch:
             yield line
@@ -49,40 +50,74 @@ async def line_batches(
     number: int = 1,
     max_bytes: int = MAX_LINE_BYTES,
 ) -> AsyncIterator[list[Line]]:
-    """The same, but the lines that end in one chunk at a time: many lines cost one step of the iterator."""
-    pending = bytearray()
-    too_long = False
-    start = position = offset
+    """Split chunks into lists of lines, one list a chunk: an iterator step a line would be slow."""
+    splitter = _Splitter(offset, number, max_bytes)
     async for chunk in chunks:
-        cursor, batch = 0, list[Line]()
-        while (newline := chunk.find(b"\n", cursor)) >= 0:
-            end = position + newline + 1
-            if not too_long:
-                pending += chunk[cursor:newline]
-            batch.append(_line(number, start, end, pending, too_long or len(pending) > max_bytes))
-            pending.clear()
-            too_long, start, cursor, number = False, end, newline + 1, number + 1
-        if not too_long:
-            pending += chunk[cursor:]
-            if len(pending) > max_bytes:
-                too_long = True
-                pending.clear()
-        position += len(chunk)
-        if batch:
+        if batch := splitter.feed(chunk):
             yield batch
-    if position > start:
-        yield [_line(number, start, position, pending, too_long)]
+    if batch := splitter.finish():
+        yield batch
+
+
+class _Splitter:
+    """Cuts a stream into lines. Of a line that is longer than the limit, only the end is found."""
+
+    def __init__(self, offset: int, number: int, max_bytes: int) -> None:
+        self._line_start = offset
+        self._position = offset
+        self._number = number
+        self._max_bytes = max_bytes
+        self._pending = bytearray()  # the beginning of a line whose end hasn't come yet
+        self._too_long = False
+
+    def feed(self, chunk: bytes) -> list[Line]:
+        """Return the lines that end in this chunk."""
+        batch: list[Line] = []
+        cursor = 0
+        while (newline := chunk.find(b"\n", cursor)) >= 0:
+            self._extend(chunk[cursor:newline])
+            batch.append(self._line(end=self._position + newline + 1))
+            cursor = newline + 1
+        self._extend(chunk[cursor:])
+        self._position += len(chunk)
+        return batch
+
+    def finish(self) -> list[Line]:
+        """Return the last line if the file doesn't end with a newline."""
+        return [self._line(end=self._position)] if self._position > self._line_start else []
+
+    def _extend(self, content: bytes) -> None:
+        if self._too_long:
+            return
+        self._pending += content
+        if len(self._pending) > self._max_bytes:
+            self._too_long = True
+            self._pending.clear()
+
+    def _line(self, end: int) -> Line:
+        line = Line(self._number, self._line_start, end, self._content())
+        self._number += 1
+        self._line_start = end
+        self._pending.clear()
+        self._too_long = False
+        return line
+
+    def _content(self) -> bytes | None:
+        if self._too_long:
+            return None
+        content = bytes(self._pending).removesuffix(b"\r")
+        return content.removeprefix(BOM) if self._line_start == 0 else content
 
 
 async def range_lines(read: ReadBytes, start: int, end: int, size: int) -> AsyncIterator[Line]:
-    """The lines that begin in bytes [start, end) of a file of `size` bytes, numbered from 1 within the range.
+    """Yield the lines that begin in bytes [start, end) of a file of `size` bytes.
 
-    So each line belongs to exactly one of the ranges that a file is cut into, wherever the cuts are.
+    Lines are numbered from 1 within the range. Each line of a file belongs to exactly one of the
+    ranges that the file is cut into, wherever the cuts are.
     """
-    begin = max(0, start - 1)  # whether a line begins at `start` is told by the byte before
-    async for line in iter_lines(
-        _whole_lines(read, begin, start, end, size), offset=begin, number=0 if start else 1
-    ):
+    begin = max(0, start - 1)  # the byte before `start` shows whether a line begins there
+    chunks = _whole_lines(read, begin, start, end, size)
+    async for line in iter_lines(chunks, offset=begin, number=0 if start else 1):
         if line.start >= start:
             yield line
 
@@ -90,24 +125,23 @@ async def range_lines(read: ReadBytes, start: int, end: int, size: int) -> Async
 async def _whole_lines(
     read: ReadBytes, begin: int, start: int, end: int, size: int
 ) -> AsyncIterator[bytes]:
-    """Bytes from `begin` to the end of the last line that begins before `end`; of a range in which none begins, a part."""
-    ends_with_line, line_begins, position = False, start == 0, begin
+    """Yield the bytes from `begin` to the end of the last line that begins before `end`.
+
+    If no line begins in the range, the last line may be incomplete.
+    """
+    ends_with_line = False
+    line_begins = start == 0
+    position = begin
     async for chunk in read(begin, min(end, size)):
         yield chunk
         ends_with_line = chunk.endswith(b"\n")
         line_begins = line_begins or b"\n" in chunk[: end - 1 - position]
         position += len(chunk)
     while line_begins and not ends_with_line and position < size:
-        async for chunk in read(position, min(size, position + BEYOND_BYTES)):
+        async for chunk in read(position, min(size, position + OVERRUN_BYTES)):
             newline = chunk.find(b"\n")
-            yield chunk if newline < 0 else chunk[: newline + 1]
             if newline >= 0:
+                yield chunk[: newline + 1]
                 return
-        position += BEYOND_BYTES
-
-
-def _line(number: int, start: int, end: int, content: bytearray, too_long: bool) -> Line:
-    if too_long:
-        return Line(number, start, end, None)
-    raw = bytes(content).removesuffix(b"\r")
-    return Line(number, start, end, raw.removeprefix(BOM) if start == 0 else raw)
+            yield chunk
+        position += OVERRUN_BYTES

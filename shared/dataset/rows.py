@@ -1,4 +1,4 @@
-"""Input rows: from one line of the user's file to a checked row, or to a rejection with its reason. Never an exception."""
+"""Input rows: a line of the user's file becomes a checked row or a rejection, never an exception."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, cast
 
 from pydantic_core import from_json
@@ -15,12 +15,14 @@ from shared.dataset.rejection import Rejection, RejectionReason
 
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
+
+# Characters that some readers take for the end of a line.
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Message(TypedDict):
-    """One chat message, as every chat-completions API takes it."""
+    """One chat message, as every chat-completions API accepts it."""
 
     role: Role
     content: str
@@ -28,7 +30,7 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row whose shape is right. `reference` is the user's own answer: never sent to the teacher."""
+    """A well-formed row. `reference` is the user's own answer and is never sent to the teacher."""
 
     messages: tuple[Message, ...]
     id: str | None = None
@@ -36,122 +38,146 @@ class Row:
 
     @property
     def system(self) -> str | None:
-        """The row's own system prompt."""
-        return self.messages[0]["content"] if self.messages[0]["role"] == "system" else None
+        """The row's system prompt."""
+        first = self.messages[0]
+        return first["content"] if first["role"] == "system" else None
 
     @property
     def turns(self) -> tuple[Message, ...]:
         """The messages after the system prompt."""
-        return self.messages[1:] if self.messages[0]["role"] == "system" else self.messages
+        has_system = self.messages[0]["role"] == "system"
+        return self.messages[1:] if has_system else self.messages
 
     def question_hash(self) -> bytes:
-        """Identity of what the row asks (16 bytes), whatever its id and reference answer: finds duplicates."""
-        asked = [(message["role"], message["content"].strip()) for message in self.messages]
-        return hashlib.sha256(
-            json.dumps(asked, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        ).digest()[:16]
+        """Return 16 bytes that are equal for duplicates: id and reference answer don't count."""
+        question = [(message["role"], message["content"].strip()) for message in self.messages]
+        text = json.dumps(question, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8")).digest()[:16]
 
 
 def parse_row(content: bytes | None) -> Row | Rejection:
-    """A line's bytes to a row. `content` None means that the line was longer than the limit."""
+    """Parse the bytes of one line. `content` is None if the line is longer than the limit."""
     if content is None:
         return Rejection(RejectionReason.LINE_TOO_LONG, "the line is longer than 1 MiB")
     try:
         data = decoded(content)
     except UnicodeDecodeError as error:
-        return Rejection(
-            RejectionReason.INVALID_UTF8, f"byte {error.start + 1} of the line is not UTF-8"
-        )
+        detail = f"byte {error.start + 1} of the line is not UTF-8"
+        return Rejection(RejectionReason.INVALID_UTF8, detail)
     except json.JSONDecodeError as error:
         return Rejection(RejectionReason.INVALID_JSON, f"column {error.colno}: {error.msg}")
     except (ValueError, RecursionError) as error:
         return Rejection(RejectionReason.INVALID_JSON, str(error))
     if not isinstance(data, dict):
-        return Rejection(
-            RejectionReason.NOT_AN_OBJECT, f"the line holds {_json_type(data)}, not an object"
-        )
+        detail = f"the line holds {_json_type(data)}, not an object"
+        return Rejection(RejectionReason.NOT_AN_OBJECT, detail)
     return _row(cast(dict[str, Any], data))
 
 
 def decoded(content: bytes) -> Any:
-    """JSON as `json.loads` reads it, in half the time where it is plain. Raises what that raises."""
+    """Return what `json.loads` returns, in half the time for plain JSON. Raises what it raises."""
     try:
         return from_json(content)
-    except ValueError:  # strict about what `json` is not, such as halves of surrogate pairs; and its messages differ
+    except ValueError:  # `json` accepts more, such as half surrogates, and has its own messages
         return json.loads(content.decode("utf-8"))
 
 
+def is_writable(text: str) -> bool:
+    """Return whether UTF-8 can hold the text: JSON can name half of a surrogate pair."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _row(data: dict[str, Any]) -> Row | Rejection:
-    row_id = data.get("id")
-    if isinstance(row_id, int) and not isinstance(row_id, bool):
-        row_id = str(row_id)
-    if row_id is not None and not isinstance(row_id, str):
-        return Rejection(
-            RejectionReason.INVALID_ID, f"id is {_json_type(row_id)}, not text or a whole number"
-        )
-    answer = data.get("answer")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = json.dumps(answer)
-    if answer is not None and not isinstance(answer, str):
-        return Rejection(
-            RejectionReason.INVALID_ANSWER,
-            f"answer is {_json_type(answer)}, not text or a number",
-            row_id,
-        )
-    messages = data.get("messages")
-    if not isinstance(messages, list) or not messages:
-        return Rejection(
-            RejectionReason.MISSING_MESSAGES,
-            "messages must be a list with at least one message",
-            row_id,
-        )
-    parsed: list[Message] = []
-    wrong: list[Rejection] = []
-    for position, entry in enumerate(cast(list[Any], messages)):
+    row_id = _id(data.get("id"))
+    if isinstance(row_id, Rejection):
+        return row_id
+    reference = _reference(data.get("answer"))
+    if isinstance(reference, Rejection):
+        return replace(reference, id=row_id)
+    messages = _messages(data.get("messages"))
+    if isinstance(messages, Rejection):
+        return replace(messages, id=row_id)
+    return Row(tuple(messages), row_id, reference)
+
+
+def _id(value: object) -> str | Rejection | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        detail = f"id is {_json_type(value)}, not text or a whole number"
+        return Rejection(RejectionReason.INVALID_ID, detail)
+    if not is_writable(value):
+        return Rejection(RejectionReason.INVALID_ID, "id holds half of a surrogate pair")
+    return value
+
+
+def _reference(value: object) -> str | Rejection | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        detail = f"answer is {_json_type(value)}, not text or a number"
+        return Rejection(RejectionReason.INVALID_ANSWER, detail)
+    if not is_writable(value):
+        return Rejection(RejectionReason.INVALID_ANSWER, "answer holds half of a surrogate pair")
+    return value
+
+
+def _messages(value: object) -> list[Message] | Rejection:
+    if not isinstance(value, list) or not value:
+        detail = "messages must be a list with at least one message"
+        return Rejection(RejectionReason.MISSING_MESSAGES, detail)
+    messages: list[Message] = []
+    problems: list[Rejection] = []
+    for position, entry in enumerate(cast(list[object], value)):
         message = _message(entry, f"messages[{position}]")
         if isinstance(message, Rejection):
-            wrong.append(message)
+            problems.append(message)
         else:
-            parsed.append(message)
-    if wrong:  # counted by the first, told with all
-        return Rejection(wrong[0].reason, "; ".join(problem.detail for problem in wrong), row_id)
-    return _checked_order(parsed, row_id, answer)
+            messages.append(message)
+    if problems:  # counted by the first, described with all of them
+        details = [problem.detail for problem in problems]
+        return Rejection(problems[0].reason, "; ".join(details))
+    return _order_problem(messages) or messages
 
 
-def _message(entry: Any, where: str) -> Message | Rejection:
+def _message(entry: object, where: str) -> Message | Rejection:
     if not isinstance(entry, dict):
-        return Rejection(
-            RejectionReason.INVALID_MESSAGE, f"{where} is {_json_type(entry)}, not an object"
-        )
+        detail = f"{where} is {_json_type(entry)}, not an object"
+        return Rejection(RejectionReason.INVALID_MESSAGE, detail)
     message = cast(dict[str, Any], entry)
     role = message.get("role")
     if role not in ROLES:
-        return Rejection(
-            RejectionReason.UNKNOWN_ROLE, f"{where}.role must be one of {', '.join(ROLES)}"
-        )
+        detail = f"{where}.role must be one of {', '.join(ROLES)}"
+        return Rejection(RejectionReason.UNKNOWN_ROLE, detail)
     content = _text(message.get("content"))
     if content is None:
-        return Rejection(
-            RejectionReason.INVALID_CONTENT, f"{where}.content must be text or a list of text parts"
-        )
+        detail = f"{where}.content must be text or a list of text parts"
+        return Rejection(RejectionReason.INVALID_CONTENT, detail)
     if not content.strip():
         return Rejection(RejectionReason.EMPTY_CONTENT, f"{where}.content is empty")
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError:
-        return Rejection(
-            RejectionReason.INVALID_CONTENT, f"{where}.content holds half of a surrogate pair"
-        )
+    if not is_writable(content):
+        detail = f"{where}.content holds half of a surrogate pair"
+        return Rejection(RejectionReason.INVALID_CONTENT, detail)
     return {"role": role, "content": content}
 
 
-def _text(content: Any) -> str | None:
+def _text(content: object) -> str | None:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
         return None
     texts: list[str] = []
-    for part in cast(list[Any], content):
+    for part in cast(list[object], content):
         fields = cast(dict[str, Any], part) if isinstance(part, dict) else {}
         text = fields.get("text")
         if fields.get("type") != "text" or not isinstance(text, str):
@@ -160,37 +186,30 @@ def _text(content: Any) -> str | None:
     return "\n".join(texts)
 
 
-def _checked_order(
-    messages: list[Message], row_id: str | None, answer: str | None
-) -> Row | Rejection:
-    """Rows are `system? (user assistant)* user assistant?`; what a task allows of that is the task's to say."""
-    turns = messages[1:] if messages[0]["role"] == "system" else messages
-    if not turns:
-        return Rejection(RejectionReason.WRONG_TURNS, "there is no user message", row_id)
-    for position, message in enumerate(turns):
-        expected = "assistant" if position % 2 else "user"
-        if message["role"] != expected:
-            where = f"messages[{position + len(messages) - len(turns)}]"
-            return Rejection(
-                RejectionReason.WRONG_TURNS,
-                f"{where} is from {message['role']}, {expected} is due",
-                row_id,
-            )
-    return Row(tuple(messages), row_id, answer)
+def _order_problem(messages: Sequence[Message]) -> Rejection | None:
+    """Rows are `system? (user assistant)* user assistant?`; each task then restricts that."""
+    first_turn = 1 if messages[0]["role"] == "system" else 0
+    if len(messages) == first_turn:
+        return Rejection(RejectionReason.WRONG_TURNS, "there is no user message")
+    for position, message in enumerate(messages[first_turn:], first_turn):
+        role = message["role"]
+        expected = "assistant" if (position - first_turn) % 2 else "user"
+        if role != expected:
+            detail = f"messages[{position}] is from {role}, {expected} is due"
+            return Rejection(RejectionReason.WRONG_TURNS, detail)
+    return None
 
 
 def as_jsonl(records: Sequence[object]) -> bytes:
-    """Records as JSON lines, UTF-8, the same bytes for the same records.
-
-    Characters that some readers take for the end of a line are escaped.
-    """
-    return b"".join(
-        [_without_line_ends(ENCODER.encode(record)).encode() + b"\n" for record in records]
-    )
+    """Return records as JSON lines in UTF-8: the same bytes for the same records."""
+    lines = [_without_line_ends(ENCODER.encode(record)) + "\n" for record in records]
+    return "".join(lines).encode("utf-8")
 
 
 def _without_line_ends(text: str) -> str:
-    return text if text.isascii() and "\x7f" not in text else LINE_ENDS.sub(_escaped, text)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return LINE_ENDS.sub(_escaped, text)
 
 
 def _escaped(character: re.Match[str]) -> str:

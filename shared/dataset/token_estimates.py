@@ -1,43 +1,43 @@
-"""How many tokens a text has, about: by one stated rule, as no tokenizer fits every teacher and student.
+"""Approximate token counts, by one fixed rule: no tokenizer fits every teacher and student.
 
-Latin letters count four to a token, digits three, characters of scripts that are written without spaces one each, other
-letters two to a token, everything else one each; a message costs four more. For English that is mostly a little above what
-today's tokenizers say.
+Four Latin letters make a token, three digits, two letters of other scripts, and one character of
+scripts written without spaces; any other character is a token by itself. A message costs four more.
+For English, the result is usually slightly above what current tokenizers report.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from shared.dataset.rows import Message
 
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_REQUEST = 3
 
-_DENSE = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"  # Thai, Kana, Han, Hangul
+# Thai, Kana, Han, Hangul
+_DENSE = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
 _TOKEN = re.compile(
     rf"[A-Za-z]{{1,4}}|[0-9]{{1,3}}|[{_DENSE}]|[^\W\d_A-Za-z{_DENSE}]{{1,2}}|[^\sA-Za-z0-9]"
 )
 
 
 def text_tokens(text: str) -> int:
-    """Tokens of a text, about; 0 for an empty one. One expression in one pass, as every row of every dataset is counted."""
+    """Return the approximate number of tokens. One pass: it runs for every row of a dataset."""
     return len(_TOKEN.findall(text))
 
 
-def fits(messages: Iterable[Message], context: int) -> bool:
-    """Whether a conversation has at most `context` tokens. Counted only where its length leaves that open."""
-    every = list(messages)
-    # a token is at least one character
-    at_most = TOKENS_PER_REQUEST + sum(
-        TOKENS_PER_MESSAGE + len(message["content"]) for message in every
-    )
-    return at_most <= context or chat_tokens(every) <= context
+def chat_tokens(messages: Sequence[Message]) -> int:
+    """Return the approximate number of tokens of a conversation in a chat format."""
+    contents = [text_tokens(message["content"]) for message in messages]
+    return TOKENS_PER_REQUEST + sum(contents) + TOKENS_PER_MESSAGE * len(messages)
 
 
-def chat_tokens(messages: Iterable[Message]) -> int:
-    """Tokens of a conversation as a chat format writes it, about."""
-    return TOKENS_PER_REQUEST + sum(
-        TOKENS_PER_MESSAGE + text_tokens(message["content"]) for message in messages
-    )
+def fits(messages: Sequence[Message], context: int) -> bool:
+    """Return whether a conversation has at most `context` tokens.
+
+    Tokens are counted only if the number of characters, an upper bound, doesn't settle it.
+    """
+    characters = sum(len(message["content"]) for message in messages)
+    upper_bound = TOKENS_PER_REQUEST + characters + TOKENS_PER_MESSAGE * len(messages)
+    return upper_bound <= context or chat_tokens(messages) <= context

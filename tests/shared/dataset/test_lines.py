@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dataset.lines import BEYOND_BYTES, Line, iter_lines, range_lines
+from shared.dataset.lines import OVERRUN_BYTES, Line, iter_lines, range_lines
 
 
 async def chunked(data: bytes, size: int) -> AsyncIterator[bytes]:
@@ -105,7 +105,7 @@ def test_a_range_reads_no_more_of_the_next_than_its_last_line_takes() -> None:
     data = (b"x" * 99 + b"\n") * 100
     found, bytes_read = lines_by_range(data, width=250, chunk=len(data))
     assert len(found) == 100
-    assert bytes_read <= 40 * (251 + BEYOND_BYTES)
+    assert bytes_read <= 40 * (251 + OVERRUN_BYTES)
 
 
 def test_ranges_within_one_long_line_read_only_themselves() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.dataset.rejection import Rejection
-from shared.dataset.rows import Row, parse_row
+from shared.dataset.rows import Row, as_jsonl, parse_row
 from shared.tasks import TASKS
 
 USER = {"role": "user", "content": "hello"}
@@ -48,7 +49,9 @@ def line(*messages: Any, **fields: Any) -> bytes:
         (line(USER, USER), "wrong_turns"),
         (line(USER, SYSTEM), "wrong_turns"),
         (line(USER, id=[]), "invalid_id"),
+        (line(USER, id="row \ud83d"), "invalid_id"),
         (line(USER, answer={}), "invalid_answer"),
+        (line(USER, answer="4\udc00"), "invalid_answer"),
         (None, "line_too_long"),
     ],
 )
@@ -75,6 +78,11 @@ def test_a_rejection_carries_the_rows_id() -> None:
     parsed = parse_row(line({"role": "user", "content": ""}, id="row-9"))
     assert isinstance(parsed, Rejection)
     assert parsed.id == "row-9"
+
+
+def test_half_a_surrogate_pair_in_a_field_that_is_not_used_harms_no_row() -> None:
+    message = {**USER, "name": "\ud800"}
+    assert isinstance(parse_row(line(message, note="\udfff", id="row-1")), Row)
 
 
 def test_a_final_assistant_message_is_the_reference_answer_and_no_part_of_the_question() -> None:
@@ -123,6 +131,17 @@ json_values = st.recursive(
 )
 
 
+texts_with_half_surrogates = st.text(st.sampled_from("a ü😀\ud83d\udc00"), max_size=4)
+
+
 @given(st.binary(max_size=60) | json_values.map(lambda v: json.dumps({"messages": v}).encode()))
 def test_no_line_whatsoever_raises(content: bytes) -> None:
     assert isinstance(parse_row(content), Row | Rejection)
+
+
+@given(texts_with_half_surrogates, texts_with_half_surrogates, texts_with_half_surrogates)
+def test_whatever_is_kept_of_a_row_can_be_written_to_a_file(
+    row_id: str, answer: str, content: str
+) -> None:
+    parsed = parse_row(line({"role": "user", "content": content}, id=row_id, answer=answer))
+    assert as_jsonl([asdict(parsed)])

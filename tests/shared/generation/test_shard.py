@@ -76,6 +76,27 @@ async def test_counts_add_up_and_every_rejected_row_is_named(folder: RunFolder) 
     assert rejected[1]["detail"] == "the same as line 4 of train"
 
 
+HALF_SURROGATES: list[dict[str, Any]] = [
+    {"id": "a\ud83d"},
+    {"answer": "4\udc00"},
+    {"id": "a\ud83d", "messages": []},
+    {"messages": [{"role": "user", "content": "\udfff"}]},
+]
+
+
+async def test_rows_with_half_a_surrogate_pair_are_rejected_alone(folder: RunFolder) -> None:
+    rows = [question(f"What is {n} + 1?") | fields for n, fields in enumerate(HALF_SURROGATES)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    await folder.add(lines + questions(6))
+    tally = await run_all(folder, ScriptedTeacher())
+    assert tally.adds_up
+    assert tally.rejected == {"invalid_id": 2, "invalid_answer": 1, "invalid_content": 1}
+    assert tally.accepted == 6
+    rejected = (await folder.text(folder.paths.rejected)).splitlines()
+    assert [json.loads(line)["line"] for line in rejected] == [1, 2, 3, 4]
+    assert all("half of a surrogate pair" in line for line in rejected)
+
+
 async def test_duplicates_are_never_asked(folder: RunFolder) -> None:
     await folder.add(questions(3) + questions(3))
     teacher = ScriptedTeacher()
