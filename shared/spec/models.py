@@ -15,10 +15,10 @@ from shared.spec.backend_name import BackendName, backends_in_words
 from shared.students.backends import BACKENDS, backends_taking
 from shared.students.catalogue import (
     Student,
-    check_hyperparameters,
     common,
     find_student,
 )
+from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
 from shared.tasks.prompt_spec import PromptSpec
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
 from shared.spec.models import RunSpec, StudentSpec, parse_spec
-from shared.students.catalogue import DEFAULT_STUDENT, check_hyperparameters, find_student
+from shared.students.catalogue import DEFAULT_STUDENT, find_student
+from shared.students.hyperparameters import check_hyperparameters
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage

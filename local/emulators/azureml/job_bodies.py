@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 from local.emulators.azureml.arm import FieldProblem, invalid_body, missing_asset
 from local.emulators.azureml.environment import COMPUTE
 from local.emulators.azureml.registry import asset_problem
-from shared.students.catalogue import check_hyperparameters, find_student
+from shared.students.catalogue import find_student
+from shared.students.hyperparameters import check_hyperparameters
 
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 ASSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")

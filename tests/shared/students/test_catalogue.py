@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from shared.students.backends import AZURE_OPENAI, AZUREML
 from shared.students.catalogue import (
     ASSET_ID,
-    AZURE_OPENAI,
-    AZUREML,
     DEFAULT_STUDENT,
     STUDENTS,
     Student,
-    check_hyperparameters,
     find_student,
 )
+from shared.students.hyperparameters import check_hyperparameters
 
 MINISTRAL = find_student(DEFAULT_STUDENT)
 
@@ -56,7 +55,7 @@ def test_students_of_azure_openai_are_known_with_and_without_their_date(model: s
     assert student.backend == AZURE_OPENAI
     assert student.context_tokens == (32_768 if model == "gpt-4.1-nano" else 65_536)
     assert find_student(student.foundry or "") == student
-    assert "closed to new fine-tuning" in student.warnings[0]
+    assert "fine-tuned it before" in student.warnings[0]
     given = {"epochs": 3, "batch_size": 4, "learning_rate_multiplier": "0.5"}
     assert check_hyperparameters(student, given) == (
         {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 0.5},
@@ -75,7 +74,7 @@ def test_phi_3_medium_is_known_to_have_no_system_role(size: str) -> None:
 def test_a_retired_student_comes_with_a_warning_that_says_so(size: str) -> None:
     asset = f"azureml://registries/azureml-meta/models/Meta-Llama-3.1-{size}-Instruct/versions/1"
     (warning,) = find_student(asset).warnings
-    assert "retired since 2026" in warning
+    assert "Llama 3.1 was retired on 2026" in warning
 
 
 @pytest.mark.parametrize(
