@@ -9,7 +9,12 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from tests.support.functions_host import ServedApp, until
 
 ARRIVED = """
-@app.blob_trigger(arg_name="data", path="%CONTAINER%/in/{{name}}.txt", connection="STORAGE", source=func.BlobSource.{source})
+@app.blob_trigger(
+    arg_name="data",
+    path="%CONTAINER%/in/{{name}}.txt",
+    connection="STORAGE",
+    source=func.BlobSource.{source},
+)
 def arrived(data: func.InputStream) -> None:
     CALLS.append((data.name, data.read()))
 """
@@ -21,7 +26,8 @@ class Container:
     """One container of blobs. `settings` are the app settings that ARRIVED needs."""
 
     def __init__(self, connection: str, client: ContainerClient) -> None:
-        self.client, self.name = client, str(client.container_name)
+        self.client = client
+        self.name = str(client.container_name)
         self.settings = {"CONTAINER": self.name, "STORAGE": connection}
 
     async def put(self, name: str, data: bytes, **metadata: str) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""The host in a process of its own with the app beside this module, and requests to its management API."""
+"""The host as a process, with the app beside this module, and its management API."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ Links = dict[str, str]
 
 
 class HostProcess:
-    """`python -m local.functions_host` on this data directory. `url` and `keys` are known when it has started."""
+    """`python -m local.functions_host` on this data directory, started."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._data_dir, self._log = data_dir, data_dir.with_suffix(".log")
+        self._data_dir = data_dir
+        self._log = data_dir.with_suffix(".log")
         command = [sys.executable, "-m", "local.functions_host", "--port", "0", "--lifeline"]
         with self._log.open("ab") as log:
             self._log_start = log.tell()
@@ -95,7 +96,9 @@ class Api:
     """The management API of a running host, with its key unless told otherwise."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
-        self._session, self.url, self._key = session, url, key
+        self._session = session
+        self.url = url
+        self._key = key
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
         """`path` is below the API's base, or a whole URL, which then is asked as it is."""
@@ -114,7 +117,10 @@ class Api:
             )
 
     async def start(self, name: str, input_: Any = None, instance_id: str = "") -> Links:
-        """The links of a new instance. The input is encoded twice, as the SDK's client does and its orchestrators expect."""
+        """Start an instance and return its links.
+
+        The input is encoded twice, as the SDK's client does and its orchestrators expect.
+        """
         answer = await self.ask(
             "POST", f"orchestrators/{name}/{instance_id}", json=json.dumps(input_)
         )
@@ -122,7 +128,7 @@ class Api:
         return answer.body
 
     async def wait(self, instance_id: str, *statuses: str) -> dict[str, Any]:
-        """The instance once it has one of these statuses; once it has ended when none is given."""
+        """Wait for one of these statuses, by default for the end, and return the instance."""
         give_up = time.monotonic() + PATIENCE
         while True:
             body = (await self.ask("GET", f"instances/{instance_id}")).body
@@ -132,5 +138,5 @@ class Api:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def run(self, name: str, input_: Any = None, instance_id: str = "") -> dict[str, Any]:
-        """A new instance when it has ended."""
+        """Start an instance and return it when it has ended."""
         return await self.wait((await self.start(name, input_, instance_id))["id"])

@@ -1,4 +1,4 @@
-"""A running engine on a task hub in a file, with functions that are plain Python ones of the test."""
+"""A running engine on a task hub in a file, with plain Python functions of the test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Hub:
     """What a test asks of a running engine."""
 
     def __init__(self, store: Store, engine: Engine, client: DurableClient) -> None:
-        self.store, self.engine, self.client = store, engine, client
+        self.store = store
+        self.engine = engine
+        self.client = client
 
     def start(self, name: str, input_: Any = None, instance_id: str | None = None) -> str:
         return self.client.start(name, instance_id, json.dumps(json.dumps(input_)))
@@ -53,11 +55,11 @@ class Hub:
 
     def kinds(self, instance_id: str) -> list[Kind]:
         """History, without what begins and ends an episode."""
-        return [Kind(one["EventType"]) for one in self.history(instance_id)]
+        return [Kind(past["EventType"]) for past in self.history(instance_id)]
 
     def history(self, instance_id: str) -> list[Event]:
         frame = (Kind.ORCHESTRATOR_STARTED, Kind.ORCHESTRATOR_COMPLETED)
-        return [one for one in self.client.history(instance_id) if one["EventType"] not in frame]
+        return [past for past in self.client.history(instance_id) if past["EventType"] not in frame]
 
 
 @asynccontextmanager
@@ -69,7 +71,7 @@ async def running(
     store: type[Store] = Store,
     **changed: Any,
 ) -> AsyncGenerator[Hub]:
-    """An engine on the hub in this folder, while the context lasts. It ends as a host that is killed: at once.
+    """Run an engine on the hub in this folder while the context lasts; it ends like a killed host.
 
     `changed` are fields of Functions.
     """
@@ -90,7 +92,9 @@ def functions(
     orchestrators: Mapping[str, Orchestrator], activities: Mapping[str, Activity]
 ) -> Functions:
     """What the engine calls: orchestrators by the SDK, activities with their input parsed."""
-    handles = {name: df.Orchestrator.create(one) for name, one in orchestrators.items()}
+    handles = {
+        name: df.Orchestrator.create(orchestrator) for name, orchestrator in orchestrators.items()
+    }
 
     async def orchestrate(name: str, context: str) -> str:
         return handles[name](context)

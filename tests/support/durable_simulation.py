@@ -1,4 +1,4 @@
-"""One orchestration without a host: the SDK runs the orchestrator, the replay reads its answer, a test plays the world."""
+"""One orchestration without a host: the SDK runs it, the replay reads its answers."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Simulation:
     def episode(self, *news: Event) -> Decision:
         """Take these events in, and record what the orchestrator schedules next."""
         self.now += timedelta(seconds=1)
-        taken = [event(Kind.ORCHESTRATOR_STARTED, self.now), *news]
-        decision = self._decide([*self.history, *taken])
+        read = [event(Kind.ORCHESTRATOR_STARTED, self.now), *news]
+        decision = self._decide([*self.history, *read])
         scheduled = [recorded(command, self.now) for command in decision.commands]
         ended = event(Kind.ORCHESTRATOR_COMPLETED, self.now)
-        self.history += [{**one, "IsPlayed": True} for one in (*taken, *scheduled, ended)]
+        self.history += [{**one, "IsPlayed": True} for one in (*read, *scheduled, ended)]
         return decision
 
     def _decide(self, history: list[Event]) -> Decision:

@@ -1,4 +1,4 @@
-"""Small apps in a temporary folder: indexed, or served by the host in this process and asked over HTTP."""
+"""Small apps in a temporary folder, indexed or served by the host in this process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 def write_app(
     folder: Path, code: str, *, host_json: Mapping[str, Any] | None = None, header: str = HEADER
 ) -> Path:
-    """`function_app.py` (the header, then this code) and `host.json` in this folder, which is returned."""
+    """Write `function_app.py` (header and code) and `host.json`; return their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "function_app.py").write_text(header + dedent(code))
     (folder / "host.json").write_text(json.dumps({"version": "2.0", **(host_json or {})}))
@@ -72,10 +72,12 @@ def process_restored() -> Generator[None]:
 
 
 class ServedApp:
-    """A host that serves an app, and a client of it. `calls` is what the app's functions appended to CALLS."""
+    """A host that serves an app, and a client. `calls` is what functions appended to CALLS."""
 
     def __init__(self, host: RunningHost, session: aiohttp.ClientSession, calls: list[Any]) -> None:
-        self.host, self.session, self.calls = host, session, calls
+        self.host = host
+        self.session = session
+        self.calls = calls
 
     async def ask(self, method: str, path: str, **options: Any) -> tuple[int, str]:
         """Status and text of the answer."""
@@ -97,7 +99,7 @@ async def served(
     *,
     host_json: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[ServedApp]:
-    """Serve this code from `folder` / app, with its keys and task hub in `folder` / data. May be repeated."""
+    """Serve this code from `folder` / app, with its data in `folder` / data. May be repeated."""
     app_dir = write_app(folder / "app", code, host_json=host_json)
     environment = {**os.environ, **(settings or {})}
     with process_restored():

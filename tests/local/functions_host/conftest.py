@@ -17,6 +17,6 @@ async def container(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     for pause in ("POLL_SECONDS", "RETRY_SECONDS", "SILENCE_SECONDS"):
         monkeypatch.setattr(blobs, pause, 0.02)
     async with BlobServiceClient.from_connection_string(azurite) as service:
-        one = container_of(service, azurite)
-        await one.client.create_container()
-        yield one
+        created = container_of(service, azurite)
+        await created.client.create_container()
+        yield created

@@ -60,7 +60,9 @@ def test_the_connection_is_an_app_setting_and_azures_own_by_default() -> None:
 def test_a_trigger_of_event_grid_is_not_polled() -> None:
     sources = ["EventGrid", "LogsAndContainerScan"]
     functions = [_function(source, path="c/{x}", source=source) for source in sources]
-    assert [one.is_polled for one in blob_triggers(functions, {"AzureWebJobsStorage": "x"})] == [
+    assert [
+        trigger.is_polled for trigger in blob_triggers(functions, {"AzureWebJobsStorage": "x"})
+    ] == [
         False,
         True,
     ]

@@ -1,4 +1,4 @@
-"""Polled blob triggers on a real Azurite: each version of a blob calls its function once, across restarts too."""
+"""Polled blob triggers on a real Azurite: each version of a blob is processed once."""
 
 from __future__ import annotations
 

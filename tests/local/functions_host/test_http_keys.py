@@ -88,7 +88,8 @@ async def test_a_caller_without_a_key_does_not_reach_the_function(tmp_path: Path
 
 
 async def test_durables_management_opens_to_its_own_key_and_the_master_key(app: ServedApp) -> None:
-    keys, path = app.host.keys, "/runtime/webhooks/durabletask/instances"
+    keys = app.host.keys
+    path = "/runtime/webhooks/durabletask/instances"
     for key in ("", keys.function_key, keys.blobs_extension):
         assert (await app.get(f"{path}?code={key}"))[0] == 401
     for key in (keys.system_key, keys.master_key):

@@ -17,7 +17,9 @@ APP = """
     @app.route("response")
     def response(req: func.HttpRequest) -> func.HttpResponse:
         headers = {"Location": "/elsewhere", "Retry-After": "5"}
-        return func.HttpResponse(json.dumps({"a": 1}), status_code=202, headers=headers, mimetype="application/json")
+        body = json.dumps({"a": 1})
+        mimetype = "application/json"
+        return func.HttpResponse(body, status_code=202, headers=headers, mimetype=mimetype)
 
     @app.route("text")
     def text(req: func.HttpRequest) -> str:

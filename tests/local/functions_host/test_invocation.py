@@ -1,4 +1,4 @@
-"""How functions run: in threads or on the loop, within functionTimeout, with a context of their own."""
+"""How functions run: in threads or on the loop, within functionTimeout, with a context."""
 
 from __future__ import annotations
 

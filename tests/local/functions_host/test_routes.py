@@ -17,8 +17,8 @@ def _function(name: str, **properties: Any) -> IndexedFunction:
 
 
 def _found(table: RouteTable, method: str, path: str) -> tuple[str, dict[str, str]] | None:
-    found = table.find(method, path)
-    return (found[0].function.name, dict(found[1])) if found else None
+    match = table.find(method, path)
+    return (match[0].function.name, dict(match[1])) if match else None
 
 
 def test_a_route_lies_below_the_prefix() -> None:

@@ -25,7 +25,8 @@ async def _cannot_serve(app_dir: Path, data_dir: Path, port: int = 0) -> None:
 
 async def test_keys_and_port_are_the_hosts_own(tmp_path: Path) -> None:
     async with served(tmp_path, "") as app:
-        first, url = app.host.keys, urlsplit(app.host.url)
+        first = app.host.keys
+        url = urlsplit(app.host.url)
         assert url.hostname == LOOPBACK
         assert url.port
     async with served(tmp_path, "") as app:
@@ -72,8 +73,8 @@ async def test_a_taken_port_is_an_os_error_and_frees_the_data_directory(tmp_path
             "f has a route that this host cannot serve",
         ),
         (
-            '@app.blob_trigger(arg_name="x", path="c/{n}", connection="NONE")\ndef f(x: func.InputStream): ...\n',
-            "f needs the connection string NONE",
+            '@app.blob_trigger(arg_name="x", path="c/{n}", connection="NO")\ndef f(x: bytes): ...\n',
+            "f needs the connection string NO,",
         ),
     ],
     ids=["import", "route", "connection"],

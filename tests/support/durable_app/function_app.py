@@ -1,4 +1,4 @@
-"""The app of these tests: small orchestrators, the activities that they call, and two HTTP functions with a durable client."""
+"""The app of these tests: orchestrators, activities, and HTTP functions with a durable client."""
 
 from __future__ import annotations
 
@@ -59,10 +59,12 @@ def parent(context: Any) -> Generator[Any, Any, Any]:
 
 @app.orchestration_trigger(context_name="context")
 def walk(context: Any) -> Generator[Any, Any, Any]:
-    """`{folder, steps}`: that many activities, of which the odd ones wait for a file `open` in the folder."""
-    given = context.get_input()
-    steps = [{"folder": given["folder"], "number": number} for number in range(given["steps"])]
-    return (yield context.task_all([context.call_activity("step", one) for one in steps]))
+    """`{folder, steps}`: run that many activities; the odd ones wait for a file `open` there."""
+    settings = context.get_input()
+    steps = [
+        {"folder": settings["folder"], "number": number} for number in range(settings["steps"])
+    ]
+    return (yield context.task_all([context.call_activity("step", place) for place in steps]))
 
 
 @app.orchestration_trigger(context_name="context")
@@ -81,7 +83,8 @@ def hello(name: str) -> str:
 
 @app.activity_trigger(input_name="place")
 def step(place: Place) -> int:
-    folder, number = Path(place["folder"]), int(place["number"])
+    folder = Path(place["folder"])
+    number = int(place["number"])
     (folder / f"{number}.{os.getpid()}").touch()
     give_up = time.monotonic() + PATIENCE_SECONDS
     while number % 2 and not (folder / "open").exists() and time.monotonic() < give_up:

@@ -12,7 +12,7 @@ from tests.support.durable_host import Api, HostProcess, host_process
 
 @pytest.fixture(scope="package", autouse=True)
 def advice_of_the_sdk_was_given() -> Iterator[None]:
-    """Once in a process, the SDK warns where a value is read without a type; which test came first must not matter."""
+    """Have the SDK give its advice about untyped values, which comes once in a process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("azure.functions._durable_functions._no_expected_type_notice_emitted", True)
         yield

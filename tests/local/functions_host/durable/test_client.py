@@ -59,7 +59,8 @@ async def test_a_running_instance_is_not_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_running_instance_is_replaced_where_host_json_allows_it(tmp_path: Path) -> None:
-    gate, done = asyncio.Event(), list[int]()
+    gate = asyncio.Event()
+    done = list[int]()
 
     async def work(number: int) -> int:
         if number == 1:
@@ -83,12 +84,14 @@ async def test_a_running_instance_is_replaced_where_host_json_allows_it(tmp_path
 async def test_an_episode_of_an_instance_that_was_replaced_meanwhile_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    begun, gate, given = asyncio.Event(), asyncio.Event(), functions({"echo": echo}, {})
+    begun = asyncio.Event()
+    gate = asyncio.Event()
+    app_functions = functions({"echo": echo}, {})
 
     async def slow(name: str, context: str) -> str:
         begun.set()
         await gate.wait()
-        return await given.orchestrate(name, context)
+        return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"echo": echo}, orchestrate=slow) as hub:
         replacing = DurableClient(
@@ -118,7 +121,7 @@ async def test_a_purge_deletes_more_than_a_page_of_what_has_ended(tmp_path: Path
             await hub.run("echo", number)
         hub.start("works", 1, "runs")
         assert hub.client.purge_all(InstanceQuery(limit=3)) == 7
-        assert [one.instance_id for one in hub.client.find(InstanceQuery())] == ["runs"]
+        assert [instance.instance_id for instance in hub.client.find(InstanceQuery())] == ["runs"]
         assert hub.client.purge_all(InstanceQuery(statuses=(Status.RUNNING,))) == 0
 
 

@@ -36,11 +36,11 @@ async def add_up(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-def calling(activity: str, given: Any = None) -> Orchestrator:
+def calling(activity: str, payload: Any = None) -> Orchestrator:
     """An orchestrator that calls one activity, with retries, and returns its result."""
 
     def orchestrator(context: Any) -> Steps:
-        return (yield context.call_activity_with_retry(activity, SOON, given))
+        return (yield context.call_activity_with_retry(activity, SOON, payload))
 
     return orchestrator
 
@@ -65,17 +65,17 @@ async def test_two_hundred_activities_are_no_problem(tmp_path: Path) -> None:
 
 
 async def test_an_activity_that_fails_is_tried_again_until_it_succeeds(tmp_path: Path) -> None:
-    given: list[Any] = []
+    inputs: list[Any] = []
 
     async def flaky(value: Any) -> str:
-        given.append(value)
-        if len(given) < 3:
+        inputs.append(value)
+        if len(inputs) < 3:
             raise ConnectionError("not yet")
         return "at last"
 
     async with running(tmp_path, {"one": calling("flaky", {"shard": 7})}, {"flaky": flaky}) as hub:
         assert output(await hub.run("one")) == "at last"
-    assert given == [{"shard": 7}] * 3
+    assert inputs == [{"shard": 7}] * 3
 
 
 async def test_when_every_attempt_fails_the_orchestration_does_with_the_last_message(
@@ -135,7 +135,7 @@ async def test_completions_that_come_together_are_taken_in_together(tmp_path: Pa
     async with running(tmp_path, {"one": orchestrator}, {"meet": meet}) as hub:
         ended = await hub.run("one")
         assert output(ended) == [0, 1]
-        episodes = [one["EventType"] for one in hub.client.history(ended.instance_id)].count(
+        episodes = [past["EventType"] for past in hub.client.history(ended.instance_id)].count(
             Kind.ORCHESTRATOR_STARTED
         )
         assert episodes == 2
@@ -154,7 +154,7 @@ async def test_no_more_activities_run_at_a_time_than_host_json_allows(
     activities = {"double": counted, "add_up": add_up}
     async with running(tmp_path, {"fan_out": fan_out}, activities, Limits(activities=limit)) as hub:
         both = [hub.start("fan_out", 6), hub.start("fan_out", 6)]
-        assert [output(await hub.ended(one)) for one in both] == [15, 15]
+        assert [output(await hub.ended(instance_id)) for instance_id in both] == [15, 15]
     assert gauge.most == limit
 
 

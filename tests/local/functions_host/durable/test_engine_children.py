@@ -1,4 +1,4 @@
-"""Sub-orchestrations under the engine: results, failures, ids, and what parents learn of an end from outside."""
+"""Sub-orchestrations under the engine: results, failures, ids, and ends from outside."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.support.durable_hub import failure, output, running, until
 from tests.support.durable_simulation import Orchestrator, Steps
 
 
-def calling(child: str, given: Any = None, instance_id: str | None = "child") -> Orchestrator:
+def calling(child: str, payload: Any = None, instance_id: str | None = "child") -> Orchestrator:
     """A parent of one child that returns the child's result, or the failure it learns of."""
 
     def parent(context: Any) -> Steps:
         try:
-            return (yield context.call_sub_orchestrator(child, given, instance_id))
+            return (yield context.call_sub_orchestrator(child, payload, instance_id))
         except Exception as error:
             return f"the child failed: {error}"
 
@@ -54,10 +54,10 @@ async def test_a_child_without_an_id_is_numbered_by_its_parents_execution(tmp_pa
 
 async def test_a_child_that_fails_is_an_exception_in_its_parent(tmp_path: Path) -> None:
     async with running(tmp_path, {"parent": calling("breaks"), "breaks": breaks}) as hub:
-        told = output(await hub.run("parent"))
+        reason = output(await hub.run("parent"))
         child = hub.client.get("child")
     assert failure(child) == "Orchestrator function 'breaks' failed: no rows"
-    assert "the child failed: Orchestrator function 'breaks' failed: no rows" in told
+    assert "the child failed: Orchestrator function 'breaks' failed: no rows" in reason
 
 
 async def test_an_unknown_child_is_a_failure_that_the_parent_can_take(tmp_path: Path) -> None:
@@ -113,16 +113,16 @@ async def test_children_run_beside_each_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"), [("too slow", "too slow"), ("", "child was terminated")]
+    ("reason", "message"), [("too slow", "too slow"), ("", "child was terminated")]
 )
 async def test_a_parent_learns_that_its_child_was_terminated(
-    tmp_path: Path, reason: str, told: str
+    tmp_path: Path, reason: str, message: str
 ) -> None:
     async with running(tmp_path, {"parent": calling("waits"), "waits": waits}) as hub:
         instance_id = hub.start("parent")
         await hub.has("child", Status.RUNNING)
         hub.client.terminate("child", reason)
-        assert told in output(await hub.ended(instance_id))
+        assert message in output(await hub.ended(instance_id))
 
 
 async def test_children_of_a_terminated_parent_go_on(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ async def test_an_orchestration_may_be_terminated_before_it_begins(tmp_path: Pat
 async def test_an_activity_that_runs_during_a_termination_ends_and_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    begun, gate, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    begun = asyncio.Event()
+    gate = asyncio.Event()
+    ended = asyncio.Event()
 
     async def slow(_: Any) -> str:
         begun.set()
@@ -76,12 +78,14 @@ async def test_an_activity_that_runs_during_a_termination_ends_and_changes_nothi
 
 
 async def test_a_termination_during_an_episode_comes_after_it(tmp_path: Path) -> None:
-    begun, gate = asyncio.Event(), asyncio.Event()
+    begun = asyncio.Event()
+    gate = asyncio.Event()
 
     async def slow(name: str, context: str) -> str:
         begun.set()
         await gate.wait()
-        return '{"isDone": false, "actions": [[{"actionType": 6, "externalEventName": "go"}]], "schemaVersion": 2}'
+        actions = '[[{"actionType": 6, "externalEventName": "go"}]]'
+        return f'{{"isDone": false, "actions": {actions}, "schemaVersion": 2}}'
 
     async with running(tmp_path, {"waits": waits}, orchestrate=slow) as hub:
         hub.start("waits", None, "its-id")
@@ -93,7 +97,8 @@ async def test_a_termination_during_an_episode_comes_after_it(tmp_path: Path) ->
 
 
 async def test_nothing_moves_while_suspended_and_nothing_is_lost(tmp_path: Path) -> None:
-    gate, ended = asyncio.Event(), asyncio.Event()
+    gate = asyncio.Event()
+    ended = asyncio.Event()
 
     async def slow(_: Any) -> str:
         await gate.wait()
@@ -133,7 +138,7 @@ async def test_one_resume_undoes_any_number_of_suspensions(tmp_path: Path) -> No
             hub.raise_event("its-id", name, name)
             await until(
                 lambda expected=name: any(
-                    one.get("Name") == expected for one in hub.history("its-id")
+                    past.get("Name") == expected for past in hub.history("its-id")
                 )
             )
         assert output(await hub.ended("its-id")) == ["first", "second"]
@@ -154,12 +159,14 @@ async def test_an_orchestration_that_is_suspended_before_it_begins_begins_when_r
     def plain(context: Any) -> str:
         return "begun"
 
-    begun, gate, given = asyncio.Event(), asyncio.Event(), functions({"plain": plain}, {})
+    begun = asyncio.Event()
+    gate = asyncio.Event()
+    app_functions = functions({"plain": plain}, {})
 
     async def slow(name: str, context: str) -> str:
         begun.set()
         await gate.wait()
-        return await given.orchestrate(name, context)
+        return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"plain": plain}, orchestrate=slow) as hub:
         hub.start("plain", None, "its-id")

@@ -1,4 +1,4 @@
-"""When the engine looks for work: it misses no timer, ends when it is told to, and survives a full disk."""
+"""How the engine dispatches: it misses no timer, ends when cancelled, survives a full disk."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class SlowStore(Store):
     """Time passes between looking for what is due and looking for what is due next."""
 
     def ready(self, now: float) -> list[str]:
-        found = super().ready(now)
+        ready = super().ready(now)
         time.sleep(0.05)
-        return found
+        return ready
 
 
 async def test_a_timer_that_falls_due_while_the_engine_looks_is_not_missed(tmp_path: Path) -> None:
@@ -96,17 +96,18 @@ async def test_what_cannot_be_written_is_written_later(
 
 
 async def test_no_more_orchestrators_run_at_a_time_than_host_json_allows(tmp_path: Path) -> None:
-    gauge, given = Gauge(), functions({"nap": nap}, {})
+    gauge = Gauge()
+    app_functions = functions({"nap": nap}, {})
 
     async def counted(name: str, context: str) -> str:
         async with gauge:
-            return await given.orchestrate(name, context)
+            return await app_functions.orchestrate(name, context)
 
     async with running(
         tmp_path, {"nap": nap}, limits=Limits(orchestrators=2), orchestrate=counted
     ) as hub:
         ids = [hub.start("nap") for _ in range(8)]
-        assert [output(await hub.ended(one)) for one in ids] == ["rested"] * 8
+        assert [output(await hub.ended(instance_id)) for instance_id in ids] == ["rested"] * 8
     assert gauge.most == 2
 
 
@@ -116,11 +117,12 @@ async def test_an_instance_has_one_episode_at_a_time(tmp_path: Path) -> None:
             yield context.task_all([context.wait_for_external_event("number") for _ in range(3)])
         )
 
-    gauge, given = Gauge(), functions({"collect": collect}, {})
+    gauge = Gauge()
+    app_functions = functions({"collect": collect}, {})
 
     async def counted(name: str, context: str) -> str:
         async with gauge:
-            return await given.orchestrate(name, context)
+            return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"collect": collect}, orchestrate=counted) as hub:
         instance_id = hub.start("collect")

@@ -1,4 +1,4 @@
-"""A host that is cut off at any moment: what was under way is done again, what was done is not, and the end comes once."""
+"""A host that is cut off at any moment redoes what was under way, and only that."""
 
 from __future__ import annotations
 
@@ -49,13 +49,14 @@ async def test_an_episode_that_was_cut_off_is_taken_up_with_the_same_messages(
     def waits(context: Any) -> Steps:
         return (yield context.wait_for_external_event("go"))
 
-    begun, given = asyncio.Event(), functions({"waits": waits}, {})
+    begun = asyncio.Event()
+    app_functions = functions({"waits": waits}, {})
 
     async def hangs(name: str, context: str) -> str:
         if '"Name": "go"' in context:
             begun.set()
             await asyncio.Event().wait()
-        return await given.orchestrate(name, context)
+        return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"waits": waits}, orchestrate=hangs) as hub:
         hub.start("waits", None, "its-id")

@@ -121,8 +121,8 @@ async def test_an_orchestrator_that_was_changed_under_way_fails_and_says_how(
     async with running(tmp_path, {"one": calling("check", "nothing")}, {"nothing": nothing}) as hub:
         message = failure(await hub.ended("its-id"))
     assert (
-        "not deterministic: history has TaskScheduled nothing with id 0, now it is TaskScheduled check"
-        in message
+        "not deterministic: history has TaskScheduled nothing with id 0,"
+        " now it is TaskScheduled check" in message
     )
 
 

@@ -45,7 +45,8 @@ async def test_an_orchestration_with_a_cancelled_timer_ends_before_the_timer_wou
     tmp_path: Path,
 ) -> None:
     def race(context: Any) -> Steps:
-        timer, wait = after(context, FOREVER), context.wait_for_external_event("go")
+        timer = after(context, FOREVER)
+        wait = context.wait_for_external_event("go")
         winner = yield context.task_any([timer, wait])
         timer.cancel()
         return winner.result
@@ -87,13 +88,11 @@ async def test_an_event_for_an_orchestration_that_has_not_begun_is_kept(tmp_path
 
 
 def rounds(context: Any) -> Steps:
-    """Counts up to three, a new execution for each, and leaves an endless timer behind every time."""
+    """Count up to three, each in a new execution that leaves an endless timer behind."""
     number = context.get_input()
     context.set_custom_status({"round": number})
-    timer, wait = (
-        after(context, timedelta(milliseconds=30)),
-        context.wait_for_external_event("never"),
-    )
+    timer = after(context, timedelta(milliseconds=30))
+    wait = context.wait_for_external_event("never")
     yield context.task_any([after(context, FOREVER), timer, wait])
     if number < 3:
         context.continue_as_new(number + 1)
@@ -102,16 +101,17 @@ def rounds(context: Any) -> Steps:
 
 
 async def test_a_new_beginning_has_an_execution_and_a_history_of_its_own(tmp_path: Path) -> None:
-    given, executions = functions({"rounds": rounds}, {}), dict[str, int]()
+    app_functions = functions({"rounds": rounds}, {})
+    executions = dict[str, int]()
 
     async def noted(name: str, context: str) -> str:
         [begun] = [
-            one
-            for one in json.loads(context)["history"]
-            if one["EventType"] == Kind.EXECUTION_STARTED
+            past
+            for past in json.loads(context)["history"]
+            if past["EventType"] == Kind.EXECUTION_STARTED
         ]
         executions[begun["OrchestrationInstance"]["ExecutionId"]] = json.loads(begun["Input"])
-        return await given.orchestrate(name, context)
+        return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"rounds": rounds}, orchestrate=noted) as hub:
         instance_id = hub.start("rounds", 1)
@@ -192,13 +192,15 @@ def collect(context: Any) -> Steps:
 
 
 async def test_an_event_that_arrives_during_a_new_beginning_is_not_lost(tmp_path: Path) -> None:
-    given, under_way, gate = functions({"collect": collect}, {}), asyncio.Event(), asyncio.Event()
+    app_functions = functions({"collect": collect}, {})
+    under_way = asyncio.Event()
+    gate = asyncio.Event()
 
     async def slow(name: str, context: str) -> str:
         if '"Name": "number"' in context:
             under_way.set()
             await gate.wait()
-        return await given.orchestrate(name, context)
+        return await app_functions.orchestrate(name, context)
 
     async with running(tmp_path, {"collect": collect}, orchestrate=slow) as hub:
         instance_id = hub.start("collect", [])

@@ -86,7 +86,8 @@ def test_the_clock_of_an_orchestrator_is_that_of_its_history() -> None:
     simulation.start()
     simulation.episode(completed(0))
     simulation.episode()
-    begun, gone_on = BEGINNING + timedelta(seconds=1), BEGINNING + timedelta(seconds=2)
+    begun = BEGINNING + timedelta(seconds=1)
+    gone_on = BEGINNING + timedelta(seconds=2)
     assert seen == [begun, begun, gone_on, begun, gone_on]
 
 

@@ -18,7 +18,7 @@ async def listed(api: Api, **params: str) -> list[str]:
 
 
 def ids(answer: Answer) -> list[str]:
-    return [one["instanceId"] for one in answer.body]
+    return [status["instanceId"] for status in answer.body]
 
 
 def now() -> str:
@@ -36,7 +36,7 @@ async def test_a_listing_leaves_inputs_out_where_they_are_declined(api: Api) -> 
     answer = await api.ask(
         "GET", "instances/", params={"instanceIdPrefix": "declined-", "showInput": "false"}
     )
-    assert [(one["input"], one["output"]) for one in answer.body] == [(None, 1)]
+    assert [(status["input"], status["output"]) for status in answer.body] == [(None, 1)]
 
 
 async def test_a_listing_finds_by_status(api: Api) -> None:
@@ -81,14 +81,14 @@ async def test_pages_follow_each_other_by_their_tokens(api: Api) -> None:
     names = [f"page-{number} ü" for number in range(5)]
     for name in names:
         await api.run("echo", 1, name)
-    found: list[str] = []
+    listed: list[str] = []
     token = ""
     for _ in range(3):
         params = {"instanceIdPrefix": "page-", "top": "2"}
         answer = await api.ask("GET", "instances", params=params, headers={CONTINUATION: token})
-        found += ids(answer)
+        listed += ids(answer)
         token = answer.headers[CONTINUATION]
-    assert found == names
+    assert listed == names
     assert token == "", "there is no further page"
 
 

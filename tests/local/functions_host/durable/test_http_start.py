@@ -1,4 +1,4 @@
-"""`POST …/orchestrators/{name}[/{id}]`: what starts, what is refused, and the links that come back."""
+"""`POST …/orchestrators/{name}[/{id}]`: starts, refusals, and the links in the answer."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ async def test_an_id_of_ones_own_is_taken(api: Api, instance_id: str) -> None:
 async def test_an_id_that_azure_refuses_is_refused(
     api: Api, host: HostProcess, instance_id: str, reason: str
 ) -> None:
-    url = f"{host.url}/runtime/webhooks/durabletask/orchestrators/echo/{instance_id}?code={host.keys['system_key']}"
+    path = f"/runtime/webhooks/durabletask/orchestrators/echo/{instance_id}"
+    url = f"{host.url}{path}?code={host.keys['system_key']}"
     answer = await api.plain("POST", URL(url, encoded=True))
     assert answer.status == 400
     assert answer.body["Message"] == "One or more of the arguments submitted is incorrect"
@@ -124,7 +125,7 @@ async def test_an_id_is_in_use_while_its_orchestration_runs(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "given"),
+    ("body", "value"),
     [
         (b"", None),
         (b"null", None),
@@ -133,10 +134,10 @@ async def test_an_id_is_in_use_while_its_orchestration_runs(api: Api) -> None:
         (b'"\\"text\\""', "text"),
     ],
 )
-async def test_the_body_is_the_input(api: Api, body: bytes, given: Any) -> None:
+async def test_the_body_is_the_input(api: Api, body: bytes, value: Any) -> None:
     answer = await api.ask("POST", "orchestrators/echo", data=body)
     assert answer.status == 202
-    assert (await api.wait(answer.body["id"]))["output"] == given
+    assert (await api.wait(answer.body["id"]))["output"] == value
 
 
 async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:

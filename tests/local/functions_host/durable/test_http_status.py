@@ -115,12 +115,12 @@ async def test_history_has_results_where_they_are_asked_for(api: Api) -> None:
 async def test_history_has_no_inputs_where_they_are_declined(api: Api) -> None:
     done = await api.run("greet", ["Ann"])
     events = await history(api, done["instanceId"], showInput="false")
-    assert [one["EventType"] for one in events] == [
+    assert [entry["EventType"] for entry in events] == [
         "ExecutionStarted",
         "TaskCompleted",
         "ExecutionCompleted",
     ]
-    assert not [one for one in events if "Input" in one]
+    assert not [entry for entry in events if "Input" in entry]
 
 
 async def test_history_of_a_parent_tells_of_its_child(api: Api) -> None:
@@ -144,7 +144,7 @@ async def test_history_shows_an_activity_that_still_runs_as_scheduled(
     api: Api, tmp_path: Any
 ) -> None:
     links = await api.start("walk", {"folder": str(tmp_path), "steps": 2})
-    while [one["EventType"] for one in await history(api, links["id"])][1:] != [
+    while [entry["EventType"] for entry in await history(api, links["id"])][1:] != [
         "TaskScheduled",
         "TaskCompleted",
     ]:

@@ -23,7 +23,8 @@ def begun(folder: Path) -> Counter[int]:
 async def test_a_fan_out_survives_kill_9_and_the_host_ends_with_its_lifeline(
     tmp_path: Path,
 ) -> None:
-    data, folder = tmp_path / "data", tmp_path / "steps"
+    data = tmp_path / "data"
+    folder = tmp_path / "steps"
     folder.mkdir()
     with host_process(data) as host:
         async with aiohttp.ClientSession() as session:
@@ -50,4 +51,4 @@ async def test_a_fan_out_survives_kill_9_and_the_host_ends_with_its_lifeline(
 async def completed(api: Api) -> int:
     answer = await api.ask("GET", "instances/its-id", params={"showHistory": "true"})
     events: list[dict[str, Any]] = answer.body["historyEvents"] or []
-    return [one["EventType"] for one in events].count("TaskCompleted")
+    return [entry["EventType"] for entry in events].count("TaskCompleted")

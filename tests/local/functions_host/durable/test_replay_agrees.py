@@ -1,7 +1,7 @@
-"""The SDK and the replay give the same ids, whatever an orchestrator does and in whatever order the world answers.
+"""The SDK and the replay give the same ids, whatever an orchestrator does.
 
-A completion goes to the SDK under the id that the replay gave: were they to differ, a result would reach another step, or
-none, of which the SDK warns.
+A completion goes to the SDK under the id that the replay gave. If the two differed, a result would
+reach another step, or none, of which the SDK warns.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ plain = st.builds(Call, failures=st.integers(0, 1), is_child=st.booleans())
 retried = st.builds(
     Call, failures=st.integers(0, 3), attempts=st.integers(2, 3), is_child=st.booleans()
 )
-# The SDK goes on at the first failure of a group, so that a retry that follows within it would take another id there
+# The SDK continues at the first failure of a group: a later retry in it would get another id
 # than in the extension: groups hold plain calls, or calls that succeed in the end.
 groups = st.one_of(
     st.lists(plain, min_size=1, max_size=4),
@@ -81,7 +81,8 @@ steps = st.lists(st.one_of(plain, retried, groups, races, st.just(Sleep())), max
 def test_any_orchestrator_runs_to_its_end_with_the_results_of_its_own_calls(
     steps: list[Step], random: Random
 ) -> None:
-    simulation, world = Simulation(lambda context: perform(context, steps)), World(random)
+    simulation = Simulation(lambda context: perform(context, steps))
+    world = World(random)
     decision = simulation.start()
     while not decision.is_done:
         assert decision.error is None
@@ -122,16 +123,14 @@ def _tasks(context: Any, calls: Iterable[Call], number: int) -> list[Any]:
 
 
 def _task(context: Any, call: Call, label: str) -> Any:
-    kind, given = (
-        "sub_orchestrator" if call.is_child else "activity",
-        {"label": label, "failures": call.failures},
-    )
+    kind = "sub_orchestrator" if call.is_child else "activity"
+    payload = {"label": label, "failures": call.failures}
     if call.attempts == 1:
-        return getattr(context, f"call_{kind}")("work", given)
+        return getattr(context, f"call_{kind}")("work", payload)
     options = df.RetryOptions(
         first_retry_interval_in_milliseconds=1000, max_number_of_attempts=call.attempts
     )
-    return getattr(context, f"call_{kind}_with_retry")("work", options, given)
+    return getattr(context, f"call_{kind}_with_retry")("work", options, payload)
 
 
 def expected(number: int, step: Step) -> Any:
@@ -146,7 +145,7 @@ def expected(number: int, step: Step) -> Any:
 
 
 class World:
-    """Answers what was scheduled: some of it at a time, in any order, each call by its own label."""
+    """Answer what was scheduled: some at a time, in any order, each call with its label."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -164,22 +163,23 @@ class World:
         assert self._open, "nothing is under way, and the orchestrator still waits"
         self._random.shuffle(self._open)
         count = self._random.randint(1, len(self._open))
-        now, self._open = self._open[:count], self._open[count:]
+        now = self._open[:count]
+        self._open = self._open[count:]
         return [self._answer(command) for command in now]
 
     def _answer(self, command: Command) -> Event:
         if command.kind is Kind.TIMER_CREATED:
             return fired(command.id)
-        given = json.loads(command.input)
-        self._attempts[given["label"]] = attempt = self._attempts.get(given["label"], 0) + 1
+        call = json.loads(command.input)
+        self._attempts[call["label"]] = attempt = self._attempts.get(call["label"], 0) + 1
         is_child = command.kind is Kind.SUB_CREATED
-        if attempt <= given["failures"]:
+        if attempt <= call["failures"]:
             return {
                 **failed(command.id),
                 "EventType": int(Kind.SUB_FAILED if is_child else Kind.TASK_FAILED),
             }
         return (
-            child_completed(command.id, given["label"])
+            child_completed(command.id, call["label"])
             if is_child
-            else completed(command.id, given["label"])
+            else completed(command.id, call["label"])
         )

@@ -137,8 +137,12 @@ def test_retries_side_by_side_take_their_ids_as_they_come() -> None:
     simulation = Simulation(orchestrator)
     assert asked(simulation.start()) == ["0 flaky", "1 flaky"]
     assert asked(simulation.episode(failed(1), failed(0))) == ["2 timer", "3 timer"]
-    assert [(one.id, one.input) for one in simulation.episode(fired(3)).commands] == [(4, "0")]
-    assert [(one.id, one.input) for one in simulation.episode(fired(2)).commands] == [(5, "1")]
+    assert [(command.id, command.input) for command in simulation.episode(fired(3)).commands] == [
+        (4, "0")
+    ]
+    assert [(command.id, command.input) for command in simulation.episode(fired(2)).commands] == [
+        (5, "1")
+    ]
     assert simulation.episode(completed(5, "b"), completed(4, "a")).output == ["a", "b"]
 
 
@@ -182,16 +186,16 @@ def test_a_completion_that_comes_twice_counts_once() -> None:
 
 
 def test_an_orchestrator_knows_what_it_does_for_the_first_time() -> None:
-    told: list[str] = []
+    logged: list[str] = []
 
     def orchestrator(context: Any) -> Steps:
         for step in ("a", "b", "c"):
             if not context.is_replaying:
-                told.append(step)
+                logged.append(step)
             yield context.call_activity(step)
 
     simulation = Simulation(orchestrator)
     simulation.start()
     for task in range(3):
         simulation.episode(completed(task))
-    assert told == ["a", "b", "c"]
+    assert logged == ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""Timers and `task_any`: what the extension waits for, which is not always what the orchestrator waits for."""
+"""Timers and `task_any`: the extension waits for other things than the orchestrator."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def test_a_timer_beyond_the_longest_of_storage_becomes_several() -> None:
         days.append((timer.fire_at - simulation.now) / timedelta(days=1))
         simulation.now = timer.fire_at
         decision = simulation.episode(fired(timer.id))
-    assert [round(one) for one in days] == [3, 4]
+    assert [round(length) for length in days] == [3, 4]
     assert decision.output == "woken"
 
 
 def test_the_first_task_to_complete_wins_and_the_others_hold_nothing_up() -> None:
     def orchestrator(context: Any) -> Steps:
-        fast, slow = context.call_activity("fast"), context.call_activity("slow")
+        fast = context.call_activity("fast")
+        slow = context.call_activity("slow")
         winner = yield context.task_any([fast, slow])
         assert winner is fast
         yield context.call_activity("next")
@@ -97,7 +98,8 @@ def test_a_timer_that_is_cancelled_as_it_is_created_is_scheduled_all_the_same() 
 
 def two_races(context: Any) -> Steps:
     """The second race takes a loser of the first along and adds a task."""
-    a, b = context.call_activity("a"), context.call_activity("b")
+    a = context.call_activity("a")
+    b = context.call_activity("b")
     yield context.task_any([a, b])
     yield context.task_any([b, context.call_activity("new")])
     yield context.call_activity("next")
@@ -120,7 +122,8 @@ def test_such_a_race_goes_on_when_the_new_task_wins() -> None:
 
 def test_an_orchestrator_that_returned_completes_only_after_the_new_task() -> None:
     def orchestrator(context: Any) -> Steps:
-        a, b = context.call_activity("a"), context.call_activity("b")
+        a = context.call_activity("a")
+        b = context.call_activity("b")
         yield context.task_any([a, b])
         yield context.task_any([b, context.call_activity("new")])
         return "over"
@@ -134,7 +137,8 @@ def test_an_orchestrator_that_returned_completes_only_after_the_new_task() -> No
 
 def test_a_cancelled_timer_ends_the_wait_for_the_new_task() -> None:
     def orchestrator(context: Any) -> Steps:
-        a, b = context.call_activity("a"), context.call_activity("b")
+        a = context.call_activity("a")
+        b = context.call_activity("b")
         yield context.task_any([a, b])
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         yield context.task_any([b, context.call_activity("new"), timer])

@@ -1,4 +1,4 @@
-"""Orchestrations that fail for what their orchestrator asks: another thing than before, or what this host does not do."""
+"""Orchestrators that ask for other things than before, or for what this host does not do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def sleeps(context: Any) -> Steps:
     [
         (
             calls(),
-            "history has TaskScheduled scan with id 0, which the orchestrator does not schedule now",
+            "history has TaskScheduled scan with id 0,"
+            " which the orchestrator does not schedule now",
         ),
         (sleeps, "history has TaskScheduled scan with id 0, now it is TimerCreated"),
         (

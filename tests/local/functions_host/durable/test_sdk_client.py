@@ -35,9 +35,9 @@ async def ended(api: Api, client: Any, name: str, input_: Any = None) -> str:
 
 
 async def test_an_input_of_any_kind_arrives_as_it_was_given(api: Api, client: Any) -> None:
-    for given in (["Ann", "Bob"], {"a": {"b": None}}, "text", 5, True):
-        status = await client.get_status(await ended(api, client, "echo", given))
-        assert status.output == given
+    for value in (["Ann", "Bob"], {"a": {"b": None}}, "text", 5, True):
+        status = await client.get_status(await ended(api, client, "echo", value))
+        assert status.output == value
     assert (await client.get_status(await ended(api, client, "echo"))).output is None
 
 
@@ -66,7 +66,7 @@ async def test_a_status_of_nothing_is_empty(client: Any) -> None:
 async def test_a_history_has_results_where_they_are_asked_for(api: Api, client: Any) -> None:
     instance_id = await ended(api, client, "greet", ["Ann"])
     status = await client.get_status(instance_id, show_history=True, show_history_output=True)
-    assert [one["EventType"] for one in status.historyEvents] == [
+    assert [entry["EventType"] for entry in status.historyEvents] == [
         "ExecutionStarted",
         "TaskCompleted",
         "ExecutionCompleted",
@@ -93,10 +93,13 @@ async def test_listings_find_by_prefix_status_and_time(api: Api, client: Any) ->
         await api.wait(await client.start_new("echo", f"sdk-list-{number}", number))
     after = datetime.now(UTC)
     done = await client.get_status_by(before, after, [State.Completed], "sdk-list-")
-    assert [(one.instance_id, one.output) for one in done] == [("sdk-list-0", 0), ("sdk-list-1", 1)]
+    assert [(instance.instance_id, instance.output) for instance in done] == [
+        ("sdk-list-0", 0),
+        ("sdk-list-1", 1),
+    ]
     assert await client.get_status_by(before, after, [State.Failed], "sdk-list-") == []
     assert {"sdk-list-0", "sdk-list-1"} <= {
-        one.instance_id for one in await client.get_status_all()
+        instance.instance_id for instance in await client.get_status_all()
     }
 
 

@@ -48,9 +48,9 @@ def instance(
 
 
 def message(
-    one: Event, *, execution: str | None = "first", due: float = 0.0, instance_id: str = "one"
+    payload: Event, *, execution: str | None = "first", due: float = 0.0, instance_id: str = "one"
 ) -> Message:
-    return Message(instance_id=instance_id, execution_id=execution, event=one, due=due)
+    return Message(instance_id=instance_id, execution_id=execution, event=payload, due=due)
 
 
 def take(store: Store, now: float = NOW) -> Inbox:
@@ -158,7 +158,7 @@ def test_a_suspended_instance_heeds_orders_alone_and_loses_nothing(store: Store)
 def test_history_counts_as_played_once_it_is_written(store: Store) -> None:
     store.append_history("one", 0, [raised("a"), raised("b")])
     store.append_history("one", 2, [raised("c")])
-    assert [(one["Name"], one["IsPlayed"]) for one in store.history("one")] == [
+    assert [(past["Name"], past["IsPlayed"]) for past in store.history("one")] == [
         ("a", True),
         ("b", True),
         ("c", True),
@@ -262,22 +262,22 @@ def test_a_listing_finds_by_prefix_status_and_time(store: Store) -> None:
             instance(name, status, created=f"2026-01-0{number + 1}T00:00:00.000000Z")
         )
 
-    def found(query: InstanceQuery) -> list[str]:
-        return [one.instance_id for one in store.find(query)]
+    def ids(query: InstanceQuery) -> list[str]:
+        return [listed.instance_id for listed in store.find(query)]
 
-    assert found(InstanceQuery()) == ["%", "runX3", "run_1", "run_2"]
-    assert found(InstanceQuery(prefix="run_")) == ["run_1", "run_2"]
-    assert found(InstanceQuery(prefix="%")) == ["%"]
-    assert found(InstanceQuery(statuses=(Status.FAILED, Status.COMPLETED))) == [
+    assert ids(InstanceQuery()) == ["%", "runX3", "run_1", "run_2"]
+    assert ids(InstanceQuery(prefix="run_")) == ["run_1", "run_2"]
+    assert ids(InstanceQuery(prefix="%")) == ["%"]
+    assert ids(InstanceQuery(statuses=(Status.FAILED, Status.COMPLETED))) == [
         "%",
         "runX3",
         "run_2",
     ]
-    assert found(InstanceQuery(created_from="2026-01-02T00:00:00.000000Z", prefix="run")) == [
+    assert ids(InstanceQuery(created_from="2026-01-02T00:00:00.000000Z", prefix="run")) == [
         "runX3",
         "run_2",
     ]
-    assert found(InstanceQuery(created_to="2026-01-02T00:00:00.000000Z")) == ["run_1", "run_2"]
+    assert ids(InstanceQuery(created_to="2026-01-02T00:00:00.000000Z")) == ["run_1", "run_2"]
 
 
 def test_pages_of_a_listing_follow_each_other_without_a_gap(store: Store) -> None:
@@ -285,5 +285,5 @@ def test_pages_of_a_listing_follow_each_other_without_a_gap(store: Store) -> Non
         store.put_instance(instance(f"{number}"))
     seen: list[str] = []
     while page := store.find(InstanceQuery(after=seen[-1] if seen else "", limit=3)):
-        seen += [one.instance_id for one in page]
+        seen += [listed.instance_id for listed in page]
     assert seen == [f"{number}" for number in range(7)]
