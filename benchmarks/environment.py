@@ -33,15 +33,17 @@ def peer_python(peer: str) -> Path:
     pins = ROOT / "benchmarks" / f"peers-{peer}.txt"
     python = folder / ("bin/python" if os.name == "posix" else "Scripts/python.exe")
     stamp = folder / "benchmark-stamp"  # written last, so that it proves a finished installation
-    wanted = _fingerprint(pins, folder)
+    fingerprint = _fingerprint(pins, folder)
     with FileLock(ENVIRONMENTS / f"{peer}.lock"):
-        if not (python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted):
+        if not (
+            python.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint
+        ):
             _uv(
                 "venv", "--quiet", "--clear", "--no-project", "--python", base_python(), str(folder)
             )
             # compiled, as otherwise every run would compile thousands of modules where bytecode isn't written
             _uv("pip", "sync", "--quiet", "--compile-bytecode", "--python", str(python), str(pins))
-            stamp.write_text(wanted, encoding="utf-8")
+            stamp.write_text(fingerprint, encoding="utf-8")
     return python
 
 

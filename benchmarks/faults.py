@@ -79,15 +79,17 @@ def main() -> int:
     )
     flags.add_argument("--peers", action="store_true", help=f"also run {' and '.join(PEERS)}")
     flags.add_argument("--peer-rows", type=int, default=500)
-    given = flags.parse_args()
+    options = flags.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(None, log=Path(folder) / "azurite.log") as storage,
     ):
         place = (Path(folder), storage.connection_string)
-        runs = [run("ours", name, given.rows, *place) for name in (FAULT_FREE, *given.scenarios)]
-        contenders = ("ours", *PEERS) if given.peers else ()
-        beside = [run(contender, MIXED, given.peer_rows, *place) for contender in contenders]
+        runs = [
+            run("ours", name, options.rows, *place) for name in (FAULT_FREE, *options.scenarios)
+        ]
+        contenders = ("ours", *PEERS) if options.peers else ()
+        beside = [run(contender, MIXED, options.peer_rows, *place) for contender in contenders]
     print(summary(runs))
     if beside:
         print(f"\n{beside_peers(beside)}")
@@ -136,11 +138,11 @@ def run(contender: str, scenario: str, count: int, folder: Path, storage: str) -
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     # rows that differ: one delivered twice must not stand for one that is lost
     delivered = len(set(output.read_text(encoding="utf-8").splitlines())) if output.exists() else 0
-    found = {"contender": contender, "scenario": scenario, "rows": count, "delivered": delivered}
-    found |= {"seconds": finished["seconds"], "failure": finished.get("failure", "")}
-    found |= {"counted": finished.get("requests"), **analysed(requests)}
-    print(f"{contender}, {scenario}: {found}", file=sys.stderr, flush=True)
-    return found
+    result = {"contender": contender, "scenario": scenario, "rows": count, "delivered": delivered}
+    result |= {"seconds": finished["seconds"], "failure": finished.get("failure", "")}
+    result |= {"counted": finished.get("requests"), **analysed(requests)}
+    print(f"{contender}, {scenario}: {result}", file=sys.stderr, flush=True)
+    return result
 
 
 def teacher_options(scenario: str, count: int) -> list[str]:
@@ -176,7 +178,7 @@ def analysed(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
     A request that was reset, left hanging or given up by the client has status 0: it is no answer.
     """
-    asked: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     answered: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     rejected: set[str] = set()
@@ -185,7 +187,7 @@ def analysed(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for record in requests:
         request = record["request"]
         again += request in answered
-        asked[request] += 1
+        sent[request] += 1
         last = max(last, record["time"])
         if record["attempt"] == 1:
             last_new = max(last_new, record["time"])
@@ -196,43 +198,43 @@ def analysed(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
         if record["fault"] == "reject":
             rejected.add(request)
     return {
-        "requests": asked.total(),
-        "extra_requests": asked.total() - len(asked),
+        "requests": sent.total(),
+        "extra_requests": sent.total() - len(sent),
         "answered": len(answered),
         "paid_twice": answered.total() - len(answered),
         "asked_again": again,
         "rejected": len(rejected),
-        "rejected_requests": sum(asked[request] for request in rejected),
+        "rejected_requests": sum(sent[request] for request in rejected),
         "faults": dict(faults),
         "last_rows_seconds": last - last_new,
     }
 
 
-def expected_seconds(found: dict[str, Any], fault_free: dict[str, Any]) -> float:
+def expected_seconds(result: dict[str, Any], fault_free: dict[str, Any]) -> float:
     """As many requests at the fault-free speed, and the time-outs of those that hang, shared by the places in flight."""
-    hangs = found["faults"].get("hang", 0)
-    asking = fault_free["seconds"] * (found["requests"] - hangs) / fault_free["requests"]
+    hangs = result["faults"].get("hang", 0)
+    asking = fault_free["seconds"] * (result["requests"] - hangs) / fault_free["requests"]
     return asking + hangs * TIMEOUT_SECONDS / CONCURRENCY
 
 
-def broken(found: dict[str, Any]) -> list[str]:
+def broken(result: dict[str, Any]) -> list[str]:
     """Which promises a run of ours broke, each in words."""
     problems: list[str] = []
-    rejected = 0 if found["scenario"] == FAULT_FREE else 1
-    lost = found["rows"] - rejected - found["delivered"]
+    rejected = 0 if result["scenario"] == FAULT_FREE else 1
+    lost = result["rows"] - rejected - result["delivered"]
     if lost:
-        problems.append(f"{found['delivered']} of {found['rows'] - rejected} rows were delivered")
-    if found["asked_again"]:
-        problems.append(f"{found['asked_again']} requests asked for what had been answered")
-    if found["rejected_requests"] != rejected:
+        problems.append(f"{result['delivered']} of {result['rows'] - rejected} rows were delivered")
+    if result["asked_again"]:
+        problems.append(f"{result['asked_again']} requests asked for what had been answered")
+    if result["rejected_requests"] != rejected:
         problems.append(
-            f"{found['rejected_requests']} requests, not {rejected}, of the row that is answered 400"
+            f"{result['rejected_requests']} requests, not {rejected}, of the row that is answered 400"
         )
-    if found["counted"] != found["requests"]:
+    if result["counted"] != result["requests"]:
         problems.append(
-            f"{found['counted']} requests counted by the app, {found['requests']} by the teacher"
+            f"{result['counted']} requests counted by the app, {result['requests']} by the teacher"
         )
-    return [f"{found['scenario']}, {found['rows']} rows: {problem}" for problem in problems]
+    return [f"{result['scenario']}, {result['rows']} rows: {problem}" for problem in problems]
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> str:
@@ -240,14 +242,14 @@ def summary(runs: Sequence[dict[str, Any]]) -> str:
     fault_free = runs[0]
     rows = [
         [
-            found["scenario"],
-            faults_of(found["scenario"]),
-            *_cells(found),
-            f"× {found['seconds'] / fault_free['seconds']:.2f}",
-            f"{expected_seconds(found, fault_free):.1f}",
-            f"{found['last_rows_seconds']:.1f}",
+            result["scenario"],
+            faults_of(result["scenario"]),
+            *_cells(result),
+            f"× {result['seconds'] / fault_free['seconds']:.2f}",
+            f"{expected_seconds(result, fault_free):.1f}",
+            f"{result['last_rows_seconds']:.1f}",
         ]
-        for found in runs
+        for result in runs
     ]
     return table(
         ["scenario", "faults", *HEAD, "by fault-free time", "expected", "last rows, seconds"], rows
@@ -257,7 +259,8 @@ def summary(runs: Sequence[dict[str, Any]]) -> str:
 def beside_peers(runs: Sequence[dict[str, Any]]) -> str:
     """Ours and the peers as a table."""
     return table(
-        ["", *HEAD, "ended"], [[found["contender"], *_cells(found), _end(found)] for found in runs]
+        ["", *HEAD, "ended"],
+        [[result["contender"], *_cells(result), _end(result)] for result in runs],
     )
 
 
@@ -266,15 +269,15 @@ def faults_of(scenario: str) -> str:
     return ", ".join(f"{rate:.0%} {fault}" for fault, rate in SCENARIOS[scenario].items())
 
 
-def _cells(found: dict[str, Any]) -> list[object]:
-    counts = [found["rows"], found["delivered"], found["rejected"], found["requests"]]
-    return [*counts, found["asked_again"], found["rejected_requests"], f"{found['seconds']:.1f}"]
+def _cells(result: dict[str, Any]) -> list[object]:
+    counts = [result["rows"], result["delivered"], result["rejected"], result["requests"]]
+    return [*counts, result["asked_again"], result["rejected_requests"], f"{result['seconds']:.1f}"]
 
 
-def _end(found: dict[str, Any]) -> str:
-    if found["seconds"] >= PEER_SECONDS:
-        return f"gave up after {found['seconds']:.0f} s"
-    return found["failure"] or "done"
+def _end(result: dict[str, Any]) -> str:
+    if result["seconds"] >= PEER_SECONDS:
+        return f"gave up after {result['seconds']:.0f} s"
+    return result["failure"] or "done"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from benchmarks.stub_teacher import MODEL
 from local.emulators.azurite import Azurite
 
 CONTENDERS = ("ours", "bare", "curator", "distilabel")
-OWN = ("ours", "bare")
+LOCAL_CONTENDERS = ("ours", "bare")
 
 
 def main() -> None:
@@ -33,31 +33,33 @@ def main() -> None:
     flags.add_argument("--concurrency", type=int, nargs="+", default=[64, 256])
     flags.add_argument("--latency-ms", type=float, default=50)
     flags.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS)
-    given = flags.parse_args()
+    options = flags.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(None, log=Path(folder) / "azurite.log") as storage,
     ):
         runs = [
             run
-            for concurrency in given.concurrency
-            for _ in range(given.rounds)
-            for name in given.contenders
-            for run in [compete(name, concurrency, given, Path(folder), storage.connection_string)]
+            for concurrency in options.concurrency
+            for _ in range(options.rounds)
+            for name in options.contenders
+            for run in [
+                compete(name, concurrency, options, Path(folder), storage.connection_string)
+            ]
         ]
     print(summary(runs))
-    write_results("generate", {"latency_ms": given.latency_ms, "rounds": given.rounds}, runs)
+    write_results("generate", {"latency_ms": options.latency_ms, "rounds": options.rounds}, runs)
 
 
 def compete(
-    name: str, concurrency: int, given: argparse.Namespace, folder: Path, storage: str
+    name: str, concurrency: int, options: argparse.Namespace, folder: Path, storage: str
 ) -> dict[str, Any]:
     """One run of one contender, against a teacher of its own."""
-    count = given.rows if name in OWN else given.peer_rows
+    count = options.rows if name in LOCAL_CONTENDERS else options.peer_rows
     rows = folder / f"rows-{count}.jsonl"
     if not rows.exists():
         write_rows(rows, range(count))
-    with serving("benchmarks.stub_teacher", "--latency-ms", str(given.latency_ms)) as base_url:
+    with serving("benchmarks.stub_teacher", "--latency-ms", str(options.latency_ms)) as base_url:
         arguments = [
             "--base-url",
             base_url,
@@ -73,7 +75,7 @@ def compete(
             str(folder / "answers.jsonl"),
             *(["--storage", storage] if name == "ours" else []),
         ]
-        python = sys.executable if name in OWN else peer_python(name)
+        python = sys.executable if name in LOCAL_CONTENDERS else peer_python(name)
         result = measured(start_contender(python, f"{name}.py", arguments))
         with urllib.request.urlopen(base_url) as response:
             teacher = json.load(response)

@@ -33,9 +33,9 @@ def fan_out(context: Any) -> Generator[Any, Any, int]:
 
 def window(context: Any) -> Generator[Any, Any, int | None]:
     """Eight at a time, as shards are, and as new after 256."""
-    left = int(context.get_input())
-    todo, running_, done = min(left, 256), list[Any](), 0
-    while done < min(left, 256):
+    remaining = int(context.get_input())
+    todo, running_, done = min(remaining, 256), list[Any](), 0
+    while done < min(remaining, 256):
         while todo and len(running_) < PARALLEL:
             running_.append(context.call_activity("nothing", todo))
             todo -= 1
@@ -44,8 +44,8 @@ def window(context: Any) -> Generator[Any, Any, int | None]:
         timer.cancel()
         running_.remove(finished)
         done += 1
-    if left > done:
-        context.continue_as_new(left - done)
+    if remaining > done:
+        context.continue_as_new(remaining - done)
         return None
     return done
 
@@ -74,12 +74,12 @@ async def timed(shape: str, activities: int, folder: Path) -> float:
 def main() -> int:
     flags = argparse.ArgumentParser(prog="python -m benchmarks.hub")
     flags.add_argument("--activities", type=int, nargs="+", default=[250, 1000])
-    given = flags.parse_args()
+    options = flags.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = [
             measure(shape, count, Path(folder) / f"{shape}-{count}")
             for shape in ("fan_out", "window")
-            for count in given.activities
+            for count in options.activities
         ]
     head = [
         "orchestration",

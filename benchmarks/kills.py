@@ -35,22 +35,26 @@ def main() -> int:
     flags.add_argument("--rows", type=int, default=5000)
     flags.add_argument("--kills", type=int, default=20)
     flags.add_argument("--seed", type=int, default=1)
-    given = flags.parse_args()
+    options = flags.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(None, log=Path(folder) / "azurite.log") as storage,
     ):
-        found = run(
-            given.rows, given.kills, Random(given.seed), Path(folder), storage.connection_string
+        result = run(
+            options.rows,
+            options.kills,
+            Random(options.seed),
+            Path(folder),
+            storage.connection_string,
         )
-    print(summary(found))
+    print(summary(result))
     parameters = {
-        "seed": given.seed,
+        "seed": options.seed,
         "latency_ms": LATENCY_SECONDS * 1000,
         "concurrency": CONCURRENCY,
     }
-    write_results("kills", parameters, found)
-    problems = broken(found, given.kills)
+    write_results("kills", parameters, result)
+    problems = broken(result, options.kills)
     for problem in problems:
         print(f"broken: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -76,7 +80,7 @@ def run(count: int, kills: int, chance: Random, folder: Path, storage: str) -> d
             worker.communicate()
         measured(start("work", storage, url, "--run", planned["run"]))
         measured(start("finish", storage, url, "--run", planned["run"], "--output", str(output)))
-    wanted = [
+    expected = [
         json.loads(line)["messages"][-1]["content"]
         for line in rows.read_text(encoding="utf-8").splitlines()
     ]
@@ -85,8 +89,8 @@ def run(count: int, kills: int, chance: Random, folder: Path, storage: str) -> d
     return {
         "rows": count,
         "kills": len(moments),
-        "lost": len(set(wanted) - set(delivered)),
-        "in_order": delivered == wanted,
+        "lost": len(set(expected) - set(delivered)),
+        "in_order": delivered == expected,
         **analysed(requests, moments),
     }
 
@@ -106,39 +110,39 @@ def analysed(requests: Iterable[dict[str, Any]], kills: Sequence[float]) -> dict
 
     `time` is when a request was answered or its end noticed, so what was in flight at a kill has one shortly after it.
     """
-    asked: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     answered: Counter[str] = Counter()
     excused = 0
     for record in requests:
-        asked[record["request"]] += 1
+        sent[record["request"]] += 1
         answered[record["request"]] += record["status"] == 200
         since, until = FLUSH_SECONDS + APPEND_SECONDS, LATENCY_SECONDS + APPEND_SECONDS
         excused += any(moment - since <= record["time"] <= moment + until for moment in kills)
     return {
-        "requests": asked.total(),
-        "asked_twice": asked.total() - len(asked),
+        "requests": sent.total(),
+        "asked_twice": sent.total() - len(sent),
         "paid_twice": answered.total() - sum(count > 0 for count in answered.values()),
         "excused": excused,
     }
 
 
-def broken(found: dict[str, Any], kills: int) -> list[str]:
+def broken(result: dict[str, Any], kills: int) -> list[str]:
     """Which promises were broken, each in words."""
     problems: list[str] = []
-    if found["lost"]:
-        problems.append(f"{found['lost']} rows were lost")
-    elif not found["in_order"]:
+    if result["lost"]:
+        problems.append(f"{result['lost']} rows were lost")
+    elif not result["in_order"]:
         problems.append("rows were delivered in another order, or more than once")
-    if found["asked_twice"] > found["excused"]:
+    if result["asked_twice"] > result["excused"]:
         problems.append(
-            f"{found['asked_twice']} requests were repeated, the kills excuse {found['excused']}"
+            f"{result['asked_twice']} requests were repeated, the kills excuse {result['excused']}"
         )
-    if found["kills"] < kills:
-        problems.append(f"the run was over after {found['kills']} kills: give it more rows")
+    if result["kills"] < kills:
+        problems.append(f"the run was over after {result['kills']} kills: give it more rows")
     return problems
 
 
-def summary(found: dict[str, Any]) -> str:
+def summary(result: dict[str, Any]) -> str:
     """The run as a table."""
     head = [
         "rows",
@@ -150,7 +154,7 @@ def summary(found: dict[str, Any]) -> str:
         "in flight or unflushed",
     ]
     counts = [
-        found[name]
+        result[name]
         for name in ("rows", "kills", "lost", "requests", "asked_twice", "paid_twice", "excused")
     ]
     return table(head, [counts])

@@ -26,18 +26,18 @@ def main() -> int:
     flags.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     flags.add_argument("--latency-ms", type=float, default=5)
     flags.add_argument("--concurrency", type=int, default=64)
-    given = flags.parse_args()
+    options = flags.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(None, log=Path(folder) / "azurite.log") as storage,
     ):
         runs = [
-            measure(count, given, Path(folder), storage.connection_string)
-            for count in sorted(given.rows)
+            measure(count, options, Path(folder), storage.connection_string)
+            for count in sorted(options.rows)
         ]
     print(summary(runs))
     write_results(
-        "memory", {"latency_ms": given.latency_ms, "concurrency": given.concurrency}, runs
+        "memory", {"latency_ms": options.latency_ms, "concurrency": options.concurrency}, runs
     )
     problems = broken(runs)
     for problem in problems:
@@ -45,12 +45,12 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def measure(count: int, given: argparse.Namespace, folder: Path, storage: str) -> dict[str, Any]:
+def measure(count: int, options: argparse.Namespace, folder: Path, storage: str) -> dict[str, Any]:
     """One run of so many rows."""
     rows = folder / f"rows-{count}.jsonl"
     write_rows(rows, range(count))
-    teacher = json.dumps({"concurrency": given.concurrency})
-    with serving("benchmarks.stub_teacher", "--latency-ms", str(given.latency_ms)) as url:
+    teacher = json.dumps({"concurrency": options.concurrency})
+    with serving("benchmarks.stub_teacher", "--latency-ms", str(options.latency_ms)) as url:
         planned = measured(start("plan", storage, url, "--input", str(rows), "--teacher", teacher))
         worked = measured(start("work", storage, url, "--run", planned["run"]))
         output = folder / "delivered.txt"

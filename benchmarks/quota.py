@@ -103,19 +103,21 @@ def main() -> int:
         "--peers", action="store_true", help=f"also run {' and '.join(PEERS)}: {PEERS_SCENARIO}"
     )
     flags.add_argument("--peer-rows", type=int, default=2000)
-    given = flags.parse_args()
-    own = [
+    options = flags.parse_args()
+    scenarios = [
         (OURS, name, workers, SCENARIOS[name][1])
-        for name in given.scenarios
-        for workers in given.workers
+        for name in options.scenarios
+        for workers in options.workers
     ]
-    peers = [(peer, PEERS_SCENARIO, 1, given.peer_rows) for peer in PEERS] if given.peers else []
+    peers = (
+        [(peer, PEERS_SCENARIO, 1, options.peer_rows) for peer in PEERS] if options.peers else []
+    )
     with (
         tempfile.TemporaryDirectory() as folder,
         Azurite(None, log=Path(folder) / "azurite.log") as storage,
     ):
         results = [
-            compete(*each, Path(folder), storage.connection_string) for each in (*own, *peers)
+            compete(*each, Path(folder), storage.connection_string) for each in (*scenarios, *peers)
         ]
     write_results(
         "quota",

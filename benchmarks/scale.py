@@ -45,14 +45,14 @@ def main() -> int:
     flags = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     flags.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000])
     flags.add_argument("--concurrency", type=int, default=64)
-    given = flags.parse_args()
+    options = flags.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            measure(count, given.concurrency, Path(folder) / str(count))
-            for count in sorted(given.rows)
+            measure(count, options.concurrency, Path(folder) / str(count))
+            for count in sorted(options.rows)
         ]
     sys.stdout.write(summary(runs) + "\n")
-    write_results("scale", {"concurrency": given.concurrency}, runs)
+    write_results("scale", {"concurrency": options.concurrency}, runs)
     problems = broken(runs)
     for problem in problems:
         sys.stderr.write(f"broken: {problem}\n")

@@ -110,10 +110,10 @@ def main() -> None:
     flags.add_argument("--port", type=int, default=0)
     flags.add_argument("--latency-ms", type=float, default=50)
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
-    given = flags.parse_args()
-    if given.lifeline:
+    options = flags.parse_args()
+    if options.lifeline:
         exit_with_parent()
-    asyncio.run(serve(given.port, given.latency_ms))
+    asyncio.run(serve(options.port, options.latency_ms))
 
 
 if __name__ == "__main__":

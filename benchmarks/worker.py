@@ -101,22 +101,22 @@ async def _storage() -> AsyncGenerator[Storage]:
         yield Storage(client)
 
 
-async def plan(given: argparse.Namespace) -> dict[str, Any]:
+async def plan(options: argparse.Namespace) -> dict[str, Any]:
     """Upload the rows, and do all that comes before the teacher."""
     async with _storage() as storage:
         run = AppRun(
-            storage, rows_per_shard=given.rows_per_shard, teacher=json.loads(given.teacher)
+            storage, rows_per_shard=options.rows_per_shard, teacher=json.loads(options.teacher)
         )
-        scanned = await run.begin(given.input.read_bytes())
+        scanned = await run.begin(options.input.read_bytes())
         return {"run": run.paths.run_id, **scanned["splits"]["train"]}
 
 
-async def work(given: argparse.Namespace) -> dict[str, Any]:
+async def answer_shards(options: argparse.Namespace) -> dict[str, Any]:
     """Every shard that is not complete, a few at a time."""
     async with _storage() as storage:
-        run = await _opened(storage, given.run)
+        run = await _opened(storage, options.run)
         complete = {index async for index, _ in sealed(storage, run.paths, "train")}
-        waiting = _queued() if given.queue else iter(range(run.shards["train"]))
+        waiting = _queued() if options.queue else iter(range(run.shards["train"]))
 
         async def take() -> None:
             for index in waiting:
@@ -131,13 +131,13 @@ async def work(given: argparse.Namespace) -> dict[str, Any]:
         return {"seconds": time.perf_counter() - began, "peak_mb": peak_megabytes()}
 
 
-async def finish(given: argparse.Namespace) -> dict[str, Any]:
+async def finish(options: argparse.Namespace) -> dict[str, Any]:
     """Assemble; the ids of the delivered rows' questions, in order, go to a file."""
     async with _storage() as storage:
-        run = await _opened(storage, given.run)
+        run = await _opened(storage, options.run)
         assembled = await run.assemble()
         rows = await storage.read_lines(run.paths.dataset("train"))
-        given.output.write_text(
+        options.output.write_text(
             "".join(f"{row['messages'][-2]['content']}\n" for row in rows), encoding="utf-8"
         )
         return {"rows": len(rows), "counters": assembled["counters"]}
@@ -163,15 +163,15 @@ def main() -> None:
         "--teacher", default="{}", help="JSON: that section of the run's specification"
     )
     working = commands.add_parser("work")
-    working.set_defaults(do=work)
+    working.set_defaults(do=answer_shards)
     working.add_argument("--queue", action="store_true")
     finishing = commands.add_parser("finish")
     finishing.set_defaults(do=finish)
     finishing.add_argument("--output", type=Path, required=True)
     for command in (working, finishing):
         command.add_argument("--run", required=True)
-    given = flags.parse_args()
-    print(json.dumps(asyncio.run(given.do(given))))
+    options = flags.parse_args()
+    print(json.dumps(asyncio.run(options.do(options))))
 
 
 if __name__ == "__main__":

@@ -13,26 +13,26 @@ from typing import Any
 import aiohttp
 
 
-async def generate(given: argparse.Namespace) -> dict[str, Any]:
-    rows = [json.loads(line) for line in given.input.read_text().splitlines()]
+async def generate(options: argparse.Namespace) -> dict[str, Any]:
+    rows = [json.loads(line) for line in options.input.read_text().splitlines()]
     waiting, answered = iter(rows), 0
     headers = {"Content-Type": "application/json", "Authorization": "Bearer none"}
 
-    async def work(session: aiohttp.ClientSession) -> None:
+    async def ask_rows(session: aiohttp.ClientSession) -> None:
         nonlocal answered
         for row in waiting:
             body = json.dumps(
-                {"model": given.model, "max_tokens": 256, "messages": row["messages"]}
+                {"model": options.model, "max_tokens": 256, "messages": row["messages"]}
             ).encode()
             async with session.post(
-                f"{given.base_url}/chat/completions", data=body, headers=headers
+                f"{options.base_url}/chat/completions", data=body, headers=headers
             ) as response:
                 reply = json.loads(await response.read())
             answered += bool(reply["choices"][0]["message"]["content"])
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         before, begun = cpu_seconds(), time.perf_counter()
-        await asyncio.gather(*[work(session) for _ in range(given.concurrency)])
+        await asyncio.gather(*[ask_rows(session) for _ in range(options.concurrency)])
         seconds, cpu = time.perf_counter() - begun, cpu_seconds() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {

@@ -40,8 +40,10 @@ class Curator(Peer):
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
 
-    def __init__(self, given: argparse.Namespace, rows: list[dict[str, Any]], folder: Path) -> None:
-        super().__init__(given, rows, folder)
+    def __init__(
+        self, arguments: argparse.Namespace, rows: list[dict[str, Any]], folder: Path
+    ) -> None:
+        super().__init__(arguments, rows, folder)
         os.environ.pop("CURATOR_VIEWER", None)  # would upload the rows
         os.environ["TIKTOKEN_CACHE_DIR"] = str(_litellm() / "litellm_core_utils" / "tokenizers")
         import bespokelabs.curator.request_processor.online.openai_online_request_processor  # noqa: F401 (and litellm)
@@ -61,16 +63,18 @@ class Curator(Peer):
     def generate(self) -> None:
         backend = self.options.get("backend", "openai")
         parameters = {
-            "base_url": self.given.base_url,
+            "base_url": self.arguments.base_url,
             "api_key": "none",
-            "max_concurrent_requests": self.given.concurrency,
+            "max_concurrent_requests": self.arguments.concurrency,
             "max_requests_per_minute": NO_LIMIT,
             "max_tokens_per_minute": NO_LIMIT,
             "require_all_responses": False,  # else the run raises when a row failed
             **self.options.get("backend_params", {}),
         }
         teacher = self._teacher(
-            model_name=self.given.model if backend == "openai" else f"openai/{self.given.model}",
+            model_name=self.arguments.model
+            if backend == "openai"
+            else f"openai/{self.arguments.model}",
             backend=backend,
             generation_params={"max_tokens": MAX_TOKENS},
             backend_params=parameters,

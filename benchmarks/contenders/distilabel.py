@@ -42,8 +42,10 @@ class Distilabel(Peer):
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
 
-    def __init__(self, given: argparse.Namespace, rows: list[dict[str, Any]], folder: Path) -> None:
-        super().__init__(given, rows, folder)
+    def __init__(
+        self, arguments: argparse.Namespace, rows: list[dict[str, Any]], folder: Path
+    ) -> None:
+        super().__init__(arguments, rows, folder)
         os.environ["DISTILABEL_CACHE_DIR"] = str(folder)
         import openai.resources.chat.completions  # noqa: F401 (else imported with the first request)
         from distilabel.models.llms import OpenAILLM
@@ -51,8 +53,8 @@ class Distilabel(Peer):
         from distilabel.steps.tasks import ChatGeneration
 
         llm = OpenAILLM(
-            model=given.model,
-            base_url=given.base_url,
+            model=arguments.model,
+            base_url=arguments.base_url,
             api_key="none",
             generation_kwargs={"max_new_tokens": MAX_TOKENS},
             **self.options.get("llm", {}),
@@ -77,7 +79,7 @@ class Distilabel(Peer):
         from distilabel.steps import StepResources
 
         with self._pipeline:
-            batch = max(1, self.given.concurrency // replicas)
+            batch = max(1, self.arguments.concurrency // replicas)
             self._task_class(
                 **self._task, input_batch_size=batch, resources=StepResources(replicas=replicas)
             )
@@ -88,7 +90,7 @@ class Distilabel(Peer):
         self._answered = list(zip(train["id"], train["generation"], strict=True))
 
     def _generate_with_task(self) -> None:
-        task, size = self._task_class(**self._task), self.given.concurrency
+        task, size = self._task_class(**self._task), self.arguments.concurrency
         task.load()
         for start in range(0, len(self.rows), size):
             try:

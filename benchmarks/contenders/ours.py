@@ -20,32 +20,36 @@ from shared.core.storage import Storage
 from tests.support.activity_runs import AppRun
 
 
-async def generate(given: argparse.Namespace) -> dict[str, Any]:
+async def generate(arguments: argparse.Namespace) -> dict[str, Any]:
     """One run of the dataset: planned, then its shards executed as a worker process does, several at a time. Timed: the shards."""
-    async with BlobServiceClient.from_connection_string(given.storage) as client:
+    async with BlobServiceClient.from_connection_string(arguments.storage) as client:
         for container in (DATASETS, RUNS):
             with contextlib.suppress(ResourceExistsError):
                 await cast(Any, client).create_container(container)
-        options = json.loads(given.options)
-        own = {"model": given.model, "max_tokens": 256, "concurrency": given.concurrency}
-        options["teacher"] = {**own, **options.get("teacher", {})}
-        run = AppRun(Storage(client), rows_per_shard=given.rows_per_shard, **options)
-        await run.begin(given.input.read_bytes())
+        options = json.loads(arguments.options)
+        teacher = {
+            "model": arguments.model,
+            "max_tokens": 256,
+            "concurrency": arguments.concurrency,
+        }
+        options["teacher"] = {**teacher, **options.get("teacher", {})}
+        run = AppRun(Storage(client), rows_per_shard=arguments.rows_per_shard, **options)
+        await run.begin(arguments.input.read_bytes())
         waiting = iter(range(run.shards["train"]))
 
-        async def work() -> None:
+        async def answer_shards() -> None:
             for index in waiting:
                 generated = await run.generate(index)
                 if generated["status"] != "ok":
                     raise SystemExit(f"shard {index}: {generated}")
 
         before, begun = _cpu_seconds(), time.perf_counter()
-        await asyncio.gather(*[work() for _ in range(given.parallel)])
+        await asyncio.gather(*[answer_shards() for _ in range(arguments.parallel)])
         seconds, cpu = time.perf_counter() - begun, _cpu_seconds() - before
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         await run.assemble()
         rows = await run.storage.read_lines(run.paths.dataset("train"))
-        given.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        arguments.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
         progress = (await run.progress())["train"]
     return {
         "rows": progress["rows"],
@@ -73,21 +77,21 @@ def main() -> None:
     flags.add_argument("--storage", required=True, help="connection string")
     flags.add_argument("--rows-per-shard", type=int, default=512)
     flags.add_argument("--parallel", type=int, default=8, help="shards at a time")
-    given = flags.parse_args()
+    arguments = flags.parse_args()
     settings = {
-        "DISTILLATION_STORAGE": given.storage,
-        "TEACHER_BASE_URL": given.base_url,
+        "DISTILLATION_STORAGE": arguments.storage,
+        "TEACHER_BASE_URL": arguments.base_url,
         "TEACHER_API_KEY": "none",
     }
     os.environ.update(
         settings,
-        TEACHER_MODEL=given.model,
+        TEACHER_MODEL=arguments.model,
         STUDENT_MODEL="azureml://registries/r/models/m/versions/1",
     )
     for name in ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE"):
         os.environ.setdefault(name, "none")
     began = time.perf_counter()
-    measured = asyncio.run(generate(given))
+    measured = asyncio.run(generate(arguments))
     print(json.dumps({**measured, "total_seconds": time.perf_counter() - began}))
 
 

@@ -44,11 +44,13 @@ class Peer:
     package: ClassVar[str]
     environment: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, given: argparse.Namespace, rows: list[dict[str, Any]], folder: Path) -> None:
-        self.given = given
+    def __init__(
+        self, arguments: argparse.Namespace, rows: list[dict[str, Any]], folder: Path
+    ) -> None:
+        self.arguments = arguments
         self.rows = rows
         self.folder = folder
-        self.options: dict[str, Any] = json.loads(given.options)
+        self.options: dict[str, Any] = json.loads(arguments.options)
 
     def generate(self) -> None:
         """Ask for every row. Timed."""
@@ -64,19 +66,19 @@ class Peer:
 
 def compete(peer: type[Peer]) -> None:
     """Run the peer as the command line says, and print what was measured as one line of JSON."""
-    given = _arguments()
+    arguments = _arguments()
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the peer prints is not ours
     scratch = Path(tempfile.mkdtemp(prefix="peer-"))
     _prepare_environment(scratch, peer.environment)
     rows = [
         json.loads(line)
-        for line in given.input.read_text(encoding="utf-8").splitlines()
+        for line in arguments.input.read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
     folder = scratch / "run"
     folder.mkdir()
-    contender = peer(given, rows, folder)
+    contender = peer(arguments, rows, folder)
     one_end = threading.Lock()
     cpu, begun = cpu_seconds(), time.perf_counter()
 
@@ -89,7 +91,7 @@ def compete(peer: type[Peer]) -> None:
         delivered = {
             identifier: text for identifier, text in contender.answers() if text and text.strip()
         }
-        with given.output.open("w", encoding="utf-8") as file:
+        with arguments.output.open("w", encoding="utf-8") as file:
             file.writelines(
                 json.dumps({"id": key, "text": text}) + "\n" for key, text in delivered.items()
             )
@@ -112,7 +114,7 @@ def compete(peer: type[Peer]) -> None:
 
     signal.signal(signal.SIGTERM, terminated)
     os.register_at_fork(after_in_child=_die_of_sigterm)
-    limit = threading.Timer(given.timeout, end, [f"not done within {given.timeout:g} s"])
+    limit = threading.Timer(arguments.timeout, end, [f"not done within {arguments.timeout:g} s"])
     limit.daemon = True
     limit.start()
     why = None
