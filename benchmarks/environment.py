@@ -1,8 +1,10 @@
-"""Virtual environments for the peers that the benchmark measures beside this app: one each, as their pins conflict.
+"""Virtual environments for the peers that the benchmark measures beside this app: one each, as
+their pins conflict.
 
-`peer_python("curator")` makes `.local/benchmarks/curator` from `benchmarks/peers-curator.txt`, or brings it up to date, and
-returns its interpreter: the same one as the project's, so that all contenders run on one Python. `python -m
-benchmarks.environment` makes them all. The `.txt` files are compiled from the `.in` files as CONTRIBUTING.md says.
+`peer_python("curator")` makes `.local/benchmarks/curator` from `benchmarks/peers-curator.txt`, or
+brings it up to date, and returns its interpreter: the same one as the project's, so that all
+contenders run on one Python. `python -m benchmarks.environment` makes them all. The `.txt` files
+are compiled from the `.in` files as CONTRIBUTING.md says.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ class InstallFailed(RuntimeError):
 
 
 def peer_python(peer: str) -> Path:
-    """Path of the peer's interpreter, with its pins installed. Of several processes at once, one installs and the others wait."""
+    """Path of the peer's interpreter, with its pins installed.
+
+    Of several processes at once, one installs and the others wait.
+    """
     folder = ENVIRONMENTS / peer
     pins = ROOT / "benchmarks" / f"peers-{peer}.txt"
     python = folder / ("bin/python" if os.name == "posix" else "Scripts/python.exe")
@@ -41,7 +46,8 @@ def peer_python(peer: str) -> Path:
             _uv(
                 "venv", "--quiet", "--clear", "--no-project", "--python", base_python(), str(folder)
             )
-            # compiled, as otherwise every run would compile thousands of modules where bytecode isn't written
+            # compiled, as otherwise every run would compile thousands of modules where bytecode
+            # isn't written
             _uv("pip", "sync", "--quiet", "--compile-bytecode", "--python", str(python), str(pins))
             stamp.write_text(fingerprint, encoding="utf-8")
     return python

@@ -1,17 +1,21 @@
-"""What a teacher's faults cost: rows lost, requests asked in vain or again, and time, against a teacher that fails on purpose.
+"""What a teacher's faults cost: rows lost, requests asked in vain or again, and time, against a
+teacher that fails on purpose.
 
-`python -m benchmarks.faults`: the whole activity asks the local teacher (a process of its own, 50 ms latency) for the same rows
-once without faults, then with a fifth of the requests refused (429), failed (5xx), reset or left hanging, and with some of each;
-one row of those scenarios is always answered 400. What was asked is counted in the teacher's own log. Ends with exit code 1 when
-a row is lost, asked for again after its answer, asked for more than once although it was answered 400, or when the app's own
-count of requests is not the teacher's.
+`python -m benchmarks.faults`: the whole activity asks the local teacher (a process of its own, 50
+ms latency) for the same rows once without faults, then with a fifth of the requests refused (429),
+failed (5xx), reset or left hanging, and with some of each; one row of those scenarios is always
+answered 400. What was asked is counted in the teacher's own log. Ends with exit code 1 when a row
+is lost, asked for again after its answer, asked for more than once although it was answered 400, or
+when the app's own count of requests is not the teacher's.
 
-Expected seconds: the fault-free time by as many requests, and the time-outs of hanging requests, shared by the places in flight.
-Waits between two attempts hold no place, so they should cost nothing but at the end, when few rows are left to fill the places:
-that is shown as the last rows' time, from the last row's first request to the last answer.
+Expected seconds: the fault-free time by as many requests, and the time-outs of hanging requests,
+shared by the places in flight. Waits between two attempts hold no place, so they should cost
+nothing but at the end, when few rows are left to fill the places: that is shown as the last rows'
+time, from the last row's first request to the last answer.
 
-With `--peers`, curator and distilabel are asked for fewer rows, with some of each fault and ours beside them. All have the same
-time-out and as many attempts, and a peer that is not done in five minutes has given up. Theirs is no reason for exit code 1.
+With `--peers`, curator and distilabel are asked for fewer rows, with some of each fault and ours
+beside them. All have the same time-out and as many attempts, and a peer that is not done in five
+minutes has given up. Theirs is no reason for exit code 1.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ from local.emulators.azurite import Azurite
 
 MODEL = "local-teacher"
 CONCURRENCY, LATENCY_MS, TIMEOUT_SECONDS = 64, 50, 2
-# Of requests that fail one time in five, the default of 8 attempts would lose a row in one run of eighty (5,000 rows), and no row
+# Of requests that fail one time in five, the default of 8 attempts would lose a row in one run of
+# eighty (5,000 rows), and no row
 # may be lost here by chance. Ten: in one of two thousand.
 ATTEMPTS = 10
 PEER_SECONDS, PEER_GRACE_SECONDS = 300, 60
@@ -157,7 +162,10 @@ def teacher_options(scenario: str, count: int) -> list[str]:
 
 
 def measured_in_time(process: subprocess.Popen[str], count: int) -> dict[str, Any]:
-    """What a peer measured. One that neither ends nor reports at its time limit is killed; one that fails is no error."""
+    """What a peer measured.
+
+    One that neither ends nor reports at its time limit is killed; one that fails is no error.
+    """
     try:
         process.wait(PEER_SECONDS + PEER_GRACE_SECONDS)
         return measured(process)
@@ -174,7 +182,8 @@ def measured_in_time(process: subprocess.Popen[str], count: int) -> dict[str, An
 
 
 def analysed(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What was asked, from the log's records in their order (`time`, `request`, `attempt`, `status`, `fault`).
+    """What was asked, from the log's records in their order (`time`, `request`, `attempt`,
+    `status`, `fault`).
 
     A request that was reset, left hanging or given up by the client has status 0: it is no answer.
     """
@@ -211,7 +220,9 @@ def analysed(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def expected_seconds(result: dict[str, Any], fault_free: dict[str, Any]) -> float:
-    """As many requests at the fault-free speed, and the time-outs of those that hang, shared by the places in flight."""
+    """As many requests at the fault-free speed, and the time-outs of those that hang, shared by the
+    places in flight.
+    """
     hangs = result["faults"].get("hang", 0)
     asking = fault_free["seconds"] * (result["requests"] - hangs) / fault_free["requests"]
     return asking + hangs * TIMEOUT_SECONDS / CONCURRENCY

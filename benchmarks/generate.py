@@ -1,8 +1,10 @@
-"""Rows a second through teacher generation: this app against its peers and against a client that does nothing else.
+"""Rows a second through teacher generation: this app against its peers and against a client that
+does nothing else.
 
-`python -m benchmarks.generate`: everyone asks the same stub teacher (a process of its own) for the same rows, one after the
-other in interleaved rounds; medians. Ours is the whole activity: blob in, journal and staged block out. The stub's own use of
-its processor is shown as proof that it was not the limit.
+`python -m benchmarks.generate`: everyone asks the same stub teacher (a process of its own) for the
+same rows, one after the other in interleaved rounds; medians. Ours is the whole activity: blob in,
+journal and staged block out. The stub's own use of its processor is shown as proof that it was not
+the limit.
 """
 
 from __future__ import annotations

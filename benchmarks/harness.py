@@ -38,7 +38,10 @@ def write_rows(path: Path, numbers: range) -> None:
 
 @contextmanager
 def serving(module: str, *arguments: str) -> Generator[str]:
-    """A teacher of `python -m module` while the context lasts. Gives its base URL, which its first line ends with."""
+    """A teacher of `python -m module` while the context lasts.
+
+    Gives its base URL, which its first line ends with.
+    """
     command = [sys.executable, "-m", module, "--port", "0", "--lifeline", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,6 +1,8 @@
-"""What the local host's task hub costs: orchestrations of activities that do nothing, and the size of its file.
+"""What the local host's task hub costs: orchestrations of activities that do nothing, and the size
+of its file.
 
-`python -m benchmarks.hub`. Ends with exit code 1 when a fan-out of 1,000 activities takes 5 s or more.
+`python -m benchmarks.hub`. Ends with exit code 1 when a fan-out of 1,000 activities takes 5 s or
+more.
 """
 
 from __future__ import annotations

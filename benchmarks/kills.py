@@ -1,8 +1,10 @@
-"""What a killed worker costs: `kill -9` at random moments of a run, each time followed by a new worker, until all is answered.
+"""What a killed worker costs: `kill -9` at random moments of a run, each time followed by a new
+worker, until all is answered.
 
-`python -m benchmarks.kills`. Nothing but blob storage passes from one worker to the next. The teacher outlives them all; its log
-tells what was asked twice. Ends with exit code 1 when a row is lost, or when more was asked twice than was in flight or answered
-in the last second before each kill (the journal is flushed every second).
+`python -m benchmarks.kills`. Nothing but blob storage passes from one worker to the next. The
+teacher outlives them all; its log tells what was asked twice. Ends with exit code 1 when a row is
+lost, or when more was asked twice than was in flight or answered in the last second before each
+kill (the journal is flushed every second).
 """
 
 from __future__ import annotations
@@ -106,9 +108,11 @@ def asks(worker: subprocess.Popen[str], log: Path) -> bool:
 
 
 def analysed(requests: Iterable[dict[str, Any]], kills: Sequence[float]) -> dict[str, int]:
-    """What was asked twice, and how much of that the kills excuse, from the log's records (`time`, `request`, `status`).
+    """What was asked twice, and how much of that the kills excuse, from the log's records (`time`,
+    `request`, `status`).
 
-    `time` is when a request was answered or its end noticed, so what was in flight at a kill has one shortly after it.
+    `time` is when a request was answered or its end noticed, so what was in flight at a kill has
+    one shortly after it.
     """
     sent: Counter[str] = Counter()
     answered: Counter[str] = Counter()

@@ -1,7 +1,9 @@
-"""Memory of a worker by the size of the dataset: the peak of a process that does nothing but answer shards.
+"""Memory of a worker by the size of the dataset: the peak of a process that does nothing but answer
+shards.
 
-`python -m benchmarks.memory`. Another process has planned the run, so that nothing but the activity is measured. Ends with exit
-code 1 when the largest dataset takes a tenth more than the smallest, or any 250 MB.
+`python -m benchmarks.memory`. Another process has planned the run, so that nothing but the activity
+is measured. Ends with exit code 1 when the largest dataset takes a tenth more than the smallest, or
+any 250 MB.
 """
 
 from __future__ import annotations

@@ -1,20 +1,26 @@
-"""How well a quota is used: a teacher that enforces requests or tokens a minute as Azure OpenAI does, asked by one worker process
-and by three that share it unaware of each other: each takes the next shard when it has room, as from a hub's queue.
+"""How well a quota is used: a teacher that enforces requests or tokens a minute as Azure OpenAI
+does, asked by one worker process and by three that share it unaware of each other: each takes the
+next shard when it has room, as from a hub's queue.
 
-`python -m benchmarks.quota`. Everything is counted from the teacher's own log, from the first request's arrival on:
+`python -m benchmarks.quota`. Everything is counted from the teacher's own log, from the first
+request's arrival on:
 
-- used: what the quota admitted from the tenth second on, by what it still allowed then, up to the end of the last whole period
-  in which every worker had rows left. A period is what the teacher counts in: what it allows may be used at once, so a period
-  that was used up before the tenth second has nothing left to use.
+- used: what the quota admitted from the tenth second on, by what it still allowed then, up to the
+  end of the last whole period in which every worker had rows left. A period is what the teacher
+  counts in: what it allows may be used at once, so a period that was used up before the tenth
+  second has nothing left to use.
 - refused: refused by accepted requests, from the tenth second on.
-- time / bound: until the last answer, by the least that the quota allows: the last request can be admitted no sooner than the
-  periods before it are used up. The rows fill whole periods and a little of the next one: nearly the same as rows by rate, which
-  tests/support/quota_simulation.py takes, but no burst can be faster.
+- time / bound: until the last answer, by the least that the quota allows: the last request can be
+  admitted no sooner than the periods before it are used up. The rows fill whole periods and a
+  little of the next one: nearly the same as rows by rate, which tests/support/quota_simulation.py
+  takes, but no burst can be faster.
 
-Ends with exit code 1 when a row is lost or asked for twice, or when a share or the time is not what BOUNDS say.
+Ends with exit code 1 when a row is lost or asked for twice, or when a share or the time is not what
+BOUNDS say.
 
-With `--peers`, curator and distilabel ask for fewer rows under one of the quotas, with as many requests at a time. They aren't
-told the quota either, and one that is not done in four minutes has given up. Theirs is no reason for exit code 1.
+With `--peers`, curator and distilabel ask for fewer rows under one of the quotas, with as many
+requests at a time. They aren't told the quota either, and one that is not done in four minutes has
+given up. Theirs is no reason for exit code 1.
 """
 
 from __future__ import annotations
@@ -86,7 +92,8 @@ class Quota:
         return record["charged"] if self.unit == "tokens" else 1
 
 
-# name: the quota (periods: see local/emulators/teacher/limits.py), and rows for some whole periods and a little more
+# name: the quota (periods: see local/emulators/teacher/limits.py), and rows for some whole periods
+# and a little more
 SCENARIOS: dict[str, tuple[Quota, int]] = {
     "3,000 requests a minute": (Quota("requests", 3000, 1), 4510),
     "300 requests a minute": (Quota("requests", 300, 10), 460),
@@ -195,7 +202,8 @@ def peer(who: str, url: str, place: Path) -> dict[str, Any]:
 
 
 def measured_in_time(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
-    """What a contender measured. One that takes too long is killed, and one that fails has no time: neither ends the benchmark.
+    """What a contender measured. One that takes too long is killed, and one that fails has no time:
+    neither ends the benchmark.
 
     The grace is for a peer that reports at its time limit what it has.
     """
@@ -222,9 +230,11 @@ def delivered(place: Path) -> int:
 def analysed(
     requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float
 ) -> dict[str, Any]:
-    """Shares of the quota and of its bound, from the log's records (`time`, `arrived`, `charged`, `status`, `request`).
+    """Shares of the quota and of its bound, from the log's records (`time`, `arrived`, `charged`,
+    `status`, `request`).
 
-    `shared_seconds`: how long every worker was at work. A share is None where the run is too short to tell.
+    `shared_seconds`: how long every worker was at work. A share is None where the run is too short
+      to tell.
     """
     begin = min((record["arrived"] for record in requests), default=0.0)
     admitted = [record for record in requests if record["charged"]]
@@ -242,7 +252,9 @@ def analysed(
 
 
 def bound_seconds(admitted: Sequence[dict[str, Any]], quota: Quota, begin: float) -> float:
-    """The least time from the first request, which arrived at `begin`, to the last one: 0 when one period has room for all."""
+    """The least time from the first request, which arrived at `begin`, to the last one: 0 when one
+    period has room for all.
+    """
     spent = [quota.spent(record) for record in admitted]
     # the last request of a period is admitted however much it takes of the next one
     most = quota.allowed + max(spent, default=1) - 1
@@ -271,7 +283,8 @@ def _used(
 def _seconds(requests: Sequence[dict[str, Any]], begin: float) -> float:
     """From the first arrival to the last answer.
 
-    Answers are logged by another clock; the record that was decided soonest, such as a refusal, tells how far apart the two are.
+    Answers are logged by another clock; the record that was decided soonest, such as a refusal,
+    tells how far apart the two are.
     """
     started = min(record["time"] - record["arrived"] for record in requests)
     answered = [record["time"] for record in requests if record["status"] == 200]
@@ -316,7 +329,9 @@ def _cells(result: dict[str, Any]) -> list[object]:
 
 
 def _end(result: dict[str, Any]) -> str:
-    """A request that failed otherwise, for instance as malformed, is none of the quota's doing: such a run proves nothing."""
+    """A request that failed otherwise, for instance as malformed, is none of the quota's doing:
+    such a run proves nothing.
+    """
     others = (
         f", {result['other_errors']} requests failed otherwise" if result["other_errors"] else ""
     )

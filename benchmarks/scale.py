@@ -1,11 +1,14 @@
-"""How a run grows with its dataset: the whole app on the local host, from the request to the report, with an instant teacher.
+"""How a run grows with its dataset: the whole app on the local host, from the request to the
+report, with an instant teacher.
 
-`python -m benchmarks.scale`; `--rows 1000 10000 100000 1000000` for a million. For each size: seconds by stage, history of the
-root and of all its parts, storage by row, the host's peak memory. The root's history is told without its looks at progress, whose
-number grows with the logarithm of a run's time, and their number beside it. docs/scale.md turns
-the counts into costs. Ends with exit code 1 when something that must not grow has grown.
+`python -m benchmarks.scale`; `--rows 1000 10000 100000 1000000` for a million. For each size:
+seconds by stage, history of the root and of all its parts, storage by row, the host's peak memory.
+The root's history is told without its looks at progress, whose number grows with the logarithm of a
+run's time, and their number beside it. docs/scale.md turns the counts into costs. Ends with exit
+code 1 when something that must not grow has grown.
 
-Runs are started by HTTP: a blob trigger hands the whole dataset through the process, whatever the app does with it.
+Runs are started by HTTP: a blob trigger hands the whole dataset through the process, whatever the
+app does with it.
 """
 
 from __future__ import annotations
@@ -145,7 +148,9 @@ def follow(
 
 
 def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """What has grown that must not, from the second size to the last; and the root's history from the first."""
+    """What has grown that must not, from the second size to the last; and the root's history from
+    the first.
+    """
     problems = [
         f"{run['accepted']} of {run['rows']} rows accepted"
         for run in runs

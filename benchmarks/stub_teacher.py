@@ -1,7 +1,9 @@
-"""The fastest teacher that Python gives: one fixed answer after a fixed latency, so that the client is what is measured.
+"""The fastest teacher that Python gives: one fixed answer after a fixed latency, so that the client
+is what is measured.
 
-`python -m benchmarks.stub_teacher --port 0 --latency-ms 50`. No parsing beyond the request's length; GET answers with how
-many requests came and how much processor time they took, by which a benchmark proves that the teacher was not its limit.
+`python -m benchmarks.stub_teacher --port 0 --latency-ms 50`. No parsing beyond the request's
+length; GET answers with how many requests came and how much processor time they took, by which a
+benchmark proves that the teacher was not its limit.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ class Stub:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection. Pipelined requests are answered in turn, as latencies are all alike."""
+    """One keep-alive connection.
+
+    Pipelined requests are answered in turn, as latencies are all alike.
+    """
 
     def __init__(self, stub: Stub) -> None:
         self._stub = stub

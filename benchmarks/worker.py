@@ -1,8 +1,10 @@
-"""This app's activities in processes of their own, as a function app has them: one plans a run, others work at its shards.
+"""This app's activities in processes of their own, as a function app has them: one plans a run,
+others work at its shards.
 
-Only blob storage passes from one to the next. `python -m benchmarks.worker plan …` prints the run's id; `work` executes every
-shard that is not complete, several at a time, and prints what it took (with `--queue`: those whose numbers it gets from standard
-input, a pipe that several workers share as function apps share the hub's queue); `finish` assembles the dataset.
+Only blob storage passes from one to the next. `python -m benchmarks.worker plan …` prints the run's
+id; `work` executes every shard that is not complete, several at a time, and prints what it took
+(with `--queue`: those whose numbers it gets from standard input, a pipe that several workers share
+as function apps share the hub's queue); `finish` assembles the dataset.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ def start(
     queue: int | None = None,
     log: IO[bytes] | None = None,
 ) -> subprocess.Popen[str]:
-    """One such process. Its environment is all that it knows of storage and teacher. `log`: for what it complains of."""
+    """One such process.
+
+    Its environment is all that it knows of storage and teacher. `log`: for what it complains of.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -82,7 +87,9 @@ def _queued() -> Iterator[int]:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process itself has had: `ru_maxrss` may be that of the process it was forked from."""
+    """The most memory that this process itself has had: `ru_maxrss` may be that of the process it
+    was forked from.
+    """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):

@@ -1,8 +1,9 @@
 """`python -m benchmarks.yardsticks [FOLDER]`: what the code looks like, as numbers.
 
 Prints a row for the app, the local cloud and the tests: size and shape of modules and functions,
-share of annotated functions, how dense lines are, and what is left untyped. `--at REVISION` measures
-another commit, formatted as today's configuration formats, so that two commits can be compared.
+share of annotated functions, how dense lines are, and what is left untyped. `--at REVISION`
+measures another commit, formatted as today's configuration formats, so that two commits can be
+compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The limit: an aiohttp session and as many loops as requests may be in flight, which do nothing else and keep nothing."""
+"""The limit: an aiohttp session and as many loops as requests may be in flight, which do nothing
+else and keep nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,20 @@
 """bespokelabs-curator, run by the Python of its own environment (`benchmarks/environment.py`).
 
-Tried on two cores at 64 and 256 requests at a time, 50 ms latency, 5,000 rows; the first of each is what runs here:
+Tried on two cores at 64 and 256 requests at a time, 50 ms latency, 5,000 rows; the first of each is
+what runs here:
 
 - backend `openai` (aiohttp): 430 rows/s; `litellm`: 150.
-- progress: neither rich nor tqdm draws: 430 rows/s; rich, the default: 400, although no terminal shows it.
+- progress: neither rich nor tqdm draws: 430 rows/s; rich, the default: 400, although no terminal
+  shows it.
 - log level WARNING: 3 % faster than the default, which writes lines for each row to a file.
-- `max_requests_per_minute` and `max_tokens_per_minute`: so high that they never hold a request back. By default it takes what
-  the teacher's headers say, else its own few hundred a minute. None is no way to turn them off: it means the default.
-- Not touched, as no setting changes them: token counts of every prompt (tiktoken), responses copied deeply and written twice.
+- `max_requests_per_minute` and `max_tokens_per_minute`: so high that they never hold a request
+  back. By default it takes what the teacher's headers say, else its own few hundred a minute. None
+  is no way to turn them off: it means the default.
+- Not touched, as no setting changes them: token counts of every prompt (tiktoken), responses copied
+  deeply and written twice.
 
-Offline: its token counts need the file of cl100k_base, which litellm brings along; litellm's table of prices is the packaged one.
+Offline: its token counts need the file of cl100k_base, which litellm brings along; litellm's table
+of prices is the packaged one.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -82,7 +87,9 @@ class Curator(Peer):
         teacher(self.rows, working_dir=str(self.folder))
 
     def answers(self) -> Iterable[tuple[str, str | None]]:
-        """From its file of responses: there at any time, and the same as in the dataset that it returns."""
+        """From its file of responses: there at any time, and the same as in the dataset that it
+        returns.
+        """
         for file in self.folder.glob("*/responses_*.jsonl"):
             for response in read_lines(file):
                 yield (

@@ -2,17 +2,20 @@
 
 Tried on two cores with 50 ms latency and 5,000 rows, in rows/s at 64 and at 256 requests at a time:
 
-- `Pipeline`, two replicas of the task, each with half the requests: 244 and 288. This is what runs here.
+- `Pipeline`, two replicas of the task, each with half the requests: 244 and 288. This is what runs
+  here.
 - `Pipeline`, one replica: 203 and 175. Four replicas: half as fast as two, on two cores.
-- the task alone, without `Pipeline`: 230 and 209. Faster for short runs, as a pipeline takes some 2 s to start: option
-  `{"mode": "task"}`. Calling the LLM without a task makes no difference.
+- the task alone, without `Pipeline`: 230 and 209. Faster for short runs, as a pipeline takes some 2
+  s to start: option `{"mode": "task"}`. Calling the LLM without a task makes no difference.
 - `dataset_batch_size`: all rows at once: 5 to 15 % faster than batches of the step's size.
 - raw input and output beside the answers off, the step's cache off, log level WARNING.
-- its own environment instead of one shared with curator, whose litellm pins an older openai: twice as fast.
+- its own environment instead of one shared with curator, whose litellm pins an older openai: twice
+  as fast.
 
-It asks for a batch, waits for the last answer of it, then asks for the next: more than a batch at a time is only to be had from
-replicas. No setting bounds the requests otherwise: a batch of all rows would send a thousand at a time.
-A request that fails for good takes the answers of its whole batch with it. It needs no network and has no telemetry.
+It asks for a batch, waits for the last answer of it, then asks for the next: more than a batch at a
+time is only to be had from replicas. No setting bounds the requests otherwise: a batch of all rows
+would send a thousand at a time. A request that fails for good takes the answers of its whole batch
+with it. It needs no network and has no telemetry.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -34,7 +37,9 @@ if Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
 
 
 class Distilabel(Peer):
-    """Options: `mode` (pipeline or task), `replicas` of a pipeline's task, `llm` with arguments for `OpenAILLM`."""
+    """Options: `mode` (pipeline or task), `replicas` of a pipeline's task, `llm` with arguments for
+    `OpenAILLM`.
+    """
 
     package = "distilabel"
     environment: ClassVar = {

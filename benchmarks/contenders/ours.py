@@ -1,4 +1,6 @@
-"""This app's `generate_shard` activities, from the dataset in blob storage to journals and staged blocks."""
+"""This app's `generate_shard` activities, from the dataset in blob storage to journals and staged
+blocks.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ from tests.support.activity_runs import AppRun
 
 
 async def generate(arguments: argparse.Namespace) -> dict[str, Any]:
-    """One run of the dataset: planned, then its shards executed as a worker process does, several at a time. Timed: the shards."""
+    """One run of the dataset: planned, then its shards executed as a worker process does, several
+    at a time.
+
+    Timed: the shards.
+    """
     async with BlobServiceClient.from_connection_string(arguments.storage) as client:
         for container in (DATASETS, RUNS):
             with contextlib.suppress(ResourceExistsError):

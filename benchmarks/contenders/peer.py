@@ -1,6 +1,8 @@
-"""What the peers' scripts share: arguments, a scratch folder, measuring, and the end after a time limit.
+"""What the peers' scripts share: arguments, a scratch folder, measuring, and the end after a time
+limit.
 
-A script gives `compete` a class: made untimed with its rows, then `generate` is timed. Standard library alone.
+A script gives `compete` a class: made untimed with its rows, then `generate` is timed. Standard
+library alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from typing import Any, ClassVar
 BEGUN = time.perf_counter()
 MAX_TOKENS = 256
 
-# No telemetry, nothing from the Hugging Face hub, no proxy between a peer and the teacher on this machine.
+# No telemetry, nothing from the Hugging Face hub, no proxy between a peer and the teacher on this
+# machine.
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -39,7 +42,10 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 class Peer:
-    """One run of a peer. `rows` are the input's, `folder` an empty one that is removed afterwards."""
+    """One run of a peer.
+
+    `rows` are the input's, `folder` an empty one that is removed afterwards.
+    """
 
     package: ClassVar[str]
     environment: ClassVar[dict[str, str]] = {}
@@ -57,7 +63,9 @@ class Peer:
         raise NotImplementedError
 
     def answers(self) -> Iterable[tuple[str, str | None]]:
-        """Identifier and text of what has been answered so far; also called from another thread when time is up."""
+        """Identifier and text of what has been answered so far; also called from another thread
+        when time is up.
+        """
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -170,7 +178,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _prepare_environment(scratch: Path, extra: dict[str, str]) -> None:
-    """Before the peer is imported: its caches, and the home folder it may write to, are new and empty."""
+    """Before the peer is imported: its caches, and the home folder it may write to, are new and
+    empty.
+    """
     for name in PROXIES:
         for spelling in (name, name.lower()):
             os.environ.pop(spelling, None)

@@ -30,7 +30,9 @@ KEPT: dict[str, Any] = {
 
 
 def admitted(moments: Iterable[float], charged: int = 100) -> list[dict[str, Any]]:
-    """A record for each arrival, answered half a second later, on a clock that was 1,000 when the teacher started."""
+    """A record for each arrival, answered half a second later, on a clock that was 1,000 when the
+    teacher started.
+    """
     return [
         {
             "time": 1000.5 + at,
@@ -155,7 +157,9 @@ def test_the_bound_is_when_the_periods_before_are_used_up(
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nobody_is_faster_than_the_bound_at_the_local_teacher(name: str) -> None:
-    """Asked all the time, it admits the scenario's rows in just the bound's time: periods and shares are the teacher's own."""
+    """Asked all the time, it admits the scenario's rows in just the bound's time: periods and
+    shares are the teacher's own.
+    """
     quota, rows = SCENARIOS[name]
     now, step = 0.0, 0.02
     limits = RateLimits(
@@ -232,7 +236,9 @@ def test_the_table_shows_who_lost_what() -> None:
 
 
 def test_requests_that_failed_for_another_reason_than_the_quota_are_shown() -> None:
-    """Or a peer whose requests the teacher takes for malformed would look like one that the quota defeats."""
+    """Or a peer whose requests the teacher takes for malformed would look like one that the quota
+    defeats.
+    """
     malformed = [record | {"status": 400} for record in refused([1.0, 2.0])]
     found = analysed([*admitted(evenly(10, 0, 60)), *refused([3.0]), *malformed], EVERY_SECOND, 61)
     assert found["refused"] == 0

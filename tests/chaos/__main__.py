@@ -1,4 +1,7 @@
-"""`python -m tests.chaos --seeds 0:50`: a storm a seed, one line each. Exit code 1 when an invariant does not hold."""
+"""`python -m tests.chaos --seeds 0:50`: a storm a seed, one line each.
+
+Exit code 1 when an invariant does not hold.
+"""
 
 from __future__ import annotations
 

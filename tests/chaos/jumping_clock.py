@@ -1,7 +1,9 @@
-"""`python -m tests.chaos.jumping_clock FILE MODULE …`: runs a module whose wall clock is off by the seconds that FILE holds.
+"""`python -m tests.chaos.jumping_clock FILE MODULE …`: runs a module whose wall clock is off by the
+seconds that FILE holds.
 
-FILE is read again at SIGUSR1, so that the clock can jump either way while the module runs. As on a machine whose clock is set,
-`time.monotonic` goes on undisturbed, and other processes are not affected.
+FILE is read again at SIGUSR1, so that the clock can jump either way while the module runs. As on a
+machine whose clock is set, `time.monotonic` goes on undisturbed, and other processes are not
+affected.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""A run of the whole app while its host, its storage and its teacher are killed and unwell, and what must hold afterwards.
+"""A run of the whole app while its host, its storage and its teacher are killed and unwell, and
+what must hold afterwards.
 
-`python -m tests.chaos --seeds 0:50`. Each seed draws its own storm: kills of the host, of Azurite and of the teacher, shards
-executed by a second worker at the same time, the dataset's event delivered again, a wall clock of the host that jumps either way,
-storage that answers 503 or 412 or breaks connections before and after it has done its work. A storm has an end, so that a run
-can have one.
+`python -m tests.chaos --seeds 0:50`. Each seed draws its own storm: kills of the host, of Azurite
+and of the teacher, shards executed by a second worker at the same time, the dataset's event
+delivered again, a wall clock of the host that jumps either way, storage that answers 503 or 412 or
+breaks connections before and after it has done its work. A storm has an end, so that a run can have
+one.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class Outcome:
 
 
 class Storm:
-    """The processes of one local cloud, with the proxy between the app and its storage, and the means to harm them."""
+    """The processes of one local cloud, with the proxy between the app and its storage, and the
+    means to harm them.
+    """
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.lottery = folder, random.Random(seed)
@@ -121,10 +125,11 @@ class Storm:
         self.kills += 1
 
     def kill_storage(self) -> None:
-        """Connections break wherever they are, and for some seconds there is no storage; then Azurite is killed.
+        """Connections break wherever they are, and for some seconds there is no storage; then
+        Azurite is killed.
 
-        It writes its index down only every 5 s, and a write that it has confirmed and then forgets is what no storage account
-        does: so it is left alone for so long first.
+        It writes its index down only every 5 s, and a write that it has confirmed and then forgets
+        is what no storage account does: so it is left alone for so long first.
         """
         _kill(self._children["proxy"])
         time.sleep(INDEX_SECONDS)
@@ -160,7 +165,9 @@ class Storm:
         self.ask("POST", "/admin/functions/dataset_uploaded", {"input": path}, headers)
 
     def second_worker(self, run_id: str) -> None:
-        """Shards executed by another process at the same time, as an activity that was delivered twice."""
+        """Shards executed by another process at the same time, as an activity that was delivered
+        twice.
+        """
         teacher = f"http://{LOOPBACK}:{self._ports['teacher']}/v1"
         with (self.folder / "second-worker.log").open(
             "ab"
@@ -252,7 +259,8 @@ class Storm:
             storage=self._storage,
             teacher_url=f"http://{LOOPBACK}:{self._ports['teacher']}/v1",
             azureml_url=f"http://{LOOPBACK}:{self._ports['azureml']}",
-            openai_url=f"http://{LOOPBACK}:9/openai/v1",  # no student of a storm is fine-tuned there
+            # no student of a storm is fine-tuned there
+            openai_url=f"http://{LOOPBACK}:9/openai/v1",
             identity_header=self.secrets["identity"],
         )
 
@@ -368,7 +376,9 @@ def _check(
 
 
 def _order(train: Path, files: Path) -> list[str]:
-    """The output's questions are the input's, in its order, and each answer is that of its question."""
+    """The output's questions are the input's, in its order, and each answer is that of its
+    question.
+    """
     if not (files / "train.jsonl").is_file():
         return []
     given = [line for line in train.read_text(encoding="utf-8").splitlines() if '"user"' in line]
@@ -389,7 +399,10 @@ def _order(train: Path, files: Path) -> list[str]:
 
 
 def _asked_again(log: Path) -> int:
-    """Requests that were answered in full and sent once more. The preflight asks the same each time."""
+    """Requests that were answered in full and sent once more.
+
+    The preflight asks the same each time.
+    """
     records = [
         json.loads(line)
         for line in log.read_text(encoding="utf-8").splitlines()
@@ -401,12 +414,16 @@ def _asked_again(log: Path) -> int:
 
 
 def _allowed(kills: int) -> int:
-    """Each kill may cost what was in flight and what was answered in the last second, of two workers at most."""
+    """Each kill may cost what was in flight and what was answered in the last second, of two
+    workers at most.
+    """
     return 2 * (kills + 1) * round(CONCURRENCY + FLUSHED_SECONDS * CONCURRENCY / LATENCY_SECONDS)
 
 
 def _leaks(storm: Storm) -> list[str]:
-    """Files in which a secret stands that should not: whatever the app, its hub or its storage has written."""
+    """Files in which a secret stands that should not: whatever the app, its hub or its storage has
+    written.
+    """
     own = storm.folder / "cloud" / "keys.json"
     found: list[str] = []
     for path in storm.folder.rglob("*"):

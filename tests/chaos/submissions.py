@@ -1,7 +1,9 @@
-"""The host is killed between the submission of a fine-tuning job and its response, as often as asked for: one job, each time.
+"""The host is killed between the submission of a fine-tuning job and its response, as often as
+asked for: one job, each time.
 
-`python -m tests.chaos.submissions --kills 50`. The emulator holds the request back and carries it out after the host is gone, so
-that the host that comes next cannot know of it: it must ask for the same job again. Exit code 1 when there are two.
+`python -m tests.chaos.submissions --kills 50`. The emulator holds the request back and carries it
+out after the host is gone, so that the host that comes next cannot know of it: it must ask for the
+same job again. Exit code 1 when there are two.
 """
 
 from __future__ import annotations

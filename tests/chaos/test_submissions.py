@@ -1,4 +1,6 @@
-"""One kill between submission and response; `python -m tests.chaos.submissions --kills 50` does it as often as you like."""
+"""One kill between submission and response; `python -m tests.chaos.submissions --kills 50` does it
+as often as you like.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`kill -9` of the host in the middle of its work, then `up` again: the runs finish, no row is missing or doubled."""
+"""`kill -9` of the host in the middle of its work, then `up` again: the runs finish, no row is
+missing or doubled.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The task hub is gone in the middle of a run, and only the blobs are left: `resume` goes on from them."""
+"""The task hub is gone in the middle of a run, and only the blobs are left: `resume` goes on from
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A finished run's answers for another student: by HTTP, through the whole app, with the teacher's own log as witness."""
+"""A finished run's answers for another student: by HTTP, through the whole app, with the teacher's
+own log as witness.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A dataset is dropped; a fine-tuned student comes out. For all five tasks, through the real parts."""
+"""A dataset is dropped; a fine-tuned student comes out.
+
+For all five tasks, through the real parts.
+"""
 
 from __future__ import annotations
 

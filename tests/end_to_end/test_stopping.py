@@ -1,4 +1,6 @@
-"""Cancel and terminate: the teacher is no longer asked, the job is cancelled, and what was answered stays."""
+"""Cancel and terminate: the teacher is no longer asked, the job is cancelled, and what was answered
+stays.
+"""
 
 from __future__ import annotations
 

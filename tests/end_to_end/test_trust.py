@@ -1,4 +1,6 @@
-"""What goes to the student is right, and what does not is explained: with a teacher that errs in every way it can."""
+"""What goes to the student is right, and what does not is explained: with a teacher that errs in
+every way it can.
+"""
 
 from __future__ import annotations
 
