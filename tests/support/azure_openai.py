@@ -30,14 +30,14 @@ class Resource:
     """The emulated resource over plain HTTP."""
 
     def __init__(self, base_url: str, key: str = "any") -> None:
-        self.base_url, self._headers = base_url, {"api-key": key}
+        self.base_url = base_url
+        self.headers = {"api-key": key}
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, **headers: str
     ) -> tuple[int, Any]:
-        status, answer, _ = ask(
-            f"{self.base_url}/{path}", method, body, **{**self._headers, **headers}
-        )
+        url = f"{self.base_url}/{path}"
+        status, answer, _ = ask(url, method, body, **{**self.headers, **headers})
         return status, answer
 
     def upload(
@@ -45,14 +45,11 @@ class Resource:
     ) -> tuple[int, Any]:
         """Status and answer; the file need not be judged yet."""
         boundary = uuid4().hex
-        fields = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n{purpose}\r\n'.encode(),
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode(),
-            content,
-            f"\r\n--{boundary}--\r\n".encode(),
-        ]
+        part = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        head = f'{part}"purpose"\r\n\r\n{purpose}\r\n{part}"file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return self.ask("files", "POST", b"".join(fields), **kind)
+        return self.ask("files", "POST", body, **kind)
 
     def file(self, content: bytes, status: str = "processed") -> dict[str, Any]:
         """An uploaded file once it is judged."""
@@ -62,11 +59,8 @@ class Resource:
 
     def create(self, training_file: str, **changes: Any) -> tuple[int, Any]:
         body = {"model": MODEL, "training_file": training_file, **changes}
-        return self.ask(
-            "fine_tuning/jobs",
-            "POST",
-            {name: value for name, value in body.items() if value is not None},
-        )
+        body = {name: value for name, value in body.items() if value is not None}
+        return self.ask("fine_tuning/jobs", "POST", body)
 
     def job(self, rows: int = 12, **changes: Any) -> str:
         """The id of a new job over a good file."""
@@ -84,10 +78,10 @@ class Resource:
         """The object once its status is one of these."""
         give_up = time.monotonic() + PATIENCE
         while True:
-            _, found = self.ask(path)
-            if found.get("status") in statuses:
-                return found
-            assert time.monotonic() < give_up, f"{path} is still {found}"
+            _, shown = self.ask(path)
+            if shown.get("status") in statuses:
+                return shown
+            assert time.monotonic() < give_up, f"{path} is still {shown}"
             time.sleep(0.005)  # the service tells nobody: it can only be polled
 
     def fault(self, **fault: Any) -> None:

@@ -40,7 +40,7 @@ def ask(
     url: str, method: str = "GET", body: object = None, **headers: str
 ) -> tuple[int, Any, dict[str, str]]:
     """Status, body (parsed where it is JSON) and headers."""
-    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = Request(url, data=data, method=method, headers=headers)
     try:
         with urlopen(request, timeout=PATIENCE) as response:
@@ -52,11 +52,8 @@ def ask(
 
 def _parsed(response: Any) -> Any:
     content = response.read()
-    return (
-        json.loads(content)
-        if response.headers.get_content_type() == "application/json"
-        else content.decode()
-    )
+    is_json = response.headers.get_content_type() == "application/json"
+    return json.loads(content) if is_json else content.decode()
 
 
 class Workspace:
@@ -71,9 +68,8 @@ class Workspace:
     def ask(self, path: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
         """`path` is below the workspace, or the whole one when it starts with a slash."""
         full = path if path.startswith("/") else f"{WORKSPACE_ID}/{path}"
-        status, answer, _ = ask(
-            f"{self.base_url}{full}?api-version=2024-10-01-preview", method, body, **self.headers
-        )
+        url = f"{self.base_url}{full}?api-version=2024-10-01-preview"
+        status, answer, _ = ask(url, method, body, **self.headers)
         return status, answer
 
     def submit(self, name: str, training: str, validation: str | None = None) -> None:
@@ -121,9 +117,8 @@ def datastore_uri(path: str) -> str:
 
 
 def chat_rows(count: int) -> list[bytes]:
-    row = {
-        "messages": [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
-    }
+    messages = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
+    row = {"messages": messages}
     return [json.dumps(row).encode()] * count
 
 

@@ -106,7 +106,7 @@ def test_it_ends_with_a_starter_that_was_killed_outright(tmp_path: Path) -> None
         "time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY) as starter:
-        wait_for((tmp_path / "started").exists, "its start")
+        wait_for((tmp_path / "started").exists, "its start", seconds=120)
         starter.kill()
     used: dict[str, int] = json.loads((tmp_path / "ports.json").read_text())
     wait_for(lambda: all(map(is_free, used.values())), "its end")

@@ -35,17 +35,17 @@ class Emulator:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    own, faults = Emulator(), Faults()
+    server, faults = Emulator(), Faults()
     app = web.Application(middlewares=[faults.middleware])
     faults.add_routes(app)
-    app.router.add_route("*", "/{path:things.*}", own.handle)
+    app.router.add_route("*", "/{path:things.*}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    own.base_url = f"http://{host}:{port}"
-    async with aiohttp.ClientSession() as own.http:
-        yield own
+    server.base_url = f"http://{host}:{port}"
+    async with aiohttp.ClientSession() as server.http:
+        yield server
     await runner.cleanup()
 
 

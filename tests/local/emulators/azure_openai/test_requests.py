@@ -36,9 +36,9 @@ def test_a_key_is_taken_as_api_key_or_bearer_and_no_other(
     headers: dict[str, str], status: int
 ) -> None:
     with emulator(api_key="right") as url:
-        own = Resource(url)
-        own._headers = headers  # pyright: ignore[reportPrivateUsage]
-        code, body = own.ask("models")
+        resource = Resource(url)
+        resource.headers = headers
+        code, body = resource.ask("models")
     assert code == status
     if status == 401:
         assert body["error"].keys() == {"message", "type", "param", "code"}
@@ -106,15 +106,15 @@ def test_the_whole_published_body_is_taken_and_shown_again(resource: Resource, f
         "type": "supervised",
         "supervised": {"hyperparameters": {"n_epochs": 50, "batch_size": "auto"}},
     }
-    asked = {
+    submitted = {
         "suffix": "x" * 64,
         "seed": 2**31 - 1,
         "metadata": {"k" * 64: "v" * 512},
         "validation_file": file,
     }
-    status, job = resource.create(file, method=method, trainingType="GlobalStandard", **asked)
+    status, job = resource.create(file, method=method, trainingType="GlobalStandard", **submitted)
     assert status == 201
-    assert {name: job[name] for name in asked} == asked
+    assert {name: job[name] for name in submitted} == submitted
     assert job["hyperparameters"] == {
         "n_epochs": 50,
         "batch_size": 1,
@@ -124,10 +124,10 @@ def test_the_whole_published_body_is_taken_and_shown_again(resource: Resource, f
 
 def test_a_file_that_is_not_ready_cannot_be_trained_on() -> None:
     with emulator(file_pace=60) as url:
-        own = Resource(url)
-        _, file = own.upload(chat_lines(12))
+        resource = Resource(url)
+        _, file = resource.upload(chat_lines(12))
         assert file["status"] == "pending"
-        assert own.create(file["id"])[1]["error"]["code"] == "file_not_ready"
+        assert resource.create(file["id"])[1]["error"]["code"] == "file_not_ready"
 
 
 @pytest.mark.parametrize(
@@ -165,37 +165,39 @@ def test_what_is_no_form_with_a_file_is_refused(resource: Resource) -> None:
 
 def test_a_deleted_file_is_gone_with_its_content(tmp_path: Path) -> None:
     with emulator(data_dir=tmp_path) as url:
-        own = Resource(url)
+        resource = Resource(url)
         content = chat_lines(3)
-        file = own.file(content)["id"]
-        assert own.ask(f"files/{file}/content")[1].encode() == content
-        assert own.ask(f"files/{file}", "DELETE")[1] == {
+        file = resource.file(content)["id"]
+        assert resource.ask(f"files/{file}/content")[1].encode() == content
+        assert resource.ask(f"files/{file}", "DELETE")[1] == {
             "object": "file",
             "id": file,
             "deleted": True,
         }
-        assert own.ask(f"files/{file}")[0] == own.ask(f"files/{file}", "DELETE")[0] == 404
+        assert resource.ask(f"files/{file}")[0] == resource.ask(f"files/{file}", "DELETE")[0] == 404
         assert list((tmp_path / "files").iterdir()) == []
 
 
 def test_pages_hold_every_item_once_newest_first() -> None:
     with emulator(pace=600, file_pace=0) as url:
-        own = Resource(url)
-        file = own.file(chat_lines(12))["id"]
-        made = [own.create(file, metadata={"number": str(number)})[1]["id"] for number in range(7)]
-        found: list[str] = []
+        resource = Resource(url)
+        file = resource.file(chat_lines(12))["id"]
+        made = [
+            resource.create(file, metadata={"number": str(number)})[1]["id"] for number in range(7)
+        ]
+        collected: list[str] = []
         after = ""
         while True:
-            _, page = own.ask(f"fine_tuning/jobs?limit=3{after}")
-            found += [job["id"] for job in page["data"]]
+            _, page = resource.ask(f"fine_tuning/jobs?limit=3{after}")
+            collected += [job["id"] for job in page["data"]]
             after = f"&after={page['last_id']}"
             if not page["has_more"]:
                 break
-        assert found == made[::-1]
-        _, one = own.ask("fine_tuning/jobs?metadata[number]=4")
+        assert collected == made[::-1]
+        _, one = resource.ask("fine_tuning/jobs?metadata[number]=4")
         assert [job["id"] for job in one["data"]] == [made[4]]
         for wrong in ("limit=0", "limit=101", "limit=x", "after=ftjob-nowhere"):
-            assert own.ask(f"fine_tuning/jobs?{wrong}")[0] == 400
+            assert resource.ask(f"fine_tuning/jobs?{wrong}")[0] == 400
 
 
 def test_what_is_not_emulated_says_so(resource: Resource) -> None:

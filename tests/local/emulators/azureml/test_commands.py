@@ -27,19 +27,25 @@ def name() -> str:
     return f"job-{uuid4().hex[:12]}"
 
 
-@pytest.fixture
-def workspace(azurite: str, tmp_path: Path) -> Generator[Workspace]:
-    """An emulator that runs commands."""
+@pytest.fixture(scope="module")
+def workspace(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Workspace]:
+    """An emulator that runs commands, for all tests that don't restart it."""
     put_lines(
         azurite, "code/say.py", [b"import sys", b"print(open(sys.argv[1]).read(), sys.argv[2:])"]
     )
-    with emulator(storage=azurite, data_dir=tmp_path, run_commands=True) as url:
+    data_dir = tmp_path_factory.mktemp("azureml")
+    with emulator(storage=azurite, data_dir=data_dir, run_commands=True) as url:
         yield Workspace(url)
 
 
 def submit(workspace: Workspace, name: str, command: str, **changes: object) -> None:
     status, answer = workspace.ask(f"jobs/{name}", "PUT", command_body(command, **changes))
     assert status == 201, answer
+
+
+def registered_as(model: str) -> dict[str, Any]:
+    """Outputs of a job that registers a model of this name."""
+    return {"model": {"jobOutputType": "custom_model", "assetName": model}}
 
 
 def blob(storage: str, path: str) -> bytes:
@@ -63,12 +69,12 @@ def test_a_command_gets_its_inputs_and_its_output_becomes_a_registered_model(
         "word": {"jobInputType": "literal", "value": "plain"},
     }
     command = 'python "${{inputs.code}}/say.py" "${{inputs.text}}" ${{inputs.word}} > "${{outputs.model}}/said.txt"'
-    submit(workspace, name, command, inputs=inputs)
+    submit(workspace, name, command, inputs=inputs, outputs=registered_as(name))
     job = workspace.wait(name)
     assert job["status"] == "Completed", workspace.reason(name)
     assert job["outputs"]["model"]["assetVersion"] == "1"
     assert blob(azurite, f"azureml/{name}/model/said.txt") == b"seen ['plain']\n"
-    _, model = workspace.ask("models/student/versions/1")
+    _, model = workspace.ask(f"models/{name}/versions/1")
     assert (model["properties"]["modelType"], model["properties"]["jobName"]) == (
         "custom_model",
         name,
@@ -87,13 +93,14 @@ def test_it_says_that_the_command_was_run_here(workspace: Workspace, name: str) 
 def test_a_command_that_fails_is_a_failed_job_with_the_end_of_its_log(
     workspace: Workspace, name: str
 ) -> None:
-    submit(workspace, name, "seq 1 100; echo 'no more memory' >&2; exit 3")
+    command = "seq 1 100; echo 'no more memory' >&2; exit 3"
+    submit(workspace, name, command, outputs=registered_as(name))
     assert workspace.wait(name)["status"] == "Failed"
     reason = workspace.reason(name)
     assert "exit code 3" in reason
     assert reason.endswith("100\nno more memory")
     assert "\n7\n" not in reason
-    assert workspace.ask("models/student/versions")[0] == 404
+    assert workspace.ask(f"models/{name}/versions")[0] == 404
 
 
 def test_a_command_that_takes_longer_than_its_limit_is_ended(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,13 @@ from tests.support.azureml import Workspace, ask, chat_rows, datastore_uri, emul
 @pytest.fixture
 def name() -> str:
     return f"job-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def workspace(azurite: str) -> Iterator[Workspace]:
+    """An emulator for the tests that don't mind the jobs and models of others."""
+    with emulator(storage=azurite) as url:
+        yield Workspace(url)
 
 
 def test_a_job_goes_through_the_real_statuses_and_registers_a_model(
@@ -82,33 +90,29 @@ NO_ANSWER = {"messages": [{"role": "user", "content": "q"}]}
     ],
 )
 def test_a_bad_line_fails_the_job_with_its_file_and_number(
-    azurite: str, name: str, line: bytes, problem: str
+    azurite: str, workspace: Workspace, name: str, line: bytes, problem: str
 ) -> None:
     rows = chat_rows(10)
-    with emulator(storage=azurite) as url:
-        workspace = Workspace(url)
-        training = put_lines(azurite, f"{name}/train.jsonl", [*rows, line, *rows])
-        workspace.submit(name, training)
-        assert workspace.wait(name)["status"] == "Failed"
-        assert f"{training}, line 11: " in workspace.reason(name)
-        assert problem in workspace.reason(name)
+    training = put_lines(azurite, f"{name}/train.jsonl", [*rows, line, *rows])
+    workspace.submit(name, training)
+    assert workspace.wait(name)["status"] == "Failed"
+    assert f"{training}, line 11: " in workspace.reason(name)
+    assert problem in workspace.reason(name)
 
 
-def test_a_bad_validation_set_fails_the_job_too(azurite: str, name: str) -> None:
-    with emulator(storage=azurite) as url:
-        workspace = Workspace(url)
-        training = put_lines(azurite, f"{name}/train.jsonl", chat_rows(10))
-        workspace.submit(name, training, put_lines(azurite, f"{name}/validation.jsonl", [b"[]"]))
-        assert workspace.wait(name)["status"] == "Failed"
-        assert "validation.jsonl, line 1" in workspace.reason(name)
+def test_a_bad_validation_set_fails_the_job_too(
+    azurite: str, workspace: Workspace, name: str
+) -> None:
+    training = put_lines(azurite, f"{name}/train.jsonl", chat_rows(10))
+    workspace.submit(name, training, put_lines(azurite, f"{name}/validation.jsonl", [b"[]"]))
+    assert workspace.wait(name)["status"] == "Failed"
+    assert "validation.jsonl, line 1" in workspace.reason(name)
 
 
-def test_too_few_rows_fail_the_job(azurite: str, name: str) -> None:
-    with emulator(storage=azurite) as url:
-        workspace = Workspace(url)
-        workspace.submit(name, put_lines(azurite, f"{name}/train.jsonl", chat_rows(9)))
-        workspace.wait(name, "Failed")
-        assert "has 9 rows: at least 10" in workspace.reason(name)
+def test_too_few_rows_fail_the_job(azurite: str, workspace: Workspace, name: str) -> None:
+    workspace.submit(name, put_lines(azurite, f"{name}/train.jsonl", chat_rows(9)))
+    workspace.wait(name, "Failed")
+    assert "has 9 rows: at least 10" in workspace.reason(name)
 
 
 @pytest.mark.parametrize(
@@ -120,26 +124,22 @@ def test_too_few_rows_fail_the_job(azurite: str, name: str) -> None:
     ],
 )
 def test_data_that_cannot_be_reached_fails_the_job(
-    azurite: str, name: str, training: str, problem: str
+    azurite: str, workspace: Workspace, name: str, training: str, problem: str
 ) -> None:
     put_lines(azurite, f"{name}/train.jsonl", [])
-    with emulator(storage=azurite) as url:
-        workspace = Workspace(url)
-        workspace.submit(name, training)
-        workspace.wait(name, "Failed")
-        assert training in workspace.reason(name)
-        assert problem in workspace.reason(name)
+    workspace.submit(name, training)
+    workspace.wait(name, "Failed")
+    assert training in workspace.reason(name)
+    assert problem in workspace.reason(name)
 
 
-def test_data_may_be_named_by_its_blob_uri(azurite: str, name: str) -> None:
+def test_data_may_be_named_by_its_blob_uri(azurite: str, workspace: Workspace, name: str) -> None:
     put_lines(azurite, f"{name}/train.jsonl", chat_rows(10))
     endpoint = next(
         part for part in azurite.split(";") if part.startswith("BlobEndpoint=")
     ).partition("=")[2]
-    with emulator(storage=azurite) as url:
-        workspace = Workspace(url)
-        workspace.submit(name, f"{endpoint}/runs/{name}/train.jsonl")
-        assert workspace.wait(name)["status"] == "Completed"
+    workspace.submit(name, f"{endpoint}/runs/{name}/train.jsonl")
+    assert workspace.wait(name)["status"] == "Completed"
 
 
 def test_a_cancelled_job_ends_as_canceled_and_registers_nothing(azurite: str, name: str) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from local.emulators.teacher import TeacherOptions, serve
 from local.emulators.teacher.answer_key import SAMPLES, AnswerKey, sample_keys
 from local.emulators.teacher.answers import Answerer
+from local.emulators.teacher.chat_requests import parse
 from local.emulators.teacher.fallbacks import CANNED, fallback_for
-from local.emulators.teacher.prompt import Form, Prompt
+from local.emulators.teacher.prompt import Form, Prompt, read_prompt
 from local.emulators.teacher.summaries import word_limit
 from tests.support.teacher import Message, ask, chat, complete, rows, sdk, user
 
@@ -47,29 +48,31 @@ def text_prompt(system: str, text: str) -> Prompt:
     return Prompt(system, (text,))
 
 
+def reply(messages: list[Message]) -> str:
+    """What the usual model replies to these messages."""
+    request, _ = parse(json.dumps({"model": "local-teacher", "messages": messages}).encode())
+    return answerer_with().answer(read_prompt(request), request.model, 0).render()
+
+
 @pytest.mark.parametrize("task", ["nli", "nlu_qa", "math"])
-async def test_references_are_matched_plainly_with_reasoning_and_when_asked_again(
-    task: str,
-) -> None:
-    asked = [question(row) for row in rows(SAMPLES / task / "validation.jsonl")]
-    referenced = [(messages, reference) for messages, reference in asked if reference]
+def test_references_are_matched_plainly_with_reasoning_and_when_asked_again(task: str) -> None:
+    questions = [question(row) for row in rows(SAMPLES / task / "validation.jsonl")]
+    referenced = [(messages, reference) for messages, reference in questions if reference]
     assert len(referenced) >= 40
-    async with serve() as teacher, sdk(teacher) as client:
-        for messages, reference in referenced:
-            assert await ask(client, messages) == reference
-            reasoned = json.loads(await ask(client, instructed(messages, REASONED)))
-            assert reasoned["answer"] == reference
-            assert reference in reasoned["reasoning"]
-            assert await ask(client, instructed(messages, COMPLAINT)) == reference
+    for messages, reference in referenced:
+        assert reply(messages) == reference
+        reasoned = json.loads(reply(instructed(messages, REASONED)))
+        assert reasoned["answer"] == reference
+        assert reference in reasoned["reasoning"]
+        assert reply(instructed(messages, COMPLAINT)) == reference
 
 
-async def test_summaries_keep_the_word_limit_of_each_request() -> None:
-    async with serve() as teacher, sdk(teacher) as client:
-        for row in rows(SAMPLES / "summarization" / "validation.jsonl"):
-            messages, _ = question(row)
-            assert 15 <= len((await ask(client, messages)).split()) <= 80
-            shorter = instructed(messages, "The summary must have at most 30 words.")
-            assert 5 <= len((await ask(client, shorter)).split()) <= 30
+def test_summaries_keep_the_word_limit_of_each_request() -> None:
+    for row in rows(SAMPLES / "summarization" / "validation.jsonl"):
+        messages, _ = question(row)
+        assert 15 <= len(reply(messages).split()) <= 80
+        shorter = instructed(messages, "The summary must have at most 30 words.")
+        assert 5 <= len(reply(shorter).split()) <= 30
 
 
 async def test_a_chain_of_density_grows_and_names_what_it_adds() -> None:

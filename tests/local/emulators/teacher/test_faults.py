@@ -18,23 +18,23 @@ from tests.support.teacher import ask, body, chat, complete, http, post, sdk, us
 
 MATH = "Answer the math question with one integer."
 PENS = "Ann has 2 pens and buys 3 more. How many pens does she have?"
-ASKED = 40
+QUESTIONS = 40
 
 
 async def outcomes(
-    teacher: RunningTeacher, asked: int = ASKED
+    teacher: RunningTeacher, count: int = QUESTIONS
 ) -> list[tuple[int, str, str | None]]:
     """(status, finish reason, content) of different questions, one after the other."""
-    found: list[tuple[int, str, str | None]] = []
+    replies: list[tuple[int, str, str | None]] = []
     async with http(teacher) as session:
-        for number in range(asked):
+        for number in range(count):
             question = f"Ann has {number} pens and buys 3 more. How many pens does she have?"
             status, answered, _ = await post(session, body(question, messages=chat(MATH, question)))
             choice: dict[str, Any] = answered.get("choices", [{}])[0]
-            found.append(
+            replies.append(
                 (status, choice.get("finish_reason", ""), choice.get("message", {}).get("content"))
             )
-    return found
+    return replies
 
 
 async def test_errors_are_a_mix_of_500_502_and_503_and_spare_the_rest() -> None:
@@ -87,10 +87,10 @@ async def test_a_reset_breaks_the_connection() -> None:
 
 async def test_a_request_with_the_rejected_text_is_refused_each_time() -> None:
     async with serve(TeacherOptions(reject="pens")) as teacher, http(teacher) as session:
-        found = [await post(session, body(text)) for text in (PENS, "Hello", PENS)]
+        replies = [await post(session, body(text)) for text in (PENS, "Hello", PENS)]
         assert [record.fault for record in teacher.records] == ["reject", "", "reject"]
-    assert [status for status, _, _ in found] == [400, 200, 400]
-    assert found[0][1]["error"]["param"] == "messages"
+    assert [status for status, _, _ in replies] == [400, 200, 400]
+    assert replies[0][1]["error"]["param"] == "messages"
 
 
 async def test_wrong_answers_are_well_formed() -> None:
@@ -141,10 +141,13 @@ async def test_refusals_come_in_their_own_field_or_as_text() -> None:
 
 async def test_the_content_filter_stops_prompts_and_answers() -> None:
     async with serve(TeacherOptions(content_filter_rate=1)) as teacher:
-        found = await outcomes(teacher)
+        replies = await outcomes(teacher)
         async with sdk(teacher) as client:
             refused = [await filtered(client, str(number)) for number in range(12)]
-    assert {(status, finish) for status, finish, _ in found} == {(400, ""), (200, "content_filter")}
+    assert {(status, finish) for status, finish, _ in replies} == {
+        (400, ""),
+        (200, "content_filter"),
+    }
     assert any(refused)
 
 
@@ -177,14 +180,14 @@ async def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> No
 
 async def test_faults_do_not_depend_on_the_order_of_arrival() -> None:
     texts = [str(number) for number in range(12)]
-    found: list[dict[str, int]] = []
+    replies: list[dict[str, int]] = []
     for order in (texts, texts[::-1]):
         async with (
             serve(TeacherOptions(seed=3, error_rate=0.5)) as teacher,
             http(teacher) as session,
         ):
-            found.append({text: (await post(session, body(text)))[0] for text in order})
-    assert found[0] == found[1]
+            replies.append({text: (await post(session, body(text)))[0] for text in order})
+    assert replies[0] == replies[1]
 
 
 async def test_a_retry_of_the_same_request_can_succeed() -> None:
