@@ -18,7 +18,8 @@ from shared.core.paths import RunPaths, Split
 from shared.core.process import current
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
-from shared.generation.abandoned_shard import give_up
+from shared.generation.abandoned_shard import complete_abandoned_shard
+from shared.generation.blocks import Staging
 from shared.generation.shard import ShardRun, Stopped
 from shared.runs.activity import implements
 from shared.runs.contracts import (
@@ -128,16 +129,13 @@ async def abandon_shard(request: AbandonedShard) -> ShardOutcome:
     async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         plan = PlanReader(storage, paths, request.split)
-        counters = await give_up(
-            storage,
-            spec,
-            paths,
-            request.split,
+        shards = (await plan.plan()).shards
+        counters = await complete_abandoned_shard(
+            Staging(storage, spec, paths, request.split, shards),
             request.index,
             await plan.shard(request.index),
-            (await plan.plan()).shards,
-            request.reason,
-            request.round,
+            reason=request.reason,
+            round_=request.round,
         )
     return _outcome(counters, request.round)
 

@@ -15,7 +15,7 @@ from shared.dataset.rows import Message, Row, as_jsonl
 from shared.finetuning.base import JobState, JobStatus
 from shared.finetuning.outcome import CancelReason, job_outcome, job_view
 from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
-from shared.generation.answering import answer_row
+from shared.generation.ask_row import ask_row
 from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.runs.gates import after_generation, after_scan
 from shared.spec.models import RunSpec, TaskName, parse_spec
@@ -83,7 +83,7 @@ async def test_history_is_sent_in_later_turns_with_the_teachers_own_answers() ->
         turns.append({"role": "assistant", "content": own})
     script = Script("uno", "due", "tre")
     async with teacher_of(script) as teacher:
-        record = await answer_row(1, Row(tuple(turns)), spec_of("conversation"), teacher)
+        record = await ask_row(1, Row(tuple(turns)), spec_of("conversation"), teacher)
     assert record.answers == ["uno", "due", "tre"]
     sent = [[message["content"] for message in body["messages"]] for body in script.bodies]
     assert sent == [
@@ -116,14 +116,14 @@ async def test_one_reply_that_no_file_can_hold_does_not_kill_the_batch(field: st
     )
     for task in ("math", "conversation"):
         async with teacher_of(Script(given, given, given)) as teacher:
-            record = await answer_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
+            record = await ask_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
         assert record.to_json()
 
 
 async def test_one_error_that_no_file_can_hold_does_not_kill_the_batch() -> None:
     given: Reply = (400, {"error": {"code": HALF, "message": HALF}}, {})
     async with teacher_of(Script(given)) as teacher:
-        record = await answer_row(1, Row(tuple(HELLO)), spec_of(), teacher)
+        record = await ask_row(1, Row(tuple(HELLO)), spec_of(), teacher)
     assert (record.status, bool(record.to_json())) == ("rejected", True)
 
 
@@ -223,7 +223,7 @@ async def test_truncated_and_empty_answers_are_no_labels(
     }
     given: Reply = (200, reply, {})
     async with teacher_of(Script(given, given, given)) as teacher:
-        record = await answer_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
+        record = await ask_row(1, Row(tuple(HELLO)), spec_of(task), teacher)
     assert (record.status, record.reason, record.answers) == ("rejected", reason, [])
 
 
@@ -247,7 +247,7 @@ async def test_a_429_is_not_retried_for_ever() -> None:
 async def test_stop_is_not_ignored() -> None:
     script, spec = Script("5"), spec_of(teacher={"stop": ["END", "\n\n"]})
     async with teacher_of(script, **spec.teacher.model_dump(include={"stop"})) as teacher:
-        await answer_row(1, Row(tuple(HELLO)), spec, teacher)
+        await ask_row(1, Row(tuple(HELLO)), spec, teacher)
     assert script.bodies[0]["stop"] == ["END", "\n\n"]
 
 
@@ -262,7 +262,7 @@ async def test_chat_completions_is_not_appended_twice(suffix: str) -> None:
 async def test_max_tokens_is_sent_under_the_name_that_the_api_has() -> None:
     script, spec = Script("many", "5"), spec_of(teacher={"max_tokens": 77})
     async with teacher_of(script) as teacher:
-        await answer_row(1, Row(tuple(HELLO)), spec, teacher)
+        await ask_row(1, Row(tuple(HELLO)), spec, teacher)
     assert [body["max_tokens"] for body in script.bodies] == [77, 77]
     assert "max_new_tokens" not in str(script.bodies)
 

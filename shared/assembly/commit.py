@@ -1,12 +1,13 @@
-"""Commits the blocks that shards have staged, in input order: a split's datasets, and the rejected rows of all splits."""
+"""Commits the blocks that shards have staged: datasets, and the rejected rows of all splits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.assembly.composition import commit_output
+from shared.assembly.composition import SplitBlocks, commit_output
 from shared.core.counters import Counters, is_sealed, total
 from shared.core.paths import RunPaths, Split
 from shared.generation.blocks import Staging
@@ -16,39 +17,50 @@ from shared.spec.models import RunSpec
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-MAX_MISSING = 10  # shards named that are not complete
+# incomplete shards that are named
+MAX_MISSING = 10
+
+
+@dataclass(slots=True)
+class _SealedShards:
+    """The complete shards of a split."""
+
+    counters: Counters = field(default_factory=Counters)
+    with_examples: list[int] = field(default_factory=list[int])
+    with_held_out: list[int] = field(default_factory=list[int])
+    missing: list[int] = field(default_factory=list[int])  # the first MAX_MISSING
+
+
+@dataclass(slots=True)
+class _RejectedRows:
+    """The rejected rows of a split."""
+
+    counts: Counter[str] = field(default_factory=Counter[str])  # by reason
+    shards: list[int] = field(default_factory=list[int])  # that have any, in order
 
 
 async def commit_datasets(
     storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, shards: int
 ) -> tuple[Counters, list[int]]:
-    """Commit the student's dataset of one split, and the validation set if one was set aside from it.
+    """Commit the student's dataset of a split, and the validation set that was set aside from it.
 
-    Returns the split's counters and the first few shards that are not complete; while there are any, nothing is committed. The same
-    again changes nothing. Raises Unfinished, see shared/assembly/composition.py.
+    Returns the split's counters and the first few shards that are not complete; while there are
+    any, nothing is committed. Idempotent. Raises Unfinished, see `commit_output`.
     """
-    counters, own, held_out = Counters(), list[int](), list[int]()
-    missing, due = list[int](), 0
-    async for index, one in sealed(storage, paths, split):
-        missing += range(due, index)[: MAX_MISSING - len(missing)]
-        due = index + 1
-        counters = total([counters, one])
-        own += [index] if one.not_held_out else []
-        held_out += [index] if one.held_out else []
-    missing += range(due, shards)[: MAX_MISSING - len(missing)]
-    if missing:
-        return counters, missing
+    sealed_shards = await _sealed_shards(storage, paths, split, shards)
+    if sealed_shards.missing:
+        return sealed_shards.counters, sealed_shards.missing
     staging = Staging(storage, spec, paths, split, shards)
 
     async def restage(_: Split, index: int) -> None:
         await staging.stage_again(index)
 
-    await commit_output(storage, paths, paths.dataset(split), {split: (own, shards)}, restage)
-    if held_out:
-        await commit_output(
-            storage, paths, paths.dataset("validation"), {split: (held_out, shards)}, restage
-        )
-    return counters, []
+    examples = SplitBlocks(sealed_shards.with_examples, shards)
+    await commit_output(storage, paths, paths.dataset(split), {split: examples}, restage)
+    if sealed_shards.with_held_out:
+        held_out = SplitBlocks(sealed_shards.with_held_out, shards)
+        await commit_output(storage, paths, paths.dataset("validation"), {split: held_out}, restage)
+    return sealed_shards.counters, []
 
 
 async def commit_rejected(
@@ -56,55 +68,72 @@ async def commit_rejected(
 ) -> dict[Split, Counter[str]]:
     """Commit the rejected rows of all splits, and return how many there are by reason.
 
-    Of shards that were not completed, those are listed that the scan or the teacher had rejected by then.
+    Of incomplete shards, the rows that the scan or the teacher has rejected so far are included.
     """
     counts: dict[Split, Counter[str]] = {}
-    indices: dict[Split, tuple[list[int], int]] = {}
+    blocks: dict[Split, SplitBlocks] = {}
     stagings: dict[Split, Staging] = {}
     for split in splits:
         plan = PlanReader(storage, paths, split)
         shards = (await plan.plan()).shards
-        stagings[split] = Staging(storage, spec, paths, split, shards)
-        counts[split], own = await _rejected_shards(stagings[split], plan)
-        indices[split] = own, shards
+        staging = Staging(storage, spec, paths, split, shards)
+        rejected = await _rejected_rows(staging, plan)
+        stagings[split] = staging
+        blocks[split] = SplitBlocks(rejected.shards, shards)
+        counts[split] = rejected.counts
 
     async def restage(split: Split, index: int) -> None:
         await stagings[split].stage_again(index)
 
-    await commit_output(storage, paths, paths.rejected, indices, restage)
+    await commit_output(storage, paths, paths.rejected, blocks, restage)
     return counts
-
-
-async def _rejected_shards(staging: Staging, plan: PlanReader) -> tuple[Counter[str], list[int]]:
-    """How many rows of a split are rejected, by reason, and the shards that have any: those of incomplete ones are staged."""
-    counts, own = Counter[str](), list[int]()
-    scanned: tuple[int, list[dict[str, Any]]] = (
-        -1,
-        [],
-    )  # what the scan rejected, of the range looked at last
-    complete = {
-        index: counters.rejected
-        async for index, counters in sealed(staging.storage, staging.paths, staging.split)
-    }
-    async for index, shard in plan.shards():
-        if index in complete:
-            found = Counter(complete[index])
-        else:
-            number = await plan.range_of(index)
-            if scanned[0] != number:
-                scanned = number, await plan.rejected(number)
-            found = await staging.stage_incomplete(index, shard, scanned[1])
-        if found:
-            own.append(index)
-            counts += found
-    return counts, own
 
 
 async def sealed(
     storage: Storage, paths: RunPaths, split: Split
 ) -> AsyncIterator[tuple[int, Counters]]:
-    """(index, counters) of the complete shards of a split, in order."""
+    """Yield index and counters of the complete shards of a split, in order."""
     async for name, metadata in storage.metadata_under(paths.journals(split)):
         if is_sealed(metadata):
             index = int(name.rpartition("/")[2].removesuffix(".jsonl"))
             yield index, Counters.from_metadata(metadata)
+
+
+async def _sealed_shards(
+    storage: Storage, paths: RunPaths, split: Split, shards: int
+) -> _SealedShards:
+    result = _SealedShards()
+    next_index = 0
+    async for index, counters in sealed(storage, paths, split):
+        result.missing += range(next_index, index)[: MAX_MISSING - len(result.missing)]
+        next_index = index + 1
+        result.counters = total([result.counters, counters])
+        if counters.not_held_out:
+            result.with_examples.append(index)
+        if counters.held_out:
+            result.with_held_out.append(index)
+    result.missing += range(next_index, shards)[: MAX_MISSING - len(result.missing)]
+    return result
+
+
+async def _rejected_rows(staging: Staging, plan: PlanReader) -> _RejectedRows:
+    """Return the rejected rows of a split, and stage those of its incomplete shards."""
+    complete = {
+        index: counters.rejected
+        async for index, counters in sealed(staging.storage, staging.paths, staging.split)
+    }
+    rejected = _RejectedRows()
+    last_range = -1
+    rejected_by_scan: list[dict[str, Any]] = []  # in the last range
+    async for index, shard in plan.shards():
+        counts = complete.get(index)
+        if counts is None:
+            number = await plan.range_of(index)
+            if number != last_range:
+                last_range = number
+                rejected_by_scan = await plan.rejected(number)
+            counts = await staging.stage_incomplete(index, shard, rejected_by_scan)
+        if counts:
+            rejected.shards.append(index)
+            rejected.counts.update(counts)
+    return rejected

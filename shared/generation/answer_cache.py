@@ -1,7 +1,8 @@
-"""Answers of an earlier run, taken over into a new run's journals wherever both ask the teacher the same.
+"""Answers of an earlier run, copied into a new run's journals where both send the same request.
 
-Some shards at a time: their rows' keys first, then every journal of the earlier run once, then the records. Memory depends on the
-rows looked for at a time, never on the size of either run. The earlier run is read only; one that still runs gives what it has.
+A group of shards at a time: first the keys of their rows, then every journal of the earlier run
+once, then the records. Memory depends on the rows of a group, never on the size of either run. The
+earlier run is only read; one that is still running contributes the answers that it has.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from shared.core.errors import NotFound
 from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.generation.answering import Record, answers_of, length_problem
-from shared.generation.blocks import holdout, lines_of
+from shared.generation.ask_row import length_problem
+from shared.generation.blocks import holdout, read_lines
+from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
-from shared.generation.request_keys import RequestKeys
+from shared.generation.record import Record
 from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
@@ -29,44 +31,49 @@ from shared.spec.models import RunSpec
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-MAX_ROWS = 50_000  # looked for at a time: some 10 MB of keys, and their answers
-JOURNALS_AT_ONCE = 16  # read side by side
-# of a journal's line, without parsing it: within a text, its quotes would be escaped
+# of a group: about 10 MB of keys, and their answers
+MAX_ROWS = 50_000
+JOURNALS_AT_ONCE = 16
+# found in a journal's line without parsing it: within a string, the quotes would be escaped
 KEY = re.compile(rb'"key":"([0-9a-f]+)"')
 ACCEPTED = b'"status":"accepted"'
 
 
 class EarlierAnswers:
-    """What the journals of an earlier run hold, of both splits, however it ended."""
+    """The answers in the journals of an earlier run, of both splits, however it ended."""
 
     def __init__(self, storage: Storage, run_id: str) -> None:
-        self._storage, self.run_id, self._paths = storage, run_id, RunPaths(run_id)
-        self.keyless = 0  # accepted rows of a version that wrote no keys
+        self.run_id = run_id
+        self.keyless = 0  # accepted rows without a key, counted while reading
+        self._storage = storage
+        self._paths = RunPaths(run_id)
 
     async def records(
-        self, wanted: Container[str] | None = None
+        self, keys: Container[str] | None = None
     ) -> AsyncIterator[tuple[str, Record]]:
-        """Key and record of every row that has answers and whose key is wanted; None: of every one."""
+        """Yield key and record of every row that has answers, or only of those with these keys."""
         async for line in self._lines():
-            key = KEY.search(line)
-            if key is None:
+            match = KEY.search(line)
+            if match is None:
                 self.keyless += ACCEPTED in line
-            elif wanted is None or key[1].decode() in wanted:
+                continue
+            key = match[1].decode()
+            if keys is None or key in keys:
                 record = Record.from_json(line)
                 if record.answers:
-                    yield key[1].decode(), record
+                    yield key, record
 
     async def size(self) -> int:
-        """Bytes of all journals."""
-        return sum(
-            [await self._storage.size_under(self._paths.journals(split)) for split in SPLITS]
-        )
+        """Return the bytes of all journals."""
+        size = 0
+        for split in SPLITS:
+            size += await self._storage.size_under(self._paths.journals(split))
+        return size
 
     async def _lines(self) -> AsyncIterator[bytes]:
         for split in SPLITS:
-            names = [
-                name async for name, _ in self._storage.metadata_under(self._paths.journals(split))
-            ]
+            folder = self._paths.journals(split)
+            names = [name async for name, _ in self._storage.metadata_under(folder)]
             for first in range(0, len(names), JOURNALS_AT_ONCE):
                 batch = names[first : first + JOURNALS_AT_ONCE]
                 for content in await asyncio.gather(*map(self._read, batch)):
@@ -75,73 +82,98 @@ class EarlierAnswers:
                             yield line
 
     async def _read(self, name: str) -> bytes:
-        with contextlib.suppress(NotFound):  # deleted meanwhile
+        # the journal may be deleted meanwhile
+        with contextlib.suppress(NotFound):
             return b"".join([chunk async for chunk in self._storage.stream(name)])
         return b""
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The request for one row."""
+
+    line: int
+    row: Row
+    key: str
+
+
 @dataclass
 class Seeded:
-    """What became of some shards. `estimate`: what the run is expected to use for them, with what it has used already."""
+    """The result of seeding a group of shards.
 
-    next: int  # the first shard that was not looked at
+    `estimate` is what the run is expected to use for them, including what it has used already.
+    """
+
+    next: int  # the first shard after the group
     reused: int = 0  # rows that have an earlier run's answer now
-    keyless: int = 0  # answers of the earlier run that could not be compared
+    keyless: int = 0  # answers of the earlier run without a key
     estimate: Usage = field(default_factory=Usage)
 
 
 @dataclass
 class Seeding:
-    """Puts the earlier run's answers into the journals of one split. The same again finds them there and adds nothing."""
+    """Copies an earlier run's answers into the journals of one split.
+
+    A second execution finds them there and adds nothing.
+    """
 
     storage: Storage
     spec: RunSpec
     paths: RunPaths
     split: Split
-    round: int = 0  # of the run: what would be asked for again in this one is looked for again
+    round: int = 0  # of the run: rows that would be asked for in this round are looked up
     _checks: RowChecks = field(init=False)
-    _keys: RequestKeys = field(init=False)
+    _keys: CacheKeys = field(init=False)
 
     def __post_init__(self) -> None:
-        self._checks, self._keys = RowChecks(self.spec), RequestKeys(self.spec)
+        self._checks = RowChecks(self.spec)
+        self._keys = CacheKeys(self.spec)
 
     async def run(self, first: int) -> Seeded:
-        """Shards from `first` on, as many as have MAX_ROWS rows together. Raises ShardContended (transient)."""
-        group = await _group(PlanReader(self.storage, self.paths, self.split), first)
-        seeded = Seeded(next=first + len(group))
-        wanted = {
-            key for shard in group for key in [key async for _, _, key in self._requests(shard)]
-        }
+        """Seed the shards from `first` on, as many as have MAX_ROWS rows together.
+
+        Raises ShardContended (transient).
+        """
+        shards = await _group(PlanReader(self.storage, self.paths, self.split), first)
+        keys: set[str] = set()
+        for shard in shards:
+            async for request in self._requests(shard):
+                keys.add(request.key)
         earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
-        found: dict[str, Record] = {}
-        async for key, record in earlier.records(wanted):
-            found.setdefault(key, record)
-        for index, shard in enumerate(group, first):
-            await self._seed(index, shard, found, seeded)
-        seeded.keyless = earlier.keyless
+        answers: dict[str, Record] = {}
+        async for key, record in earlier.records(keys):
+            answers.setdefault(key, record)
+        seeded = Seeded(next=first + len(shards), keyless=earlier.keyless)
+        for index, shard in enumerate(shards, first):
+            await self._seed(index, shard, answers, seeded)
         return seeded
 
     async def _seed(
-        self, index: int, shard: Shard, found: dict[str, Record], seeded: Seeded
+        self, index: int, shard: Shard, answers: dict[str, Record], seeded: Seeded
     ) -> None:
+        """Copy the answers for one shard, and add its counts to `seeded`."""
         name = self.paths.journal(self.split, index)
         journal = await Journal.open(self.storage, name, shard.rows, holdout(self.spec, self.split))
-        async for line, row, key in self._requests(shard):
-            if not journal.lacks(line, self.round):
+        async for request in self._requests(shard):
+            if not journal.needs_answer(request.line, self.round):
                 continue
-            if key in found:
-                journal.add(self._taken_over(line, row, key, found[key]))
+            earlier = answers.get(request.key)
+            if earlier is None:
+                seeded.estimate.add(row_estimate(request.row, self.spec))
             else:
-                seeded.estimate.add(row_estimate(row, self.spec))
+                journal.add(self._reused_record(request, earlier))
         await journal.flush()
         seeded.reused += sum(record.reused for record in journal.records.values())
         seeded.estimate.add(Usage.model_validate(journal.counters(), from_attributes=True))
 
-    def _taken_over(self, line: int, row: Row, key: str, earlier: Record) -> Record:
-        """The new row's record: this run has asked for nothing, and its student may take in less."""
+    def _reused_record(self, request: _Request, earlier: Record) -> Record:
+        """Return this run's record with the earlier answers; it has sent no requests for them.
+
+        The row is rejected if its example is too long for this run's student.
+        """
         record = Record(
-            line=line,
-            id=row.id,
+            line=request.line,
+            id=request.row.id,
             status="accepted",
             answers=earlier.answers,
             reasoning=earlier.reasoning,
@@ -150,43 +182,50 @@ class Seeding:
             samples=earlier.samples,
             agreeing=earlier.agreeing,
             round=self.round,
-            key=key,
+            key=request.key,
             reused=True,
         )
-        if too_long := length_problem(row, self.spec, answers_of(earlier)):
-            record.status = "rejected"
-            record.reason = RejectionReason.TOO_LONG
-            record.detail = too_long
-            record.samples = record.agreeing = 0
+        problem = length_problem(request.row, self.spec, earlier.turns)
+        if problem:
+            record.reject(RejectionReason.TOO_LONG, problem)
         return record
 
-    async def _requests(self, shard: Shard) -> AsyncIterator[tuple[int, Row, str]]:
-        """(line, row, key) of the shard's rows that the teacher may be asked for."""
-        async for lines in lines_of(self.storage, self.paths, self.split, shard):
+    async def _requests(self, shard: Shard) -> AsyncIterator[_Request]:
+        """Yield the requests for the shard's rows that may be sent to the teacher."""
+        async for lines in read_lines(self.storage, self.paths, self.split, shard):
             for line in lines:
                 row = self._checks.usable(line, shard)
                 if isinstance(row, Row):
-                    yield line.number, row, self._keys.of(row)
+                    yield _Request(line.number, row, self._keys.of(row))
 
 
 async def answered_earlier(spec: RunSpec, earlier: EarlierAnswers) -> Callable[[Row], bool]:
-    """Tells of a row whether the earlier run has an answer to it. Holds all its keys: 100 bytes a row."""
-    known, keys = {key async for key, _ in earlier.records()}, RequestKeys(spec)
-    return lambda row: keys.of(row) in known
+    """Return a function that says whether the earlier run has an answer to a row.
+
+    It holds all keys of the earlier run: 100 bytes per row.
+    """
+    earlier_keys = {key async for key, _ in earlier.records()}
+    keys = CacheKeys(spec)
+    return lambda row: keys.of(row) in earlier_keys
 
 
 def nothing_reused(run_id: str, keyless: int) -> str:
-    """A warning: the user expected to pay less."""
+    """Return the warning that an earlier run's answers could not be reused."""
     if keyless:
-        why = f"its {keyless:,} answers are of a version that did not write down what was asked for them"
-    else:
-        why = "it has no answer to a request of this run; the teacher's model and parameters and the messages must be the same"
-    return f"nothing of run {run_id} could be reused: {why}"
+        return (
+            f"no answer of run {run_id} could be reused: its {keyless:,} answers were recorded "
+            "without the key of their request"
+        )
+    return (
+        f"no answer of run {run_id} could be reused: it answered none of this run's requests. "
+        "The teacher's model, its parameters and the messages must be the same"
+    )
 
 
 async def _group(plan: PlanReader, first: int) -> list[Shard]:
-    """Shards that are looked at together: at least one."""
-    group, rows = list[Shard](), 0
+    """Return the shards from `first` on that have MAX_ROWS rows together, but at least one."""
+    group: list[Shard] = []
+    rows = 0
     async for _, shard in plan.shards(first):
         rows += shard.rows
         if group and rows > MAX_ROWS:

@@ -1,7 +1,7 @@
-"""Fan-in without moving rows: each shard stages its own block of an output under a deterministic id, a commit names them all.
+"""Fan-in without moving rows: each shard stages a block of an output, a commit names them all.
 
-Blocks are rebuilt from input and journal alone, so that they can be staged again at any time: by a second execution, or
-by the commit itself when the service has dropped blocks that waited longer than its week.
+Blocks are built from input and journal alone, so they can be staged again at any time: by a second
+execution, or by the commit if the service has dropped blocks that were staged more than a week ago.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rows import Row, as_jsonl
-from shared.generation.answering import Record, answers_of
-from shared.generation.block_ids import block_id, home
+from shared.generation.block_ids import block_id, staging_blob
 from shared.generation.journal import Holdout, Journal, nothing_held_out
+from shared.generation.record import Record
 from shared.scan.plan import PlanReader, Shard, shard_lines
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
@@ -28,21 +28,32 @@ if TYPE_CHECKING:
 
 
 def holdout(spec: RunSpec, split: Split) -> Holdout:
-    """Which accepted rows of a split are set aside for validation: by a hash of seed and line, whatever the other rows are."""
-    fraction, seed = spec.holdout.fraction, spec.holdout.seed
+    """Return the function that selects the accepted rows of a split to set aside for validation.
+
+    It hashes seed and line, so a row's fate doesn't depend on the other rows.
+    """
+    fraction = spec.holdout.fraction
+    seed = spec.holdout.seed
     if split != "train" or not fraction:
         return nothing_held_out
 
     def is_held_out(line: int) -> bool:
-        drawn = hashlib.sha256(f"{seed}:{line}".encode()).digest()[:8]
-        return int.from_bytes(drawn) < fraction * 2**64
+        digest = hashlib.sha256(f"{seed}:{line}".encode()).digest()
+        return int.from_bytes(digest[:8]) < fraction * 2**64
 
     return is_held_out
 
 
+def read_lines(
+    storage: Storage, paths: RunPaths, split: Split, shard: Shard
+) -> AsyncIterator[list[Line]]:
+    """Yield the lines of a shard's byte range, those of one chunk at a time."""
+    return shard_lines(storage.stream(paths.input(split), shard.start, shard.end), shard)
+
+
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """Stages and commits blocks of one split, which has so many shards."""
+    """Stages the blocks of one split, which has so many shards."""
 
     storage: Storage
     spec: RunSpec
@@ -53,96 +64,107 @@ class Staging:
     async def stage(
         self, index: int, shard: Shard, records: Mapping[int, Record], rows: Mapping[int, Row]
     ) -> None:
-        """Stage a shard's blocks: of the student's datasets and of the rejected rows, all in input order.
+        """Stage a shard's blocks of the student's datasets and of the rejected rows, in input order.
 
-        `rows` are those whose rows are known by line; the others are read from the input.
+        `rows` are the rows that are already parsed, by line; the others are read from the input.
         """
-        examples, is_held_out = Examples(self.spec), holdout(self.spec, self.split)
+        examples = Examples(self.spec)
+        is_held_out = holdout(self.spec, self.split)
+        rows_read = await self._read_rows(shard, records, rows, examples)
         blocks: dict[str, bytearray] = defaultdict(bytearray)
-        unknown = {
+        for number in sorted(records):
+            record = records[number]
+            if record.status == "rejected":
+                blocks[self.paths.rejected] += as_jsonl([_rejected_row(self.split, record)])
+            else:
+                row = rows.get(number) or rows_read[number]
+                dataset = self.paths.dataset("validation" if is_held_out(number) else self.split)
+                blocks[dataset] += examples.line(row, record)
+        for name, block in blocks.items():
+            await self._stage_block(name, index, bytes(block))
+
+    async def stage_again(self, index: int) -> None:
+        """Stage the blocks of a complete shard, built from its journal."""
+        shard = await PlanReader(self.storage, self.paths, self.split).shard(index)
+        name = self.paths.journal(self.split, index)
+        journal = await Journal.open(self.storage, name, shard.rows)
+        await self.stage(index, shard, journal.records, {})
+
+    async def stage_incomplete(
+        self, index: int, shard: Shard, rejected_by_scan: list[dict[str, Any]]
+    ) -> Counter[str]:
+        """Stage the rejected rows of an incomplete shard, as far as they are known.
+
+        Returns how many there are by reason.
+        """
+        records = await Journal.peek(self.storage, self.paths.journal(self.split, index))
+        rows = {
+            record.line: _rejected_row(self.split, record)
+            for record in records.values()
+            if record.status == "rejected"
+        }
+        for row in rejected_by_scan:
+            line = row["line"]
+            if shard.first_line <= line <= shard.last_line and line not in records:
+                rows[line] = row
+        if rows:
+            block = as_jsonl([rows[line] for line in sorted(rows)])
+            await self._stage_block(self.paths.rejected, index, block)
+        return Counter(str(row["reason"]) for row in rows.values())
+
+    async def _read_rows(
+        self,
+        shard: Shard,
+        records: Mapping[int, Record],
+        rows: Mapping[int, Row],
+        examples: Examples,
+    ) -> dict[int, Row]:
+        """Return the accepted rows that are not in `rows`, by line."""
+        missing = {
             line
             for line, record in records.items()
             if record.status == "accepted" and line not in rows
         }
-        read: dict[int, Row] = {}
-        if unknown:
-            async for lines in lines_of(self.storage, self.paths, self.split, shard):
-                read.update(
-                    {line.number: examples.parse(line) for line in lines if line.number in unknown}
-                )
-        for number in sorted(records):
-            record = records[number]
-            if record.status == "rejected":
-                blocks[self.paths.rejected] += _rejected_row(self.split, record)
-            else:
-                row = rows.get(number) or read[number]
-                dataset = self.paths.dataset("validation" if is_held_out(number) else self.split)
-                blocks[dataset] += examples.row(row, record)
-        for name, block in blocks.items():
-            await self._stage(name, index, bytes(block))
+        rows_read: dict[int, Row] = {}
+        if missing:
+            async for lines in read_lines(self.storage, self.paths, self.split, shard):
+                for line in lines:
+                    if line.number in missing:
+                        rows_read[line.number] = examples.parse(line)
+        return rows_read
 
-    async def stage_again(self, index: int) -> None:
-        """The blocks of a complete shard, rebuilt from its journal."""
-        shard = await PlanReader(self.storage, self.paths, self.split).shard(index)
-        journal = await Journal.open(
-            self.storage, self.paths.journal(self.split, index), shard.rows
-        )
-        await self.stage(index, shard, journal.records, {})
-
-    async def stage_incomplete(
-        self, index: int, shard: Shard, scanned: list[dict[str, Any]]
-    ) -> Counter[str]:
-        """Stage what is known to be rejected of a shard that was not completed; how many rows that is, by reason."""
-        records = await Journal.peek(self.storage, self.paths.journal(self.split, index))
-        rejected = [record for record in records.values() if record.status == "rejected"]
-        entries = {record.line: _entry(self.split, record) for record in rejected}
-        for entry in scanned:
-            if (
-                shard.first_line <= entry["line"] <= shard.last_line
-                and entry["line"] not in records
-            ):
-                entries[entry["line"]] = entry
-        if entries:
-            await self._stage(
-                self.paths.rejected, index, as_jsonl([entries[line] for line in sorted(entries)])
-            )
-        return Counter(str(entry["reason"]) for entry in entries.values())
-
-    async def _stage(self, name: str, index: int, block: bytes) -> None:
-        blob = home(self.paths, name, self.split, index, self.shards)
+    async def _stage_block(self, output: str, index: int, block: bytes) -> None:
+        blob = staging_blob(self.paths, output, self.split, index, self.shards)
         await self.storage.stage(blob, block_id(self.split, index), block)
 
 
-def lines_of(
-    storage: Storage, paths: RunPaths, split: Split, shard: Shard
-) -> AsyncIterator[list[Line]]:
-    """The rows of a shard's byte range, as lines: those of one chunk at a time."""
-    return shard_lines(storage.stream(paths.input(split), shard.start, shard.end), shard)
-
-
 class Examples:
-    """Builds the student's rows. What was accepted once stays, though settings that were changed since would not take it."""
+    """Builds the student's examples.
+
+    An accepted row stays accepted, even if the settings were changed since and exclude it now.
+    """
 
     def __init__(self, spec: RunSpec) -> None:
-        self._spec, self._checks = spec, RowChecks(spec)
+        self._spec = spec
+        self._checks = RowChecks(spec)
         self._student = spec.taught
 
     def parse(self, line: Line) -> Row:
-        """The row of a line that has an accepted record."""
+        """Return the row of a line that has an accepted record."""
         row = self._checks.shape(line.content)
         assert isinstance(row, Row), "an accepted record belongs to a row"
         return row
 
-    def row(self, row: Row, record: Record) -> bytes:
-        """The training example of an accepted row, as a line."""
-        task, answers = TASKS[self._spec.task], answers_of(record)
-        messages = task.student_messages(
-            row, self._spec.prompt, answers, system_role=self._student.system_role
+    def line(self, row: Row, record: Record) -> bytes:
+        """Return the example of an accepted row as one line."""
+        messages = TASKS[self._spec.task].student_messages(
+            row, self._spec.prompt, record.turns, system_role=self._student.system_role
         )
         return as_jsonl([{"messages": messages}])
 
 
-def _entry(split: Split, record: Record) -> dict[str, Any]:
+def _rejected_row(split: Split, record: Record) -> dict[str, Any]:
+    """Return a row of `rejected.jsonl`."""
     return {
         "split": split,
         "line": record.line,
@@ -150,7 +172,3 @@ def _entry(split: Split, record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "detail": record.detail,
     }
-
-
-def _rejected_row(split: Split, record: Record) -> bytes:
-    return as_jsonl([_entry(split, record)])

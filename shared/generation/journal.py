@@ -1,7 +1,8 @@
-"""A shard's journal: an append blob with one record an input row. What is in it is never asked for again.
+"""A shard's journal: an append blob with one record per input row, which is not asked for again.
 
-Answers are appended in batches, every second or every 64 rows, at a position that the writer knows: if somebody else
-appended meanwhile, the writer notices and stops, so that no row can stand in a journal twice.
+Answers are appended in batches, every second or every 64 rows, at a position that the writer knows.
+If another execution has appended meanwhile, the writer notices and stops, so no row can be in a
+journal twice.
 """
 
 from __future__ import annotations
@@ -16,23 +17,20 @@ from typing import TYPE_CHECKING
 from shared.core.counters import Counters, total
 from shared.core.errors import NotFound
 from shared.core.paths import RunPaths, Split
-from shared.dataset.rejection import RejectionReason
-from shared.generation.answering import Record
+from shared.generation.record import Record
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 FLUSH_SECONDS = 1.0
-PUBLISH_SECONDS = 2.0  # as often as progress is looked at, at most
 FLUSH_ROWS = 64
-MAX_APPEND_BYTES = (
-    4 * 1024 * 1024 - 1024
-)  # an append block is at most 4 MiB in every service version
+# no more often than progress is read
+PUBLISH_SECONDS = 2.0
+# an append block has at most 4 MiB in every version of the service
+MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024
 
-
-Holdout = Callable[
-    [int], bool
-]  # whether the row of a line is set aside for validation, if it is accepted
+# returns whether the row of a line is set aside for validation, if it is accepted
+Holdout = Callable[[int], bool]
 
 
 def nothing_held_out(line: int) -> bool:
@@ -45,6 +43,7 @@ class Journal:
     def __init__(
         self, storage: Storage, name: str, rows: int, position: int, holdout: Holdout
     ) -> None:
+        self.records: dict[int, Record] = {}
         self._storage = storage
         self._name = name
         self._rows = rows
@@ -53,16 +52,18 @@ class Journal:
         self._superseded: list[Record] = []
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
-        self._wake = asyncio.Event()
-        self._published = time.monotonic()  # when the counters was, last
-        self._unpublished = False  # whether it has changed since
-        self.records: dict[int, Record] = {}
+        self._many_are_pending = asyncio.Event()
+        self._published_at = time.monotonic()
+        self._has_unpublished = False
 
     @classmethod
     async def open(
         cls, storage: Storage, name: str, rows: int, holdout: Holdout = nothing_held_out
     ) -> Journal:
-        """Read what earlier executions wrote (appends are atomic: every line is whole)."""
+        """Open the journal of a shard of so many rows, and read the records of earlier executions.
+
+        Appends are atomic: every line is whole.
+        """
         position = await storage.journal_position(name)
         journal = cls(storage, name, rows, position, holdout)
         await journal._read(position)
@@ -70,7 +71,7 @@ class Journal:
 
     @classmethod
     async def peek(cls, storage: Storage, name: str) -> dict[int, Record]:
-        """The records of a journal by line, without making one where there is none."""
+        """Return the records of a journal by line; none if there is no journal, which stays so."""
         journal = cls(storage, name, rows=0, position=0, holdout=nothing_held_out)
         try:
             await journal._read(None)
@@ -78,106 +79,114 @@ class Journal:
             return {}
         return journal.records
 
-    async def _read(self, end: int | None) -> None:
-        content = b"".join([chunk async for chunk in self._storage.stream(self._name, 0, end)])
-        for line in content.splitlines():
-            self._take(Record.from_json(line))
+    def needs_answer(self, line: int, round_: int) -> bool:
+        """Return whether to ask the teacher for this line in this round.
 
-    def lacks(self, line: int, round_: int) -> bool:
-        """Whether this line is to be asked for: it has no record, or was rejected by the teacher in an earlier round."""
+        A line is asked for if it has no record, or if the teacher failed to answer it in an earlier
+        round.
+        """
         record = self.records.get(line)
         if record is None:
             return True
-        return (
-            record.status == "rejected"
-            and (record.requests > 0 or record.reason == RejectionReason.SHARD_FAILED)
-            and record.round < round_
-        )
+        return record.is_retryable and record.round < round_
 
     def add(self, record: Record) -> None:
-        """Take a record; it counts once it is flushed."""
-        self._take(record)
+        """Add a record; it counts once it is flushed."""
+        self._keep(record)
         self._pending.append(record.to_json())
         if len(self._pending) >= FLUSH_ROWS:
-            self._wake.set()
+            self._many_are_pending.set()
 
     async def keep_flushing(self) -> None:
-        """Flush every second, or sooner when many rows wait, until cancelled."""
+        """Flush every second, or sooner when many rows are pending, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                # not wait_for: before Python 3.12 it forgets a cancellation that comes with the wake, and the shard hangs
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
+                # the event, and the shard hangs.
                 async with asyncio.timeout(FLUSH_SECONDS):
-                    await self._wake.wait()
-            self._wake.clear()
-            await self.flush(publish=time.monotonic() - self._published >= PUBLISH_SECONDS)
+                    await self._many_are_pending.wait()
+            self._many_are_pending.clear()
+            await self.flush(publish=time.monotonic() - self._published_at >= PUBLISH_SECONDS)
 
     async def flush(self, *, publish: bool = True) -> None:
-        """Append all that is pending, and publish the counters with it unless told otherwise. Raises ShardContended.
+        """Append all pending records, and publish the counts if `publish`. Raises ShardContended.
 
-        A caller that is cancelled leaves the append to finish: half of one would leave the position unknown.
+        If the caller is cancelled, the append still finishes: after half of one, the position would
+        be unknown.
         """
         flushing = asyncio.ensure_future(self._flush(publish))
         flushing.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(flushing)
-
-    async def _flush(self, publish: bool) -> None:
-        async with self._flushing:
-            if not self._pending and not (publish and self._unpublished):
-                return
-            while self._pending:
-                batch = self._next_batch()
-                await self._storage.append(self._name, batch, self._position)
-                self._position += len(batch)
-                self._unpublished = True
-            if publish:
-                await self._publish(sealed=False)
 
     async def seal(self) -> None:
         """Mark the journal complete. Called last: a sealed journal's blocks are staged."""
         await self._publish(sealed=True)
 
     def counters(self) -> Counters:
+        """Return the counts of the shard. Requests and tokens include superseded records."""
         records = self.records.values()
+        accepted = [record for record in records if record.status == "accepted"]
+        rejected = [record for record in records if record.status == "rejected"]
+        reasons = Counter(record.reason or "" for record in rejected)
         paid = [*records, *self._superseded]
-        reasons = Counter(record.reason or "" for record in records if record.status == "rejected")
         return Counters(
             rows=self._rows,
             done=len(records),
-            accepted=sum(record.status == "accepted" for record in records),
-            held_out=sum(
-                record.status == "accepted" and self._holdout(record.line) for record in records
-            ),
-            reused=sum(record.status == "accepted" and record.reused for record in records),
+            accepted=len(accepted),
+            held_out=sum(self._holdout(record.line) for record in accepted),
+            reused=sum(record.reused for record in accepted),
             rejected=dict(sorted(reasons.items())),
             prompt_tokens=sum(record.prompt_tokens for record in paid),
             completion_tokens=sum(record.completion_tokens for record in paid),
             requests=sum(record.requests for record in paid),
-            failed=Counter(record.round for record in records if record.was_asked_in_vain),
+            failed=Counter(record.round for record in rejected if record.has_failed),
             samples=sum(record.samples for record in records),
             agreeing=sum(record.agreeing for record in records),
         )
 
-    def _take(self, record: Record) -> None:
-        """A line keeps its first record, unless that was a rejection and the line was asked for again in a later round."""
-        known = self.records.get(record.line)
-        if known is None:
+    async def _read(self, end: int | None) -> None:
+        chunks = [chunk async for chunk in self._storage.stream(self._name, 0, end)]
+        for line in b"".join(chunks).splitlines():
+            self._keep(Record.from_json(line))
+
+    def _keep(self, record: Record) -> None:
+        """Keep the first record of a line, or that of a later round if the first is a rejection."""
+        earlier = self.records.get(record.line)
+        if earlier is None:
             self.records[record.line] = record
-        elif known.status == "rejected" and record.round > known.round:
-            self._superseded.append(known)
+        elif earlier.status == "rejected" and record.round > earlier.round:
+            self._superseded.append(earlier)
             self.records[record.line] = record
 
-    def _next_batch(self) -> bytes:
-        taken, size = 0, 0
+    async def _flush(self, publish: bool) -> None:
+        async with self._flushing:
+            if not self._pending and not (publish and self._has_unpublished):
+                return
+            while self._pending:
+                batch = self._take_batch()
+                await self._storage.append(self._name, batch, self._position)
+                self._position += len(batch)
+                self._has_unpublished = True
+            if publish:
+                await self._publish(sealed=False)
+
+    def _take_batch(self) -> bytes:
+        """Remove as many pending records as one append may have, at least one, and return them."""
+        lines = 0
+        size = 0
         for line in self._pending:
-            if taken and size + len(line) > MAX_APPEND_BYTES:
+            if lines and size + len(line) > MAX_APPEND_BYTES:
                 break
-            taken, size = taken + 1, size + len(line)
-        batch = b"".join(self._pending[:taken])
-        del self._pending[:taken]
+            lines += 1
+            size += len(line)
+        batch = b"".join(self._pending[:lines])
+        del self._pending[:lines]
         return batch
 
     async def _publish(self, *, sealed: bool) -> None:
-        self._published, self._unpublished = time.monotonic(), False
+        """Write the counts to the journal's metadata, where progress is read."""
+        self._published_at = time.monotonic()
+        self._has_unpublished = False
         await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))
 
 

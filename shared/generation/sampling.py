@@ -1,7 +1,8 @@
-"""Which of several answers to one row is kept, and how many more have to be asked for before that is certain.
+"""Selects one of several answers to a row, and says how many more are needed to decide.
 
-Samples are asked for in waves: just as many at a time as could settle it. What is asked for does not depend on which reply
-comes first, so that two runs with the same replies choose the same answers. Pure functions.
+Samples are requested in batches, just as many at a time as could settle the decision. The batches
+don't depend on which reply comes first, so two runs with the same replies select the same answers.
+Pure functions.
 """
 
 from __future__ import annotations
@@ -12,45 +13,47 @@ from collections.abc import Sequence
 from shared.spec.models import Select
 
 
-def next_wave(
-    select: Select, samples: int, drawn: Sequence[str | None], reference: str | None
+def next_batch_size(
+    select: Select, max_samples: int, values: Sequence[str | None], reference: str | None
 ) -> int:
-    """How many more samples to ask for now; 0 when the choice is made, or cannot be.
+    """Return how many more samples to request now; 0 when the selection is decided.
 
-    `drawn` are the samples so far, each by what it is compared with (its value in canonical form), None where it was no
-    usable answer.
+    `values` are those of the samples so far in canonical form, None for an unusable answer.
     """
-    left = samples - len(drawn)
-    if left <= 0:
+    samples_left = max_samples - len(values)
+    if samples_left <= 0:
         return 0
     if select == "first":
-        return 0 if any(value is not None for value in drawn) else 1
+        has_value = any(value is not None for value in values)
+        return 0 if has_value else 1
     if select == "reference":
-        if reference in drawn:
+        if reference in values:
             return 0
-        return left if drawn else 1
-    leader, second = _two_most(drawn)
-    if leader > second + left:
+        return samples_left if values else 1
+    first, second = _two_highest_counts(values)
+    if first > second + samples_left:
         return 0
-    return min(left, (second + left - leader) // 2 + 1)
+    return min(samples_left, (second + samples_left - first) // 2 + 1)
 
 
-def chosen(select: Select, drawn: Sequence[str | None], reference: str | None) -> str | None:
-    """The value that is kept, None when no sample has it. A tie goes to the value that sorts first, whichever came first."""
-    values = [value for value in drawn if value is not None]
+def select_value(select: Select, values: Sequence[str | None], reference: str | None) -> str | None:
+    """Return the selected value, None when no sample qualifies.
+
+    A tie goes to the value that sorts first, whichever sample came first.
+    """
+    usable = [value for value in values if value is not None]
     if select == "reference":
-        return reference if reference in values else None
-    if not values:
+        return reference if reference in usable else None
+    if not usable:
         return None
     if select == "first":
-        return values[0]
-    counts = Counter(values)
+        return usable[0]
+    counts = Counter(usable)
     return min(counts, key=lambda value: (-counts[value], value))
 
 
-def _two_most(drawn: Sequence[str | None]) -> tuple[int, int]:
-    counts = [
-        count for _, count in Counter(value for value in drawn if value is not None).most_common(2)
-    ]
-    leader, second = [*counts, 0, 0][:2]
-    return leader, second
+def _two_highest_counts(values: Sequence[str | None]) -> tuple[int, int]:
+    counts = Counter(value for value in values if value is not None)
+    highest = [count for _, count in counts.most_common(2)]
+    first, second = [*highest, 0, 0][:2]
+    return first, second

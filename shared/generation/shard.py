@@ -1,6 +1,7 @@
-"""One shard, from byte range to staged blocks: rows asked concurrently, each answer in the journal before it counts.
+"""One shard, from byte range to staged blocks.
 
-A repeated execution reads the journal and asks only for what is missing.
+Rows are asked for concurrently, and each answer is in the journal before it counts. A repeated
+execution reads the journal and asks only for the rows without an answer.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection
 from shared.dataset.rows import Row
-from shared.generation.answering import AsksTeacher, Record, answer_row, rejected
-from shared.generation.blocks import Staging, holdout, lines_of
-from shared.generation.journal import Journal
-from shared.generation.request_keys import RequestKeys
+from shared.generation.ask_row import AsksTeacher, ask_row
+from shared.generation.blocks import Staging, holdout, read_lines
+from shared.generation.cache_key import CacheKeys
+from shared.generation.journal import Journal, split_counters
+from shared.generation.record import Record, rejected_record
 from shared.generation.success_ratio import out_of_reach
-from shared.generation.worker_pool import Crew
+from shared.generation.worker_pool import WorkerPool
 from shared.scan.plan import Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, over_budget
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
-BUDGET_CHECK_SECONDS = 5.0  # and as much again for each page of the list of journals
+# as much again for each page of the list of journals
+BUDGET_CHECK_SECONDS = 5.0
 PAGE_SHARDS = 5000
 
 
@@ -46,16 +49,21 @@ class OverBudget(PermanentError):
 
 
 class Stopped(Exception):
-    """The run was cancelled or ended; what was answered is in the journal."""
+    """The run was cancelled or ended; the answers so far are in the journal."""
 
 
 class NothingAnswered(TransientError):
-    """Not a single row was answered in an execution's whole time. Transient: it is tried again, a few times."""
+    """An execution answered no row in all of its time. It is retried a few times."""
 
 
 @dataclass
 class ShardRun:
-    """One execution of one shard."""
+    """One execution of one shard.
+
+    `unusable` counts the failed rows of each shard of the split that this process works on. More
+    than `max_rejected` of them make the split's success ratio unreachable. Rows that failed in a
+    round before `round` are asked for again.
+    """
 
     storage: Storage
     teacher: AsksTeacher
@@ -65,43 +73,32 @@ class ShardRun:
     index: int
     shard: Shard
     shards: int  # of the split
-    max_rejected: int  # of the split's rows; more can never meet the success ratio
+    max_rejected: int
     is_stopped: Callable[[], Awaitable[bool]]
-    unusable: dict[int, int] = field(
-        default_factory=dict[int, int]
-    )  # rows by shard, of those this process works at
-    round: int = 0  # of the run: rows that the teacher was asked for in vain in an earlier one are asked for again
+    unusable: dict[int, int] = field(default_factory=dict[int, int])
+    round: int = 0
     _checks: RowChecks = field(init=False)
-    _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # asked now, by line
-    _keys: RequestKeys = field(init=False)
-    _began: float = field(default=0.0, init=False)
-    _answered: int = field(default=0, init=False)  # rows, by this execution
-    _late: bool = field(default=False, init=False)  # whether a row was left to another execution
+    _keys: CacheKeys = field(init=False)
+    _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # by line
+    _started_at: float = field(default=0.0, init=False)
+    _answered_rows: int = field(default=0, init=False)
+    _has_unfinished_rows: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._checks, self._keys = RowChecks(self.spec), RequestKeys(self.spec)
+        self._checks = RowChecks(self.spec)
+        self._keys = CacheKeys(self.spec)
 
     async def run(self) -> Counters:
-        """Answer what is missing, seal the journal, stage the blocks. Returns the shard's counters.
+        """Answer the shard's missing rows, stage its blocks, and seal its journal.
 
-        Raises Stopped, Unfinished, TooManyRejected, TeacherDown (permanent), ShardContended and NothingAnswered (transient).
+        Raises Stopped, Unfinished, TooManyRejected, OverBudget and TeacherDown (permanent), or
+        ShardContended and NothingAnswered (transient).
         """
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         name = self.paths.journal(self.split, self.index)
-        journal = await Journal.open(
-            self.storage, name, self.shard.rows, holdout(self.spec, self.split)
-        )
-        known = journal.records.values()
-        missing = (
-            self.shard.rows
-            - len(known)
-            + sum(journal.lacks(record.line, self.round) for record in known)
-        )
-        self.unusable[self.index] = sum(
-            record.was_asked_in_vain
-            for record in known
-            if not journal.lacks(record.line, self.round)
-        )
+        held_out = holdout(self.spec, self.split)
+        journal = await Journal.open(self.storage, name, self.shard.rows, held_out)
+        missing = self._count_missing(journal)
         if missing:
             await self._answer_missing(journal, missing)
         staging = Staging(self.storage, self.spec, self.paths, self.split, self.shards)
@@ -109,66 +106,81 @@ class ShardRun:
         await journal.seal()
         return journal.counters()
 
+    def _count_missing(self, journal: Journal) -> int:
+        """Return how many rows need an answer, and count those that have failed for good."""
+        missing = self.shard.rows - len(journal.records)
+        failed = 0
+        for record in journal.records.values():
+            if journal.needs_answer(record.line, self.round):
+                missing += 1
+            elif record.has_failed:
+                failed += 1
+        self.unusable[self.index] = failed
+        return missing
+
     async def _answer_missing(self, journal: Journal, missing: int) -> None:
-        workers = min(self.spec.teacher.concurrency, missing)
+        """Answer rows until all are answered, or raise why the execution ends before."""
+        watchers = [journal.keep_flushing(), self._watch_stop(), self._watch_time()]
+        if self.spec.budget.is_set:
+            watchers.append(self._watch_budget())
         try:
             async with asyncio.TaskGroup() as group:
-                watched = (journal.keep_flushing(), self._watch_stop(), self._watch_time())
-                keepers = [group.create_task(watching) for watching in watched]
-                if self.spec.budget.is_set:
-                    keepers.append(group.create_task(self._watch_budget()))
-                await self._ask_all(self._missing(journal), journal, workers)
-                for keeper in keepers:
-                    keeper.cancel()
+                tasks = [group.create_task(watcher) for watcher in watchers]
+                await self._answer_rows(journal, min(self.spec.teacher.concurrency, missing))
+                for task in tasks:
+                    task.cancel()
         except BaseExceptionGroup as failures:
             await journal.flush()
-            raise _decisive(failures) from None
+            raise _decisive_failure(failures) from None
         except BaseException:
             await journal.flush()
             raise
-        await journal.flush(
-            publish=self._late
-        )  # or its counters is published when the journal is sealed
-        if self._late:
+        # the counts of a finished shard are published when its journal is sealed
+        await journal.flush(publish=self._has_unfinished_rows)
+        if self._has_unfinished_rows:
             raise Unfinished
 
-    async def _ask_all(self, lines: AsyncIterator[list[Line]], journal: Journal, most: int) -> None:
-        async def ask(line: Line) -> None:
-            if time.monotonic() - self._began > WORK_SECONDS:
-                self._late = True
+    async def _answer_rows(self, journal: Journal, max_workers: int) -> None:
+        async def answer(line: Line) -> None:
+            if time.monotonic() - self._started_at > WORK_SECONDS:
+                self._has_unfinished_rows = True
                 return
-            record = await self._answer(line)
+            record = await self._answer_row(line)
             journal.add(record)
-            self._answered += 1
-            if record.was_asked_in_vain:
-                self._count_unusable(record)
+            self._answered_rows += 1
+            if record.has_failed:
+                self._count_failure(record)
 
-        crew = Crew(lines, ask, most)
-        self.teacher.when_none_waits(crew.hire)
+        pool = WorkerPool(self._read_missing(journal), answer, max_workers)
+        self.teacher.when_none_waits(pool.add_worker)
         try:
-            await crew.work()
+            await pool.run()
         finally:
-            self.teacher.when_none_waits(
-                _nothing
-            )  # no circle of references, which would keep the shard's rows for long
+            # a reference cycle would keep the shard's rows in memory for long
+            self.teacher.when_none_waits(_do_nothing)
 
-    def _count_unusable(self, record: Record) -> None:
-        self.unusable[self.index] += 1
-        count = sum(self.unusable.values())
-        if count > self.max_rejected:
-            last = f"line {record.line}: {record.reason}: {record.detail}"
-            raise TooManyRejected(f"{out_of_reach(count, self.split)}; the last one, {last}")
+    async def _read_missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
+        async for lines in read_lines(self.storage, self.paths, self.split, self.shard):
+            yield [line for line in lines if journal.needs_answer(line.number, self.round)]
 
-    async def _answer(self, line: Line) -> Record:
+    async def _answer_row(self, line: Line) -> Record:
         row = self._checks.usable(line, self.shard)
         if isinstance(row, Rejection):
-            record = rejected(line.number, row)
+            record = rejected_record(line.number, row)
         else:
-            record = await answer_row(line.number, row, self.spec, self.teacher)
-            self._rows[line.number] = row
+            record = await ask_row(line.number, row, self.spec, self.teacher)
             record.key = self._keys.of(row)
+            self._rows[line.number] = row
         record.round = self.round
         return record
+
+    def _count_failure(self, record: Record) -> None:
+        """Count a failed row. Raises TooManyRejected if the success ratio is now unreachable."""
+        self.unusable[self.index] += 1
+        failed = sum(self.unusable.values())
+        if failed > self.max_rejected:
+            last = f"line {record.line}: {record.reason}: {record.detail}"
+            raise TooManyRejected(f"{out_of_reach(failed, self.split)}; the last one: {last}")
 
     async def _watch_stop(self) -> None:
         while True:
@@ -178,37 +190,36 @@ class ShardRun:
 
     async def _watch_time(self) -> None:
         await asyncio.sleep(ABANDON_SECONDS)
-        if self._answered:
+        if self._answered_rows:
             raise Unfinished
-        raise NothingAnswered(
-            f"no row of the shard was answered in {ABANDON_SECONDS / 60:g} minutes"
-        )
+        minutes = ABANDON_SECONDS / 60
+        raise NothingAnswered(f"no row of the shard was answered in {minutes:g} minutes")
 
     async def _watch_budget(self) -> None:
-        """Look now and then what all shards of the run have used, as their journals say."""
+        """Raise OverBudget once the run's journals show that its budget is used up."""
         pages = 1 + self.shards // PAGE_SHARDS
         while True:
             await asyncio.sleep(BUDGET_CHECK_SECONDS * pages)
-            used = Usage()
-            for split in SPLITS:
-                async for _, metadata in self.storage.metadata_under(self.paths.journals(split)):
-                    used.add(
-                        Usage.model_validate(Counters.from_metadata(metadata), from_attributes=True)
-                    )
-            if problems := over_budget(used, self.spec.budget, estimated=False):
+            usage = await self._run_usage()
+            problems = over_budget(usage, self.spec.budget, estimated=False)
+            if problems:
                 raise OverBudget("the run's budget is used up", details=problems)
 
-    async def _missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
-        async for lines in lines_of(self.storage, self.paths, self.split, self.shard):
-            yield [line for line in lines if journal.lacks(line.number, self.round)]
+    async def _run_usage(self) -> Usage:
+        """Return what all shards of the run have used so far."""
+        usage = Usage()
+        for split in SPLITS:
+            counters = await split_counters(self.storage, self.paths, split)
+            usage.add(Usage.model_validate(counters, from_attributes=True))
+        return usage
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one failure that says how the shard ended: a permanent one before a stop, a stop before the rest."""
+def _decisive_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the failure that says how the shard ended: a permanent one, else a stop, else any."""
     leaves = list(_leaves(failures))
     for kind in (PermanentError, Stopped, Unfinished):
         for leaf in leaves:

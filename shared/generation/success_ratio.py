@@ -1,4 +1,4 @@
-"""How many rows of a split may fail before `quality.min_success_ratio` is out of reach. Pure functions."""
+"""How many rows of a split may fail before `quality.min_success_ratio` is unreachable."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import math
 from shared.spec.models import RunSpec
 
 
-def minimum_accepted(spec: RunSpec, asked: int) -> int:
-    """Rows of a split that must be accepted for the success ratio."""
-    return math.ceil(asked * spec.quality.min_success_ratio - 1e-9)
+def minimum_accepted(spec: RunSpec, rows: int) -> int:
+    """Return how many of a split's rows that the teacher is asked for must be accepted."""
+    return math.ceil(rows * spec.quality.min_success_ratio - 1e-9)
 
 
-def max_rejected(spec: RunSpec, asked: int) -> int:
-    """Rows of a split that may be rejected after asking."""
-    return asked - minimum_accepted(spec, asked)
+def max_rejected(spec: RunSpec, rows: int) -> int:
+    """Return how many of a split's rows that the teacher is asked for may fail."""
+    return rows - minimum_accepted(spec, rows)
 
 
 def out_of_reach(failed: int, split: str) -> str:
-    return f"{failed} rows of {split} got no usable answer, so that quality.min_success_ratio cannot be met any more"
+    """Return the error message for a split with so many failed rows."""
+    return f"{failed} {split} rows failed; quality.min_success_ratio is now unreachable"

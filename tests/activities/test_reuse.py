@@ -213,7 +213,7 @@ async def test_reused_answers_that_are_too_long_count_against_the_success_ratio_
     async with teach(chatty) as teacher:
         ended = await run.generate(max_rejected=1)
     assert ended["error"]["code"] == "success_ratio"
-    assert ended["error"]["message"].startswith("2 rows of train")
+    assert ended["error"]["message"].startswith("2 train rows failed")
     assert len(teacher.records) <= 3
 
 

@@ -105,7 +105,7 @@ def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_t
     hub, instance = split(lambda _: ok(accepted=8, rejected=2, failed=2), shards=20, parallel=1)
     assert len(hub.calls) == 4  # 8 rows, of which 7 may be lost
     assert instance.output["error"]["code"] == "success_ratio"
-    assert "8 rows of train" in instance.output["error"]["message"]
+    assert "8 train rows failed" in instance.output["error"]["message"]
 
 
 def test_rows_lost_by_earlier_executions_count_too() -> None:

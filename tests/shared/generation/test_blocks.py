@@ -12,10 +12,10 @@ from shared.assembly.commit import commit_rejected, sealed
 from shared.core.errors import NotFound, Unfinished
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import as_jsonl
-from shared.generation.answering import Record
 from shared.generation.block_ids import block_id
 from shared.generation.blocks import Staging
 from shared.generation.journal import Journal
+from shared.generation.record import Record
 from tests.shared.conftest import RunFolder, commit_split, question, questions
 
 

@@ -10,8 +10,8 @@ from shared.core.counters import Counters, is_sealed
 from shared.core.errors import ShardContended
 from shared.dataset.rejection import RejectionReason
 from shared.generation import journal as module
-from shared.generation.answering import Record
 from shared.generation.journal import FLUSH_ROWS, Journal
+from shared.generation.record import Record
 from tests.shared.conftest import RunFolder
 
 

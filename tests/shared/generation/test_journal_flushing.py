@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.generation.answering import Record
 from shared.generation.journal import FLUSH_ROWS, Journal
+from shared.generation.record import Record
 from tests.shared.conftest import RunFolder
 
 

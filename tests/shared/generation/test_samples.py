@@ -10,7 +10,8 @@ import pytest
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.generation.answering import MAX_REPLIES, Record, answer_row
+from shared.generation.ask_row import MAX_REPLIES, ask_row
+from shared.generation.record import Record
 from shared.spec.models import RunSpec, parse_spec
 from shared.teacher import Completion, RowFailure, TeacherDown
 
@@ -57,7 +58,7 @@ class Sampled:
 
 
 async def answer(teacher: Sampled, asked: Row | None = None, spec: RunSpec | None = None) -> Record:
-    return await answer_row(7, asked or row(), spec or spec_of(), teacher)
+    return await ask_row(7, asked or row(), spec or spec_of(), teacher)
 
 
 async def test_the_most_frequent_answer_is_kept_with_how_many_agree_and_what_all_cost() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.generation.worker_pool import Crew
+from shared.generation.worker_pool import WorkerPool
 
 
 async def batches(*sizes: int) -> AsyncIterator[list[int]]:
@@ -24,11 +24,11 @@ async def test_everything_is_done_once_and_begun_in_order() -> None:
 
     async def do(item: int) -> None:
         begun.append(item)
-        crew.hire()
+        pool.add_worker()
         await asyncio.sleep(0.001 * (item % 3))
 
-    crew = Crew(batches(5, 0, 1, 14), do, most=4)
-    await crew.work()
+    pool = WorkerPool(batches(5, 0, 1, 14), do, max_workers=4)
+    await pool.run()
     assert begun == list(range(20))
 
 
@@ -41,12 +41,12 @@ async def test_workers_are_hired_when_asked_for_up_to_the_most(
     async def do(item: int) -> None:
         if item == 0:
             for _ in range(asked):
-                crew.hire()
+                pool.add_worker()
         workers.add(asyncio.current_task())
         await asyncio.sleep(0.001)
 
-    crew = Crew(batches(40), do, most)
-    await crew.work()
+    pool = WorkerPool(batches(40), do, most)
+    await pool.run()
     assert len(workers) == expected
 
 
@@ -54,15 +54,15 @@ async def test_nothing_to_do_ends_at_once() -> None:
     async def do(item: int) -> None:
         raise AssertionError(item)
 
-    await Crew(batches(), do, most=4).work()
-    await Crew(batches(0, 0), do, most=4).work()
+    await WorkerPool(batches(), do, max_workers=4).run()
+    await WorkerPool(batches(0, 0), do, max_workers=4).run()
 
 
 async def test_a_failure_ends_all_and_nobody_is_hired_after_it() -> None:
     done: list[int] = []
 
     async def do(item: int) -> None:
-        crew.hire()
+        pool.add_worker()
         try:
             await asyncio.sleep(0.001)
             if item == 2:
@@ -70,11 +70,11 @@ async def test_a_failure_ends_all_and_nobody_is_hired_after_it() -> None:
             await asyncio.sleep(5)
             done.append(item)
         finally:
-            crew.hire()  # as the limiter may, when a place becomes free
+            pool.add_worker()  # as the limiter may, when a place becomes free
 
-    crew = Crew(batches(100), do, most=10)
+    pool = WorkerPool(batches(100), do, max_workers=10)
     with pytest.raises(BaseExceptionGroup) as failures:
-        await crew.work()
+        await pool.run()
     assert [str(failure) for failure in failures.value.exceptions] == ["no"]
     assert done == []
 
@@ -84,14 +84,14 @@ async def test_a_crew_that_is_cancelled_hires_nobody_while_it_goes() -> None:
 
     async def do(item: int) -> None:
         begun.append(item)
-        crew.hire()
+        pool.add_worker()
         try:
             await asyncio.sleep(5)
         finally:
-            crew.hire()
+            pool.add_worker()
 
-    crew = Crew(batches(100), do, most=50)
-    working = asyncio.create_task(crew.work())
+    pool = WorkerPool(batches(100), do, max_workers=50)
+    working = asyncio.create_task(pool.run())
     async with asyncio.timeout(5):
         while len(begun) < 50:
             await asyncio.sleep(0.001)

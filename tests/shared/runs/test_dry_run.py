@@ -12,7 +12,7 @@ from shared.core.errors import InvalidInput, NotFound, PermanentError
 from shared.core.paths import DATASETS, RunPaths, split_path
 from shared.core.storage import Storage
 from shared.dataset.rows import Row, as_jsonl
-from shared.generation.request_keys import RequestKeys
+from shared.generation.cache_key import CacheKeys
 from shared.runs.dry_run import MAX_REJECTED, parse_dry_run, rehearse
 from shared.scan.range_scan import plan_in_memory
 from shared.scan.row_checks import RowChecks
@@ -125,7 +125,7 @@ async def answered(storage: Storage, count: int, **keyless: Any) -> str:
                 "line": line,
                 "status": "accepted",
                 "answers": ["1"],
-                "key": RequestKeys(spec).of(row),
+                "key": CacheKeys(spec).of(row),
                 **keyless,
             }
         )

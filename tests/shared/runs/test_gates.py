@@ -90,7 +90,7 @@ def test_a_split_is_given_up_as_soon_as_the_success_ratio_is_out_of_reach() -> N
     error = during_generation(strict, {"train": over}, {"train": 100}, round_=0)
     assert error is not None
     assert (error["code"], error["details"][0]["where"]) == ("success_ratio", "train")
-    assert "11 rows of train got no usable answer" in error["details"][0]["problem"]
+    assert "11 train rows failed" in error["details"][0]["problem"]
     assert "11 truncated" in error["details"][0]["problem"]
     assert during_generation(strict, {"train": over}, {"train": 100}, round_=1) is None
 

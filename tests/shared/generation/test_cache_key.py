@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.dataset.rows import Row, as_jsonl
-from shared.generation import request_keys as module
-from shared.generation.request_keys import KEY_CHARACTERS, RequestKeys
+from shared.generation import cache_key as module
+from shared.generation.cache_key import KEY_CHARACTERS, CacheKeys
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import QualitySpec, RunSpec, TeacherSpec, parse_spec
 from shared.tasks.prompt_spec import PromptSpec
@@ -38,7 +38,7 @@ def key_of(
     *turns: str, task: str = "math", row: dict[str, Any] | None = None, **fields: Any
 ) -> str:
     spec = spec_of(task, **fields)
-    return RequestKeys(spec).of(row_of(spec, *(turns or (QUESTION,)), **(row or {})))
+    return CacheKeys(spec).of(row_of(spec, *(turns or (QUESTION,)), **(row or {})))
 
 
 CHANGES: list[dict[str, Any]] = [
@@ -156,7 +156,7 @@ def test_requests_are_the_same_when_the_teacher_hears_the_same(
     one: list[str], other: list[str], one_system: str | None, other_system: str | None
 ) -> None:
     spec = spec_of("conversation")
-    keys = RequestKeys(spec)
+    keys = CacheKeys(spec)
     rows = [
         row_of(spec, *turns, system=system)
         for turns, system in ((one, one_system), (other, other_system))

@@ -9,7 +9,8 @@ import pytest
 
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.generation.answering import MAX_REPLIES, Record, answer_row, rejected
+from shared.generation.ask_row import MAX_REPLIES, ask_row
+from shared.generation.record import Record, rejected_record
 from shared.spec.models import RunSpec, parse_spec
 from shared.teacher import Completion, RowFailure, TeacherDown
 
@@ -63,7 +64,7 @@ def row(*turns: str, **fields: Any) -> Row:
 async def answer(
     teacher: Scripted, asked: Row | None = None, spec: RunSpec | None = None
 ) -> Record:
-    return await answer_row(7, asked or row("What is 2 + 3?", id="a"), spec or spec_of(), teacher)
+    return await ask_row(7, asked or row("What is 2 + 3?", id="a"), spec or spec_of(), teacher)
 
 
 async def test_an_answer_is_recorded_with_what_it_cost() -> None:
@@ -160,7 +161,7 @@ async def test_a_conversation_is_asked_turn_by_turn_and_lost_when_one_turn_is() 
 
 
 def test_a_row_that_was_bad_from_the_start_has_a_record_that_cost_nothing() -> None:
-    record = rejected(3, Rejection(RejectionReason.INVALID_JSON, "column 1", "x"))
+    record = rejected_record(3, Rejection(RejectionReason.INVALID_JSON, "column 1", "x"))
     assert (record.line, record.id, record.status, record.reason, record.requests) == (
         3,
         "x",

@@ -1,0 +1,96 @@
+"""One line of a shard's journal: the outcome of one input row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.tasks import Answer
+
+MAX_DETAIL_CHARACTERS = 300
+
+
+@dataclass(slots=True)
+class Record:
+    """The outcome of one input row.
+
+    `answers` and `reasoning` have one entry per teacher turn; the student's example is built from
+    them and the input. `round` counts the run's resumptions. `key` identifies the request, and is
+    the same in every run that sends the same one.
+    """
+
+    line: int  # 1-based, in the input
+    status: Literal["accepted", "rejected"]
+    id: str | None = None
+    answers: list[str] = field(default_factory=list[str])
+    reasoning: list[str | None] = field(default_factory=list[str | None])
+    reason: RejectionReason | None = None
+    detail: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    samples: int = 0  # answers from which one was selected; 0 with `quality.select` first
+    agreeing: int = 0  # the samples that agree with the selected one
+    round: int = 0
+    key: str | None = None
+    reused: bool = False  # the answer comes from an earlier run
+
+    @property
+    def is_retryable(self) -> bool:
+        """Return whether a resumed run asks the teacher for the row again."""
+        return self.status == "rejected" and (
+            self.requests > 0 or self.reason == RejectionReason.SHARD_FAILED
+        )
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether the row counts against the success ratio.
+
+        The teacher was asked, by this run or by the one whose answer it reuses, and no answer is
+        usable. Rows that were rejected before asking don't count.
+        """
+        return self.is_retryable or (self.status == "rejected" and self.reused)
+
+    @property
+    def turns(self) -> list[Answer]:
+        """Return the teacher's answers, one per turn."""
+        reasoning = self.reasoning or [None] * len(self.answers)
+        pairs = zip(self.answers, reasoning, strict=True)
+        return [Answer(text, thoughts) for text, thoughts in pairs]
+
+    def reject(self, reason: RejectionReason, detail: str) -> None:
+        """Turn an accepted record into a rejected one. Its answers stay, for another student."""
+        self.status = "rejected"
+        self.reason = reason
+        self.detail = detail
+        self.samples = 0
+        self.agreeing = 0
+
+    def to_json(self) -> bytes:
+        """Return the record as one line, without fields that have their default."""
+        return _RECORDS.dump_json(self, exclude_defaults=True) + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Record:
+        """Parse one line. Raises ValueError (pydantic's)."""
+        return _RECORDS.validate_json(line)
+
+
+# A dataclass takes a tenth of a model's time to make, and every row makes one.
+_RECORDS = TypeAdapter(Record)
+
+
+def rejected_record(line: int, rejection: Rejection) -> Record:
+    """Return the record of a row that was rejected before the teacher was asked."""
+    return Record(
+        line=line,
+        id=rejection.id,
+        status="rejected",
+        reason=rejection.reason,
+        detail=rejection.detail,
+    )
