@@ -64,7 +64,7 @@ class Staging:
     async def stage(
         self, index: int, shard: Shard, records: Mapping[int, Record], rows: Mapping[int, Row]
     ) -> None:
-        """Stage a shard's blocks of the student's datasets and of the rejected rows, in input order.
+        """Stage a shard's blocks of the student's datasets and rejected rows, in input order.
 
         `rows` are the rows that are already parsed, by line; the others are read from the input.
         """

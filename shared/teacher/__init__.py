@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.teacher.client import Teacher, open_teacher
+from shared.teacher.client import TeacherClient, open_teacher
 from shared.teacher.completion import Completion, RowFailure, TeacherDown
 
-__all__ = ["Completion", "RowFailure", "Teacher", "TeacherDown", "open_teacher"]
+__all__ = ["Completion", "RowFailure", "TeacherClient", "TeacherDown", "open_teacher"]

@@ -1,4 +1,4 @@
-"""The teacher client: each request in its turn (limiter.py), over kept connections (transport.py), with time-outs and retries."""
+"""The teacher client: each request in its turn, with time-outs and retries."""
 
 from __future__ import annotations
 
@@ -19,24 +19,15 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
 from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
-from shared.teacher.completion import (
-    Completion,
-    RowFailure,
-    TeacherDown,
-    parse_completion,
-    parse_error,
-)
-from shared.teacher.message_content import UnusableReply
-from shared.teacher.rate.scheduler import Lane, Limiter, process_limiter
-from shared.teacher.retry import backoff, is_retried, remaining, retry_after, throttled_for
+from shared.teacher.completion import Completion, RowFailure
+from shared.teacher.outcome import Failed, Outcome, SendAgain, Throttled, read_reply
+from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
+from shared.teacher.retry import backoff, rate_limits
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-# no row can be answered: wrong key, no permission, unknown address or model, nothing left to spend
-ENDS_RUN = frozenset({401, 403, 404})
-QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
 OPTIONAL_PARAMETERS = (
     "temperature",
     "top_p",
@@ -48,45 +39,89 @@ OPTIONAL_PARAMETERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Wire:
-    """What all shards that ask the same teacher at the same time share."""
+class _Endpoint:
+    """The connections and credential that all shards share while they ask the same teacher."""
 
     connections: Connections
-    by_key: bytes
+    key_header: bytes
     credential: AsyncTokenCredential | None
     scope: str
 
     async def authorization(self) -> bytes:
-        """The header with the credential; a key's is made once, a token is asked for each time, as it changes."""
+        """Return the header with the credential. Tokens expire, so each request gets one anew."""
         if self.credential is None:
-            return self.by_key
+            return self.key_header
         token = await self.credential.get_token(self.scope)
         return header_line("Authorization", f"Bearer {token.token}")
 
 
-class Teacher:
-    """Asks one teacher. Made by `open_teacher`."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The part of a request that is the same in every attempt."""
+
+    messages: Sequence[Message]
+    max_tokens: int
+    schema: Mapping[str, Any] | None
+    seed: int | None
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts at one request so far."""
+
+    requests: int = 0
+    failures: int = 0  # the attempts that count against `max_attempts`
+    throttled: int = 0
+    pause: float = 0.0  # seconds, after the last 429
+    deadline: float | None = None
+    last_failure: str = ""
+
+    def begin(self, now: float, row_deadline_seconds: float) -> float:
+        """Count a request, and return the seconds until the row's deadline. Raises RowFailure.
+
+        A row's time begins with its first request: waiting for a turn says nothing about the
+        teacher.
+        """
+        if self.deadline is None:
+            self.deadline = now + row_deadline_seconds
+        if now >= self.deadline:
+            raise self._deadline_failure()
+        self.requests += 1
+        return self.deadline - now
+
+    def check_deadline(self, pause: float) -> None:
+        """Raise RowFailure if the row's deadline passes during a pause."""
+        if self.deadline is not None and time.monotonic() + pause > self.deadline:
+            raise self._deadline_failure()
+
+    def _deadline_failure(self) -> RowFailure:
+        detail = f"no answer in time; last: {self.last_failure}"
+        return RowFailure(RejectionReason.DEADLINE, detail, self.requests)
+
+
+class TeacherClient:
+    """Asks one teacher for completions. Made by `open_teacher`."""
 
     def __init__(
         self,
-        wire: _Wire,
+        endpoint: _Endpoint,
         capabilities: Capabilities,
         spec: TeacherSpec,
-        limiter: Limiter,
+        scheduler: RequestScheduler,
         lane: Lane,
     ) -> None:
-        self._wire = wire
-        self._spec = spec
-        self._limiter = limiter
-        self._lane = lane
+        self._endpoint = endpoint
         self._capabilities = capabilities
+        self._spec = spec
+        self._scheduler = scheduler
+        self._lane = lane
         self._jitter = random.Random()
-        given = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
-        self._parameters = {name: value for name, value in given.items() if value is not None}
+        parameters = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
+        self._parameters = {name: value for name, value in parameters.items() if value is not None}
 
     def when_none_waits(self, call: Callable[[], None]) -> None:
-        """Call this each time that the last request which waited for its turn is sent: so there are always some that wait."""
-        self._lane.call_when_none_waits = call
+        """Call this whenever the last waiting request is sent, so that new ones can be added."""
+        self._lane.on_empty = call
 
     async def complete(
         self,
@@ -96,176 +131,134 @@ class Teacher:
         schema: Mapping[str, Any] | None = None,
         seed: int | None = None,
     ) -> Completion:
-        """One reply to these messages, with all retries.
+        """Return one reply to these messages, after as many retries as it takes.
 
-        `schema` (JSON Schema) is the form that the reply must have, as far as the teacher can be held to one; `seed` is
-        sent instead of the specification's.
+        `schema` is the JSON Schema of the reply, which a teacher without structured output is not
+        held to. `seed` replaces the specification's.
 
         Raises RowFailure when this request cannot be answered, TeacherDown when none can.
         """
-        deadline: float | None = None
-        failures = requests = throttled = 0
-        pause, last = 0.0, ""
-        asked = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
+        request = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
+        attempts = _Attempts()
         while True:
-            number = await self._limiter.begin(self._lane, again=requests > 0)
-            began = time.monotonic()
-            # a row's time begins with its first request: how long it waits for its turn says nothing of the teacher
-            deadline = began + self._spec.row_deadline_seconds if deadline is None else deadline
-            try:
-                if began >= deadline:
-                    raise RowFailure(
-                        RejectionReason.DEADLINE, f"no answer in time; last: {last}", requests
-                    )
-                requests += 1
-                outcome = await self._attempt(asked, number, deadline - began)
-                if isinstance(outcome, _Failed) and outcome.throttled:
-                    throttled += 1
-                    pause = (
-                        outcome.wait
-                        if outcome.wait is not None
-                        else backoff(throttled, self._jitter)
-                    )
-                    self._limiter.pace.refuse(time.monotonic(), number, pause)
-            finally:
-                self._limiter.end(self._lane, number)
+            outcome = await self._send_in_turn(request, attempts)
             if isinstance(outcome, Completion):
-                return replace(outcome, requests=requests) if requests > 1 else outcome
-            if outcome.switch_parameter:
+                if attempts.requests == 1:
+                    return outcome
+                return replace(outcome, requests=attempts.requests)
+            if isinstance(outcome, SendAgain):
                 continue
-            last = outcome.detail
-            if outcome.throttled:
-                wait = pause if self._limiter.pace.stray else 0.0  # else it waits in its lane
+            attempts.last_failure = outcome.detail
+            if isinstance(outcome, Throttled):
+                await self._wait_after_throttling(attempts)
             else:
-                failures += 1
-                if not outcome.retried or failures >= self._spec.max_attempts:
-                    raise RowFailure(outcome.reason, outcome.detail, requests)
-                wait = outcome.wait if outcome.wait is not None else backoff(failures, self._jitter)
-            if time.monotonic() + (outcome.wait or wait) > deadline:
-                raise RowFailure(
-                    RejectionReason.DEADLINE, f"no answer in time; last: {last}", requests
-                )
-            if wait:
-                await asyncio.sleep(wait)
+                await self._back_off(outcome, attempts)
 
-    async def _attempt(self, asked: _Request, number: int, left: float) -> Completion | _Failed:
-        limiter, dialect = self._limiter, self._capabilities.dialect
+    async def _send_in_turn(self, request: _Request, attempts: _Attempts) -> Outcome:
+        """Wait for a turn and send the request once."""
+        number = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
+        try:
+            seconds_left = attempts.begin(time.monotonic(), self._spec.row_deadline_seconds)
+            outcome = await self._send(request, number, seconds_left)
+            if isinstance(outcome, Throttled):
+                attempts.throttled += 1
+                attempts.pause = self._pause(outcome, attempts.throttled)
+                self._scheduler.rate.record_refusal(time.monotonic(), number, attempts.pause)
+            return outcome
+        finally:
+            self._scheduler.end(self._lane, number)
+
+    def _pause(self, outcome: Throttled, throttled: int) -> float:
+        """Return the seconds that the teacher asks for, else a backoff."""
+        if outcome.retry_after is not None:
+            return outcome.retry_after
+        return backoff(throttled, self._jitter)
+
+    async def _wait_after_throttling(self, attempts: _Attempts) -> None:
+        """Wait if refusals are stray; otherwise the request waits in its lane like all others."""
+        attempts.check_deadline(attempts.pause)
+        if self._scheduler.rate.refusals_are_stray:
+            await asyncio.sleep(attempts.pause)
+
+    async def _back_off(self, outcome: Failed, attempts: _Attempts) -> None:
+        """Wait before the next attempt. Raises RowFailure if there is none."""
+        attempts.failures += 1
+        if not outcome.is_retried or attempts.failures >= self._spec.max_attempts:
+            raise RowFailure(outcome.reason, outcome.detail, attempts.requests)
+        pause = outcome.retry_after
+        if pause is None:
+            pause = backoff(attempts.failures, self._jitter)
+        attempts.check_deadline(pause)
+        if pause:
+            await asyncio.sleep(pause)
+
+    async def _send(self, request: _Request, number: int, seconds_left: float) -> Outcome:
+        """Send the request and record in the scheduler how the teacher responded."""
+        dialect = self._capabilities.dialect
+        payload = self._payload(request, dialect)
+        timeout = min(self._spec.timeout_seconds, seconds_left)
         began = time.monotonic()
         try:
-            headers = await self._wire.authorization()
-            timeout = min(self._spec.timeout_seconds, left)
-            reply = await self._wire.connections.post(
-                headers, self._payload(asked, dialect), timeout
-            )
+            headers = await self._endpoint.authorization()
+            reply = await self._endpoint.connections.post(headers, payload, timeout)
         except TimeoutError:
-            limiter.window.failed(time.monotonic())
-            return _Failed(
-                RejectionReason.TIMEOUT, f"no reply within {self._spec.timeout_seconds:g} s"
-            )
+            self._scheduler.window.record_failure(time.monotonic())
+            detail = f"no reply within {self._spec.timeout_seconds:g} s"
+            return Failed(RejectionReason.TIMEOUT, detail)
         except NoReply as error:
-            limiter.window.failed(time.monotonic())
-            return _Failed(RejectionReason.CONNECTION, str(error))
-        now = time.monotonic()
-        for name, limit in remaining(reply.headers).items():
-            if limit.left is not None and limit.reset is not None:
-                limiter.pace.tell(name, number, limit.left, began, limit.reset)
-        if reply.status != 429:
-            limiter.pace.admitted(number)
-        if reply.status == 503:
-            limiter.window.failed(now)
-        else:
-            limiter.window.answered(now, now - began, full=limiter.full, counts=reply.status == 200)
-        if reply.status == 200:
-            try:
-                return parse_completion(reply.body)
-            except UnusableReply as error:
-                return _Failed(RejectionReason.BAD_RESPONSE, str(error))
-        return self._failed(reply, dialect, has_schema=asked.schema is not None)
+            self._scheduler.window.record_failure(time.monotonic())
+            return Failed(RejectionReason.CONNECTION, str(error))
+        self._record_reply(reply, number, began)
+        has_schema = request.schema is not None
+        return read_reply(reply, self._capabilities, dialect, has_schema=has_schema)
 
-    def _payload(self, asked: _Request, dialect: Dialect) -> bytes:
+    def _record_reply(self, reply: Reply, number: int, began: float) -> None:
+        now = time.monotonic()
+        rate = self._scheduler.rate
+        window = self._scheduler.window
+        for name, limit in rate_limits(reply.headers).items():
+            if limit.remaining is not None and limit.reset is not None:
+                rate.record_quota(
+                    name, number, remaining=limit.remaining, sent=began, reset=limit.reset
+                )
+        if reply.status != 429:
+            rate.record_admitted(number)
+        if reply.status == 503:
+            window.record_failure(now)
+        elif reply.status == 200:
+            window.record_answer(now, now - began, is_full=self._scheduler.is_full)
+
+    def _payload(self, request: _Request, dialect: Dialect) -> bytes:
         body: dict[str, Any] = {
             "model": self._spec.model,
-            "messages": list(asked.messages),
-            dialect.token_parameter: asked.max_tokens,
+            "messages": list(request.messages),
+            dialect.token_parameter: request.max_tokens,
         }
-        if asked.schema is not None:
-            response_format = dialect.response_format.parameter(asked.schema)
+        if request.schema is not None:
+            response_format = dialect.response_format.parameter(request.schema)
             if response_format is not None:
                 body["response_format"] = response_format
         body |= self._parameters
-        if asked.seed is not None:
-            body["seed"] = asked.seed
+        if request.seed is not None:
+            body["seed"] = request.seed
         return pydantic_core.to_json(body)
-
-    def _failed(self, reply: Reply, dialect: Dialect, *, has_schema: bool) -> _Failed:
-        status, headers, body = reply.status, reply.headers, reply.body
-        code, message = parse_error(body)
-        detail = f"HTTP {status}: {message or 'no message'}"
-        if status in ENDS_RUN or code in QUOTA_CODES:
-            raise TeacherDown(
-                f"the teacher refuses every request. {detail}", code=f"teacher_{code or status}"
-            )
-        if status == 429:
-            return _Failed(
-                RejectionReason.TEACHER_ERROR, detail, throttled=True, wait=throttled_for(headers)
-            )
-        if self._capabilities.learn(dialect, status, message, has_schema=has_schema):
-            return _Failed(RejectionReason.TEACHER_REJECTED, detail, switch_parameter=True)
-        if status == 400 and ("content_filter" in code or b"content_filter" in body):
-            return _Failed(RejectionReason.CONTENT_FILTER, detail, retried=False)
-        reason = RejectionReason.TEACHER_REJECTED
-        if is_retried(status):
-            reason = RejectionReason.TEACHER_ERROR
-        return _Failed(reason, detail, retried=is_retried(status), wait=retry_after(headers))
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked in each attempt."""
-
-    messages: Sequence[Message]
-    max_tokens: int
-    schema: Mapping[str, Any] | None
-    seed: int | None
-
-
-class _Failed:
-    """One attempt that gave no completion."""
-
-    def __init__(
-        self,
-        reason: RejectionReason,
-        detail: str,
-        *,
-        retried: bool = True,
-        throttled: bool = False,
-        switch_parameter: bool = False,
-        wait: float | None = None,
-    ) -> None:
-        self.reason = reason
-        self.detail = detail
-        self.retried = retried
-        self.throttled = throttled
-        self.switch_parameter = switch_parameter
-        self.wait = wait
 
 
 def _identity() -> AsyncTokenCredential:
-    from azure.identity.aio import (
-        DefaultAzureCredential,  # 150 ms, which an app with a key never pays
-    )
+    # imported here, as it takes 150 ms that an app with a key need not spend
+    from azure.identity.aio import DefaultAzureCredential
 
     return DefaultAzureCredential()
 
 
 @asynccontextmanager
-async def _wire(settings: Settings) -> AsyncGenerator[_Wire]:
+async def _open_endpoint(settings: Settings) -> AsyncGenerator[_Endpoint]:
     key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else None
     credential = None if key else _identity()
-    by_key = header_line("Authorization", f"Bearer {key}") if key else b""
+    key_header = header_line("Authorization", f"Bearer {key}") if key else b""
     try:
         async with Connections(f"{settings.teacher_base_url}/chat/completions") as connections:
-            yield _Wire(connections, by_key, credential, settings.teacher_scope)
+            yield _Endpoint(connections, key_header, credential, settings.teacher_scope)
     finally:
         if credential is not None:
             await credential.close()
@@ -273,13 +266,17 @@ async def _wire(settings: Settings) -> AsyncGenerator[_Wire]:
 
 @asynccontextmanager
 async def open_teacher(
-    settings: Settings, spec: TeacherSpec, run: str = ""
-) -> AsyncGenerator[Teacher]:
-    """The teacher of these settings. `spec.model` must be resolved; `run` says whose `concurrency` the requests count to."""
+    settings: Settings, spec: TeacherSpec, run_id: str = ""
+) -> AsyncGenerator[TeacherClient]:
+    """Open a client of the teacher in these settings. `spec.model` must be resolved.
+
+    Requests count towards the `concurrency` of the run `run_id`.
+    """
+    base_url = settings.teacher_base_url
     model = spec.model or ""
-    limiter = process_limiter(settings.teacher_base_url, model)
-    capabilities = current().part(LearnedCapabilities).of(settings.teacher_base_url, model)
-    key = (settings.teacher_base_url, settings.teacher_api_key, settings.teacher_scope)
-    async with shared(key, lambda: _wire(settings)) as wire:
-        with limiter.lane(run, spec.concurrency) as lane:
-            yield Teacher(wire, capabilities, spec, limiter, lane)
+    scheduler = process_scheduler(base_url, model)
+    capabilities = current().part(LearnedCapabilities).of(base_url, model)
+    key = (base_url, settings.teacher_api_key, settings.teacher_scope)
+    async with shared(key, lambda: _open_endpoint(settings)) as endpoint:
+        with scheduler.lane(run_id, spec.concurrency) as lane:
+            yield TeacherClient(endpoint, capabilities, spec, scheduler, lane)

@@ -1,4 +1,4 @@
-"""What the teacher sends back: a completion, a failure of one row, or a failure that ends the run."""
+"""A reply of the teacher, the failure of one row, and the failure that ends a run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RowFailure(DistillationError):
 
 
 class TeacherDown(PermanentError):
-    """No row can be answered: credentials, address, model or quota. Carries the teacher's message."""
+    """No row can be answered: wrong credentials, address or model, or no quota left."""
 
     code = ErrorCode.TEACHER
 

@@ -1,4 +1,4 @@
-"""The response formats that can hold a teacher to a structured reply, from the strictest to none."""
+"""The response formats that hold a teacher to a structured reply, from the strictest to none."""
 
 from __future__ import annotations
 

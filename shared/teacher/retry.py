@@ -1,7 +1,8 @@
-"""When to ask the teacher again, and how long to wait: one policy, in one place. Pure functions."""
+"""When a request is retried, and how long to wait before. Pure functions."""
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Mapping
@@ -9,31 +10,54 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-RETRIED = frozenset({408, 409, 429})
+RETRIED_STATUSES = frozenset({408, 409, 429})
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
+# a server that asks for a longer wait is asked again after this one
+MAX_RETRY_AFTER_SECONDS = 300.0
+
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+")
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitHeaders:
+    name: str
+    remaining: str
+    reset: str
+    other_reset: str
+
+
 LIMIT_HEADERS = [
-    (
+    _LimitHeaders(
         name,
-        f"x-ratelimit-remaining-{name}",
-        f"x-ratelimit-reset-{name}",
-        f"x-rate-limit-reset-{name}",
+        remaining=f"x-ratelimit-remaining-{name}",
+        reset=f"x-ratelimit-reset-{name}",
+        other_reset=f"x-rate-limit-reset-{name}",
     )
     for name in ("requests", "tokens")
 ]
-MAX_RETRY_AFTER_SECONDS = 300.0  # a server that names more is asked again then all the same
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One limit: how much of it remains, and in how many seconds it is whole again."""
+
+    remaining: float | None
+    reset: float | None
 
 
 def is_retried(status: int) -> bool:
-    """Whether an HTTP status may change when the same request is sent again."""
-    return status in RETRIED or status >= 500
+    """Return whether the same request may succeed later after this HTTP status."""
+    return status in RETRIED_STATUSES or status >= 500
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, else `Retry-After` as seconds or as an HTTP date."""
+    """Return the seconds that the server asks to wait, at most MAX_RETRY_AFTER_SECONDS.
+
+    Reads `retry-after-ms`, else `Retry-After` as seconds or as an HTTP date.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return _bounded(milliseconds / 1000)
@@ -52,44 +76,38 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return _bounded((moment - (now or datetime.now(UTC))).total_seconds())
 
 
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """What a reply tells of one limit: how much is left, and in how many seconds it is whole again."""
+def rate_limits(headers: Mapping[str, str]) -> dict[str, RateLimit]:
+    """Return the limits `requests` and `tokens`, as far as `x-ratelimit-…` headers give them.
 
-    left: float | None
-    reset: float | None
-
-
-def remaining(headers: Mapping[str, str]) -> dict[str, Remaining]:
-    """`x-ratelimit-remaining-…` and `-reset-…`, for `requests` and `tokens`, as far as they are told and make sense.
-
-    Times are seconds (Azure) or durations such as `1m2.5s` and `6ms` (OpenAI); some refusals of Azure spell `x-rate-limit-…`.
+    Times are seconds (Azure) or durations such as `1m2.5s` and `6ms` (OpenAI); some refusals from
+    Azure spell `x-rate-limit-…`.
     """
-    told: dict[str, Remaining] = {}
-    for name, left_name, reset_name, other_reset_name in LIMIT_HEADERS:
-        left = _number(headers.get(left_name))
-        text = headers.get(reset_name) or headers.get(other_reset_name)
-        if (left is not None and left >= 0) or text:
-            told[name] = Remaining(left, _seconds(text))
-    return told
+    limits: dict[str, RateLimit] = {}
+    for names in LIMIT_HEADERS:
+        remaining = _number(headers.get(names.remaining))
+        reset = headers.get(names.reset) or headers.get(names.other_reset)
+        if (remaining is not None and remaining >= 0) or reset:
+            limits[names.name] = RateLimit(remaining, _seconds(reset))
+    return limits
 
 
-def throttled_for(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a refused request is to wait: `Retry-After`, else when the limit that is used up is whole again."""
-    wait = retry_after(headers)
-    if wait is not None:
-        return wait
+def throttle_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait after a 429: `Retry-After`, else until used-up limits reset."""
+    seconds = retry_after(headers)
+    if seconds is not None:
+        return seconds
     resets = [
-        one.reset for one in remaining(headers).values() if not one.left and one.reset is not None
+        limit.reset
+        for limit in rate_limits(headers).values()
+        if not limit.remaining and limit.reset is not None
     ]
     return _bounded(max(resets)) if resets else None
 
 
 def backoff(failures: int, generator: random.Random) -> float:
-    """Seconds to wait after this many failures in a row: exponential, with full jitter."""
-    return generator.uniform(
-        0, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10))
-    )
+    """Return the seconds to wait after so many failures: exponential, with full jitter."""
+    longest = FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10)
+    return generator.uniform(0, min(MAX_BACKOFF_SECONDS, longest))
 
 
 def _bounded(seconds: float) -> float:
@@ -97,6 +115,7 @@ def _bounded(seconds: float) -> float:
 
 
 def _seconds(text: str | None) -> float | None:
+    """Return a time of a reset header in seconds, None for other text."""
     if text is None:
         return None
     seconds = _number(text)
@@ -108,10 +127,11 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
+    """Return a finite number, None for other text."""
+    if text is None:
+        return None
     try:
-        number = float(text) if text is not None else None
+        number = float(text)
     except ValueError:
         return None
-    return (
-        number if number is not None and number == number and abs(number) != float("inf") else None
-    )
+    return number if math.isfinite(number) else None

@@ -13,7 +13,7 @@ from aiohttp import web
 from shared.core.settings import Settings, load
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
-from shared.teacher import Teacher, open_teacher
+from shared.teacher import TeacherClient, open_teacher
 
 HELLO: list[Message] = [{"role": "user", "content": "hello"}]
 
@@ -134,7 +134,9 @@ async def serving(
 
 
 @asynccontextmanager
-async def teacher_of(server: Script | SelectiveTeacher, **spec: Any) -> AsyncGenerator[Teacher]:
+async def teacher_of(
+    server: Script | SelectiveTeacher, **spec: Any
+) -> AsyncGenerator[TeacherClient]:
     """A client of a teacher that is served while the context lasts."""
     async with (
         serving(server.answer) as base_url,

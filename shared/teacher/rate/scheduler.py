@@ -1,8 +1,7 @@
-"""When each request may start: all shards of a worker process share one limiter for each teacher.
+"""When each request may start: all shards of a worker process share one scheduler per teacher.
 
-`concurrency_window.py` decides how many are in flight, `rate_controller.py` how fast they follow
-each other. Shards take turns; requests that are asked again go first, as their rows have waited
-longest.
+`concurrency_window.py` decides how many requests are in flight, `rate_controller.py` how fast they
+follow each other. Shards take turns; retries go first, as their rows have waited longest.
 """
 
 from __future__ import annotations
@@ -15,13 +14,20 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from shared.teacher.rate.concurrency_window import Window
-from shared.teacher.rate.rate_controller import Pace
+from shared.core.process import current
+from shared.teacher.rate.concurrency_window import ConcurrencyWindow
+from shared.teacher.rate.rate_controller import RateController
+
+Queue = deque[asyncio.Future[int]]
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
-class _Run:
-    """Requests of one run: never more at a time than its specification allows."""
+class RunRequests:
+    """The requests of one run in this process: never more at a time than the run allows."""
 
     ceiling: int
     lanes: int = 0
@@ -30,117 +36,128 @@ class _Run:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """The requests of one shard."""
+    """The requests of one shard that wait for their turn."""
 
-    run: _Run
-    waiting: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
-    again: deque[asyncio.Future[int]] = field(default_factory=deque[asyncio.Future[int]])
-    call_when_none_waits: Callable[[], None] = lambda: (
-        None
-    )  # more could be sent, or would at least wait for its turn
+    run: RunRequests
+    first_attempts: Queue = field(default_factory=Queue)
+    retries: Queue = field(default_factory=Queue)
+    # called when the last waiting request starts: more requests would have to wait, or even start
+    on_empty: Callable[[], None] = _do_nothing
 
 
-class Limiter:
+class RequestScheduler:
     """Starts requests in turn. `begin` and `end` enclose each one."""
 
     def __init__(self) -> None:
-        self.window = Window()
-        self.pace = Pace()
+        self.window = ConcurrencyWindow()
+        self.rate = RateController()
         self.in_flight = 0
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, RunRequests] = {}
         self._lanes: deque[Lane] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def lane(self, run: str, ceiling: int) -> Generator[Lane]:
-        """A lane for one shard of a run, while the context lasts."""
-        known = self._runs.setdefault(run, _Run(ceiling))
-        known.ceiling, known.lanes = ceiling, known.lanes + 1
-        lane = Lane(known)
+    def lane(self, run_id: str, ceiling: int) -> Generator[Lane]:
+        """Open a lane for one shard of a run, which may have `ceiling` requests in flight."""
+        run = self._runs.setdefault(run_id, RunRequests(ceiling))
+        run.ceiling = ceiling
+        run.lanes += 1
+        lane = Lane(run)
         self._lanes.append(lane)
-        self.window.ceiling = max(each.ceiling for each in self._runs.values())
+        self.window.ceiling = max(other.ceiling for other in self._runs.values())
         try:
             yield lane
         finally:
             self._lanes.remove(lane)
-            known.lanes -= 1
-            if not known.lanes:
-                self._runs.pop(run, None)
+            run.lanes -= 1
+            if not run.lanes:
+                self._runs.pop(run_id, None)
 
-    async def begin(self, lane: Lane, *, again: bool = False) -> int:
-        """Wait for a place and the time to start. Returns the request's number for the pace."""
-        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        (lane.again if again else lane.waiting).append(mine)
-        self._serve()
+    async def begin(self, lane: Lane, *, is_retry: bool = False) -> int:
+        """Wait for a place and the time to start. Return the request's number for `rate`."""
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        queue = lane.retries if is_retry else lane.first_attempts
+        queue.append(turn)
+        self._start_requests()
         try:
-            return await mine
+            return await turn
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():
-                self.end(lane, mine.result())
+            if turn.done() and not turn.cancelled():
+                self.end(lane, turn.result())
             raise
 
     def end(self, lane: Lane, number: int) -> None:
-        """The request that `begin` gave this number has ended, however; the pace was told before if it is known how."""
-        self.pace.ended(number)
+        """End a request, whatever its outcome. A known outcome is recorded in `rate` before."""
+        self.rate.record_end(number)
         self.in_flight -= 1
         lane.run.in_flight -= 1
-        self._serve()
+        self._start_requests()
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
+        """Return whether all places are taken."""
         return self.in_flight >= self.window.places
 
-    def _serve(self) -> None:
-        """Start what may start now."""
-        while not self.full:
-            turn = self._turn()
+    def _start_requests(self) -> None:
+        """Start the requests that may start now."""
+        while not self.is_full:
+            turn = self._next_turn()
             if turn is None:
                 return
             now = time.monotonic()
-            wait = self.pace.wait(now)
-            if wait > 0:
-                self._look_again(wait)
+            delay = self.rate.delay(now)
+            if delay > 0:
+                self._start_requests_later(delay)
                 return
             lane, queue = turn
             self.in_flight += 1
             lane.run.in_flight += 1
-            queue.popleft().set_result(self.pace.started(now))
-            if queue is lane.waiting:
+            queue.popleft().set_result(self.rate.start_request(now))
+            if queue is lane.first_attempts:
                 self._lanes.rotate(-1 - self._lanes.index(lane))
-            if not lane.waiting and not lane.again:
-                lane.call_when_none_waits()
+            if not lane.first_attempts and not lane.retries:
+                lane.on_empty()
 
-    def _turn(self) -> tuple[Lane, deque[asyncio.Future[int]]] | None:
-        """Whose turn it is; of a run that has as many in flight as it may, nobody's."""
-        first: tuple[Lane, deque[asyncio.Future[int]]] | None = None
+    def _next_turn(self) -> tuple[Lane, Queue] | None:
+        """Return the lane and queue whose turn it is; runs that are at their ceiling have none."""
+        first: tuple[Lane, Queue] | None = None
         for lane in self._lanes:
-            if not (lane.again or lane.waiting) or lane.run.in_flight >= lane.run.ceiling:
+            is_empty = not lane.retries and not lane.first_attempts
+            if is_empty or lane.run.in_flight >= lane.run.ceiling:
                 continue
-            if _next_of(lane.again):
-                return lane, lane.again
-            if first is None and _next_of(lane.waiting):
-                first = lane, lane.waiting
+            if _has_waiting(lane.retries):
+                return lane, lane.retries
+            if first is None and _has_waiting(lane.first_attempts):
+                first = lane, lane.first_attempts
         return first
 
-    def _look_again(self, wait: float) -> None:
+    def _start_requests_later(self, delay: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._start_requests)
 
 
-def _next_of(queue: deque[asyncio.Future[int]]) -> bool:
-    """Whether anyone waits; those who were cancelled do not."""
+def _has_waiting(queue: Queue) -> bool:
+    """Return whether a request waits, and drop those that were cancelled."""
     while queue and queue[0].done():
         queue.popleft()
     return bool(queue)
 
 
-_limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Limiter]] = (
-    weakref.WeakKeyDictionary()
-)
+class RequestSchedulers:
+    """The schedulers of a process: one per event loop and teacher, as futures belong to a loop."""
+
+    def __init__(self) -> None:
+        self._schedulers: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[tuple[str, str], RequestScheduler]
+        ] = weakref.WeakKeyDictionary()
+
+    def of(self, base_url: str, model: str) -> RequestScheduler:
+        """Return the scheduler of a model at an endpoint for the running event loop."""
+        schedulers = self._schedulers.setdefault(asyncio.get_running_loop(), {})
+        return schedulers.setdefault((base_url, model), RequestScheduler())
 
 
-def process_limiter(base_url: str, model: str) -> Limiter:
-    """The limiter that everyone on this event loop shares for one teacher: what was learnt of it outlives a shard."""
-    limiters = _limiters.setdefault(asyncio.get_running_loop(), {})
-    return limiters.setdefault((base_url, model), Limiter())
+def process_scheduler(base_url: str, model: str) -> RequestScheduler:
+    """Return the scheduler that everyone in this process shares for one teacher."""
+    return current().part(RequestSchedulers).of(base_url, model)

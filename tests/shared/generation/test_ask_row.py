@@ -1,4 +1,4 @@
-"""From one row to one record: bounded requests, every one counted, and a reason wherever there is no answer."""
+"""From one row to one record: bounded requests, all counted, and a reason for each rejection."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def spec_of(task: str = "math", **fields: Any) -> RunSpec:
 
 
 def row_of(spec: RunSpec, *turns: str, system: str | None = None, **fields: Any) -> Row:
-    """A row as a run with this specification reads it; `turns` are the user's and the assistant's by turns."""
+    """Return a row as a run of this specification reads it; `turns` begin with the user's."""
     messages = [{"role": "system", "content": system}] if system else []
     messages += [
         {"role": "assistant" if n % 2 else "user", "content": turn} for n, turn in enumerate(turns)

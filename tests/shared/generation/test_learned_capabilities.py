@@ -1,4 +1,4 @@
-"""A teacher's capabilities are learned without losing a row: once a process, by whichever shard is first."""
+"""A teacher's capabilities are learned once a process, without losing a row."""
 
 from __future__ import annotations
 

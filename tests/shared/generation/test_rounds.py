@@ -1,4 +1,4 @@
-"""Resumed shards: only what the teacher was asked for in vain is asked again, and what both rounds took is counted."""
+"""Resumed shards: only failed rows are asked for again, and the cost of both rounds is counted."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_a_resumed_shard_does_not_hold_the_rounds_before_against_the_succe
     assert (await work.run()).accepted == 4
 
 
-async def test_journals_of_before_there_were_rounds_are_of_the_first(folder: RunFolder) -> None:
+async def test_records_without_a_round_are_of_the_first(folder: RunFolder) -> None:
     await folder.add(questions(2))
     lines = [
         {"line": 1, "status": "rejected", "reason": "timeout", "requests": 8},
@@ -152,7 +152,7 @@ async def test_a_double_that_was_used_in_place_of_the_first_stays_when_the_first
     assert await folder.text(folder.paths.dataset("train")) == before
 
 
-async def test_a_row_that_failed_and_that_changed_settings_do_not_take_is_rejected_under_their_reason(
+async def test_a_failed_row_that_changed_settings_exclude_is_rejected_for_their_reason(
     folder: RunFolder,
 ) -> None:
     await folder.add(questions(2))

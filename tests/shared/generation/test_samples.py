@@ -1,4 +1,4 @@
-"""Several answers to one row: asked for in waves, no more than could decide, and one of them chosen with a reason to trust it."""
+"""Several answers to one row: requested in batches until one of them can be selected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def row(reference: str | None = None, text: str = "What is 2 + 3?") -> Row:
 
 
 class Sampled:
-    """A teacher that gives these replies in the order in which it is asked, and notes how many are asked at a time."""
+    """A teacher that gives these replies in turn, and records how many are requested at a time."""
 
     def __init__(self, *replies: str | Exception) -> None:
         self.replies = list(replies)
@@ -72,9 +72,7 @@ async def test_the_most_frequent_answer_is_kept_with_how_many_agree_and_what_all
     assert (record.requests, record.prompt_tokens, record.completion_tokens) == (4, 40, 8)
 
 
-async def test_a_clear_row_costs_no_more_samples_than_settle_it_and_a_wave_is_asked_at_the_same_time() -> (
-    None
-):
+async def test_a_clear_row_costs_no_more_samples_than_decide_it() -> None:
     clear = Sampled("5", "5", "5")
     await answer(clear)
     assert clear.waves == [3]
@@ -148,9 +146,7 @@ async def test_an_answer_that_agrees_with_the_reference_is_kept_at_the_first_sam
     assert later.waves == [1, 3]
 
 
-async def test_a_row_whose_samples_all_contradict_the_reference_is_rejected_with_what_they_say() -> (
-    None
-):
+async def test_a_row_whose_samples_all_contradict_the_reference_is_rejected_with_them() -> None:
     record = await answer(
         Sampled("6", "7", "6", "many", "many", "many"), row("5"), spec_of(4, "reference")
     )

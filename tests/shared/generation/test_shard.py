@@ -1,4 +1,4 @@
-"""Shards on real storage: every row ends in the journal once, in the right file, in input order; nothing is asked twice."""
+"""Shards on real storage: each row is asked for once, and is in the right file in input order."""
 
 from __future__ import annotations
 

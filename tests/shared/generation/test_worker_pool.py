@@ -1,4 +1,4 @@
-"""Workers on one stream: everything is done once, by no more workers than are needed, and a failure ends all."""
+"""Workers on one stream: each item is processed once, and a failure ends them all."""
 
 from __future__ import annotations
 

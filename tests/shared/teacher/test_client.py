@@ -1,4 +1,4 @@
-"""The teacher client against a scripted server over real HTTP: what is retried, what is not, and what is sent."""
+"""The teacher client against a scripted server over real HTTP: what is sent, and retried."""
 
 from __future__ import annotations
 
@@ -36,8 +36,13 @@ async def test_the_key_is_sent_as_bearer_and_every_given_parameter_is_sent() -> 
         await teacher.complete(HELLO)
     assert script.headers[0]["Authorization"] == "Bearer sesame"
     assert script.bodies[0] == {
-        "model": "m", "messages": HELLO, "max_tokens": 9, "temperature": 0.5, "stop": ["END"], "seed": 7,
-    }  # fmt: skip
+        "model": "m",
+        "messages": HELLO,
+        "max_tokens": 9,
+        "temperature": 0.5,
+        "stop": ["END"],
+        "seed": 7,
+    }
 
 
 async def test_the_endpoints_path_is_not_appended_twice() -> None:

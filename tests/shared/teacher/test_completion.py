@@ -147,12 +147,12 @@ def test_errors_of_every_form_are_told(content: bytes, code: str, message: str) 
     assert parse_error(content) == (code, message)
 
 
+KEYS = ["choices", "message", "content", "type", "text", "usage", "error", "code", "prompt_tokens"]
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["choices", "message", "content", "usage", "error", "code", "prompt_tokens"]), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
     max_leaves=10,
-)  # fmt: skip
+)
 
 
 @given(st.binary(max_size=50) | values.map(lambda value: json.dumps(value).encode()))

@@ -1,4 +1,4 @@
-"""How a teacher is held to the form of its reply: strictly where it can be, remembered where it cannot, and no row pays for it."""
+"""Response formats: the strictest that the teacher accepts, learned without losing a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ NO_SCHEMA = (
     "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."
 )
 NO_OBJECT = "'response_format' of type 'json_object' is not supported."
-NLI = "Answer with one of the labels 'entailment', 'neutral' or 'contradiction'.\n\nPremise: It rains.\nHypothesis: It is wet."
+NLI = (
+    "Answer with one of the labels 'entailment', 'neutral' or 'contradiction'.\n\n"
+    "Premise: It rains.\nHypothesis: It is wet."
+)
 TASKS_WITH_FORM: list[tuple[TaskName, str, str]] = [
     ("math", "chain_of_thought", "What is 2 + 3?"),
     ("nli", "chain_of_thought", NLI),

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from shared.teacher.retry import (
     MAX_BACKOFF_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
-    Remaining,
+    RateLimit,
     backoff,
     is_retried,
-    remaining,
+    rate_limits,
     retry_after,
-    throttled_for,
+    throttle_seconds,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,28 +64,30 @@ def test_the_wait_is_jittered_and_bounded(failures: int, seed: int) -> None:
 def test_times_until_a_limit_is_whole_are_read_in_every_spelling(
     text: str, seconds: float | None
 ) -> None:
-    told = remaining({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": text})[
+    told = rate_limits({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": text})[
         "tokens"
     ]
-    assert told.left == 7
+    assert told.remaining == 7
     assert told.reset == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_a_limit_of_minus_one_is_none() -> None:
-    assert remaining({"x-ratelimit-remaining-tokens": "-1"}) == {}
+    assert rate_limits({"x-ratelimit-remaining-tokens": "-1"}) == {}
     unlimited = {"x-ratelimit-remaining-tokens": "-1", "x-ratelimit-reset-tokens": "55"}
-    assert remaining(unlimited)["tokens"].left == -1
-    assert throttled_for(unlimited) is None
+    assert rate_limits(unlimited)["tokens"].remaining == -1
+    assert throttle_seconds(unlimited) is None
 
 
 def test_a_refusal_without_retry_after_waits_for_the_limit_that_is_used_up() -> None:
-    assert remaining({"x-rate-limit-reset-tokens": "55"}) == {"tokens": Remaining(None, 55)}
+    assert rate_limits({"x-rate-limit-reset-tokens": "55"}) == {"tokens": RateLimit(None, 55)}
     assert (
-        throttled_for({"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "12"})
+        throttle_seconds(
+            {"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "12"}
+        )
         == 55
     )
-    assert throttled_for({"x-rate-limit-reset-tokens": "55", "retry-after": "3"}) == 3
-    assert throttled_for({"x-ratelimit-remaining-requests": "0"}) is None
+    assert throttle_seconds({"x-rate-limit-reset-tokens": "55", "retry-after": "3"}) == 3
+    assert throttle_seconds({"x-ratelimit-remaining-requests": "0"}) is None
 
 
 def test_a_refusal_waits_for_the_last_of_the_limits_that_are_used_up() -> None:
@@ -95,8 +97,8 @@ def test_a_refusal_waits_for_the_last_of_the_limits_that_are_used_up() -> None:
         "x-ratelimit-remaining-tokens": "0",
         "x-ratelimit-reset-tokens": "1m2.5s",
     }
-    assert throttled_for(headers) == pytest.approx(62.5)
-    assert throttled_for(headers | {"x-ratelimit-remaining-tokens": "9"}) == pytest.approx(0.006)
-    assert throttled_for(headers | {"x-ratelimit-reset-tokens": "9h"}) == MAX_RETRY_AFTER_SECONDS
-    assert throttled_for(headers | {"retry-after-ms": "20"}) == 0.02
-    assert throttled_for({}) is None
+    assert throttle_seconds(headers) == pytest.approx(62.5)
+    assert throttle_seconds(headers | {"x-ratelimit-remaining-tokens": "9"}) == pytest.approx(0.006)
+    assert throttle_seconds(headers | {"x-ratelimit-reset-tokens": "9h"}) == MAX_RETRY_AFTER_SECONDS
+    assert throttle_seconds(headers | {"retry-after-ms": "20"}) == 0.02
+    assert throttle_seconds({}) is None

@@ -1,4 +1,4 @@
-"""The transport against scripted servers on raw sockets: a reply belongs to its request, whatever servers do to connections."""
+"""The transport against servers on raw sockets: each reply goes to its own request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """The body of the next request. Raises IncompleteReadError when the client has closed."""
+    """Return the body of the next request. Raises IncompleteReadError once the client closed."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
     return await reader.readexactly(length)
@@ -34,7 +34,10 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 async def server(
     serve: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> AsyncGenerator[tuple[Connections, list[int]]]:
-    """Connections to a server that treats each one, numbered from 0, by `serve`; and the numbers of those made."""
+    """Open connections to a server that handles each, numbered from 0, with `serve`.
+
+    Yields the connections, and the numbers of those that were made.
+    """
     made: list[int] = []
     writers: list[asyncio.StreamWriter] = []
 
@@ -110,9 +113,8 @@ async def test_requests_at_the_same_time_have_a_connection_each() -> None:
         ),
         (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK,),
-        (
-            b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",
-        ),  # as Apache offers
+        # as Apache offers
+        (b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",),
         (b"HTTP/1.1 2", b"00 OK\r\nContent-Le", b"ngth: 2\r\n\r\nh", b"i"),
     ],
 )
@@ -160,9 +162,8 @@ async def test_what_nobody_asked_for_is_never_taken_for_a_reply() -> None:
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> None:
         await read_request(reader)
-        writer.write(
-            OK + (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse" if number == 0 else b"")
-        )
+        unsolicited = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"
+        writer.write(OK + unsolicited if number == 0 else OK)
         await reader.read()
 
     async with server(serve) as (connections, _):
@@ -199,44 +200,48 @@ async def test_a_connection_that_told_to_close_is_not_used_though_the_server_lef
 async def test_a_connection_that_was_idle_for_long_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.02)
     async with server(answering(OK)) as (connections, made):
         await ask(connections)
         await ask(connections)
         assert made == [0]
-        await asyncio.sleep(0.04)
+        monkeypatch.setattr(transport, "IDLE_SECONDS", 0.0)
         await ask(connections)
     assert made == [0, 1]
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancelled"])
 async def test_a_request_that_is_given_up_ends_its_connection(how: str) -> None:
+    begun = asyncio.Event()
     ended = asyncio.Event()
 
     async def serve(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> None:
         body = await read_request(reader)
-        if number == 0:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfa")
-            try:
-                await reader.read()
-            finally:
-                ended.set()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        if number > 0:
+            return
+        try:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfa")
+            begun.set()
+            await reader.read()
+        finally:
+            ended.set()
 
     async with server(serve) as (connections, made):
-        asking = asyncio.create_task(
-            ask(connections, b"first", timeout=0.05 if how == "timeout" else 5)
-        )
-        await asyncio.sleep(0.02)
+        # the connection is made before, so that the time-out cannot end while it is
+        await ask(connections, b"first")
+        timeout = 0.05 if how == "timeout" else PATIENCE
+        asking = asyncio.create_task(ask(connections, b"second", timeout))
         if how == "cancelled":
+            await begun.wait()
             asking.cancel()
         with pytest.raises(TimeoutError if how == "timeout" else asyncio.CancelledError):
             await asking
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
-        assert (await ask(connections, b"second")).body == b"second"
+        assert (await ask(connections, b"third")).body == b"third"
     assert made == [0, 1]
 
 
@@ -248,9 +253,8 @@ async def test_connecting_that_is_given_up_at_any_moment_leaves_no_socket_open(
     async def resolved(host: str, port: int, **_: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
-    monkeypatch.setattr(
-        asyncio.get_running_loop(), "getaddrinfo", resolved
-    )  # at once: turns are spent on connecting
+    # resolved at once, so that turns are spent on connecting
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
 
     async def serve(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
@@ -288,8 +292,8 @@ async def test_replies_are_those_of_their_requests_when_others_are_cancelled() -
 
     async with server(serve) as (connections, _):
         for wave in range(5):
-            # connections for all, as CPython's race of address families leaves a socket to the garbage collector
-            # when it is cancelled in the moment that it has won
+            # Connections for all, as CPython's race of address families leaves a socket to the
+            # garbage collector when it is cancelled at the moment that it is won.
             await asyncio.gather(*[ask(connections, b"%d" % number) for number in range(30)])
             asking = [
                 asyncio.create_task(ask(connections, b"%d" % (30 * wave + each)))
@@ -371,7 +375,7 @@ async def test_a_connection_that_is_reset_brings_no_reply(sent: bytes) -> None:
 async def test_what_is_no_http_is_no_reply_though_the_connection_stays(garbage: bytes) -> None:
     async with server(answering(garbage)) as (connections, made):
         for _ in range(2):
-            with pytest.raises(NoReply, match="no HTTP"):
+            with pytest.raises(NoReply, match="not HTTP"):
                 await ask(connections)
     assert made == [0, 1]
 
@@ -407,7 +411,7 @@ async def test_an_address_of_ipv6_is_reached_and_named_in_brackets() -> None:
 
 
 def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
-    """What a server of that name needs, and the file with its certificate, which it signed itself."""
+    """Return a server's context for that name, and the file with its self-signed certificate."""
     pytest.importorskip("cryptography")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

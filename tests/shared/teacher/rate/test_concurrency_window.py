@@ -1,4 +1,7 @@
-"""The window: grows quickly while the teacher is at ease, shrinks when it fails, and is not fooled by failures of every load."""
+"""The window grows quickly while the teacher keeps up, and shrinks when it fails.
+
+Failures that occur at every load do not shrink it for good.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,23 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.teacher.rate.concurrency_window import START, Window
+from shared.teacher.rate.concurrency_window import START, ConcurrencyWindow
 
 
 def round_trips(
-    window: Window,
+    window: ConcurrencyWindow,
     count: int,
     latency: Callable[[int], float],
     failing: float = 0.0,
     fails_from: int = 0,
     seed: int = 1,
 ) -> list[int]:
-    """Full windows of requests, one after the other, of which that share fails from one round trip on. Returns their sizes."""
-    chance, now = random.Random(seed), 0.0
+    """Send full windows of requests, one after the other, and return their sizes.
+
+    From round trip `fails_from` on, the share `failing` of the requests fails.
+    """
+    chance = random.Random(seed)
+    now = 0.0
     sizes: list[int] = []
     for number in range(count):
         places = window.places
@@ -27,25 +34,26 @@ def round_trips(
         now += latency(places)
         for _ in range(places):
             if number >= fails_from and chance.random() < failing:
-                window.failed(now)
+                window.record_failure(now)
             else:
-                window.answered(now, latency(places), full=True)
+                window.record_answer(now, latency(places), is_full=True)
     return sizes
 
 
 def test_it_doubles_each_round_trip_up_to_the_ceiling() -> None:
-    assert round_trips(Window(ceiling=100), 6, lambda _: 0.5) == [START, 16, 32, 64, 100, 100]
+    sizes = round_trips(ConcurrencyWindow(ceiling=100), 6, lambda _: 0.5)
+    assert sizes == [START, 16, 32, 64, 100, 100]
 
 
 def test_it_does_not_grow_while_there_is_room() -> None:
-    window = Window(ceiling=64)
+    window = ConcurrencyWindow(ceiling=64)
     for number in range(100):
-        window.answered(number / 10, 0.5, full=False)
+        window.record_answer(number / 10, 0.5, is_full=False)
     assert window.places == START
 
 
 def test_it_stays_where_more_requests_only_make_the_teacher_slower() -> None:
-    window = Window(ceiling=1024)
+    window = ConcurrencyWindow(ceiling=1024)
     round_trips(
         window, 40, lambda places: max(0.2, places / 100)
     )  # a hundred a second are all it can do
@@ -53,23 +61,23 @@ def test_it_stays_where_more_requests_only_make_the_teacher_slower() -> None:
 
 
 def test_failures_that_begin_cut_it() -> None:
-    window = Window(ceiling=64)
+    window = ConcurrencyWindow(ceiling=64)
     round_trips(window, 14, lambda _: 0.5, failing=0.6, fails_from=10)
     assert window.places < 48
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_failures_that_come_at_every_load_do_not_make_it_small_for_good(seed: int) -> None:
-    sizes = round_trips(Window(ceiling=64), 400, lambda _: 0.5, failing=0.2, seed=seed)
+    sizes = round_trips(ConcurrencyWindow(ceiling=64), 400, lambda _: 0.5, failing=0.2, seed=seed)
     assert min(sizes[200:]) >= 64 / 4
 
 
 @pytest.mark.parametrize("ceiling", [1, 64])
 def test_it_never_closes(ceiling: int) -> None:
-    window = Window(ceiling)
+    window = ConcurrencyWindow(ceiling)
     assert min(round_trips(window, 300, lambda _: 0.5, failing=1.0)) >= 1
     for moment in range(
         1000
     ):  # failures alone, of which there may be fewer than a round trip has places
-        window.failed(200.0 + moment)
+        window.record_failure(200.0 + moment)
         assert window.places >= 1

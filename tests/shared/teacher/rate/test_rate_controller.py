@@ -1,4 +1,4 @@
-"""The pace: a quota is used whole, hardly any request is refused, whoever else uses it."""
+"""The controller: a quota is used whole, hardly any request is refused, whoever else uses it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.teacher.rate.rate_controller import Pace
+from shared.teacher.rate.rate_controller import RateController
 from tests.support.quota_simulation import Teacher, Traffic
 
 QUOTAS = {
@@ -66,36 +66,36 @@ def test_requests_that_bring_no_reply_do_not_hide_that_refusals_are_stray() -> N
 
 
 def test_after_a_pause_requests_follow_each_other_at_the_rate_that_was_found() -> None:
-    pace = Pace(random.Random(1))
+    controller = RateController(random.Random(1))
     number = 0
     for moment in range(30):
-        number = pace.started(moment / 10)
-    pace.refuse(3.0, number, wait=1.0)
-    begin = 3.0 + pace.wait(3.0)
-    pace.started(begin)
-    assert pace.wait(begin) == pytest.approx(1 / pace.rate, rel=0.01)
+        number = controller.start_request(moment / 10)
+    controller.record_refusal(3.0, number, retry_after=1.0)
+    begin = 3.0 + controller.delay(3.0)
+    controller.start_request(begin)
+    assert controller.delay(begin) == pytest.approx(1 / controller.rate, rel=0.01)
 
 
 def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_the_wait() -> None:
-    pace = Pace()
+    controller = RateController()
     for moment in (0.0, 1.5, 3.0):
-        number = pace.started(moment)
-        pace.refuse(moment, number, wait=0.5)
-        assert 0.5 <= pace.wait(moment) <= 1.0
+        number = controller.start_request(moment)
+        controller.record_refusal(moment, number, retry_after=0.5)
+        assert 0.5 <= controller.delay(moment) <= 1.0
 
 
 def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_lengthens_it() -> None:
-    pace = Pace(random.Random(1))
-    pace.refuse(0.0, pace.started(0.0), wait=0.5)
-    assert pace.wait(0.0) == pytest.approx(
+    controller = RateController(random.Random(1))
+    controller.record_refusal(0.0, controller.start_request(0.0), retry_after=0.5)
+    assert controller.delay(0.0) == pytest.approx(
         0.5
     )  # nothing is known of the rate yet, so there is nothing to jitter by
-    number = pace.started(0.5)
+    number = controller.start_request(0.5)
     waits: list[float] = []
     for seed in range(50):
-        other = replace(pace, jitter=random.Random(seed))
-        other.refuse(0.6, number, wait=0.5)
-        waits.append(other.wait(0.6))
+        other = replace(controller, jitter=random.Random(seed))
+        other.record_refusal(0.6, number, retry_after=0.5)
+        waits.append(other.delay(0.6))
     assert 0.5 <= min(waits) < max(waits) <= 1.0
 
 
@@ -112,26 +112,26 @@ def test_a_quota_that_is_doubled_is_found_within_a_minute(tells_limits: bool, wo
 
 
 def test_a_used_up_limit_holds_requests_back_until_it_is_whole_again() -> None:
-    pace = Pace()
-    number = pace.started(10.0)
-    pace.tell("tokens", number, remaining=0, sent=10.0, reset=20.0)
-    assert pace.wait(12.0) == pytest.approx(18.0)
-    assert pace.wait(30.1) == 0
+    controller = RateController()
+    number = controller.start_request(10.0)
+    controller.record_quota("tokens", number, remaining=0, sent=10.0, reset=20.0)
+    assert controller.delay(12.0) == pytest.approx(18.0)
+    assert controller.delay(30.1) == 0
 
 
 def test_what_was_started_since_counts_against_what_was_left() -> None:
-    pace = Pace()
-    number = pace.started(10.0)
-    pace.tell("requests", number, remaining=2, sent=10.0, reset=20.0)
-    assert pace.wait(11.0) == 0
-    pace.started(11.0)
-    pace.started(11.0)
-    assert pace.wait(11.0) == pytest.approx(19.0)
+    controller = RateController()
+    number = controller.start_request(10.0)
+    controller.record_quota("requests", number, remaining=2, sent=10.0, reset=20.0)
+    assert controller.delay(11.0) == 0
+    controller.start_request(11.0)
+    controller.start_request(11.0)
+    assert controller.delay(11.0) == pytest.approx(19.0)
 
 
 def test_a_late_reply_does_not_undo_what_a_newer_request_was_told() -> None:
-    pace = Pace()
-    first, second = pace.started(10.0), pace.started(10.1)
-    pace.tell("requests", second, remaining=0, sent=10.1, reset=9.9)
-    pace.tell("requests", first, remaining=5, sent=10.0, reset=10.0)
-    assert pace.wait(11.0) == pytest.approx(9.0)
+    controller = RateController()
+    first, second = controller.start_request(10.0), controller.start_request(10.1)
+    controller.record_quota("requests", second, remaining=0, sent=10.1, reset=9.9)
+    controller.record_quota("requests", first, remaining=5, sent=10.0, reset=10.0)
+    assert controller.delay(11.0) == pytest.approx(9.0)

@@ -1,62 +1,67 @@
-"""The limiter: never too many requests at once, in turn, and none while the teacher asks to be left alone."""
+"""The scheduler: never too many requests at once, in turn, none while the teacher pauses us."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
 
-from shared.teacher.rate.scheduler import Lane, Limiter, process_limiter
+from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
 
 
-async def ask(limiter: Limiter, lane: Lane, seconds: float = 0.0) -> None:
+async def ask(scheduler: RequestScheduler, lane: Lane, seconds: float = 0.0) -> None:
     """One request."""
-    number = await limiter.begin(lane)
+    number = await scheduler.begin(lane)
     try:
         await asyncio.sleep(seconds)
     finally:
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
 
 async def test_requests_in_flight_never_exceed_the_ceiling() -> None:
-    limiter, most = Limiter(), 0
+    scheduler = RequestScheduler()
+    most = 0
 
     async def request(lane: Lane) -> None:
         nonlocal most
-        number = await limiter.begin(lane)
-        most = max(most, limiter.in_flight)
+        number = await scheduler.begin(lane)
+        most = max(most, scheduler.in_flight)
         await asyncio.sleep(0)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 3) as lane:
+    with scheduler.lane("run", 3) as lane:
         await asyncio.gather(*(request(lane) for _ in range(30)))
-    assert (most, limiter.in_flight) == (3, 0)
+    assert (most, scheduler.in_flight) == (3, 0)
 
 
 async def test_each_run_keeps_to_its_own_concurrency() -> None:
-    limiter = Limiter()
-    with limiter.lane("small", 1) as small, limiter.lane("large", 4) as large:
-        asking = [asyncio.create_task(limiter.begin(lane)) for lane in (small, small, large, large)]
+    scheduler = RequestScheduler()
+    with scheduler.lane("small", 1) as small, scheduler.lane("large", 4) as large:
+        asking = [
+            asyncio.create_task(scheduler.begin(lane)) for lane in (small, small, large, large)
+        ]
         await asyncio.sleep(0.01)
         assert (small.run.in_flight, large.run.in_flight) == (1, 2)
-        limiter.end(small, asking[0].result())
+        scheduler.end(small, asking[0].result())
         await asyncio.sleep(0.01)
         assert all(task.done() for task in asking)
         for lane, task in zip((small, large, large), asking[1:], strict=True):
-            limiter.end(lane, task.result())
+            scheduler.end(lane, task.result())
 
 
 async def test_shards_take_turns_however_many_requests_each_has_waiting() -> None:
-    limiter, order = Limiter(), list[str]()
+    scheduler = RequestScheduler()
+    order: list[str] = []
 
     async def request(name: str, lane: Lane) -> None:
-        number = await limiter.begin(lane)
+        number = await scheduler.begin(lane)
         order.append(name)
         await asyncio.sleep(0)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 1) as first, limiter.lane("run", 1) as second:
+    with scheduler.lane("run", 1) as first, scheduler.lane("run", 1) as second:
         many = [request("first", first) for _ in range(40)]
         few = [request("second", second) for _ in range(10)]
         await asyncio.gather(*many, *few)
@@ -64,155 +69,155 @@ async def test_shards_take_turns_however_many_requests_each_has_waiting() -> Non
 
 
 async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
-    limiter, most = Limiter(), Counter[str]()
+    scheduler = RequestScheduler()
+    most = Counter[str]()
 
     async def request(name: str, lane: Lane) -> None:
-        number = await limiter.begin(lane)
+        number = await scheduler.begin(lane)
         most[name] = max(most[name], lane.run.in_flight)
-        most["all"] = max(most["all"], limiter.in_flight)
+        most["all"] = max(most["all"], scheduler.in_flight)
         await asyncio.sleep(0.001)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
     with (
-        limiter.lane("small", 2) as one,
-        limiter.lane("small", 2) as two,
-        limiter.lane("large", 5) as other,
+        scheduler.lane("small", 2) as one,
+        scheduler.lane("small", 2) as two,
+        scheduler.lane("large", 5) as other,
     ):
         lanes = [("small", one), ("small", two), ("large", other)]
         await asyncio.gather(*(request(name, lane) for name, lane in lanes for _ in range(20)))
-    assert most == {
-        "small": 2,
-        "large": 3,
-        "all": 5,
-    }  # together, runs have as many as the largest of them may
+    # together, runs have as many as the largest of them may
+    assert most == {"small": 2, "large": 3, "all": 5}
 
 
 async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_back() -> None:
-    limiter, order = Limiter(), list[str]()
+    scheduler = RequestScheduler()
+    order: list[str] = []
 
     async def request(name: str, lane: Lane) -> None:
-        number = await limiter.begin(lane)
+        number = await scheduler.begin(lane)
         order.append(name)
         await asyncio.sleep(0)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 8) as first, limiter.lane("run", 8) as second:
-        number = 0
+    with scheduler.lane("run", 8) as first, scheduler.lane("run", 8) as second:
         for _ in range(30):
-            number = await limiter.begin(first)
-            limiter.end(first, number)
-        limiter.pace.refuse(time.monotonic(), number, wait=0.02)
-        rate, began = limiter.pace.rate, time.monotonic()
-        assert rate < 10_000
-        await asyncio.gather(
-            *(request("first", first) for _ in range(40)),
-            *(request("second", second) for _ in range(40)),
-        )
-        assert time.monotonic() - began >= 40 / rate
+            scheduler.end(first, await scheduler.begin(first))
+        # all places are taken until every request waits
+        holding = [await scheduler.begin(first) for _ in range(8)]
+        scheduler.rate.record_refusal(time.monotonic(), holding[0], retry_after=0.02)
+        assert scheduler.rate.rate < math.inf
+        tasks = [asyncio.create_task(request("first", first)) for _ in range(40)]
+        tasks += [asyncio.create_task(request("second", second)) for _ in range(40)]
+        await asyncio.sleep(0)
+        for number in holding:
+            scheduler.end(first, number)
+        await asyncio.gather(*tasks)
     assert all({*order[place : place + 2]} == {"first", "second"} for place in range(0, 80, 2))
 
 
 async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None:
-    limiter, order = Limiter(), list[str]()
+    scheduler = RequestScheduler()
+    order: list[str] = []
 
     async def request(name: str, lane: Lane) -> None:
-        number = await limiter.begin(lane)
+        number = await scheduler.begin(lane)
         order.append(name)
         await asyncio.sleep(0)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
     with (
-        limiter.lane("full", 1) as full,
-        limiter.lane("run", 4) as first,
-        limiter.lane("run", 4) as second,
+        scheduler.lane("full", 1) as full,
+        scheduler.lane("run", 4) as first,
+        scheduler.lane("run", 4) as second,
     ):
-        number = await limiter.begin(full)
+        number = await scheduler.begin(full)
         waiting = asyncio.create_task(request("full", full))
         await asyncio.gather(
             *(request("first", first) for _ in range(20)),
             *(request("second", second) for _ in range(20)),
         )
-        assert Counter(order[4:24]) == {
-            "first": 10,
-            "second": 10,
-        }  # the first ones began before others waited
-        limiter.end(full, number)
+        # the first four began before others waited
+        assert Counter(order[4:24]) == {"first": 10, "second": 10}
+        scheduler.end(full, number)
         await waiting
-    assert limiter.in_flight == 0
+    assert scheduler.in_flight == 0
 
 
 async def test_what_another_shard_asks_again_goes_first_too() -> None:
-    limiter, order = Limiter(), list[str]()
+    scheduler = RequestScheduler()
+    order: list[str] = []
 
     async def request(name: str, lane: Lane, *, again: bool) -> None:
-        number = await limiter.begin(lane, again=again)
+        number = await scheduler.begin(lane, is_retry=again)
         order.append(name)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 1) as first, limiter.lane("run", 1) as second:
-        number = await limiter.begin(first)
+    with scheduler.lane("run", 1) as first, scheduler.lane("run", 1) as second:
+        number = await scheduler.begin(first)
         waiting = [asyncio.create_task(request("new", first, again=False)) for _ in range(3)]
         waiting.append(asyncio.create_task(request("again", second, again=True)))
         await asyncio.sleep(0.01)
-        limiter.end(first, number)
+        scheduler.end(first, number)
         await asyncio.gather(*waiting)
     assert order == ["again", "new", "new", "new"]
 
 
 async def test_what_is_asked_again_goes_before_what_was_not_asked_yet() -> None:
-    limiter, order = Limiter(), list[str]()
+    scheduler = RequestScheduler()
+    order: list[str] = []
 
     async def request(name: str, lane: Lane, *, again: bool) -> None:
-        number = await limiter.begin(lane, again=again)
+        number = await scheduler.begin(lane, is_retry=again)
         order.append(name)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 1) as lane:
-        number = await limiter.begin(lane)
+    with scheduler.lane("run", 1) as lane:
+        number = await scheduler.begin(lane)
         waiting = [asyncio.create_task(request("new", lane, again=False)) for _ in range(3)]
         waiting.append(asyncio.create_task(request("again", lane, again=True)))
         await asyncio.sleep(0.01)
-        limiter.end(lane, number)
+        scheduler.end(lane, number)
         await asyncio.gather(*waiting)
     assert order[0] == "again"
 
 
 async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:
-    limiter = Limiter()
-    with limiter.lane("run", 5) as lane, limiter.lane("other", 5) as other:
-        number = await limiter.begin(lane)
-        limiter.end(lane, number)
-        limiter.pace.refuse(time.monotonic(), number, wait=0.2)
+    scheduler = RequestScheduler()
+    with scheduler.lane("run", 5) as lane, scheduler.lane("other", 5) as other:
+        number = await scheduler.begin(lane)
+        scheduler.end(lane, number)
+        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.2)
         began = time.monotonic()
-        await asyncio.gather(ask(limiter, lane), ask(limiter, other))
+        await asyncio.gather(ask(scheduler, lane), ask(scheduler, other))
     assert time.monotonic() - began >= 0.2
 
 
 async def test_a_request_that_is_cancelled_leaves_its_place_to_the_next() -> None:
-    limiter = Limiter()
-    with limiter.lane("run", 1) as lane:
-        number = await limiter.begin(lane)
-        waiting = asyncio.create_task(limiter.begin(lane))
-        granted = asyncio.create_task(limiter.begin(lane))
+    scheduler = RequestScheduler()
+    with scheduler.lane("run", 1) as lane:
+        number = await scheduler.begin(lane)
+        waiting = asyncio.create_task(scheduler.begin(lane))
+        granted = asyncio.create_task(scheduler.begin(lane))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.sleep(0)
-        limiter.end(
-            lane, number
-        )  # the place goes to `granted`, which is cancelled before it can know
+        # the place goes to `granted`, which is cancelled before it can know
+        scheduler.end(lane, number)
         granted.cancel()
         await asyncio.gather(waiting, granted, return_exceptions=True)
         async with asyncio.timeout(1):
-            await ask(limiter, lane)
-    assert limiter.in_flight == 0
+            await ask(scheduler, lane)
+    assert scheduler.in_flight == 0
 
 
 async def test_no_cancelled_request_keeps_a_place_whenever_it_is_cancelled() -> None:
-    limiter, chance = Limiter(), random.Random(1)
-    with limiter.lane("run", 4) as lane, limiter.lane("other", 2) as other:
+    scheduler = RequestScheduler()
+    chance = random.Random(1)
+    with scheduler.lane("run", 4) as lane, scheduler.lane("other", 2) as other:
         for _ in range(20):
             asking = [
-                asyncio.create_task(ask(limiter, chance.choice([lane, other]), 0.002))
+                asyncio.create_task(ask(scheduler, chance.choice([lane, other]), 0.002))
                 for _ in range(30)
             ]
             for task in chance.sample(asking, 20):
@@ -220,67 +225,65 @@ async def test_no_cancelled_request_keeps_a_place_whenever_it_is_cancelled() -> 
                     await asyncio.sleep(0)
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-            assert (limiter.in_flight, lane.run.in_flight, other.run.in_flight) == (0, 0, 0)
+            assert (scheduler.in_flight, lane.run.in_flight, other.run.in_flight) == (0, 0, 0)
 
 
 async def test_requests_that_are_cancelled_during_a_pause_leave_nothing_behind() -> None:
-    limiter = Limiter()
-    with limiter.lane("run", 2) as lane:
-        number = await limiter.begin(lane)
-        limiter.end(lane, number)
-        limiter.pace.refuse(time.monotonic(), number, wait=0.1)
-        waiting = [asyncio.create_task(limiter.begin(lane)) for _ in range(5)]
+    scheduler = RequestScheduler()
+    with scheduler.lane("run", 2) as lane:
+        number = await scheduler.begin(lane)
+        scheduler.end(lane, number)
+        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.1)
+        waiting = [asyncio.create_task(scheduler.begin(lane)) for _ in range(5)]
         await asyncio.sleep(0.01)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         async with asyncio.timeout(2):
-            await ask(limiter, lane)
-    assert limiter.in_flight == 0
+            await ask(scheduler, lane)
+    assert scheduler.in_flight == 0
 
 
-async def test_a_request_that_tries_a_pause_out_and_is_cancelled_does_not_end_the_search_for_stray_refusals() -> (
-    None
-):
-    limiter = Limiter()
+async def test_a_cancelled_trial_does_not_end_the_search_for_stray_refusals() -> None:
+    scheduler = RequestScheduler()
 
     async def ask_and_be_refused(lane: Lane) -> None:
-        number = await limiter.begin(lane)
-        limiter.pace.refuse(time.monotonic(), number, wait=0.01)
-        limiter.end(lane, number)
+        number = await scheduler.begin(lane)
+        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.01)
+        scheduler.end(lane, number)
 
-    with limiter.lane("run", 1) as lane:
+    with scheduler.lane("run", 1) as lane:
         for _ in range(5):
             await ask_and_be_refused(lane)
-        holder = asyncio.create_task(ask(limiter, lane, 0.05))  # tries
-        granted = asyncio.create_task(limiter.begin(lane))
+        holder = asyncio.create_task(ask(scheduler, lane, 0.05))  # tries
+        granted = asyncio.create_task(scheduler.begin(lane))
         await asyncio.sleep(0.01)
         holder.cancel()
         granted.cancel()
         await asyncio.gather(holder, granted, return_exceptions=True)
         for _ in range(10):
-            if limiter.pace.stray:
+            if scheduler.rate.refusals_are_stray:
                 break
             await ask_and_be_refused(lane)  # each of these is a cut, and the next request tries
-            await ask_admitted(limiter, lane)
-    assert limiter.pace.stray
+            await ask_admitted(scheduler, lane)
+    assert scheduler.rate.refusals_are_stray
 
 
-async def ask_admitted(limiter: Limiter, lane: Lane) -> None:
-    number = await limiter.begin(lane)
-    limiter.pace.admitted(number)
-    limiter.end(lane, number)
+async def ask_admitted(scheduler: RequestScheduler, lane: Lane) -> None:
+    number = await scheduler.begin(lane)
+    scheduler.rate.record_admitted(number)
+    scheduler.end(lane, number)
 
 
 async def test_all_shards_of_a_process_share_one_limiter_a_teacher() -> None:
-    shared = process_limiter("http://a/v1", "m")
-    assert process_limiter("http://a/v1", "m") is shared
-    assert process_limiter("http://a/v1", "n") is not shared
-    assert process_limiter("http://b/v1", "m") is not shared
+    shared = process_scheduler("http://a/v1", "m")
+    assert process_scheduler("http://a/v1", "m") is shared
+    assert process_scheduler("http://a/v1", "n") is not shared
+    assert process_scheduler("http://b/v1", "m") is not shared
 
 
 def test_each_event_loop_has_limiters_of_its_own_as_futures_belong_to_one() -> None:
-    async def use() -> Limiter:
-        return process_limiter("http://a/v1", "m")
+    async def use() -> RequestScheduler:
+        return process_scheduler("http://a/v1", "m")
 
     assert asyncio.run(use()) is not asyncio.run(use())

@@ -1,0 +1,78 @@
+"""The outcome of one request to the teacher, from which the client decides what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.core.errors import teacher_code
+from shared.dataset.rejection import RejectionReason
+from shared.teacher.capabilities import Capabilities, Dialect
+from shared.teacher.completion import Completion, TeacherDown, parse_completion, parse_error
+from shared.teacher.message_content import UnusableReply
+from shared.teacher.retry import is_retried, retry_after, throttle_seconds
+from shared.teacher.transport import Reply
+
+# no row can be answered: wrong key, no permission, unknown address or model, quota used up
+ENDS_RUN = frozenset({401, 403, 404})
+QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The teacher is asked too fast (429). Waiting costs the row no attempt."""
+
+    detail: str
+    retry_after: float | None  # seconds, where the teacher gives them
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The teacher rejects the request's dialect. Sending it in another costs no attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed, for the reason that `rejected.jsonl` gives if no attempt is left."""
+
+    reason: RejectionReason
+    detail: str
+    is_retried: bool = True
+    retry_after: float | None = None  # seconds, where the teacher gives them
+
+
+Outcome = Completion | Throttled | SendAgain | Failed
+
+
+def read_reply(
+    reply: Reply, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
+) -> Outcome:
+    """Return the outcome of a request from its reply, and learn from a rejected dialect.
+
+    `sent` is the dialect that the request was written in. Raises TeacherDown.
+    """
+    if reply.status != 200:
+        return _read_error(reply, capabilities, sent, has_schema=has_schema)
+    try:
+        return parse_completion(reply.body)
+    except UnusableReply as error:
+        return Failed(RejectionReason.BAD_RESPONSE, str(error))
+
+
+def _read_error(
+    reply: Reply, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
+) -> Outcome:
+    status = reply.status
+    error = parse_error(reply.body)
+    detail = f"HTTP {status}: {error.message or 'no message'}"
+    if status in ENDS_RUN or error.code in QUOTA_CODES:
+        message = f"the teacher refuses every request. {detail}"
+        raise TeacherDown(message, code=teacher_code(error.code or status))
+    if status == 429:
+        return Throttled(detail, throttle_seconds(reply.headers))
+    if capabilities.learn(sent, status, error.message, has_schema=has_schema):
+        return SendAgain()
+    if status == 400 and ("content_filter" in error.code or b"content_filter" in reply.body):
+        return Failed(RejectionReason.CONTENT_FILTER, detail, is_retried=False)
+    if is_retried(status):
+        return Failed(RejectionReason.TEACHER_ERROR, detail, retry_after=retry_after(reply.headers))
+    return Failed(RejectionReason.TEACHER_REJECTED, detail, is_retried=False)
