@@ -1,4 +1,7 @@
-"""preflight: one teacher call and one look at the fine-tuning backend, before any row is paid for."""
+"""preflight: one call to the teacher and one look at each fine-tuning backend.
+
+It runs before any row is paid for.
+"""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ class _Follower:
 def _conclude(
     context: Context, request: FollowTraining, outcome: TrainingOutcome
 ) -> Steps[TrainingOutcome]:
-    """Keep what the service knows of the job. If that fails it is a warning, not another outcome."""
+    """Record what the service knows of the job. A failure is a warning, not another outcome."""
     if outcome.job is None:
         return outcome
     job_request = JobRequest(run_id=request.run_id, student=request.student, job=outcome.job)

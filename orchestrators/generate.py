@@ -1,4 +1,4 @@
-"""Generate: one `generate_split` for each split, which fans out over its shards by a sliding window."""
+"""Generate: one `generate_split` for each split, which fans out over its shards."""
 
 from __future__ import annotations
 

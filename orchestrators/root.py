@@ -1,4 +1,4 @@
-"""What the stages of the root orchestration share: the request, the status shown, the user's events.
+"""What the root's stages share: the request, the status it shows, and the user's events.
 
 The custom status is also how running activities hear of the user: shared/runs/control.py.
 """

@@ -1,4 +1,4 @@
-"""distillation_run: the root. It sequences the stages; every decision is a pure function in shared/.
+"""distillation_run: the root. It sequences; every decision is a pure function in shared/.
 
 prepare → scan (→ reuse) → gate → preflight → generate → assemble → fine-tune → report
 """

@@ -1,6 +1,6 @@
-"""Scan: one activity for small datasets; for large ones `scan_ranges` fans out over ranges, step by step.
+"""Scan: one activity for small datasets; for large ones `scan_ranges` fans out over ranges.
 
-What the steps do: shared/scan/range_scan.py.
+What its steps do: shared/scan/range_scan.py.
 """
 
 from __future__ import annotations

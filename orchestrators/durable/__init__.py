@@ -1,6 +1,6 @@
 """How our orchestrators use Durable Functions: context, edge, waiting, sliding window.
 
-Rules that Durable 1.x imposes on every orchestrator (tests/test_app.py and the replay tests hold them):
+Rules that Durable 1.x imposes on orchestrators (tests/test_app.py and the replay tests check them):
 
 - An orchestrator is replayed from its history. It has no clock, randomness, environment, I/O or log
   of its own; time is `context.current_utc_datetime`.

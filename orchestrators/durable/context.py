@@ -1,6 +1,7 @@
-"""What our orchestrators use of `df.DurableOrchestrationContext`, with types: the SDK's own are partly missing.
+"""What our orchestrators use of `df.DurableOrchestrationContext`, typed.
 
-Short on purpose: it is also the list of what a move to another Durable SDK has to provide.
+The SDK's own types are partly missing. This is also the list of what another Durable SDK has to
+provide.
 """
 
 from __future__ import annotations

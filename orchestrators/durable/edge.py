@@ -1,4 +1,4 @@
-"""The edge of an orchestrator: JSON in, a model for the orchestrator; a model out, JSON for Durable."""
+"""The edge of an orchestrator: Durable's JSON becomes a model, and a model becomes JSON."""
 
 from __future__ import annotations
 

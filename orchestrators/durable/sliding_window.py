@@ -1,4 +1,4 @@
-"""A sliding window over numbered items: as many activities at a time as allowed, none waiting for another.
+"""A sliding window over numbered items: as many activities at a time as allowed.
 
 The window decides when to start which item: new, unfinished, or to be retried after a backoff. What
 an item is, and what its output means, is the business of its `Items`.
@@ -157,7 +157,7 @@ class SlidingWindow(Generic[OutputT, EndingT]):
         return (1 if self._paused else self._items.parallel) - len(self._running)
 
     def _start_items(self) -> None:
-        """Start activities until the window is full: retried and unfinished items before new ones."""
+        """Start activities until the window is full, begun items before new ones."""
         while (
             self.ending is None and self._has_budget and self._room > 0 and self._pause_seconds == 0
         ):

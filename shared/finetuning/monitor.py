@@ -1,7 +1,7 @@
 """What following a fine-tuning job remembers between two polls, and what it decides. Pure.
 
-The orchestrator `finetune` hands the monitor from execution to execution, so the history of a job of
-days stays as small as that of a job of minutes.
+The orchestrator `finetune` hands the monitor from execution to execution, so the history of a job
+of days stays as small as that of a job of minutes.
 """
 
 from __future__ import annotations

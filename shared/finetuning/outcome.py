@@ -33,7 +33,9 @@ class CancelReason(StrEnum):
 
 FAILING_REASONS = {
     CancelReason.DEADLINE: "took longer than student.max_hours and was cancelled",
-    CancelReason.SILENT: "did not respond for longer than student.max_silent_minutes and was cancelled",
+    CancelReason.SILENT: (
+        "did not respond for longer than student.max_silent_minutes and was cancelled"
+    ),
 }
 
 

@@ -44,7 +44,7 @@ class Training:
 
     @classmethod
     async def read(cls, storage: Storage, settings: Settings, run_id: str, number: int) -> Training:
-        """Return the training of the run's student of this number, with an empty record at first."""
+        """Return the training of the student of this number. Its record is empty at first."""
         paths = RunPaths(run_id)
         spec = await read_spec(storage, paths)
         try:

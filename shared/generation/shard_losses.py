@@ -1,8 +1,8 @@
 """Shards and rows that a split has lost, and when that is too many. Pure decisions.
 
 A shard that fails for good is abandoned: its rows without an answer are rejected, and the run goes
-on as long as the success ratio is in reach. When several shards in a row fail, the cause doesn't lie
-in a shard, and the split ends.
+on as long as the success ratio is in reach. When several shards in a row fail, the cause doesn't
+lie in a shard, and the split ends.
 """
 
 from __future__ import annotations

@@ -263,8 +263,8 @@ class AbandonedShard(Contract):
 class ShardOutcome(Contract):
     """Output of `generate_shard` and `abandon_shard`.
 
-    `unfinished`: its time was up, start it again. `paused`: the run is suspended. `stopped`: the run
-    has ended or is stopping.
+    `unfinished`: its time was up, start it again. `paused`: the run is suspended. `stopped`: the
+    run has ended or is stopping.
     """
 
     status: Literal["ok", "unfinished", "paused", "stopped"] = "ok"

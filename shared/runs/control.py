@@ -1,8 +1,8 @@
 """How users cancel, pause and steer a run that is under way: one mechanism for all three.
 
-Durable's terminate and suspend don't reach sub-orchestrations or running activities. Left alone, the
-teacher would go on being paid for a run that its user has ended. So the root orchestration's status
-is a notice board, and everything that works for the run reads it:
+Durable's terminate and suspend don't reach sub-orchestrations or running activities. Left alone,
+the teacher would go on being paid for a run that its user has ended. So the root orchestration's
+status is a notice board, and everything that works for the run reads it:
 
 1. An HTTP route raises an event to the root, or suspends it.
 2. The root shows what the user wants in its custom status.
@@ -22,8 +22,8 @@ A run that fails stops its shards in the same way, and so does a split: `generat
 its runtime status.
 
 Fine-tuning is followed by polls, which are minutes apart. A cancellation therefore also goes as an
-event to each `finetune` orchestration, which requests it from the service at once. A poll that reads
-`stopping` requests it too, for a run that was terminated.
+event to each `finetune` orchestration, which requests it from the service at once. A poll that
+reads `stopping` requests it too, for a run that was terminated.
 
 In the other direction, `Event.JOB_CHANGED` brings changes of a fine-tuning job to the root, which
 shows them.

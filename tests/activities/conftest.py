@@ -1,4 +1,4 @@
-"""The app's settings in the environment, real storage behind them, and runs that go through their activities one by one."""
+"""App settings in the environment, real storage, and runs taken through their activities."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def app(azurite: str, configure: Configure) -> Configure:
 
 @pytest.fixture
 def teach(app: Configure) -> Teach:
-    """A real teacher while the context lasts; `answer` scripts its texts, the rest are its options."""
+    """A real teacher while the context lasts. `answer` scripts its replies."""
 
     @asynccontextmanager
     async def teaching(

@@ -1,4 +1,4 @@
-"""assemble_split: the students' dataset is whole, in input order, and the same bytes whoever was slow."""
+"""assemble_split: the dataset is whole, in input order, and byte for byte reproducible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A budget holds while shards run: what was answered stays, and a higher budget lets the run go on."""
+"""A budget holds while shards run: answers are kept, and a higher budget resumes the run."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     [problem] = generated["error"]["details"]
     assert problem["where"] == "budget.max_requests"
     assert "are used, the limit is 10" in problem["problem"]
-    kept = (await run.progress())["train"]["done"]
-    assert 10 < kept <= len(first.records) < 500
+    answered_rows = (await run.progress())["train"]["done"]
+    assert 10 < answered_rows <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
         assert await run.generate() == answered(accepted=500, rejected=0, failed=0)
-    assert len(second.records) == 500 - kept
+    assert len(second.records) == 500 - answered_rows
 
 
 async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:

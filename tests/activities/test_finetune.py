@@ -1,4 +1,4 @@
-"""submit, poll and cancel through the real SDK: one job a run, its every change told to the root, none left running."""
+"""Submit, poll and cancel through the real SDK: one job a run, every change sent to the root."""
 
 from __future__ import annotations
 
@@ -20,50 +20,13 @@ from shared.runs.contracts import (
 )
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
-from tests.support.activity_runs import AppRun, sums
+from tests.support.activity_runs import AppRun
 from tests.support.azureml import PATIENCE, Workspace
+from tests.support.training_runs import CHAT, RUNNING, follow, poll, ready, submit
 
-CHAT = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
-RUNNING = {"runtimeStatus": "Running"}
 NEVER_SUBMITTED = {"job": "never-submitted", "status": "running", "service_status": "Running"}
 PHI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
 UNKNOWN_STUDENT = "azureml://registries/azureml-mistral/models/Typo/versions/1"
-
-
-async def ready(run: AppRun, rows: int = 10, validation: int = 0) -> AppRun:
-    """A run whose datasets have been assembled."""
-    await run.arrive(sums(1))
-    await run.prepare()
-    await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * rows))
-    if validation:
-        await run.storage.write(
-            run.paths.dataset("validation"), as_jsonl([{"messages": CHAT}] * validation)
-        )
-    run.client.statuses[run.paths.run_id] = RUNNING
-    return run
-
-
-async def submit(run: AppRun, *splits: str) -> dict[str, Any]:
-    """The job; what the root was told of it is forgotten."""
-    submitted = await run.call(SUBMIT_FINETUNING, splits=splits or ("train",))
-    assert submitted["status"] == "ok", submitted
-    run.client.events.clear()
-    return submitted["job"]
-
-
-async def poll(run: AppRun, job: dict[str, Any], *, cancel: bool = False) -> dict[str, Any]:
-    polled = await run.call(POLL_FINETUNING, job=job, cancel=cancel)
-    assert polled["status"] == "ok", polled
-    return polled["job"]
-
-
-async def follow(run: AppRun, job: dict[str, Any]) -> dict[str, Any]:
-    """The job at its end."""
-    async with asyncio.timeout(PATIENCE):
-        while job["status"] not in ("completed", "failed", "cancelled"):
-            await asyncio.sleep(0.01)
-            job = await poll(run, job)
-    return job
 
 
 def details(workspace: Workspace, run: AppRun) -> dict[str, Any]:
@@ -149,10 +112,12 @@ async def test_the_root_is_told_of_every_change_and_of_nothing_else(
         while job["status"] != "paused":
             job = await poll(run, job)
     assert await poll(run, job) == job
-    told = [(instance, event, data["job"]["status"]) for instance, event, data in run.client.events]
-    assert told[-1] == (run.paths.run_id, "finetune", "paused")
+    events = [
+        (instance, event, data["job"]["status"]) for instance, event, data in run.client.events
+    ]
+    assert events[-1] == (run.paths.run_id, "finetune", "paused")
     changes = [data for _, _, data in run.client.events]
-    assert all(one != other for one, other in pairwise(changes))
+    assert all(earlier != other for earlier, other in pairwise(changes))
 
 
 @pytest.mark.parametrize("status", [{}, {"runtimeStatus": "Failed"}])
@@ -348,7 +313,7 @@ async def test_each_of_several_students_has_a_job_and_a_model_of_its_own(
     written = await run.report(outcome="failed")
     assert written["status"] == "ok", written
     trained = (await run.storage.read_json(run.paths.report))["training"]
-    assert [(one["student"], one["job"]["status"]) for one in trained] == [
+    assert [(earlier["student"], earlier["job"]["status"]) for earlier in trained] == [
         (DEFAULT_STUDENT, "completed"),
         (PHI, "completed"),
     ]

@@ -1,4 +1,4 @@
-"""Services that break at the wrong moment: one job whatever happens to the answers, and a job that is followed all the same."""
+"""Services that break at the wrong moment: one job, and it is followed to its end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.core.errors import TransientError
 from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
-from tests.activities.test_finetune import CHAT, follow, poll, ready, submit
 from tests.support.activity_runs import AppRun
 from tests.support.azure_openai import Resource
 from tests.support.azure_openai import emulator as openai_emulator
 from tests.support.azureml import PATIENCE, ask
+from tests.support.training_runs import CHAT, follow, poll, ready, submit
 
 BREAKS = 50
 
@@ -29,7 +29,7 @@ def break_next(base_url: str, **fault: Any) -> None:
 
 
 async def submit_whatever_breaks(run: AppRun, base_url: str, path: str) -> dict[str, Any]:
-    """Submit until it succeeds, with connections that break before and after the service has accepted, as after a kill."""
+    """Submit until it succeeds, while connections break before and after the service accepts."""
     lottery = random.Random(7)
     for number in range(BREAKS):
         fault = {
@@ -71,7 +71,7 @@ async def test_an_azure_openai_job_whose_submission_breaks_fifty_times_is_one_jo
         run = await ready(new_run(student={"model": "gpt-4.1-mini"}))
         job = await submit_whatever_breaks(run, base_url, "/openai/v1/")
         resource = Resource(base_url)
-        assert [one["id"] for one in resource.jobs()] == [job["job"]]
+        assert [listed["id"] for listed in resource.jobs()] == [job["job"]]
         assert len(resource.files()) == 1
 
 
@@ -155,8 +155,8 @@ async def test_the_root_hears_once_of_a_service_that_cannot_be_reached_for_the_s
         job = (
             await run.call(SUBMIT_FINETUNING, splits=("train",), **({"job": job} if job else {}))
         )["job"]
-    told = [data["job"]["service_status"] for _, _, data in run.client.events]
-    assert told == ["not submitted yet", "NotStarted"]
+    statuses = [data["job"]["service_status"] for _, _, data in run.client.events]
+    assert statuses == ["not submitted yet", "NotStarted"]
     assert "503" in run.client.events[0][2]["job"]["message"]
 
 

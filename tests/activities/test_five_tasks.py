@@ -22,24 +22,26 @@ def sample(task: str, split: str = "train") -> list[bytes]:
 def settings(task: str) -> dict[str, Any]:
     """The sample's own run.json, without what the test sets itself."""
     path = SAMPLES / task / "run.json"
-    own: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return {name: value for name, value in own.items() if name not in ("generation", "quality")}
+    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return {
+        name: value for name, value in document.items() if name not in ("generation", "quality")
+    }
 
 
 @pytest.mark.parametrize("task", TASKS)
 async def test_a_sample_becomes_training_rows_with_the_teachers_answers(
     new_run: NewRun, teach: Teach, task: str
 ) -> None:
-    given = sample(task)
+    lines = sample(task)
     run = new_run(task=task, **settings(task))
-    scanned = await run.begin(b"".join(given), b"".join(sample(task, "validation")[:3]))
+    scanned = await run.begin(b"".join(lines), b"".join(sample(task, "validation")[:3]))
     assert scanned["splits"]["train"]["valid"] == ROWS
     async with teach():
         await run.finish()
     rows = await run.rows(run.paths.dataset("train"))
     assert len(rows) == ROWS
-    for row, line in zip(rows, given, strict=True):
-        asked = [
+    for row, line in zip(rows, lines, strict=True):
+        prompt = [
             message["content"]
             for message in json.loads(line)["messages"]
             if message["role"] != "assistant"
@@ -47,7 +49,7 @@ async def test_a_sample_becomes_training_rows_with_the_teachers_answers(
         trained = [
             message["content"] for message in row["messages"] if message["role"] != "assistant"
         ]
-        assert trained == asked
+        assert trained == prompt
         assert all(message["content"].strip() for message in row["messages"])
     assert len(await run.rows(run.paths.dataset("validation"))) == 3
     assert (await run.report())["status"] == "ok"

@@ -1,4 +1,4 @@
-"""generate_shard against a real teacher: paid for once, stopped when told to, failed when no shard can succeed."""
+"""generate_shard with a real teacher: rows are paid for once, and it stops when it should."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from local.emulators.teacher import ChatRequest
 from shared.core.errors import ShardContended
 from shared.core.ids import generation_id
 from tests.activities.conftest import NewRun, Teach
-from tests.support.activity_runs import answered, sums
-
-
-def plus_one(request: ChatRequest) -> str:
-    return str(int(request.messages[-1].text.split()[2]) + 1)
+from tests.support.activity_runs import answered, plus_one, sums
 
 
 def no_number(_: ChatRequest) -> str:
@@ -43,9 +39,9 @@ async def test_a_second_execution_asks_nobody_and_changes_nothing(
     async with teach(plus_one) as teacher:
         first = await run.generate()
         journal = await run.text(run.paths.journal("train", 0))
-        asked = len(teacher.records)
+        requests = len(teacher.records)
         assert await run.generate() == first
-        assert len(teacher.records) == asked
+        assert len(teacher.records) == requests
     assert await run.text(run.paths.journal("train", 0)) == journal
 
 
@@ -59,13 +55,13 @@ async def test_a_killed_execution_is_continued_where_its_journal_ends(
         return (await run.progress())["train"]["done"]
 
     async with teach(plus_one, latency_ms=40, hang_rate=0.4, seed=5) as teacher:
-        work = asyncio.create_task(run.generate())
+        generation = asyncio.create_task(run.generate())
         async with asyncio.timeout(20):
             while not (done := await answered()):
                 await asyncio.sleep(0.02)
-        work.cancel()
+        generation.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await work
+            await generation
         done = await answered()
     assert 0 < done < 5
     assert teacher.records
@@ -111,14 +107,14 @@ async def test_a_run_that_is_stopped_meanwhile_stops_asking(
     await run.begin(sums(5))
     stopping = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
     async with teach(plus_one, hang_rate=1.0) as teacher:
-        work = asyncio.create_task(run.generate())
+        generation = asyncio.create_task(run.generate())
         async with asyncio.timeout(10):
             while not teacher.records:
                 await asyncio.sleep(0.01)
         run_id = run.paths.run_id
         run.client.statuses[run_id if where == "run" else generation_id(run_id, "train")] = stopping
         async with asyncio.timeout(10):
-            assert (await work)["status"] == "stopped"
+            assert (await generation)["status"] == "stopped"
     assert len(teacher.records) == 1
 
 
@@ -129,7 +125,7 @@ async def test_a_stopped_shard_goes_on_later_without_asking_again(
     run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
     await run.begin(sums(100))
     async with teach(plus_one, latency_ms=50) as first:
-        work = asyncio.create_task(run.generate())
+        generation = asyncio.create_task(run.generate())
         async with asyncio.timeout(10):
             while len(first.records) < 2:
                 await asyncio.sleep(0.01)
@@ -137,13 +133,13 @@ async def test_a_stopped_shard_goes_on_later_without_asking_again(
             "runtimeStatus": "Running",
             "customStatus": {"stopping": True},
         }
-        assert (await work)["status"] == "stopped"
-    kept = (await run.progress())["train"]["done"]
+        assert (await generation)["status"] == "stopped"
+    answered_rows = (await run.progress())["train"]["done"]
     run.client.statuses.clear()
     async with teach(plus_one) as second:
         assert (await run.generate())["accepted"] == 100
-    assert 2 <= kept < 100
-    assert len(second.records) == 100 - kept
+    assert 2 <= answered_rows < 100
+    assert len(second.records) == 100 - answered_rows
 
 
 async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
@@ -153,15 +149,15 @@ async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
     run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
     await run.begin(sums(100))
     async with teach(plus_one, latency_ms=50) as teacher:
-        work = asyncio.create_task(run.generate())
+        generation = asyncio.create_task(run.generate())
         async with asyncio.timeout(10):
             while len(teacher.records) < 2:
                 await asyncio.sleep(0.01)
         run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Suspended"}
-        assert (await work)["status"] == "paused"
-        asked = len(teacher.records)
+        assert (await generation)["status"] == "paused"
+        requests = len(teacher.records)
         assert (await run.generate())["status"] == "paused"
-        assert len(teacher.records) == asked
+        assert len(teacher.records) == requests
         run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
         assert (await run.generate())["accepted"] == 100
 

@@ -1,4 +1,4 @@
-"""Rows set aside for validation: the same ones each time, of the accepted ones alone, and the fine-tuning job gets them."""
+"""Rows held out for validation: always the same accepted rows, and the job gets them."""
 
 from __future__ import annotations
 
@@ -122,5 +122,5 @@ async def test_the_fine_tuning_job_gets_the_rows_that_were_held_out(
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
     submitted = await run.call(SUBMIT_FINETUNING, splits=["train", "validation"])
     assert submitted["status"] == "ok", submitted
-    given = workspace.ask(f"jobs/{run.paths.run_id}")[1]["properties"]["fineTuningDetails"]
-    assert given["validationData"]["uri"].endswith(f"/{run.paths.run_id}/validation.jsonl")
+    job = workspace.ask(f"jobs/{run.paths.run_id}")[1]["properties"]["fineTuningDetails"]
+    assert job["validationData"]["uri"].endswith(f"/{run.paths.run_id}/validation.jsonl")

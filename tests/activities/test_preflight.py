@@ -1,4 +1,4 @@
-"""preflight: what would waste the whole run is found by one real call to each service, in the services' own words."""
+"""preflight: one real call to each service finds what would waste the whole run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ async def check(run: AppRun) -> dict[str, Any]:
 def problems(checked: dict[str, Any]) -> dict[str, str]:
     """What is wrong, by place; every problem must be in the message as well."""
     assert (checked["status"], checked["error"]["code"]) == ("failed", "preflight")
-    found = {problem["where"]: problem["problem"] for problem in checked["error"]["details"]}
-    assert all(problem in checked["error"]["message"] for problem in found.values())
-    return found
+    by_place = {problem["where"]: problem["problem"] for problem in checked["error"]["details"]}
+    assert all(problem in checked["error"]["message"] for problem in by_place.values())
+    return by_place
 
 
 async def test_a_run_that_can_begin_costs_one_request_and_no_job(
@@ -49,9 +49,9 @@ async def test_a_wrong_key_is_found(
     open_workspace()
     async with teach() as teacher:
         configure(TEACHER_API_KEY="wrong")
-        found = problems(await check(new_run()))
-    assert list(found) == ["teacher"]
-    assert "HTTP 401: The API key is missing or wrong" in found["teacher"]
+        by_place = problems(await check(new_run()))
+    assert list(by_place) == ["teacher"]
+    assert "HTTP 401: The API key is missing or wrong" in by_place["teacher"]
     assert len(teacher.records) == 1
 
 
@@ -60,17 +60,17 @@ async def test_a_teacher_that_does_not_know_the_model_is_found(
 ) -> None:
     open_workspace()
     async with teach():
-        found = problems(await check(new_run(teacher={"model": "gpt-x"})))
-    assert "The model 'gpt-x' does not exist here" in found["teacher"]
+        by_place = problems(await check(new_run(teacher={"model": "gpt-x"})))
+    assert "The model 'gpt-x' does not exist here" in by_place["teacher"]
 
 
 async def test_a_teacher_that_is_not_there_is_found(
     new_run: NewRun, open_workspace: OpenWorkspace
 ) -> None:
     open_workspace()
-    found = problems(await check(new_run(teacher={"max_attempts": 1})))
-    assert "does not answer (connection)" in found["teacher"]
-    assert "127.0.0.1:9" in found["teacher"] != NOBODY
+    by_place = problems(await check(new_run(teacher={"max_attempts": 1})))
+    assert "does not answer (connection)" in by_place["teacher"]
+    assert "127.0.0.1:9" in by_place["teacher"] != NOBODY
 
 
 async def test_a_student_that_no_registry_has_is_found(
@@ -78,10 +78,10 @@ async def test_a_student_that_no_registry_has_is_found(
 ) -> None:
     open_workspace()
     async with teach():
-        found = problems(await check(new_run(student={"model": TYPO})))
-    assert list(found) == ["student"]
-    assert TYPO in found["student"]
-    assert "has no model 'Typo'" in found["student"]
+        by_place = problems(await check(new_run(student={"model": TYPO})))
+    assert list(by_place) == ["student"]
+    assert TYPO in by_place["student"]
+    assert "has no model 'Typo'" in by_place["student"]
 
 
 async def test_a_workspace_that_does_not_exist_is_found_with_the_settings_that_name_it(
@@ -90,8 +90,8 @@ async def test_a_workspace_that_does_not_exist_is_found_with_the_settings_that_n
     open_workspace()
     async with teach():
         configure(AZUREML_WORKSPACE="typo")
-        found = problems(await check(new_run()))
-    assert "workspace typo cannot be used (check the settings AZUREML_*)" in found["student"]
+        by_place = problems(await check(new_run()))
+    assert "workspace typo cannot be used (check the settings AZUREML_*)" in by_place["student"]
 
 
 async def test_what_stands_in_the_way_of_several_students_is_told_once(
@@ -100,12 +100,12 @@ async def test_what_stands_in_the_way_of_several_students_is_told_once(
     open_workspace()
     async with teach():
         configure(AZUREML_WORKSPACE="typo")
-        found = problems(
+        by_place = problems(
             await check(new_run(student=[{"model": DEFAULT_STUDENT}, {"model": TYPO}]))
         )
-    assert list(found) == ["student.0, student.1", "student.1"]
-    assert "workspace typo" in found["student.0, student.1"]
-    assert TYPO in found["student.1"]
+    assert list(by_place) == ["student.0, student.1", "student.1"]
+    assert "workspace typo" in by_place["student.0, student.1"]
+    assert TYPO in by_place["student.1"]
 
 
 async def test_everything_that_stands_in_the_way_is_told_at_once(
@@ -132,15 +132,15 @@ async def test_a_row_of_the_dataset_is_not_what_the_teacher_is_tried_with(
     new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
 ) -> None:
     open_workspace()
-    asked: list[str] = []
+    questions: list[str] = []
 
     def answer(request: ChatRequest) -> str:
-        asked.extend(message.text for message in request.messages)
+        questions.extend(message.text for message in request.messages)
         return "ready"
 
     async with teach(answer):
         await check(new_run())
-    assert asked == ["Reply with the word: ready"]
+    assert questions == ["Reply with the word: ready"]
 
 
 async def test_a_fine_tuning_service_that_cannot_be_reached_is_tried_again(

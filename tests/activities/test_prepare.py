@@ -1,4 +1,4 @@
-"""prepare_run: the specification resolved once, the inputs as they were when the run was asked for."""
+"""prepare_run: the specification is resolved once, and the inputs are copied."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ async def test_a_runs_own_models_go_before_those_of_the_settings(
     new_run: NewRun, configure: Configure
 ) -> None:
     configure(STUDENT_MODEL="azureml://registries/r/models/From-Settings/versions/1")
-    own = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
-    run, other = new_run(teacher={"model": "gpt-x"}, student={"model": own}), new_run()
+    model = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
+    run, other = new_run(teacher={"model": "gpt-x"}, student={"model": model}), new_run()
     for each in (run, other):
         await each.arrive(sums(3))
     spec = (await run.prepare())["spec"]
-    assert (spec["teacher"]["model"], spec["student"]["model"]) == ("gpt-x", own)
+    assert (spec["teacher"]["model"], spec["student"]["model"]) == ("gpt-x", model)
     assert "From-Settings" in (await other.prepare())["spec"]["student"]["model"]
 
 
@@ -151,8 +151,8 @@ async def test_hyperparameters_get_the_names_of_the_service(new_run: NewRun) -> 
 async def test_hyperparameters_are_checked_against_a_student_that_only_the_settings_name(
     new_run: NewRun,
 ) -> None:
-    given: dict[str, Any] = {"lora_rank": 8, "n_epochs": 0}
-    run = new_run(student={"hyperparameters": given})
+    hyperparameters: dict[str, Any] = {"lora_rank": 8, "n_epochs": 0}
+    run = new_run(student={"hyperparameters": hyperparameters})
     await run.arrive(sums(3))
     prepared = await run.prepare()
     assert prepared["error"]["code"] == "invalid_input"

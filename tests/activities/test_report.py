@@ -36,7 +36,7 @@ def plus_one(request: ChatRequest) -> str:
 
 @pytest.fixture
 async def run(new_run: NewRun, teach: Teach) -> AsyncIterator[AppRun]:
-    """A run after fan-in: 12 training rows of which 9 were accepted, 3 validation rows of which 2 were."""
+    """A run after fan-in: 9 of 12 training rows and 2 of 3 validation rows were accepted."""
     made = new_run(name="sums", teacher={"max_tokens": 77})
     await made.begin(sums(9) + BAD, sums(2, first=40) + as_jsonl([sum_row(1)]))
     async with teach(plus_one):
@@ -107,13 +107,13 @@ async def test_the_card_tells_people_the_same(run: AppRun) -> None:
     written = await run.report(finetune=JOB)
     card = await run.text(run.paths.card)
     assert card.startswith("# sums\n")
-    for told in (
+    for text in (
         "| train | 12 | 9 | 3 |",
         "| validation | 3 | 2 | 1 |",
         "| train | duplicate | 1 |",
         "max_tokens 77",
     ):
-        assert told in card
+        assert text in card
     assert "[job](https://studio/j)" in card
     assert "`student:1`" in card
     facts = (await report_of(run))["outputs"]["train"]
@@ -152,11 +152,11 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
     ]
     assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
     card = await run.text(run.paths.card)
-    for told in (
+    for text in (
         "| train | duplicate | 1 | nothing: the first of them is used |",
         "## Dataset `validation.jsonl`",
     ):
-        assert told in card
+        assert text in card
 
 
 async def test_reports_of_before_are_shown_as_far_as_they_go(run: AppRun) -> None:
@@ -169,8 +169,8 @@ async def test_reports_of_before_are_shown_as_far_as_they_go(run: AppRun) -> Non
         "prompt_version": "1",
     }
     await run.storage.write(run.paths.report, json.dumps(old).encode())
-    told = await shown(run.storage, run.paths.run_id)
-    assert told == {key: value for key, value in old.items() if key != "version"}
+    text = await shown(run.storage, run.paths.run_id)
+    assert text == {key: value for key, value in old.items() if key != "version"}
     await run.report()
     assert (await shown(run.storage, run.paths.run_id) or {}).keys() >= {
         "reasons",

@@ -1,4 +1,4 @@
-"""Runs that go on after they ended: by their activities, on real storage, against a real teacher."""
+"""Resumed runs: through their activities, on real storage, with a real teacher."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ async def test_a_completed_run_that_is_resumed_with_another_student_gets_dataset
     new_run: NewRun, teach: Teach
 ) -> None:
     run = new_run(student={"model": DEFAULT_STUDENT})
-    asked = sum_row(1)["messages"]
-    await run.begin(as_jsonl([{"messages": [{"role": "system", "content": "Add."}, *asked]}]))
+    messages = sum_row(1)["messages"]
+    await run.begin(as_jsonl([{"messages": [{"role": "system", "content": "Add."}, *messages]}]))
     async with teach(unable()) as teacher:
         await run.finish()
         await run.resume(student={"model": PHI_MEDIUM})

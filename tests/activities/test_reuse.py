@@ -1,4 +1,4 @@
-"""Answers that an earlier run has paid for: taken over wherever the request is the same and never asked for again."""
+"""Answers of an earlier run are reused wherever the request is the same."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def quoting(request: ChatRequest) -> str:
     return f"It says {FALSE_KEY}, {{{FALSE_KEY}}}."
 
 
-async def test_an_answer_that_is_too_long_for_the_new_student_is_rejected_unasked_and_kept_for_another(
+async def test_an_answer_too_long_for_the_new_student_is_rejected_unasked_and_kept(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
     first = await earlier(TALK, answer=chatty, **CHATTY)
@@ -217,7 +217,7 @@ async def test_reused_answers_that_are_too_long_count_against_the_success_ratio_
     assert len(teacher.records) <= 3
 
 
-async def test_an_answer_that_was_too_long_for_the_student_it_was_bought_for_is_there_for_a_larger_one(
+async def test_an_answer_too_long_for_its_student_is_reused_for_a_larger_one(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
     first = await earlier(TALK, answer=chatty, student={"model": PHI_4K}, **CHATTY)
@@ -262,11 +262,13 @@ async def test_of_executions_at_the_same_time_each_row_gets_one_answer(
 ) -> None:
     run = reusing(new_run, await earlier(sums(12)))
     await run.begin(sums(12))
-    work = {"split": "train", "first": 0, "round": 0}
+    payload = {"split": "train", "first": 0, "round": 0}
     ended = await asyncio.gather(
-        *[run.call(REUSE_ANSWERS, **work) for _ in range(4)], return_exceptions=True
+        *[run.call(REUSE_ANSWERS, **payload) for _ in range(4)], return_exceptions=True
     )
-    assert all(isinstance(one, ShardContended) or one["status"] == "ok" for one in ended if one)  # pyright: ignore
+    for output in ended:
+        assert isinstance(output, dict | ShardContended)
+        assert isinstance(output, ShardContended) or output["status"] == "ok"
     await run.reuse()
     assert sorted(record["line"] for record in await run.records()) == list(range(1, 13))
 
@@ -278,8 +280,8 @@ async def test_large_datasets_are_looked_through_some_shards_at_a_time(
     monkeypatch.setattr("shared.generation.answer_cache.JOURNALS_AT_ONCE", 2)
     run = reusing(new_run, await earlier(sums(30)), rows_per_shard=4)
     seeded = await begun(run, sums(31), sums(3, 50))
-    assert [one["next"] for one in seeded] == [2, 4, 6, 8, 1]
-    assert [one["reused"] for one in seeded] == [8, 8, 8, 6, 0]
+    assert [output["next"] for output in seeded] == [2, 4, 6, 8, 1]
+    assert [output["reused"] for output in seeded] == [8, 8, 8, 6, 0]
 
 
 async def test_a_shard_that_is_larger_than_the_limit_is_looked_through_by_itself(
@@ -287,7 +289,7 @@ async def test_a_shard_that_is_larger_than_the_limit_is_looked_through_by_itself
 ) -> None:
     monkeypatch.setattr("shared.generation.answer_cache.MAX_ROWS", 3)
     run = reusing(new_run, await earlier(sums(9)))
-    assert [one["reused"] for one in await begun(run, sums(9))] == [5, 4]
+    assert [output["reused"] for output in await begun(run, sums(9))] == [5, 4]
 
 
 async def test_a_run_that_reused_another_can_be_reused(
@@ -317,7 +319,7 @@ async def test_a_run_that_is_not_over_gives_what_it_has(
     assert sorted(record["line"] for record in await run.records()) == [6, 7, 8, 9, 10]
 
 
-async def test_a_run_of_a_version_that_wrote_no_keys_is_told_apart_from_one_that_asked_something_else(
+async def test_answers_without_keys_are_told_apart_from_other_questions(
     new_run: NewRun, earlier: Any
 ) -> None:
     first = await earlier(sums(5))
@@ -337,7 +339,7 @@ async def test_text_that_looks_like_a_key_is_none(
 ) -> None:
     first = await earlier(TALK, task="conversation", answer=quoting)
     run = reusing(new_run, first, task="conversation")
-    assert [one["reused"] for one in await begun(run, TALK)] == [1]
+    assert [output["reused"] for output in await begun(run, TALK)] == [1]
     async with teach(chatty):
         await run.finish()
     assert FALSE_KEY in (await run.rows(run.paths.dataset("train")))[0]["messages"][-1]["content"]
@@ -352,7 +354,7 @@ async def test_answers_chosen_of_several_keep_how_many_agreed(
     await begun(run, sums(5))
     async with teach(plus_one):
         await run.finish()
-    counted = [(await one.progress())["train"] for one in (first, run)]
+    counted = [(await each.progress())["train"] for each in (first, run)]
     assert counted[0]["samples"] == counted[1]["samples"] > 0
     assert counted[1]["requests"] == 0
 
@@ -397,14 +399,14 @@ async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(
     await other.arrive(TALK)
     missing = new_run(reuse="math-nothing-0123456789ab")
     await missing.arrive(sums(5))
-    own = new_run()
-    await own.arrive(sums(5))
-    await claim(own.storage, RunRequest.model_validate(own.request))
-    await own.upload("run.json", f'{{"reuse": "{own.paths.run_id}"}}'.encode())
-    for run, told in (
+    itself = new_run()
+    await itself.arrive(sums(5))
+    await claim(itself.storage, RunRequest.model_validate(itself.request))
+    await itself.upload("run.json", f'{{"reuse": "{itself.paths.run_id}"}}'.encode())
+    for run, problem_text in (
         (other, "is of task math"),
         (missing, "there is no run"),
-        (own, "is this run itself"),
+        (itself, "is this run itself"),
     ):
         [problem] = (await run.prepare())["error"]["details"]
-        assert (problem["where"], told in problem["problem"]) == ("reuse", True)
+        assert (problem["where"], problem_text in problem["problem"]) == ("reuse", True)

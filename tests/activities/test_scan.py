@@ -1,4 +1,4 @@
-"""scan_dataset: what is in the dataset, found before the teacher is paid, with no row in the answer."""
+"""scan_dataset: what is in the dataset, found before the teacher is paid."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(
     }
     assert scanned["splits"]["validation"]["rejected"] == {"overlap": 1}
     names = [run.paths.planned_rejected(split, 0) for split in SPLITS]
-    found = [
+    duplicates = [
         (row["split"], row["line"], row["id"], row["reason"])
         for name in names
         for row in await run.rows(name)
     ]
-    assert found == [
+    assert duplicates == [
         ("train", 1, None, "invalid_json"),
         ("train", 6, "sum-1", "duplicate"),
         ("train", 7, "x", "missing_messages"),
@@ -92,13 +92,13 @@ async def test_large_inputs_that_are_scanned_by_several_activities_have_the_same
     prepared = await run.prepare()
     ranges: dict[str, int] = prepared["ranges"]
     assert min(ranges.values()) > 1
-    work = {"ranges": ranges, "round": 0}
+    payload = {"ranges": ranges, "round": 0}
     places = [(split, number) for split, count in ranges.items() for number in range(count)]
     for split, number in places:
-        assert (await run.call(SCAN_RANGE, **work, split=split, number=number))["status"] == "ok"
+        assert (await run.call(SCAN_RANGE, **payload, split=split, number=number))["status"] == "ok"
     for number in range(len(places)):
-        assert (await run.call(FIND_DUPLICATES, **work, number=number))["status"] == "ok"
+        assert (await run.call(FIND_DUPLICATES, **payload, number=number))["status"] == "ok"
     for split, number in places:
-        assert (await run.call(PLAN_RANGE, **work, split=split, number=number))["status"] == "ok"
-    assert await run.call(FINISH_SCAN, **work) == expected
+        assert (await run.call(PLAN_RANGE, **payload, split=split, number=number))["status"] == "ok"
+    assert await run.call(FINISH_SCAN, **payload) == expected
     assert await run.contents() == before

@@ -1,4 +1,4 @@
-"""Every course that an AzureML job can take, through the real SDK: it ends in the right state, with the service's own words."""
+"""Every sequence of AzureML statuses, through the real SDK: it ends in the right state."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from shared.finetuning.outcome import JobView, job_outcome
 from shared.finetuning.statuses import AZUREML_STATUSES
 from shared.runs.contracts import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.activities.conftest import NewRun, OpenWorkspace
-from tests.activities.test_finetune import ready
 from tests.support.azureml import PATIENCE
+from tests.support.training_runs import ready
 
 ENDS = {"Completed": "ok", "Failed": "failed", "Canceled": "cancelled"}
 UNDER_WAY = [status for status in AZUREML_STATUSES if status not in ENDS]

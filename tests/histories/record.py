@@ -1,7 +1,7 @@
-"""Records histories of this version's orchestrators: `python -m tests.histories.record`, once for each version of host.json.
+"""Records histories of the orchestrators: `python -m tests.histories.record`.
 
-What is recorded already is never written over: it stands for runs that began with the code of that day. After a change that the
-replay test refuses, CONTRIBUTING.md says what to do.
+Files that exist are not overwritten: they stand for active runs that began with earlier code. See
+"Changing an orchestrator" in CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from shared.runs.contracts import (
     SCAN_RANGE,
     Event,
 )
-from tests.orchestrators.test_several_students import SEVERAL, training
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After
-from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok
+from tests.support.scripted import RUN_ID, SEVERAL, SPEC, Distillation, failed, ok, training
 
 FOLDER = Path(__file__).parent
 
@@ -50,15 +49,15 @@ def cancelled_while_training() -> Distillation:
 
 
 def revoked_key() -> Distillation:
-    def answer(work: dict[str, Any]) -> Any:
-        return failed("the key was revoked") if work["index"] == 5 else After(3, ok())
+    def answer(payload: dict[str, Any]) -> Any:
+        return failed("the key was revoked") if payload["index"] == 5 else After(3, ok())
 
     return Distillation({"train": 20, "validation": 3}, instead={GENERATE_SHARD: answer})
 
 
 def shard_given_up() -> Distillation:
-    def answer(work: dict[str, Any]) -> Any:
-        if work["index"] == 2:
+    def answer(payload: dict[str, Any]) -> Any:
+        if payload["index"] == 2:
             raise ConnectionError("the lease is broken")
         return After(4, ok())
 
@@ -75,11 +74,11 @@ def paused_and_steered() -> Distillation:
 
 
 def slow_shards() -> Distillation:
-    left = {0: 2, 3: 1}
+    unfinished = {0: 2, 3: 1}
 
-    def answer(work: dict[str, Any]) -> Any:
-        left[work["index"]] = left.get(work["index"], 0) - 1
-        return After(600, {"status": "unfinished"} if left[work["index"]] >= 0 else ok())
+    def answer(payload: dict[str, Any]) -> Any:
+        unfinished[payload["index"]] = unfinished.get(payload["index"], 0) - 1
+        return After(600, {"status": "unfinished"} if unfinished[payload["index"]] >= 0 else ok())
 
     return Distillation({"train": 6}, instead={GENERATE_SHARD: answer})
 
@@ -89,13 +88,13 @@ def many_shards() -> Distillation:
 
 
 def large_inputs() -> Distillation:
-    found = {"train": Distillation.scanned(3)}
+    scans = {"train": Distillation.scanned(3)}
     instead: dict[str, Activity] = {
         PREPARE_RUN: lambda _: ok(
             spec=SPEC, etags={"train": "1"}, ranges={"train": 7}, warnings=[]
         ),
         **{step: lambda _: ok() for step in (SCAN_RANGE, FIND_DUPLICATES, PLAN_RANGE)},
-        FINISH_SCAN: lambda _: ok(splits=found),
+        FINISH_SCAN: lambda _: ok(splits=scans),
     }
     return Distillation({"train": 3}, instead=instead)
 
@@ -146,7 +145,7 @@ def main() -> None:
     for scenario in SCENARIOS:
         path = folder / f"{scenario.__name__}.json"
         if path.exists():
-            sys.stdout.write(f"{path.name} is kept\n")
+            sys.stdout.write(f"{path.name} exists\n")
             continue
         run = scenario()
         run.run()

@@ -25,7 +25,7 @@ from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 
 def patient_shard(run: Distillation) -> Activity:
-    """A shard that works until it is told to stop, and looks every two seconds, as the real one does."""
+    """Return a shard that runs until the status says stop, which it reads every two seconds."""
 
     def look(_: dict[str, Any]) -> Any:
         return {"status": "stopped"} if run.shown["stopping"] else After(2, lambda: look({}))

@@ -1,4 +1,4 @@
-"""What users and activities see of a run while it goes on: the job's status at once, and never more than Durable can hold."""
+"""What users and activities see of an active run: changes at once, never more than fits."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_every_change_of_the_job_is_shown_though_the_client_encodes_it_twice() -
 
 def test_a_change_that_is_encoded_once_is_shown_as_well() -> None:
     run = Distillation(instead={POLL_FINETUNING: lambda _: ok(job=job("running"))})
-    told = json.dumps({"job": job("paused", message="told by another client")})
-    run.hub.at(60, lambda: run.hub.raise_json(RUN_ID, Event.JOB_CHANGED, told))
+    change = json.dumps({"job": job("paused", message="told by another client")})
+    run.hub.at(60, lambda: run.hub.raise_json(RUN_ID, Event.JOB_CHANGED, change))
     run.hub.run(until=70)
     assert run.shown["finetune"]["message"] == "told by another client"
 

@@ -81,9 +81,7 @@ def test_an_activity_that_keeps_raising_is_given_up_after_six_attempts_and_named
     assert run.reported["outcome"] == "failed"
 
 
-def test_a_run_that_cannot_be_prepared_ends_without_a_report_as_there_is_nothing_to_report_on() -> (
-    None
-):
+def test_a_run_that_cannot_be_prepared_ends_without_a_report() -> None:
     run = Distillation(
         instead={PREPARE_RUN: lambda _: failed("the run specification has 2 problem(s)", "a", "b")}
     )
@@ -121,8 +119,8 @@ def test_too_few_accepted_rows_are_not_trained_on_and_the_datasets_stay() -> Non
 def test_one_failed_split_stops_the_other_and_its_own_error_is_the_runs() -> None:
     run = Distillation({"train": 40, "validation": 1})
 
-    def answer(work: dict[str, Any]) -> Any:
-        if work["split"] == "validation":
+    def answer(payload: dict[str, Any]) -> Any:
+        if payload["split"] == "validation":
             return failed("the teacher refuses every request")
         return After(1, lambda: {"status": "stopped"} if run.shown["stopping"] else ok())
 

@@ -1,4 +1,4 @@
-"""The follower of a fine-tuning job: submitted once, polled ever more seldom, cancelled when late, for weeks if need be."""
+"""A fine-tuning job is submitted once, polled less and less often, and cancelled when late."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def follow(
 ) -> tuple[Hub, Instance]:
     hub = Hub({**service.activities(), **(instead or {})})
     limits = {"max_hours": max_hours, "max_silent_minutes": max_silent_minutes}
-    work = {"run_id": RUN_ID, "splits": ["train"], "student": 0, **limits}
-    return hub, hub.start(FINETUNE, FOLLOWER, work)
+    payload = {"run_id": RUN_ID, "splits": ["train"], "student": 0, **limits}
+    return hub, hub.start(FINETUNE, FOLLOWER, payload)
 
 
 def ended(hub: Hub, follower: Instance) -> dict[str, Any]:
@@ -66,8 +66,8 @@ def test_what_is_no_end_is_waited_for(status: str) -> None:
 def test_each_poll_is_told_what_is_known_of_the_job() -> None:
     hub, follower = follow(Service("running", "completed"))
     ended(hub, follower)
-    known = [call.input["job"]["status"] for call in hub.called(POLL_FINETUNING)]
-    assert known == ["queued", "running"]
+    statuses = [call.input["job"]["status"] for call in hub.called(POLL_FINETUNING)]
+    assert statuses == ["queued", "running"]
     assert all(call.input["run_id"] == RUN_ID for call in hub.calls)
 
 
@@ -82,9 +82,7 @@ def test_polls_grow_apart_up_to_a_limit() -> None:
     assert follower.status is Status.RUNNING
 
 
-def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_short_history() -> (
-    None
-):
+def test_a_long_job_is_followed_by_executions_with_short_histories() -> None:
     service = Service("running")
     hub, follower = follow(service)
     hub.at(2 * 3600, lambda: service.statuses.append("completed"))
@@ -93,7 +91,7 @@ def test_a_long_job_is_followed_by_one_execution_after_the_other_each_with_a_sho
     assert len(follower.inputs) == -(-len(polls) // POLLS) > 10
     assert follower.longest_history < 80
     assert len(hub.called(SUBMIT_FINETUNING)) == 1
-    assert len({tuple(given) for given in follower.inputs[2:]}) == 1
+    assert len({tuple(state) for state in follower.inputs[2:]}) == 1
     pauses = [round(later.started - earlier.started) for earlier, later in pairwise(polls)]
     assert pauses == sorted(pauses)
 
@@ -130,7 +128,9 @@ def test_a_cancellation_that_comes_during_the_last_poll_of_an_execution_is_not_l
 ) -> None:
     monkeypatch.setattr("orchestrators.finetune.POLLS_PER_EXECUTION", 1)
     service = Service("running")
-    hub, follower = follow(service, {POLL_FINETUNING: lambda work: After(10, service.poll(work))})
+    hub, follower = follow(
+        service, {POLL_FINETUNING: lambda payload: After(10, service.poll(payload))}
+    )
     hub.at(5, lambda: hub.raise_event(FOLLOWER, Event.CANCEL, "user"))
     assert ended(hub, follower)["status"] == "cancelled"
     first, cancel = hub.called(POLL_FINETUNING)[0], hub.called(CANCEL_FINETUNING)[0]
@@ -147,11 +147,11 @@ def test_a_user_who_cancels_is_heard_without_waiting_for_the_next_poll() -> None
 
 
 def test_a_cancellation_that_did_not_reach_the_service_is_repeated_with_every_poll() -> None:
-    def poll(work: dict[str, Any]) -> Any:
-        return ok(job=job("cancelled" if work["cancel"] else "running"))
+    def poll(payload: dict[str, Any]) -> Any:
+        return ok(job=job("cancelled" if payload["cancel"] else "running"))
 
     unheard: dict[str, Activity] = {
-        CANCEL_FINETUNING: lambda work: ok(job=work["job"]),
+        CANCEL_FINETUNING: lambda payload: ok(job=payload["job"]),
         POLL_FINETUNING: poll,
     }
     hub, follower = follow(Service(), unheard, max_hours=0.01)
@@ -268,9 +268,9 @@ def test_a_service_that_never_takes_in_the_data_is_not_waited_for_past_the_deadl
 
 def test_what_the_service_knows_is_kept_when_a_job_has_ended_however_it_ended() -> None:
     for status in ("completed", "failed", "cancelled"):
-        kept = job(status, metrics={"loss": 0.5})
+        concluded = job(status, metrics={"loss": 0.5})
         hub, follower = follow(
-            Service(status), {CONCLUDE_FINETUNING: lambda _, k=kept: ok(job=k, warnings=["w"])}
+            Service(status), {CONCLUDE_FINETUNING: lambda _, k=concluded: ok(job=k, warnings=["w"])}
         )
         outcome = ended(hub, follower)
         assert (outcome["job"]["metrics"], outcome["warnings"]) == ({"loss": 0.5}, ["w"])
@@ -290,8 +290,8 @@ def test_new_metrics_are_told_ever_more_seldom() -> None:
     hub, _ = follow(Service("running"))
     hub.run(until=6 * 3600)
     polls = hub.called(POLL_FINETUNING)
-    told = [call for call in polls if call.input["report_metrics"]]
-    assert 10 < len(told) < 60 < len(polls)
+    reports = [call for call in polls if call.input["report_metrics"]]
+    assert 10 < len(reports) < 60 < len(polls)
 
 
 def test_a_service_that_cannot_be_reached_at_first_gets_the_job_when_it_is_back() -> None:

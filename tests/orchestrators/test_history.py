@@ -1,4 +1,4 @@
-"""Histories: replayed at every step and kept for ever, so they hold names and counts, and not more with more rows."""
+"""Histories are replayed at every step, so they hold names and counts, however many rows."""
 
 from __future__ import annotations
 
@@ -9,27 +9,8 @@ import pytest
 from orchestrators.durable.sliding_window import ACTIVITIES_PER_EXECUTION
 from shared.runs.contracts import GENERATE_SHARD, PREPARE_RUN, READ_PROGRESS, WRITE_REPORT
 from tests.support.orchestrator_simulation import After
-from tests.support.scripted import Distillation, ok
+from tests.support.scripted import REFERENCES, Distillation, ok
 from tests.support.small_executions import ACTIVITIES
-
-REFERENCES = {
-    "round",
-    "run_id",
-    "split",
-    "splits",
-    "index",
-    "shards",
-    "finished",
-    "max_rejected",
-    "max_hours",
-    "max_silent_minutes",
-    "student",
-    "report_metrics",
-    "job",
-    "cancel",
-    "outcome",
-    "status",
-}
 
 
 def test_the_roots_history_does_not_grow_with_the_dataset() -> None:

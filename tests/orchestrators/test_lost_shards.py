@@ -32,22 +32,22 @@ def split(
     hub = Hub(
         {GENERATE_SHARD: answer, ABANDON_SHARD: give_up or (lambda _: ok(rejected=10, failed=10))}
     )
-    work: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
         "shards": shards,
         "round": 0,
     }
-    given = {**work, "max_rejected": max_rejected, "parallel": parallel}
-    instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), given)
+    request = {**payload, "max_rejected": max_rejected, "parallel": parallel}
+    instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), request)
     hub.run()
     assert instance.status is Status.COMPLETED, instance.output
     return hub, instance
 
 
 def losing(*lost: int) -> Callable[[dict[str, Any]], Any]:
-    def answer(work: dict[str, Any]) -> Any:
-        if work["index"] in lost:
+    def answer(payload: dict[str, Any]) -> Any:
+        if payload["index"] in lost:
             raise ConnectionError("the lease is broken")
         return After(2, ok())
 
@@ -110,14 +110,14 @@ def test_a_paused_split_asks_one_shard_now_and_then_and_goes_on_where_it_was() -
     hub = Hub(
         {GENERATE_SHARD: lambda _: {"status": "paused"} if 3 < hub.now < 600 else After(5, ok())}
     )
-    work: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
         "shards": 30,
         "round": 0,
     }
-    given = {**work, "max_rejected": 0, "parallel": 4}
-    instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), given)
+    request = {**payload, "max_rejected": 0, "parallel": 4}
+    instance = hub.start(GENERATE_SPLIT, generation_id(RUN_ID, "train"), request)
     hub.run()
     assert instance.output["status"] == "ok"
     looks = [call.started for call in hub.calls if 30 < call.started < 600]
@@ -133,14 +133,16 @@ def test_what_shards_say_of_how_many_are_wanted_at_a_time_is_heeded() -> None:
         return After(10, ok(parallel=1 if hub.now > 25 else 6))
 
     hub = Hub({GENERATE_SHARD: answer})
-    work: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "run_id": RUN_ID,
         "split": "train",
         "shards": 40,
         "round": 0,
     }
     hub.start(
-        GENERATE_SPLIT, generation_id(RUN_ID, "train"), {**work, "max_rejected": 0, "parallel": 2}
+        GENERATE_SPLIT,
+        generation_id(RUN_ID, "train"),
+        {**payload, "max_rejected": 0, "parallel": 2},
     )
     hub.run()
 
@@ -169,8 +171,8 @@ def test_a_number_that_is_asked_for_before_generation_is_what_it_begins_with() -
 
 
 def test_a_split_that_fails_while_shards_are_lost_tells_both() -> None:
-    def answer(work: dict[str, Any]) -> Any:
-        return After(400, failed("revoked key")) if work["index"] == 19 else losing(0)(work)
+    def answer(payload: dict[str, Any]) -> Any:
+        return After(400, failed("revoked key")) if payload["index"] == 19 else losing(0)(payload)
 
     run = Distillation({"train": 20}, instead={GENERATE_SHARD: answer})
     run.run()

@@ -1,6 +1,7 @@
-"""Runs that began with earlier code go on with this one: their recorded histories are replayed, every episode of them.
+"""Recorded histories are replayed, every episode of them.
 
-A failure here means that runs under way would break when this is deployed: see "Changing an orchestrator" in CONTRIBUTING.md.
+A failure here means that a deployment would break active runs: see "Changing an orchestrator" in
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def test_every_episode_schedules_again_what_it_had_scheduled(path: Path) -> None
                 *identity(execution), [event for event in history[:end] if event not in made]
             )
             assert decision.error is None
-            found = [(command.kind, command.id, command.name) for command in decision.commands]
-            assert found == [
+            scheduled = [(command.kind, command.id, command.name) for command in decision.commands]
+            assert scheduled == [
                 (event["EventType"], event["EventId"], event.get("Name", "")) for event in made
             ]
 
@@ -62,11 +63,11 @@ def test_every_scenario_is_recorded_for_the_version_that_runs_are_given() -> Non
 
 def test_an_orchestrator_that_does_something_else_than_history_says_is_found_out() -> None:
     (root,) = [
-        one
-        for one in json.loads(
+        execution
+        for execution in json.loads(
             (FOLDER / ORCHESTRATION_VERSION / "completed.json").read_text(encoding="utf-8")
         )
-        if one["parent"] is None
+        if execution["parent"] is None
     ]
     renamed = json.loads(
         json.dumps(root["history"][:-1]).replace('"preflight"', '"another_activity"')

@@ -1,4 +1,4 @@
-"""A run that reuses another's answers: looked for between scan and gate, some shards at a time; not at all where none is named."""
+"""Reuse of an earlier run's answers: between scan and gate, some shards at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from shared.runs.contracts import (
     WRITE_REPORT,
     Event,
 )
-from tests.orchestrators.test_history import REFERENCES
 from tests.support.orchestrator_simulation import Activity
-from tests.support.scripted import RUN_ID, Distillation, failed, ok
+from tests.support.scripted import REFERENCES, RUN_ID, Distillation, failed, ok
 
 EARLIER = "nli-earlier-0123456789ab"
 SHARDS_AT_ONCE = 2
@@ -26,8 +25,8 @@ def seeding(
 ) -> Activity:
     """The activity; `requests` are what is left to ask for in each group of shards."""
 
-    def seed(work: dict[str, Any]) -> Any:
-        until = min(work["first"] + SHARDS_AT_ONCE, shards[work["split"]])
+    def seed(payload: dict[str, Any]) -> Any:
+        until = min(payload["first"] + SHARDS_AT_ONCE, shards[payload["split"]])
         estimate = {
             "requests": requests,
             "prompt_tokens": 10 * requests,
@@ -39,13 +38,13 @@ def seeding(
 
 
 def reusing(
-    shards: dict[str, int] | None = None, *, spec: dict[str, Any] | None = None, **found: int
+    shards: dict[str, int] | None = None, *, spec: dict[str, Any] | None = None, **counts: int
 ) -> Distillation:
     shards = shards or {"train": 3, "validation": 2}
     return Distillation(
         shards,
         spec={"reuse": EARLIER, **(spec or {})},
-        instead={REUSE_ANSWERS: seeding(shards, **found)},
+        instead={REUSE_ANSWERS: seeding(shards, **counts)},
     )
 
 
@@ -97,12 +96,12 @@ def test_the_estimate_and_the_budget_are_of_what_is_left_to_ask_for() -> None:
 
 
 def test_a_run_that_could_reuse_nothing_is_warned_with_the_reason() -> None:
-    for keyless, told in ((0, "must be the same"), (7, "its 7 answers are of a version")):
+    for keyless, warning in ((0, "must be the same"), (7, "its 7 answers are of a version")):
         run = reusing(reused=0, keyless=keyless)
         assert run.run().output["status"] == "completed"
         assert run.shown["warnings"][0] == "mind"
         assert EARLIER in run.shown["warnings"][1]
-        assert told in run.shown["warnings"][1]
+        assert warning in run.shown["warnings"][1]
     some = reusing(reused=1, keyless=7)
     some.run()
     assert some.shown["warnings"] == ["mind"]

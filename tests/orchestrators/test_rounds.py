@@ -1,4 +1,4 @@
-"""What the root hands on of rounds, budgets and held-out rows: to the activities that work by them, and to the status."""
+"""Rounds, budgets and held-out rows: the root passes them to activities and shows them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.scripted import ROWS, Distillation, counters, failed, ok
 PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
 
 
-def usage(work: dict[str, Any]) -> dict[str, Any]:
+def usage(payload: dict[str, Any]) -> dict[str, Any]:
     return ok(
         splits={
             split: counters(ROWS, requests=7, prompt_tokens=5, completion_tokens=2)
-            for split in work["splits"]
+            for split in payload["splits"]
         }
     )
 
@@ -50,7 +50,9 @@ def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
     expected: dict[int, list[str]] = {0: ["train"], 4: ["train", "validation"]}
     for held_out, splits in expected.items():
         assembled = ok(counters=counters(30, held_out=held_out))
-        run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _, told=assembled: told})
+        run = Distillation(
+            {"train": 3}, instead={ASSEMBLE_SPLIT: lambda _, output=assembled: output}
+        )
         assert run.run().output["status"] == "completed"
         (submitted,) = run.hub.called(SUBMIT_FINETUNING)
         assert submitted.input["splits"] == splits

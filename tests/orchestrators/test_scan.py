@@ -1,4 +1,4 @@
-"""scan_ranges: every step sees every range, no step begins before the one before is done, and history stays small."""
+"""scan_ranges: every step covers every range, steps don't overlap, and history stays small."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.usefixtures("small_executions")
 def scan(ranges: dict[str, int], **instead: Activity) -> tuple[Hub, Instance]:
     usual: dict[str, Activity] = {step: lambda _: ok() for step in STEPS}
     hub = Hub({**usual, FINISH_SCAN: lambda _: ok(splits=FOUND), **instead})
-    work: dict[str, Any] = {"run_id": RUN_ID, "ranges": ranges, "round": 0}
-    instance = hub.start(SCAN_RANGES, scanning_id(RUN_ID), work)
+    payload: dict[str, Any] = {"run_id": RUN_ID, "ranges": ranges, "round": 0}
+    instance = hub.start(SCAN_RANGES, scanning_id(RUN_ID), payload)
     hub.run()
     assert instance.status is Status.COMPLETED, instance.output
     return hub, instance
@@ -60,8 +60,8 @@ def test_no_more_ranges_are_scanned_at_once_than_planned() -> None:
 
 
 def test_a_range_that_cannot_be_scanned_ends_the_scan_with_its_reason() -> None:
-    def answer(work: dict[str, Any]) -> Any:
-        return failed("gone") if work["number"] == 3 else ok()
+    def answer(payload: dict[str, Any]) -> Any:
+        return failed("gone") if payload["number"] == 3 else ok()
 
     hub, instance = scan({"train": 40}, **{SCAN_RANGE: answer})
     assert instance.output["error"]["message"] == "gone"
@@ -69,11 +69,11 @@ def test_a_range_that_cannot_be_scanned_ends_the_scan_with_its_reason() -> None:
 
 
 def test_a_range_that_fails_now_and_then_is_scanned_again() -> None:
-    left = {5: 2}
+    failures = {5: 2}
 
-    def answer(work: dict[str, Any]) -> Any:
-        if left.get(work["number"], 0):
-            left[work["number"]] -= 1
+    def answer(payload: dict[str, Any]) -> Any:
+        if failures.get(payload["number"], 0):
+            failures[payload["number"]] -= 1
             raise ConnectionError("throttled")
         return ok()
 

@@ -1,4 +1,4 @@
-"""The sliding window of generate_split: never too many shards at once, never one waiting for another without need."""
+"""The sliding window of generate_split: never too many shards at once, no needless waiting."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def split(
 ) -> tuple[Hub, Instance]:
     """The hub and the instance after all has ended."""
     hub = Hub({GENERATE_SHARD: answer})
-    work = {
+    payload = {
         "run_id": "nli-sample-0123456789ab",
         "split": "train",
         "shards": shards,
         "max_rejected": 7,
         "round": 0,
     }
-    instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**work, "parallel": parallel})
+    instance = hub.start(GENERATE_SPLIT, SPLIT_ID, {**payload, "parallel": parallel})
     hub.run()
     assert instance.status is Status.COMPLETED, instance.output
     return hub, instance
@@ -61,8 +61,8 @@ def first_shards(instance: Instance) -> list[int]:
 def test_the_window_is_never_exceeded_and_every_shard_runs_once(
     seconds: list[int], parallel: int
 ) -> None:
-    def answer(work: dict[str, Any]) -> Any:
-        return After(seconds[int(work["index"])], ok())
+    def answer(payload: dict[str, Any]) -> Any:
+        return After(seconds[int(payload["index"])], ok())
 
     hub, instance = split(answer, shards=len(seconds), parallel=parallel)
     assert instance.output == SUCCEEDED
@@ -78,11 +78,11 @@ def test_the_window_is_never_exceeded_and_every_shard_runs_once(
 def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(
     raising: dict[int, int], parallel: int
 ) -> None:
-    left = dict(raising)
+    remaining = dict(raising)
 
-    def answer(work: dict[str, Any]) -> Any:
-        if left.get(work["index"], 0):
-            left[work["index"]] -= 1
+    def answer(payload: dict[str, Any]) -> Any:
+        if remaining.get(payload["index"], 0):
+            remaining[payload["index"]] -= 1
             raise ConnectionError("throttled")
         return After(3, ok())
 
@@ -96,7 +96,7 @@ def test_shards_that_raise_now_and_then_are_all_answered_in_the_end(
 
 def test_a_slow_shard_keeps_no_other_waiting() -> None:
     hub, _ = split(
-        lambda work: After(1000 if work["index"] == 0 else 1, ok()), shards=6, parallel=2
+        lambda payload: After(1000 if payload["index"] == 0 else 1, ok()), shards=6, parallel=2
     )
     assert [call.started for call in hub.calls] == [0, 0, 1, 2, 3, 4]
 
@@ -111,7 +111,7 @@ def test_shards_that_each_lose_a_few_rows_end_the_split_once_they_are_too_many_t
 def test_rows_lost_by_earlier_executions_count_too() -> None:
     losing = {0: 4, ACTIVITIES + 2: 4}
     hub, instance = split(
-        lambda work: ok(failed=losing.get(work["index"], 0)), shards=40, parallel=10
+        lambda payload: ok(failed=losing.get(payload["index"], 0)), shards=40, parallel=10
     )
     assert ACTIVITIES < len(hub.calls) < 40
     assert instance.output["error"]["code"] == "success_ratio"
@@ -144,9 +144,9 @@ def test_a_shard_that_raises_is_tried_again_after_ever_longer_pauses() -> None:
 def test_the_others_go_on_while_a_shard_waits_to_be_tried_again() -> None:
     tried: list[int] = []
 
-    def answer(work: dict[str, Any]) -> Any:
-        tried.append(work["index"])
-        if tried.count(0) == 1 and work["index"] == 0:
+    def answer(payload: dict[str, Any]) -> Any:
+        tried.append(payload["index"])
+        if tried.count(0) == 1 and payload["index"] == 0:
             raise ConnectionError("throttled")
         return ok()
 
@@ -158,8 +158,8 @@ def test_the_others_go_on_while_a_shard_waits_to_be_tried_again() -> None:
 def test_a_shard_whose_time_has_come_again_goes_before_new_ones() -> None:
     tried: list[int] = []
 
-    def answer(work: dict[str, Any]) -> Any:
-        tried.append(work["index"])
+    def answer(payload: dict[str, Any]) -> Any:
+        tried.append(payload["index"])
         if tried == [0]:
             raise ConnectionError("throttled")
         return After(10, ok())
@@ -171,9 +171,9 @@ def test_a_shard_whose_time_has_come_again_goes_before_new_ones() -> None:
 def test_a_shard_whose_time_was_up_goes_on_before_new_ones_and_as_often_as_it_takes() -> None:
     tried: list[int] = []
 
-    def answer(work: dict[str, Any]) -> Any:
-        tried.append(work["index"])
-        return {"status": "unfinished"} if work["index"] == 1 and tried.count(1) < 12 else ok()
+    def answer(payload: dict[str, Any]) -> Any:
+        tried.append(payload["index"])
+        return {"status": "unfinished"} if payload["index"] == 1 and tried.count(1) < 12 else ok()
 
     _, instance = split(answer, shards=3, parallel=1)
     assert instance.output == SUCCEEDED
@@ -181,11 +181,11 @@ def test_a_shard_whose_time_was_up_goes_on_before_new_ones_and_as_often_as_it_ta
 
 
 def test_an_execution_whose_shards_take_long_leaves_more_of_them_to_the_next_one() -> None:
-    left = dict.fromkeys(range(14), 1)
+    remaining = dict.fromkeys(range(14), 1)
 
-    def answer(work: dict[str, Any]) -> Any:
-        left[work["index"]] -= 1
-        return ok() if left[work["index"]] < 0 else {"status": "unfinished"}
+    def answer(payload: dict[str, Any]) -> Any:
+        remaining[payload["index"]] -= 1
+        return ok() if remaining[payload["index"]] < 0 else {"status": "unfinished"}
 
     hub, instance = split(answer, shards=14, parallel=8)
     assert first_shards(instance) == [0, ACTIVITIES // 2]
@@ -193,8 +193,8 @@ def test_an_execution_whose_shards_take_long_leaves_more_of_them_to_the_next_one
 
 
 def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
-    def answer(work: dict[str, Any]) -> Any:
-        return After(5, failed("revoked key")) if work["index"] == 1 else After(8, ok())
+    def answer(payload: dict[str, Any]) -> Any:
+        return After(5, failed("revoked key")) if payload["index"] == 1 else After(8, ok())
 
     hub, instance = split(answer, shards=50, parallel=3)
     assert [call.input["index"] for call in hub.calls] == [0, 1, 2]
@@ -205,7 +205,7 @@ def test_a_failed_shard_stops_the_launching_and_tells_those_that_run() -> None:
 
 def test_the_first_failure_is_the_one_that_is_told() -> None:
     hub, instance = split(
-        lambda work: After(1 + work["index"], failed(f"failure {work['index']}")),
+        lambda payload: After(1 + payload["index"], failed(f"failure {payload['index']}")),
         shards=9,
         parallel=3,
     )
@@ -219,10 +219,10 @@ def test_a_stopped_shard_ends_the_split_as_stopped() -> None:
 
 
 def test_waiting_for_the_last_shards_of_a_failed_split_costs_no_history() -> None:
-    def answer(work: dict[str, Any]) -> Any:
-        if work["index"] == 0:
+    def answer(payload: dict[str, Any]) -> Any:
+        if payload["index"] == 0:
             raise ConnectionError("throttled")
-        return After(2, failed("revoked key")) if work["index"] == 1 else After(3000, ok())
+        return After(2, failed("revoked key")) if payload["index"] == 1 else After(3000, ok())
 
     hub, instance = split(answer, shards=3, parallel=3)
     assert len(attempts(hub, 0)) == 1
@@ -243,7 +243,7 @@ def test_more_shards_than_one_execution_takes_are_continued_as_new_with_a_bounde
 
 def test_a_failure_ends_a_split_of_many_shards_without_another_execution() -> None:
     _, instance = split(
-        lambda work: failed("revoked key") if work["index"] == 9 else ok(),
+        lambda payload: failed("revoked key") if payload["index"] == 9 else ok(),
         shards=2 * ACTIVITIES,
         parallel=8,
     )

@@ -90,9 +90,7 @@ def test_the_rows_that_may_be_lost_are_those_that_the_success_ratio_leaves() -> 
     assert allowed == {"train": 25, "validation": 2}
 
 
-def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_shards_still_work() -> (
-    None
-):
+def test_an_unreachable_success_ratio_ends_the_run_while_shards_still_run() -> None:
     counts = {
         "train": counters(100, 20, failed={0: 26}, rejected={"timeout": 26}, accepted=0),
         "validation": counters(10, 0),
@@ -108,8 +106,8 @@ def test_progress_that_leaves_the_success_ratio_out_of_reach_ends_the_run_while_
     root = run.run()
     assert (root.status, run.shown["error"]["code"]) == (Status.FAILED, "success_ratio")
     assert "26 timeout" in run.shown["error"]["details"][0]["problem"]
-    told = next(moment for moment, status in root.custom_statuses if status["stopping"])
-    assert told < 10  # seconds: shards see it there and stop
+    announced = next(moment for moment, status in root.custom_statuses if status["stopping"])
+    assert announced < 10  # seconds: shards see it there and stop
     assert (
         len(run.hub.called(GENERATE_SHARD)) == 3
     )  # those that had begun: two of train and the one of validation
@@ -159,12 +157,12 @@ def test_progress_is_shown_while_shards_are_answered() -> None:
 
 def unlucky(usual: Activity) -> Activity:
     """The activity, which fails the first two times."""
-    left = [ConnectionError("the storage account throttles"), TimeoutError("no reply")]
+    failures = [ConnectionError("the storage account throttles"), TimeoutError("no reply")]
 
-    def act(work: dict[str, Any]) -> Any:
-        if left:
-            raise left.pop()
-        return usual(work)
+    def act(payload: dict[str, Any]) -> Any:
+        if failures:
+            raise failures.pop()
+        return usual(payload)
 
     return act
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+from local.emulators.teacher import ChatRequest
 from shared.core.paths import DATASETS, RunPaths, Split, split_path
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
@@ -24,6 +25,11 @@ from shared.runs.status import RunStatus
 from tests.support.activities import DurableClient, call
 
 MANY = 10_000  # rejected rows that no test has
+
+
+def plus_one(request: ChatRequest) -> str:
+    """The teacher's right answer to a row of `sums`."""
+    return str(int(request.messages[-1].text.split()[2]) + 1)
 
 
 def sums(count: int, first: int = 0) -> bytes:
@@ -82,7 +88,7 @@ class AppRun:
         self.request, self.paths = request.model_dump(), RunPaths(request.run_id)
 
     async def resume(self, **changes: Any) -> dict[str, Any]:
-        """The run goes on with changed settings: all before the teacher is asked again. The scan's answer."""
+        """Resume the run with changed settings, up to the scan. Return the scan's output."""
         await claim(self.storage, RunRequest.model_validate(self.request))
         request = await next_round(self.storage, self.paths.run_id, changes)
         self.request, self.round = request.model_dump(), request.round
@@ -97,7 +103,7 @@ class AppRun:
 
     async def scan(self) -> dict[str, Any]:
         scanned = await self.call(SCAN_DATASET, splits=self.splits)
-        self.shards = {split: found["shards"] for split, found in scanned.get("splits", {}).items()}
+        self.shards = {split: scan["shards"] for split, scan in scanned.get("splits", {}).items()}
         return scanned
 
     async def begin(self, train: bytes, validation: bytes | None = None) -> dict[str, Any]:
@@ -108,7 +114,7 @@ class AppRun:
         return await self.scan()
 
     async def reuse(self) -> list[dict[str, Any]]:
-        """The earlier run's answers into all journals, some shards at a time. The answer of each call."""
+        """Copy the earlier run's answers into all journals. Return the output of each call."""
         answers: list[dict[str, Any]] = []
         for split, shards in self.shards.items():
             first = 0
@@ -143,8 +149,8 @@ class AppRun:
 
     async def report(self, outcome: str = "completed", **status: Any) -> dict[str, Any]:
         state = RunStatus(task=self.task, name="x", **status).model_dump()
-        told = {"splits": self.splits, "outcome": outcome, "status": state, "round": self.round}
-        return await self.call(WRITE_REPORT, finished="2026-11-25T12:00:00+00:00", **told)
+        payload = {"splits": self.splits, "outcome": outcome, "status": state, "round": self.round}
+        return await self.call(WRITE_REPORT, finished="2026-11-25T12:00:00+00:00", **payload)
 
     async def finish(self) -> None:
         """Generation and fan-in of all splits."""

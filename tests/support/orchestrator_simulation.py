@@ -1,6 +1,7 @@
-"""Durable on a clock of its own: orchestrators by the production wire format, activities as plain functions, days in milliseconds.
+"""Durable with a simulated clock: days pass in milliseconds.
 
-Every episode goes through the SDK's executor with the whole history, so that each step of each test is also a replay.
+Orchestrators run by the production wire format, activities as plain functions. Every episode goes
+through the SDK's executor with the whole history, so each step of each test is also a replay.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Activity = Callable[[dict[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """An activity's outcome after so many seconds: a result, an exception, or a function that gives it then."""
+    """An activity's outcome after so many seconds: a result, an exception, or a function."""
 
     seconds: float
     outcome: Any
@@ -84,7 +85,7 @@ class Finished:
 
 
 def _handles() -> dict[str, Callable[[str], str]]:
-    """The functions that the worker calls for each orchestrator, as the decorators registered them."""
+    """Return the function that the worker calls for each orchestrator."""
     blueprints: list[Any] = [run.bp, scanning.bp, generation.bp, finetuning.bp]
     functions = [
         builder._function for blueprint in blueprints for builder in blueprint._function_builders
@@ -122,7 +123,7 @@ class Hub:
             self.now = max(self.now, self._agenda[0][0])
             while self._agenda and self._agenda[0][0] <= self.now:
                 heapq.heappop(self._agenda)[2]()
-            for instance in [one for one in self.instances.values() if one.inbox]:
+            for instance in [item for item in self.instances.values() if item.inbox]:
                 self._episode(instance)
 
     def at(self, seconds: float, act: Callable[[], None]) -> None:
@@ -222,7 +223,7 @@ class Hub:
         )
         history.append(event(Kind.ORCHESTRATOR_COMPLETED, self.moment))
         instance.longest_history = max(instance.longest_history, len(history))
-        instance.history = [{**one, "IsPlayed": True} for one in history]
+        instance.history = [{**item, "IsPlayed": True} for item in history]
         if decision.continue_with is not None or decision.error is not None or decision.is_done:
             instance.finished.append(
                 Finished(instance.input, instance.history, outcome_of(decision))
@@ -272,7 +273,7 @@ class Hub:
             return
         parent, execution, task = instance.parent
         if status is Status.FAILED:
-            told = event(
+            ended = event(
                 Kind.SUB_FAILED,
                 self.moment,
                 TaskScheduledId=task,
@@ -280,10 +281,10 @@ class Hub:
                 Details="Failed",
             )
         else:
-            told = event(
+            ended = event(
                 Kind.SUB_COMPLETED, self.moment, TaskScheduledId=task, Result=json.dumps(output)
             )
-        self._send(self.instances[parent], execution, told)
+        self._send(self.instances[parent], execution, ended)
 
 
 def outcome_of(decision: Decision) -> dict[str, Any]:

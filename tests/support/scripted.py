@@ -1,4 +1,4 @@
-"""A run whose activities answer as told: what they return is canned, what they are asked and when is kept by the hub."""
+"""A run with scripted activities. The hub records their inputs and when they are called."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from shared.runs.contracts import (
     WRITE_REPORT,
     Event,
 )
-from tests.support.orchestrator_simulation import Activity, Hub, Instance
+from tests.support.orchestrator_simulation import Activity, After, Hub, Instance
 
 RUN_ID = "nli-sample-0123456789ab"
 TRAIN = "datasets/nli/sample/train.jsonl"
 REQUEST: dict[str, Any] = {
-    "run_id": RUN_ID, "source": "upload", "task": "nli", "name": "sample", "train": TRAIN, "etag": "0x1",
-    "body": None, "round": 0, "changes": {},
+    "run_id": RUN_ID, "source": "upload", "task": "nli", "name": "sample", "train": TRAIN,
+    "etag": "0x1", "body": None, "round": 0, "changes": {},
 }  # fmt: skip
 SPEC: dict[str, Any] = {
     "task": "nli",
@@ -39,6 +39,27 @@ SPEC: dict[str, Any] = {
     "student": {"model": "azureml://registries/r/models/m/versions/1"},
 }
 ROWS = 10  # of a shard
+REFERENCES = {
+    "round",
+    "run_id",
+    "split",
+    "splits",
+    "index",
+    "shards",
+    "finished",
+    "max_rejected",
+    "max_hours",
+    "max_silent_minutes",
+    "student",
+    "report_metrics",
+    "job",
+    "cancel",
+    "outcome",
+    "status",
+}
+"""Fields of what activities are given, besides `PREPARE_RUN` and `WRITE_REPORT`."""
+MODELS = [f"azureml://registries/r/models/m{number}/versions/1" for number in range(3)]
+SEVERAL: dict[str, Any] = {"student": [{"model": model} for model in MODELS]}
 
 
 def ok(**fields: Any) -> dict[str, Any]:
@@ -73,8 +94,26 @@ def counters(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any
     }
 
 
+def training(ends: list[str], seconds: float = 20) -> dict[str, Activity]:
+    """Jobs by student, which take so long and end as told."""
+
+    def shown(number: int, status: str) -> Any:
+        model = f"student-{number}:1" if status == "completed" else None
+        return ok(job=job(status, job=f"{RUN_ID}-s{number + 1}", model=model))
+
+    def poll(payload: dict[str, Any]) -> Any:
+        number: int = payload["student"]
+        return After(seconds, shown(number, ends[number]))
+
+    return {
+        SUBMIT_FINETUNING: lambda payload: shown(payload["student"], "queued"),
+        POLL_FINETUNING: poll,
+        CANCEL_FINETUNING: lambda payload: shown(payload["student"], "cancelled"),
+    }
+
+
 class Service:
-    """A fine-tuning service with one job: each poll finds the next of these statuses, the last one for ever."""
+    """A fine-tuning service with one job. Each poll finds the next status; the last one stays."""
 
     def __init__(self, *statuses: str) -> None:
         self.statuses = list(statuses) or ["running", "completed"]
@@ -98,12 +137,15 @@ class Service:
             SUBMIT_FINETUNING: self.submit,
             POLL_FINETUNING: self.poll,
             CANCEL_FINETUNING: self.cancel,
-            CONCLUDE_FINETUNING: lambda work: ok(job=work["job"], warnings=[]),
+            CONCLUDE_FINETUNING: lambda payload: ok(job=payload["job"], warnings=[]),
         }
 
 
 class Distillation:
-    """A root orchestration with shards by split; `instead` replaces activities by name, `request` goes over the usual one."""
+    """A root orchestration with shards by split.
+
+    `instead` replaces activities by name; `request` replaces fields of the usual request.
+    """
 
     def __init__(
         self,
@@ -128,7 +170,7 @@ class Distillation:
             GENERATE_SHARD: lambda _: ok(accepted=ROWS, rejected=0),
             ABANDON_SHARD: lambda _: ok(accepted=0, rejected=ROWS, failed=ROWS),
             READ_PROGRESS: self._progress,
-            ASSEMBLE_SPLIT: lambda work: ok(counters=counters(ROWS * work["shards"])),
+            ASSEMBLE_SPLIT: lambda payload: ok(counters=counters(ROWS * payload["shards"])),
             WRITE_REPORT: lambda _: ok(outputs={"report": f"runs/{RUN_ID}/report.json"}),
             **self.service.activities(),
             POLL_FINETUNING: self._poll_and_tell,
@@ -193,8 +235,8 @@ class Distillation:
             }
         )
 
-    def _poll_and_tell(self, work: dict[str, Any]) -> Any:
-        polled = self.service.poll(work)
-        if polled["job"] != work["job"]:
+    def _poll_and_tell(self, payload: dict[str, Any]) -> Any:
+        polled = self.service.poll(payload)
+        if polled["job"] != payload["job"]:
             self.hub.raise_event(RUN_ID, Event.JOB_CHANGED, {"student": 0, "job": polled["job"]})
         return polled

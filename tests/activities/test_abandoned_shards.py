@@ -1,4 +1,4 @@
-"""A shard that fails for good: its rows are rejected with the reason, every other shard's rows are in the dataset."""
+"""A shard that fails for good: its rows are rejected, and every other row is in the dataset."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import ABANDON_SHARD
 from tests.activities.conftest import NewRun, Teach
-from tests.activities.test_generate import plus_one
-from tests.support.activity_runs import AppRun, answered, sums
+from tests.support.activity_runs import AppRun, answered, plus_one, sums
 
 WHY = "the lease is broken"
 
@@ -54,15 +53,15 @@ async def test_what_a_lost_shard_had_answered_stays_and_a_resumption_asks_for_th
     monkeypatch.setattr("shared.generation.shard.WORK_SECONDS", 0.2)
     async with teach(plus_one, latency_ms=60):
         assert (await run.generate())["status"] == "unfinished"
-    kept = (await run.progress())["train"]["done"]
+    answered_rows = (await run.progress())["train"]["done"]
     monkeypatch.setattr("shared.generation.shard.WORK_SECONDS", 600)
-    assert (await given_up(run, 0))["accepted"] == kept
+    assert (await given_up(run, 0))["accepted"] == answered_rows
     await run.assemble()
     await run.resume()
     async with teach(plus_one) as teacher:
         assert (await run.generate())["accepted"] == 10
-    assert 0 < kept < 10
-    assert len(teacher.records) == 10 - kept
+    assert 0 < answered_rows < 10
+    assert len(teacher.records) == 10 - answered_rows
 
 
 async def test_rows_that_were_bad_from_the_start_keep_their_own_reason(new_run: NewRun) -> None:
