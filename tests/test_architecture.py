@@ -26,7 +26,7 @@ STAGES = (
 MAY_IMPORT = {  # what each top-level package may import, besides itself
     "shared": set[str](),
     "activities": {"shared"},
-    "orchestrators": {"shared", "activities"},
+    "orchestrators": {"shared"},
     "local": {"shared", "activities", "orchestrators"},
 }
 APP = set(MAY_IMPORT) | {"tests", "benchmarks", "docs", "training", "function_app"}
