@@ -1,4 +1,4 @@
-"""The virtual environment of the training scripts: PyTorch for the CPU and training/requirements.txt.
+"""The environment of the training scripts: PyTorch for the CPU and training/requirements.txt.
 
 It is apart from `.venv` because it takes 1.5 GB and few commands need it, and made when one does.
 """

@@ -34,7 +34,7 @@ class ChildFailed(LocalError):
 
 
 class Child:
-    """One child process. `log` is appended to; `environment` is the whole environment of the child."""
+    """One child process. `log` is appended to; `environment` is the child's whole environment."""
 
     def __init__(
         self,

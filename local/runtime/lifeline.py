@@ -36,7 +36,7 @@ def run_server(serving: Coroutine[Any, Any, None], *, port: int, lifeline: bool)
 
 
 def told_to_stop() -> asyncio.Event:
-    """Return an event that SIGINT, SIGTERM and the end of the lifeline set. Needs a running loop."""
+    """Return an event that SIGINT, SIGTERM and the end of the lifeline set, on the running loop."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

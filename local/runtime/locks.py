@@ -1,4 +1,4 @@
-"""A lock file that the operating system releases however its holder ends. Standard library alone."""
+"""A lock file that the operating system releases however its holder ends."""
 
 from __future__ import annotations
 

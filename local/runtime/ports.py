@@ -1,4 +1,4 @@
-"""Ports on loopback that stay the same from one start to the next, as run histories hold their URLs.
+"""Ports on loopback that stay the same from start to start, as run histories hold their URLs.
 
 They are drawn from 20000-29999, below the range of outgoing connections, so a remembered port is
 rarely taken at the next start.
@@ -33,7 +33,7 @@ class PortBook:
         self._path = path
 
     def claim(self, names: Iterable[str]) -> dict[str, int]:
-        """Return a different free port for each name, the last one if still free, and remember them."""
+        """Return a free port for each name, its last one if still free, and remember them."""
         remembered = self._read()
         claimed: dict[str, int] = {}
         for name in names:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.submissions import kill_while_submitting
 
 
+@pytest.mark.slow
 def test_a_host_that_is_killed_before_it_hears_of_its_job_makes_no_second_one(
     tmp_path: Path,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Whether a process of the cloud answers: asked directly, and no to whatever else may sit at that port."""
+"""Whether a process of the cloud answers: asked directly, and not taken for any other program."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ async def test_a_proxy_does_not_come_between() -> None:
         "http_proxy": f"http://{LOOPBACK}:1",
     }  # read when the module is imported
     async with host(lambda _: web.Response()) as url:
-        code = f"from local.runtime.supervisor import answers; raise SystemExit(0 if answers({url!r}) else 1)"
+        code = (
+            "from local.runtime.supervisor import answers; "
+            f"raise SystemExit(0 if answers({url!r}) else 1)"
+        )
         process = await asyncio.create_subprocess_exec(*python(code), cwd=REPOSITORY, env=proxied)
         assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -1,4 +1,4 @@
-"""`local.settings.json.example`, for `func start`, names every app setting and is complete as it is."""
+"""`local.settings.json.example`, for `func start`, names every app setting and is valid."""
 
 from __future__ import annotations
 

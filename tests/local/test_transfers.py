@@ -1,4 +1,4 @@
-"""Datasets go up so that one run starts with exactly these files; a run's results come down without its working files."""
+"""An upload starts one run with exactly these files; a download holds results alone."""
 
 from __future__ import annotations
 

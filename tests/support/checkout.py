@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import venv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from local.bootstrap.environment import Environment
 from local.bootstrap.install import Installer
+from local.bootstrap.interpreters import base_python
 from local.runtime.locks import FileLock
 
 REQUIREMENTS = "# compiled\ntiny==1.0\nother==2.0\n"
@@ -29,13 +30,14 @@ def site_packages(environment: Environment) -> Path:
 
 
 class StandIns:
-    """Does at once what venv, pip and npm would leave behind. `failing` maps a program to what it says before it fails."""
+    """Leaves behind what venv, pip and npm would. `failing` maps a program to its last output."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self.started: list[str] = []
         self.failing: dict[str, str] = {}
-        self.interrupted = ""  # the program during which Ctrl-C is pressed
+        # The program during which Ctrl-C is pressed.
+        self.interrupted = ""
 
     def __call__(self, command: Sequence[str], folder: Path, log: IO[bytes], lock: FileLock) -> int:
         program = command[2] if command[1] == "-m" else Path(command[0]).stem
@@ -50,8 +52,13 @@ class StandIns:
         return 0
 
     def _venv(self, folder: Path) -> None:
-        venv.create(self._environment.folder, symlinks=True)
-        (self._environment.programs / "pip").touch()
+        """Make the little of an environment that is looked at, at a tenth of the time."""
+        environment = self._environment
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        environment.programs.mkdir(parents=True)
+        environment.python.symlink_to(base_python())
+        (environment.programs / "pip").touch()
+        (environment.folder / "lib" / version / "site-packages").mkdir(parents=True)
 
     def _pip(self, folder: Path) -> None:
         for line in self._environment.requirements.read_text().splitlines():
@@ -68,12 +75,12 @@ class StandIns:
 
 
 def install(environment: Environment) -> StandIns:
-    """Bring the environment up to date, and tell what that took."""
+    """Bring the environment up to date, and return the programs that ran."""
     programs = StandIns(environment)
     repair = environment.repair()
     if repair:
         lock = FileLock(environment.lock)
-        assert lock.acquire(wait=False), "somebody has kept the lock"
-        Installer(environment, programs).carry_out(repair, lock)
+        assert lock.acquire(wait=False), "somebody still holds the lock"
+        Installer(environment, programs, base_python()).carry_out(repair, lock)
         lock.release()
     return programs

@@ -16,9 +16,9 @@ DEFAULT_DATA_DIR = ROOT / ".local"
 DEMO_MINUTES = 30
 
 DESCRIPTION = f"""\
-Model distillation on one machine: the Azure Functions app with local stand-ins for storage (Azurite),
-the teacher model, AzureML and Azure OpenAI. Needs nothing but Python {supported_versions()};
-the first command installs the rest into .venv."""
+Model distillation on one machine: the Azure Functions app with local stand-ins for storage
+(Azurite), the teacher model, AzureML and Azure OpenAI. Needs nothing but Python
+{supported_versions()}; the first command installs the rest into .venv."""
 
 EPILOG = """\
 examples:
@@ -31,27 +31,29 @@ examples:
 `python3 -m local <command> --help` shows a command's options."""
 
 UP = """\
-Serve the app until Ctrl-C. To start a run, upload a dataset to datasets/<task>/<name>/train.jsonl or
-POST to /api/runs. Addresses and keys are printed and written to <data-dir>/endpoints.json.
+Serve the app until Ctrl-C. To start a run, upload a dataset to datasets/<task>/<name>/train.jsonl
+or POST to /api/runs. Addresses and keys are printed and written to <data-dir>/endpoints.json.
 Runs that were interrupted last time continue."""
 
 DEMO = """\
-Upload the five sample datasets, follow their runs, check every result (row counts, training files, report,
-registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all checks pass.
+Upload the five sample datasets, follow their runs, check every result (row counts, training files,
+report, registered model) and download them to <data-dir>/demo/. The exit code is 0 only if all
+checks pass.
 
-With --train: make one run instead, whose student the backend azureml_command trains for real on this
-machine's CPU. The exit code is 0 only if its loss fell and it answers better than before. The first time,
-PyTorch and its companions are installed (1.5 GB on disk)."""
+With --train: make one run instead, whose student the backend azureml_command trains for real on
+this machine's CPU. The exit code is 0 only if its loss fell and it answers better than before.
+The first time, PyTorch and its companions are installed (1.5 GB on disk)."""
 
 RUN = """\
-Distil one dataset of your own, follow the run and download its results to <data-dir>/runs/<run id>/.
-Uses the `up` that serves the same data directory, if any; otherwise starts everything and stops it afterwards.
+Distil one dataset of your own, follow the run and download its results to
+<data-dir>/runs/<run id>/. Uses the `up` that serves the same data directory, if any; otherwise
+starts everything and stops it afterwards.
 Exit code: 0 the run completed, 1 it did not, 2 the command line or a file is wrong."""
 
 TEST = """\
 Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions.
-With --all, as CI does, run the slow ones too, and the tests on every supported Python of this machine,
-each in an environment of its own (.venv-3.12).
+With --all, as CI does, run the slow ones too, and the tests on every supported Python of this
+machine, each in an environment of its own (such as .venv-3.12).
 Other arguments go to pytest, for example: python3 -m local test tests/shared -k journal"""
 
 

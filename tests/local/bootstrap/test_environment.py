@@ -1,4 +1,4 @@
-"""What is wrong with an environment is seen from its files, without asking pip; and what is not wrong is left alone."""
+"""Damage to an environment shows in its files, without asking pip; a good one is left alone."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_a_finished_environment_needs_nothing(environment: Environment) -> None:
 
 
 UPDATES: dict[str, Damage] = {
-    "local/requirements.txt has changed": lambda it: it.requirements.write_text(
+    "local/requirements.txt has changed": lambda env: env.requirements.write_text(
         REQUIREMENTS + "third==1\n"
     ),
-    "Azurite's pins have changed": lambda it: it.azurite_pins[1].write_text("{}"),
+    "Azurite's pins have changed": lambda env: env.azurite_pins[1].write_text("{}"),
 }
 
 
@@ -72,22 +72,22 @@ def test_a_removed_azurite_is_installed_again(environment: Environment) -> None:
 
 
 BREAKAGES: dict[str, tuple[Damage, str]] = {
-    "folder removed": (lambda it: shutil.rmtree(it.folder), "there is no environment yet"),
+    "folder removed": (lambda env: shutil.rmtree(env.folder), "there is no environment yet"),
     "folder is a file": (replace_by_a_file, "does not start"),
-    "python removed": (lambda it: it.python.unlink(), "does not start"),
-    "python broken": (lambda it: replace_python(it, "exit 1"), "does not start"),
+    "python removed": (lambda env: env.python.unlink(), "does not start"),
+    "python broken": (lambda env: replace_python(env, "exit 1"), "does not start"),
     "python upgraded": (
-        lambda it: restamp(it, python="3.10.99"),
+        lambda env: restamp(env, python="3.10.99"),
         "it was made with Python 3.10.99, which is now",
     ),
-    "package removed": (lambda it: (site_packages(it) / "tiny").rmdir(), "tiny was removed"),
+    "package removed": (lambda env: (site_packages(env) / "tiny").rmdir(), "tiny was removed"),
     "other version": (
-        lambda it: (site_packages(it) / "other-2.0.dist-info").rename(site_packages(it) / "x"),
+        lambda env: (site_packages(env) / "other-2.0.dist-info").rename(site_packages(env) / "x"),
         "other",
     ),
-    "cut short": (lambda it: it.unfinished.touch(), "an earlier installation was not finished"),
+    "cut short": (lambda env: env.unfinished.touch(), "an earlier installation was not finished"),
     "made for another folder": (
-        lambda it: restamp(it, folder="/elsewhere/.venv"),
+        lambda env: restamp(env, folder="/elsewhere/.venv"),
         "made for /elsewhere/.venv",
     ),
 }

@@ -1,4 +1,4 @@
-"""An installation goes step by step, is finished only when all of it is, and says what to do when a step fails."""
+"""An installation is finished only after its last step, and gives advice when a step fails."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_a_first_installation_makes_everything(environment: Environment) -> None
     assert not environment.unfinished.exists()
 
 
-def test_what_people_see_is_the_reason_and_the_steps(
+def test_the_reason_and_the_steps_are_shown(
     environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(environment)
-    said = capsys.readouterr().out
-    assert "there is no environment yet" in said
-    assert "installing 2 Python packages" in said
-    assert "Ready after" in said
+    output = capsys.readouterr().out
+    assert "there is no environment yet" in output
+    assert "installing 2 Python packages" in output
+    assert "Ready after" in output
 
 
 @pytest.mark.parametrize("program", ["venv", "pip", "npm"])
@@ -156,12 +156,14 @@ def test_others_stay_out_until_the_pip_of_a_killed_installation_has_ended(tmp_pa
         "import pathlib, time\n"
         f"pathlib.Path({str(started)!r}).touch()\n"
         "give_up = time.monotonic() + 30\n"
-        f"while time.monotonic() < give_up and not pathlib.Path({str(finish)!r}).exists(): time.sleep(0.01)"
+        f"finish = pathlib.Path({str(finish)!r})\n"
+        "while time.monotonic() < give_up and not finish.exists(): time.sleep(0.01)"
     )
     installer = (
         "import sys; from pathlib import Path; from local.runtime.locks import FileLock\n"
         "from local.bootstrap.install import run_program\n"
-        f"with FileLock(Path({str(lock)!r})) as lock, open({str(tmp_path / 'log')!r}, 'wb') as log:\n"
+        f"lock, log = Path({str(lock)!r}), Path({str(tmp_path / 'log')!r})\n"
+        "with FileLock(lock) as lock, log.open('wb') as log:\n"
         f"    run_program([sys.executable, '-c', {pip!r}], Path.cwd(), log, lock)"
     )
     with subprocess.Popen([sys.executable, "-c", installer], cwd=REPOSITORY) as process:

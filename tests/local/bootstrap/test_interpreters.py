@@ -31,7 +31,7 @@ ENTRANCE = REPOSITORY / "local" / "__main__.py"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout without an environment, and with all of `local/` that is read before there is one."""
+    """A checkout without an environment, with the part of `local/` that is read before it."""
     ignored = shutil.ignore_patterns("__pycache__", "azurite")
     shutil.copytree(REPOSITORY / "local", tmp_path / "local", ignore=ignored)
     return small_checkout(tmp_path).root

@@ -1,4 +1,4 @@
-"""Pins that have drifted from `pyproject.toml` are found, each by name; the repository's own have not."""
+"""Pins that have drifted from `pyproject.toml` are found by name; the repository's own have not."""
 
 from __future__ import annotations
 

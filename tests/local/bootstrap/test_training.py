@@ -1,4 +1,4 @@
-"""The environment to train in: made once, from what is wanted now, and never taken for finished when it is not."""
+"""The environment to train in is made once, anew for new versions, and finished only when complete."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def test_a_line_tells_all_there_is_to_tell() -> None:
         error={"code": "x", "message": "the job failed", "details": []},
     )
     assert run_line(everything) == (
-        "nli-mine: failed, train 96/96 (2 rejected), validation 8/8, 1.1k tokens, fine-tuning Failed, the job failed"
+        "nli-mine: failed, train 96/96 (2 rejected), validation 8/8, 1.1k tokens, "
+        "fine-tuning Failed, the job failed"
     )
     assert run_line(view("nli-mine")) == "nli-mine: pending"
 

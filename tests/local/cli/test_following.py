@@ -15,16 +15,16 @@ GONE = HostUnreachable("the Functions host does not answer")
 
 
 class Host:
-    """Answers about each run in turn, the last answer for ever; and a clock that goes on when people wait."""
+    """Answers about each run in turn, repeating the last; its clock advances when `pause` is called."""
 
     def __init__(self, **answers: Sequence[View | Exception | None]) -> None:
-        self._answers = {run_id: list(given) for run_id, given in answers.items()}
-        self.asked: list[str] = []
+        self._answers = {run_id: list(views) for run_id, views in answers.items()}
+        self.requests: list[str] = []
         self.shown: list[Mapping[str, View | None]] = []
         self.now = 1000.0
 
     def get(self, run_id: str) -> View | None:
-        self.asked.append(run_id)
+        self.requests.append(run_id)
         answers = self._answers[run_id]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
@@ -55,7 +55,7 @@ def test_each_run_is_followed_to_its_own_end() -> None:
         a=[running("a"), ended("a")], b=[None, running("b"), running("b"), ended("b", "failed")]
     )
     assert host.follow() == {"a": ended("a"), "b": ended("b", "failed")}
-    assert host.asked.count("a") == 2
+    assert host.requests.count("a") == 2
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "terminated"])
@@ -85,7 +85,7 @@ def test_a_run_that_takes_longer_than_allowed_is_given_up_by_name_and_stage() ->
         FollowingFailed, match=r"gave up after 1\.5 minutes: b \(finetune\) had not ended"
     ):
         host.follow(seconds=90)
-    with pytest.raises(FollowingFailed, match=r"gave up after 1 minutes, with b not ended"):
+    with pytest.raises(FollowingFailed, match=r"gave up after 1 minutes: b had not ended"):
         Host(b=[None]).follow(seconds=60)
 
 
@@ -116,7 +116,7 @@ def test_a_dead_process_ends_it_at_once() -> None:
     host = Host(a=[running("a")])
     with pytest.raises(RuntimeError, match="the teacher has ended"):
         host.follow(check=check, seconds=60)
-    assert host.asked == []
+    assert host.requests == []
 
 
 def test_an_error_of_the_app_is_not_mistaken_for_silence() -> None:

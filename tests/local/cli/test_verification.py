@@ -1,4 +1,4 @@
-"""What the demo's exit code rests on: a run that went well has no problems, and every kind of damage is one."""
+"""The demo's exit code: a good run has no problems, and every kind of damage is one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_run_may_reject_nothing(run: Run) -> None:
 
 @pytest.fixture
 def held_out(run: Run) -> Run:
-    """A run of five rows without a validation set of its own: two of the four that were accepted are held out."""
+    """A run of five rows without a validation set: two of its four accepted rows are held out."""
     run.view["splits"] = {"train": {**counts(5, 5, rejected=1), "held_out": 2}}
     run.inputs = ("train",)
     run.put("out/train.jsonl", *[ROW] * 2)
@@ -186,7 +186,7 @@ DAMAGE: dict[str, tuple[Callable[[Run], object], str]] = {
 def test_damage_is_a_problem_with_a_name(run: Run, what: str) -> None:
     damage, problem = DAMAGE[what]
     damage(run)
-    assert [found for found in run.problems() if problem in found], run.problems()
+    assert [text for text in run.problems() if problem in text], run.problems()
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "terminated"])
@@ -203,7 +203,8 @@ def test_a_run_that_did_not_complete_says_so_and_why(run: Run, status: str) -> N
         "details": details,
     }
     assert run.problems() == [
-        f"ended as {status}: run.json is wrong (specification)\n      prompt.x: is unknown\n      train: is empty"
+        f"ended as {status}: run.json is wrong (specification)\n"
+        "      prompt.x: is unknown\n      train: is empty"
     ]
 
 

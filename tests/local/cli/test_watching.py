@@ -1,4 +1,4 @@
-"""Which runs `up` shows: those that were active when it started, and all since; not everything there ever was."""
+"""`up` shows the runs that were active when it started and all since, not every old one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.views import View, view
 
 
 class App:
-    """An app with runs in it, which counts how often it is asked; the time is the test's to change."""
+    """An app with runs that records its requests; tests set its clock."""
 
     def __init__(self, *runs: View) -> None:
         self.runs = {run["id"]: run for run in runs}
         self.listed = 0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.now = 0.0
         self.reachable = True
 
@@ -31,7 +31,7 @@ class App:
         return list(self.runs.values())
 
     def get(self, run_id: str) -> View | None:
-        self.asked.append(run_id)
+        self.requests.append(run_id)
         return self.runs.get(run_id)
 
     def watched(self) -> WatchedRuns:
@@ -69,7 +69,7 @@ def test_between_listings_only_active_runs_are_asked_for() -> None:
         app.now += 1
         assert runs.refresh()["a"]["status"] == status
     assert app.listed == 1
-    assert app.asked == ["a", "b", "a", "b", "b"]
+    assert app.requests == ["a", "b", "a", "b", "b"]
 
 
 def test_a_run_that_vanishes_between_listings_keeps_its_last_view() -> None:

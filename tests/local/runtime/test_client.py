@@ -24,11 +24,11 @@ def everything(url: str, **query: str) -> list[dict[str, Any]]:
     return list(RunsClient(endpoints(url)).list(**query))
 
 
-def paged(pages: dict[str, Page], asked: list[dict[str, str]]) -> Answer:
+def paged(pages: dict[str, Page], queries: list[dict[str, str]]) -> Answer:
     """Answers with the page after `after`, and notes the queries."""
 
     def answer(request: web.Request) -> web.Response:
-        asked.append(dict(request.query))
+        queries.append(dict(request.query))
         ids, following = pages[request.query["after"]]
         return web.json_response({"runs": [view(run_id) for run_id in ids], "next": following})
 
@@ -52,12 +52,12 @@ async def test_a_run_that_is_not_there_yet_is_none() -> None:
 
 
 async def test_all_pages_are_listed_in_their_order() -> None:
-    asked: list[dict[str, str]] = []
+    queries: list[dict[str, str]] = []
     pages: dict[str, Page] = {"": (["a", "b"], "b"), "b": (["c"], "c d&e"), "c d&e": ([], None)}
-    async with host(paged(pages, asked)) as url:
+    async with host(paged(pages, queries)) as url:
         found = await asyncio.to_thread(everything, url, status="running")
     assert [run["id"] for run in found] == ["a", "b", "c"]
-    assert asked == [{"status": "running", "after": after} for after in pages]
+    assert queries == [{"status": "running", "after": after} for after in pages]
 
 
 @pytest.mark.parametrize(

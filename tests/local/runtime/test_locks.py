@@ -1,4 +1,4 @@
-"""Lock files: one holder at a time, over process borders, for exactly as long as the holder lives."""
+"""Lock files: one holder at a time among processes, for exactly as long as the holder lives."""
 
 from __future__ import annotations
 

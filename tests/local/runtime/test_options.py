@@ -1,4 +1,4 @@
-"""What `up`, `demo` and `run` are told about their cloud: each contradiction is a sentence and exit code 2."""
+"""The cloud options of `up`, `demo` and `run`: a contradiction is a sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def test_nothing_said_is_the_local_cloud_in_the_checkout() -> None:
 
 def test_each_option_arrives() -> None:
     options = chosen(
-        f"--data-dir d --port 8080 --azureml-url http://127.0.0.1:9/ --openai-url http://o/openai/v1/ {OWN_TEACHER} "
+        "--data-dir d --port 8080 --azureml-url http://127.0.0.1:9/ "
+        f"--openai-url http://o/openai/v1/ {OWN_TEACHER} "
         "--teacher-key k",
         "demo",
     )
@@ -50,7 +51,7 @@ WRONG = {
     "--teacher-model gpt": "add --teacher-url",
     "--teacher-key k": "add --teacher-url",
     f"{OWN_TEACHER} --teacher-option rpm=1": "--teacher-url replaces it",
-    "--teacher-url t.example/v1 --teacher-model gpt": "--teacher-url 't.example/v1' is not an http(s) URL",
+    "--teacher-url t.example/v1 --teacher-model gpt": "'t.example/v1' is not an http(s) URL",
     "--teacher-url ftp://t --teacher-model gpt": "is not an http(s) URL",
     "--teacher-url http:// --teacher-model gpt": "is not an http(s) URL",
     "--teacher-url http://[1 --teacher-model gpt": "is not an http(s) URL",
@@ -76,7 +77,10 @@ def test_what_cannot_be_is_said_in_a_sentence(line: str) -> None:
 
 
 def test_options_of_the_stand_ins_are_taken_in_any_spelling() -> None:
-    line = "--teacher-option latency_ms=500 --teacher-option=--error-rate=0.1 --teacher-option log=/tmp/a=b"
+    line = (
+        "--teacher-option latency_ms=500 --teacher-option=--error-rate=0.1 "
+        "--teacher-option log=/tmp/a=b"
+    )
     assert chosen(line).teacher_options == (
         "--latency-ms=500",
         "--error-rate=0.1",

@@ -1,4 +1,4 @@
-"""Ports stay the same from start to start, as histories hold URLs with them; a taken one is given up."""
+"""Ports stay the same from start to start, as histories hold their URLs; taken ones are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings that the processes of the cloud get: the app's own, and nothing of the user's Azure."""
+"""The settings of the cloud's processes: the app's, and nothing of the user's Azure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of a cloud: started together, stopped in order, missed when one dies, and gone when we are."""
+"""The processes of a cloud start together, stop in order, are missed, and end with their parent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ supervisor = Supervisor(logs, Path.cwd())
 for number, (lock, command) in enumerate(zip(locks, {commands!r})):
     log = logs / f"child{{number}}.log"
     ready = lambda log=log: "alive" in log.read_text()
-    supervisor.start(Service(name=f"child{{number}}", command=command, environment=os.environ, ready=ready))
+    name = f"child{{number}}"
+    supervisor.start(Service(name=name, command=command, environment=os.environ, ready=ready))
 (logs / "all started").touch()
 time.sleep(60)
 """
@@ -53,8 +54,10 @@ def test_those_started_together_need_not_wait_for_each_other(tmp_path: Path, log
 
     def after(its: Path, the_others: Path) -> str:
         return (
-            f"from pathlib import Path; import time\nPath({str(its)!r}).with_suffix('.begun').touch()\n"
-            f"while not Path({str(the_others)!r}).with_suffix('.begun').exists(): time.sleep(0.01)\n"
+            "from pathlib import Path; import time\n"
+            f"Path({str(its)!r}).with_suffix('.begun').touch()\n"
+            f"other = Path({str(the_others)!r}).with_suffix('.begun')\n"
+            "while not other.exists(): time.sleep(0.01)\n"
             f"Path({str(its)!r}).touch()\ntime.sleep(60)"
         )
 
@@ -84,7 +87,8 @@ def test_one_that_dies_is_named_with_the_end_of_its_log_and_advice(
     ready, die = tmp_path / "ready", tmp_path / "die"
     code = (
         f"from pathlib import Path; import time\nPath({str(ready)!r}).touch()\n"
-        f"while not Path({str(die)!r}).exists(): time.sleep(0.01)\nraise SystemExit('out of memory')"
+        f"while not Path({str(die)!r}).exists(): time.sleep(0.01)\n"
+        "raise SystemExit('out of memory')"
     )
     with Supervisor(logs, tmp_path) as supervisor:
         supervisor.start(service("teacher", code, ready))

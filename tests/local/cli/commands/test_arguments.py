@@ -105,7 +105,7 @@ WRONG = {
     "up --data-dir FILE/deeper": "argument --data-dir: FILE is not a folder",
     "run": "the following arguments are required: TASK, TRAIN",
     "run nli": "the following arguments are required: TRAIN",
-    "run chess FILE": "invalid choice: 'chess' (choose from 'nli', 'conversation', 'nlu_qa', 'math', 'summarization')",
+    "run chess FILE": "invalid choice: 'chess' (choose from ",
     "run nli nowhere.jsonl": "argument TRAIN: nowhere.jsonl is not a file",
     "run nli FOLDER": "argument TRAIN: FOLDER is not a file",
     "run nli EMPTY": "argument TRAIN: EMPTY is empty",
@@ -149,7 +149,7 @@ def test_help_tells_every_option(command: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         parse([command, "--help"])
     assert ended.value.code == 0
-    told = capsys.readouterr().out
+    text = capsys.readouterr().out
     options = {
         "test": ["--fast"],
         "run": [
@@ -174,4 +174,4 @@ def test_help_tells_every_option(command: str, capsys: pytest.CaptureFixture[str
             "--openai-url",
         ],
     ):
-        assert option in told
+        assert option in text

@@ -1,4 +1,4 @@
-"""The whole local cloud, started for real once: what it tells of itself is true, and nothing of it stays behind."""
+"""The whole local cloud, started once: its endpoints are true, and nothing of it stays behind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def status_of(url: str, key: str = "") -> int:
 
 @dataclass(frozen=True)
 class Cloud:
-    """One that runs. `ports` are all that it listens on, `others` the processes that are not its own."""
+    """A running cloud: the `ports` that it listens on, and the `others`, processes not of it."""
 
     running: LocalCloud
     options: CloudOptions

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one sentence instead of a traceback for all that people can put right."""
+"""How a command ends: its exit code, and a sentence instead of a traceback for user errors."""
 
 from __future__ import annotations
 
