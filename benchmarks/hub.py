@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import table, write_results
-from local.functions_host.durable.engine import Limits
+from local.functions_host.durable.functions import Limits
 from tests.support.durable_hub import running
 
 MOST_SECONDS = 5.0  # of 1,000 activities

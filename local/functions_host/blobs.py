@@ -1,4 +1,4 @@
-"""Blob triggers: which blobs concern a function, and calling it as Azure's host does.
+"""Call a function for the blobs of its trigger, as Azure's host does.
 
 A receipt for each function, blob name and ETag is kept in storage, where the WebJobs SDK keeps it
 too: a version is processed once, and again only if the host dies between the function's end and the
@@ -11,107 +11,23 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from local.functions_host.errors import FunctionFailed, IndexingError
-from local.functions_host.functions import BLOB_TRIGGER, IndexedFunction
+from local.functions_host.blob_triggers import BlobTrigger
+from local.functions_host.errors import FunctionFailed
 from local.functions_host.invocation import Invoker
 from local.functions_host.worker.messages import TypedData
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 HOST_ID = "local"
-EVENT_GRID = "EventGrid"
 POLL_SECONDS = 1.0
 SILENCE_SECONDS = 10.0  # after a scan that failed
 RETRY_SECONDS = 2.0
-_PARAMETER = re.compile(r"\{(\w+)\}")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BlobPattern:
-    """A trigger's path: `container/prefix/{name}.jsonl`.
-
-    A parameter matches anything, slashes included, as in Azure.
-    """
-
-    container: str
-    expression: re.Pattern[str]
-
-    @classmethod
-    def parse(cls, path: str) -> BlobPattern:
-        """Raises ValueError."""
-        container, slash, name = path.partition("/")
-        if not slash or not name or "{" in container:
-            raise ValueError(f"{path!r} is not a path of the form container/blob")
-        expression = ""
-        for index, part in enumerate(_PARAMETER.split(name)):
-            expression += f"(?P<{part}>.+)" if index % 2 else re.escape(part)
-        try:
-            return cls(container, re.compile(expression))
-        except re.error as error:  # a parameter that occurs twice or has an invalid name
-            raise ValueError(
-                f"{path!r} is not a path of the form container/blob: {error}"
-            ) from None
-
-    def match(self, name: str) -> dict[str, str] | None:
-        """Return the values of the parameters for a blob name, None if the name differs."""
-        match = self.expression.fullmatch(name)
-        return match.groupdict() if match else None
-
-
-@dataclass(slots=True)
-class BlobTrigger:
-    """One function with a blob trigger.
-
-    `settled` are the versions (name, ETag) that need no further look.
-    """
-
-    function: IndexedFunction
-    pattern: BlobPattern
-    connection: str
-    is_polled: bool
-    settled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-
-    @property
-    def name(self) -> str:
-        return self.function.name
-
-
-def blob_triggers(
-    functions: list[IndexedFunction], environment: Mapping[str, str]
-) -> list[BlobTrigger]:
-    """Return the blob triggers of an app. Raises IndexingError naming all that cannot be served."""
-    triggers: list[BlobTrigger] = []
-    problems: list[str] = []
-    for function in functions:
-        if function.trigger.type == BLOB_TRIGGER:
-            try:
-                triggers.append(_trigger(function, environment))
-            except ValueError as error:
-                problems.append(f"function {function.name} {error}")
-    if problems:
-        raise IndexingError("\n".join(problems))
-    return triggers
-
-
-def _trigger(function: IndexedFunction, environment: Mapping[str, str]) -> BlobTrigger:
-    properties = function.trigger.properties
-    setting = str(properties.get("connection") or "AzureWebJobsStorage")
-    connection = environment.get(setting, "")
-    if not connection:
-        raise ValueError(f"needs the connection string {setting}, which is not set")
-    try:
-        pattern = BlobPattern.parse(str(properties["path"]))
-    except ValueError as error:
-        raise ValueError(f"has a blob trigger that cannot be served: {error}") from None
-    return BlobTrigger(function, pattern, connection, properties.get("source") != EVENT_GRID)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
-from local.functions_host.blobs import BlobRunner, BlobTrigger, blob_triggers
+from local.functions_host.blob_triggers import BlobTrigger, blob_triggers
+from local.functions_host.blobs import BlobRunner
 from local.functions_host.durable.client import DurableClient
-from local.functions_host.durable.engine import Engine, Functions, Limits
+from local.functions_host.durable.engine import Engine
+from local.functions_host.durable.functions import Functions, Limits
 from local.functions_host.durable.links import Links
 from local.functions_host.durable.store import Store, StoreError
 from local.functions_host.durable.webhooks import Webhooks

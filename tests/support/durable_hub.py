@@ -13,8 +13,9 @@ from typing import Any
 import azure.durable_functions as df
 
 from local.functions_host.durable.client import DurableClient
-from local.functions_host.durable.engine import Engine, Functions, Limits
+from local.functions_host.durable.engine import Engine
 from local.functions_host.durable.events import Event, Kind, Status
+from local.functions_host.durable.functions import Functions, Limits
 from local.functions_host.durable.records import Instance
 from local.functions_host.durable.store import Store
 from tests.support.durable_simulation import Orchestrator

@@ -6,8 +6,10 @@ awaited     what the extension waits for
 replay      what the extension's out-of-process shim makes of an orchestrator's actions
 episodes    one episode of an orchestrator, without I/O
 records     instances, messages and waiting activities
+schema      tables of the task hub's file
 store       the task hub's file
 recording   writes what an episode came to
+functions   the app's durable functions
 engine      runs orchestrators and activities, one episode at a time
 client      operations on instances: start, status, raise an event, terminate, …
 links       URLs of the management API

@@ -11,13 +11,13 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 from local.functions_host.durable.episodes import Decision, context_json, decide, read_answer
 from local.functions_host.durable.events import Event, Kind, Status, event
+from local.functions_host.durable.functions import Functions, Limits
 from local.functions_host.durable.recording import Recording, no_function
 from local.functions_host.durable.records import Activity, Inbox, Instance
 from local.functions_host.durable.store import Store
@@ -30,35 +30,13 @@ _CONTROL = (Kind.EXECUTION_TERMINATED, Kind.EXECUTION_SUSPENDED, Kind.EXECUTION_
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much runs at the same time, from host.json."""
-
-    activities: int = 10
-    orchestrators: int = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Functions:
-    """The app's durable functions: their names, and how they are called.
-
-    `orchestrate(name, context)` returns the orchestrator's answer as JSON text,
-    `act(name, input)` the activity's result; both raise what the function raised.
-    """
-
-    orchestrators: frozenset[str]
-    activities: frozenset[str]
-    orchestrate: Callable[[str, str], Awaitable[str]]
-    act: Callable[[str, Any], Awaitable[str]]
-
-
 class Engine:
     """Call `run` once; `wake` whenever something was sent to an instance."""
 
-    def __init__(self, store: Store, functions: Functions, limits: Limits = Limits()) -> None:
+    def __init__(self, store: Store, functions: Functions, limits: Limits | None = None) -> None:
         self._store = store
         self._functions = functions
-        self._limits = limits
+        self._limits = limits or Limits()
         self._wake = asyncio.Event()
         self._in_episode: set[str] = set()  # instance ids
         self._running_activities: set[asyncio.Task[None]] = set()

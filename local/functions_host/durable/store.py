@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from local.functions_host.durable import schema
 from local.functions_host.durable.events import Event, Kind, Status
 from local.functions_host.durable.records import (
     Activity,
@@ -25,7 +26,6 @@ from local.functions_host.durable.records import (
     Parent,
 )
 
-SCHEMA_VERSION = 2
 MAX_MESSAGES = 1000  # of one episode
 # Read by a suspended instance; a second suspension too, as it would else suspend what was resumed.
 CONTROL = (
@@ -33,27 +33,6 @@ CONTROL = (
     int(Kind.EXECUTION_RESUMED),
     int(Kind.EXECUTION_TERMINATED),
 )
-
-SCHEMA = """
-CREATE TABLE instances (
-    instance_id TEXT PRIMARY KEY, status TEXT NOT NULL, created TEXT NOT NULL, record TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX instances_created ON instances (created, instance_id);
-CREATE TABLE history (
-    instance_id TEXT NOT NULL, position INTEGER NOT NULL, event TEXT NOT NULL,
-    PRIMARY KEY (instance_id, position)
-) WITHOUT ROWID;
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT,
-    kind INTEGER NOT NULL, due REAL NOT NULL, event TEXT NOT NULL
-);
-CREATE INDEX messages_due ON messages (due);
-CREATE INDEX messages_instance ON messages (instance_id, due);
-CREATE TABLE activities (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL,
-    task_id INTEGER NOT NULL, name TEXT NOT NULL, input TEXT
-);
-"""
 
 
 class StoreError(Exception):
@@ -251,9 +230,9 @@ class Store:
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             # one transaction: a host that is killed here must not leave tables without a version
-            script = f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            script = f"BEGIN; {schema.SCHEMA} PRAGMA user_version = {schema.VERSION}; COMMIT;"
             self._db.executescript(script)
-        elif version != SCHEMA_VERSION:
+        elif version != schema.VERSION:
             raise StoreError(
                 f"{self._path} was written by another version:"
                 " remove it, or choose another data directory"

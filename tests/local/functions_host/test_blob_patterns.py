@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.functions_host.blobs import BlobPattern, blob_triggers
+from local.functions_host.blob_triggers import BlobPattern, blob_triggers
 from local.functions_host.errors import IndexingError
 from local.functions_host.event_grid import blob_path
 from local.functions_host.functions import BLOB_TRIGGER, Binding, IndexedFunction

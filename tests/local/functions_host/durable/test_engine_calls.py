@@ -11,8 +11,8 @@ from typing import Any
 import azure.durable_functions as df
 import pytest
 
-from local.functions_host.durable.engine import Limits
 from local.functions_host.durable.events import Kind
+from local.functions_host.durable.functions import Limits
 from local.functions_host.errors import FunctionTimeout
 from tests.support.durable_hub import Gauge, failure, output, running
 from tests.support.durable_simulation import Orchestrator, Steps

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from local.functions_host.durable.engine import Engine, Limits
+from local.functions_host.durable.engine import Engine
 from local.functions_host.durable.events import Event
-from local.functions_host.durable.store import Activity, Store
+from local.functions_host.durable.functions import Limits
+from local.functions_host.durable.records import Activity
+from local.functions_host.durable.store import Store
 from tests.support.durable_hub import PATIENCE, Gauge, functions, output, running, until
 from tests.support.durable_simulation import Steps
 

@@ -17,7 +17,8 @@ from local.functions_host.durable.records import (
     Message,
     Parent,
 )
-from local.functions_host.durable.store import SCHEMA, Store, StoreError
+from local.functions_host.durable.schema import SCHEMA
+from local.functions_host.durable.store import Store, StoreError
 from tests.support.durable_simulation import BEGINNING, completed, fired, raised, started
 
 NOW = 1000.0
@@ -241,7 +242,7 @@ def test_a_first_start_that_was_cut_off_leaves_no_half_made_file(
 ) -> None:
     path = tmp_path / "hub.sqlite"
     with monkeypatch.context() as patch:
-        patch.setattr("local.functions_host.durable.store.SCHEMA", SCHEMA + "THE POWER FAILS;")
+        patch.setattr("local.functions_host.durable.schema.SCHEMA", SCHEMA + "THE POWER FAILS;")
         with pytest.raises(sqlite3.OperationalError):
             Store(path)
     store = Store(path)
