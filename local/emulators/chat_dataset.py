@@ -1,7 +1,8 @@
-"""A strict check of training files, written from what chat fine-tuning services demand and independent of what the app writes.
+"""A strict check of training files, by the rules of chat fine-tuning services, not by the app's.
 
-One JSON object a line with `messages` alone; roles system, user, assistant; a system message only first; user and assistant
-in turn, ending with the assistant; no content empty. Files are UTF-8 without a byte order mark.
+One JSON object a line with `messages` alone; roles system, user, assistant; a system message only
+first; user and assistant in turn, ending with the assistant; no content empty. Files are UTF-8
+without a byte order mark.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ MAX_PROBLEMS = 20
 
 
 def check_chat_dataset(path: Path) -> tuple[int, list[str]]:
-    """Number of lines, and the first problems (`train.jsonl:7: …`); a file that is missing or empty is a problem."""
+    """Return the number of lines, and the first problems (`train.jsonl:7: …`)."""
     if not path.is_file():
         return 0, [f"{path.name} is missing"]
     lines = path.read_bytes().split(b"\n")
     problems: list[str] = []
     if lines[-1]:
-        problems.append(f"{path.name}:{len(lines)}: the last line is not ended by a newline")
+        problems.append(f"{path.name}:{len(lines)}: the last line has no newline at its end")
         lines.append(b"")
     del lines[-1]
     if not lines:
@@ -33,7 +34,7 @@ def check_chat_dataset(path: Path) -> tuple[int, list[str]]:
 
 
 def line_problem(line: bytes) -> str | None:
-    """What is wrong with one line; None if a chat fine-tuning service would take it."""
+    """Return what is wrong with a line; None if a chat fine-tuning service would accept it."""
     try:
         row: object = json.loads(line.decode("utf-8"))
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -61,5 +62,6 @@ def _messages_problem(messages: list[object]) -> str | None:
         roles.append(str(message["role"]))
     turns = roles[1:] if roles[:1] == ["system"] else roles
     if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
-        return f"roles are {roles}: user and assistant must take turns, after at most one system message"
+        rule = "user and assistant must take turns, after at most one system message"
+        return f"roles are {roles}: {rule}"
     return None

@@ -1,6 +1,7 @@
-"""Faults on demand, for every emulator: a middleware, and `POST /emulator/faults` to say which requests fail, and how.
+"""Faults on demand: a middleware, and `POST /emulator/faults` to say which requests fail, and how.
 
-The point is `drop: "after"`: the request is carried out and its answer is lost, as when a connection breaks.
+The point is `drop: "after"`: the request is carried out and its answer is lost, as when a
+connection breaks.
 """
 
 from __future__ import annotations

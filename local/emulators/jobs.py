@@ -1,4 +1,4 @@
-"""What the emulators of both fine-tuning services share: options of their jobs, tasks, and a loss by a formula."""
+"""What both fine-tuning emulators share: options of jobs, tasks, and a loss by a formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of an emulator as one dataclass: a field declared by `option` is a flag of its command, too."""
+"""Options of an emulator as one dataclass: a field declared by `option` is a flag as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every emulator's server needs: a socket on loopback, errors as the service shapes them, and seeded draws."""
+"""What every emulator's server needs: a socket on loopback, error answers, and seeded draws."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def answer_errors(error: Callable[[int, str, str], ServiceError]) -> Middleware:
 async def listening(app: web.Application, port: int, **options: Any) -> AsyncGenerator[str]:
     """Serve an app on loopback for the length of the block; yields its base URL.
 
-    Port 0 takes a free one. `options` are those of aiohttp's AppRunner. Raises OSError for a taken port.
+    Port 0 takes a free one. `options` are those of AppRunner. Raises OSError for a taken port.
     """
     settings: dict[str, Any] = {"access_log": None, "shutdown_timeout": SHUTDOWN_SECONDS}
     runner = web.AppRunner(app, **settings | options)

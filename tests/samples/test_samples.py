@@ -1,4 +1,6 @@
-"""The samples are clean datasets, as a user of fine-tuning would expect, and each row has an answer in its task's key."""
+"""The samples are clean datasets, as a user of fine-tuning would expect, and each row has an answer
+in its task's key.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An emulator that serves from a thread of its own, as the SDK under test blocks; and requests to it without the SDK."""
+"""An emulator that serves from a thread of its own, as the SDK under test blocks; and requests to
+it without the SDK.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """`python -m tests.support.storage_proxy`: an unreliable blob service in front of a real one.
 
-Requests pass unchanged, so signatures stay right. Some of them meet a fault, drawn by a seed: 503 as from a throttled
-account; 412 as for a blob that somebody else has leased; a connection that breaks before the request arrives; and, worst
-of all, one that breaks afterwards, when everything was done and nobody knows.
+Requests pass unchanged, so signatures stay right. Some of them meet a fault, drawn by a seed: 503
+as from a throttled account; 412 as for a blob that somebody else has leased; a connection that
+breaks before the request arrives; and, worst of all, one that breaks afterwards, when everything
+was done and nobody knows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""How the tests ask a teacher: the real SDK with its own retries off, or plain HTTP where bodies must be wrong."""
+"""How the tests ask a teacher: the real SDK with its own retries off, or plain HTTP where bodies
+must be wrong.
+"""
 
 from __future__ import annotations
 

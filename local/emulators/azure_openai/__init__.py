@@ -1,4 +1,4 @@
-"""Azure OpenAI's fine-tuning API on one machine, for the unmodified SDK: files, jobs, events, models. It trains nothing."""
+"""Azure OpenAI's fine-tuning API on one machine, for the unmodified SDK. It trains nothing."""
 
 from local.emulators.azure_openai.environment import app_settings
 from local.emulators.azure_openai.options import EmulatorOptions

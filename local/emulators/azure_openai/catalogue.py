@@ -1,4 +1,4 @@
-"""The models of the resource: every student of the app's catalogue that it offers, and one that cannot be fine-tuned."""
+"""The models of the resource: the app's students that it offers, and one that is not trainable."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The course of a job: through its statuses at the pace asked for, with metrics while it runs.
 
-Its place in the course is stored before each wait, so a restarted emulator continues where it stopped.
+Its place in the course is stored before each wait, so a restarted emulator continues where it
+stopped.
 """
 
 from __future__ import annotations

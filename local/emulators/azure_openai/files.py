@@ -1,4 +1,4 @@
-"""Uploaded files: streamed to disk as they arrive, then checked as the service does before a job may use them."""
+"""Uploaded files: streamed to disk, then checked as the service does before a job may use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of `POST /fine_tuning/jobs`, by the published API. Anything else is refused by the field's name.
+"""Bodies of `POST /fine_tuning/jobs`, by the published API; other fields are refused by name.
 
 Bounds are those of OpenAI's OpenAPI document; `trainingType` is Azure's addition.
 """

@@ -56,7 +56,7 @@ def checkpoints(job: Job, seed: int) -> list[dict[str, Any]]:
 
 
 def page(request: web.Request, records: Sequence[Listed]) -> dict[str, Any]:
-    """Return a page of a list: `limit` records after the one that `after` names. Raises ApiError."""
+    """Return a page: `limit` records after the one that `after` names. Raises ApiError."""
     limit = request.query.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LIMIT:
         message = f"Invalid 'limit': expected a whole number from 1 to {MAX_LIMIT}."

@@ -1,4 +1,4 @@
-"""The HTTP side: the part of Azure OpenAI's v1 API that fine-tuning needs, on the loopback interface."""
+"""The HTTP side: the part of Azure OpenAI's v1 API that fine-tuning needs, on loopback."""
 
 from __future__ import annotations
 
@@ -109,12 +109,14 @@ class Emulator:
         return web.FileResponse(self.files.path(self._file(request).id))
 
     def _list_jobs(self, request: web.Request) -> dict[str, Any]:
-        wanted: dict[str, str] = {}
+        criteria: dict[str, str] = {}
         for key, value in request.query.items():
             if key.startswith("metadata["):
-                wanted[key.removeprefix("metadata[").removesuffix("]")] = value
+                criteria[key.removeprefix("metadata[").removesuffix("]")] = value
         jobs = [
-            job for job in self._store.jobs.all() if wanted.items() <= (job.metadata or {}).items()
+            job
+            for job in self._store.jobs.all()
+            if criteria.items() <= (job.metadata or {}).items()
         ]
         return resources.page(request, jobs)
 

@@ -85,7 +85,7 @@ class Job(BaseModel):
 
     @property
     def label(self) -> str:
-        """What is the same for this job in every emulator: the caller's name of it, or its number."""
+        """The job's name in every emulator: the caller's name of it, or its number."""
         return (self.metadata or {}).get("job") or str(self.number)
 
     def shown(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a training would report: steps, losses by a formula, and checkpoints. Nothing is trained, and events say so."""
+"""What a training would report: steps, losses by a formula, checkpoints. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Training:
 
     @property
     def points(self) -> list[int]:
-        """The steps that are reported: evenly spaced, with the last one and the end of each epoch."""
+        """The steps reported: evenly spaced, with the last one and the end of each epoch."""
         count = min(self.steps, MAX_POINTS)
         spaced = {math.ceil(self.steps * number / count) for number in range(1, count + 1)}
         return sorted(spaced | set(self.epoch_ends))

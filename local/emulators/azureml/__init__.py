@@ -1,4 +1,4 @@
-"""An AzureML workspace on one machine, for the unmodified SDK. It trains nothing by itself, and runs commands when told to."""
+"""An AzureML workspace on one machine, for the unmodified SDK. It trains nothing by itself."""
 
 from local.emulators.azureml.environment import app_settings
 from local.emulators.azureml.options import EmulatorOptions

@@ -1,4 +1,4 @@
-"""What the app's identity may do in the workspace: what Azure's access control answers, and what it enforces."""
+"""The rights of the app's identity: what Azure's access control answers, and enforces."""
 
 from __future__ import annotations
 

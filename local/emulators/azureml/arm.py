@@ -1,4 +1,4 @@
-"""Resource Manager's conventions: error bodies, API versions, and the paths of the one workspace there is."""
+"""Resource Manager's conventions: error bodies, API versions, paths of the one workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Bodies of command jobs, by the published schema (CommandJob), and the kind of job that a body asks for."""
+"""Bodies of command jobs, by the published schema (CommandJob), and the kind of job that a body
+asks for.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Runs a job's command so that it cannot outlive the emulator: when stdin ends, the whole process group is killed.
+"""Runs a job's command so that it cannot outlive the emulator: when stdin ends, the whole process
+group is killed.
 
-A script of its own, standard library alone, so that starting it takes 20 ms: `python command_runner.py PROGRAM ARGUMENT…`.
+A script of its own, standard library alone, so that starting it takes 20 ms: `python
+command_runner.py PROGRAM ARGUMENT…`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs the command of a command job on this machine, in a folder of its own.
 
-Inputs are copied in, `${{…}}` replaced, and outputs copied out. An interrupted job starts again in the same folder, where a
-training finds its checkpoints.
+Inputs are copied in, `${{…}}` replaced, and outputs copied out. An interrupted job starts again in
+the same folder, where a training finds its checkpoints.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ SHOWN_CHARACTERS = 2000
 GRACE_SECONDS = 5.0  # from SIGTERM to SIGKILL
 NOT_STARTED = (
     "This emulator runs no commands: start it with --run-commands "
-    "(python3 -m local up --azureml-option run_commands=yes), or try python3 -m local demo --train."
+    "(python3 -m local up --azureml-option run_commands=yes), "
+    "or try python3 -m local demo --train."
 )
-# of the emulator's environment: keys of the storage account and the identity, another Python's paths
+# keys of the storage account and of the identity, and paths of another Python
 WITHHELD = (
     "DISTILLATION_STORAGE",
     "AzureWebJobsStorage",
@@ -55,7 +56,7 @@ class Commands:
         self._folder = data_dir.absolute() / "jobs" if data_dir else None
 
     async def run(self, job: JobRecord, cancelled: asyncio.Event) -> None:
-        """Return when the command has succeeded, or was killed on cancellation. Raises JobFailed."""
+        """Return when the command has succeeded, or was cancelled. Raises JobFailed."""
         if not self._options.run_commands or not self._folder:
             raise JobFailed(NOT_STARTED)
         folder = self._folder / job.name
@@ -125,7 +126,7 @@ class Commands:
             raise JobFailed(f"{message} The end of its log:\n{end_of_log}")
 
     def _environment(self, job: JobRecord) -> dict[str, str]:
-        """Return the user's environment with the training's Python first, and the job's variables."""
+        """Return the user's environment with the training's Python first, and the job's own."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)
         }

@@ -1,4 +1,5 @@
-"""The course of a job: through the statuses of a real one, with its data read where training would start.
+"""The course of a job: through the statuses of a real one, with its data read where training would
+start.
 
 Every status is stored before the next wait, so a restarted emulator continues where it stopped.
 """

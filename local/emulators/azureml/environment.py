@@ -1,4 +1,4 @@
-"""What the emulator stands for, and the app settings that make the unmodified SDK find it: environment variables alone."""
+"""What the emulator stands for, and the app settings that make the unmodified SDK find it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN_PATH = "/identity/token"
 
 
 def app_settings(base_url: str, identity_header: str) -> dict[str, str]:
-    """App settings for an emulator at `base_url`; `identity_header` is the secret its identity endpoint asks for."""
+    """Return the app settings for an emulator; `identity_header` is its endpoint's secret."""
     base = base_url.rstrip("/")
     return {
         "ARM_CLOUD_METADATA_URL": f"{base}{METADATA_PATH}?api-version=2019-05-01",

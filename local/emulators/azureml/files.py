@@ -1,4 +1,4 @@
-"""The files of jobs in the app's storage account: training data is checked, inputs and outputs are copied."""
+"""The files of jobs in the app's storage: training data is checked, inputs and outputs copied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from local.emulators.azureml.environment import CONTAINER, DATASTORE
 from local.emulators.chat_dataset import line_problem
 
 DATASTORE_URI = re.compile(
-    r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/)?"
+    r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/"
+    r"(?:providers/[^/]+/)?workspaces/[^/]+/)?"
     r"datastores/(?P<datastore>[^/]+)/paths/(?P<path>.+)",
     re.IGNORECASE,
 )
@@ -65,7 +66,7 @@ class JobFiles:
                 await _download(container.get_blob_client(name), target)
 
     async def upload_folder(self, folder: Path, prefix: str) -> None:
-        """Copy every file to `<prefix>/<path in the folder>` in container `runs`. Raises JobFailed."""
+        """Copy every file to `<prefix>/<its path>` in container `runs`. Raises JobFailed."""
         async with self._service(f"output {prefix}") as service:
             container = service.get_container_client(CONTAINER)
             for path in _files(folder):

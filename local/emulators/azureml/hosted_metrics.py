@@ -1,4 +1,4 @@
-"""The metrics of a hosted training: a loss that falls by a formula while the job runs. Nothing is trained."""
+"""The metrics of a hosted training: a loss by a formula while the job runs. Nothing is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A managed identity: tokens as App Service issues them, and the check that a caller has one of ours.
+"""A managed identity: tokens as App Service issues them, and the check that a caller has one of
+ours.
 
 Tokens are JSON Web Tokens signed with the emulator's own key, so they stay valid when it restarts.
 """

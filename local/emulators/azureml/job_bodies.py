@@ -1,4 +1,4 @@
-"""Bodies of fine-tuning jobs, by the published schema. Anything else is refused by the field's name."""
+"""Bodies of fine-tuning jobs, by the published schema; other fields are refused by name."""
 
 from __future__ import annotations
 
@@ -147,5 +147,5 @@ def validated(model: type[Body], body: dict[str, Any]) -> Body:
 
 def _problem(error: Any) -> FieldProblem:
     field = ".".join(map(str, error["loc"]))
-    known = {"extra_forbidden": "is no member of this object", "missing": "is required"}
-    return FieldProblem(field, known.get(error["type"], str(error["msg"])))
+    texts = {"extra_forbidden": "is not a member of this object", "missing": "is required"}
+    return FieldProblem(field, texts.get(error["type"], str(error["msg"])))

@@ -1,4 +1,4 @@
-"""The metrics API of the run history, as the SDK's client reads it: a job's metrics, and all values of one."""
+"""The metrics API of the run history, as the SDK's client reads it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _shown(value: Value, metric_id: str) -> dict[str, Any]:
 
 
 def routes(values_of: Callable[[str], Sequence[Value]]) -> list[web.RouteDef]:
-    """Return the two routes. `values_of` returns a job's values in order; raises ArmError for no job."""
+    """Return the two routes. `values_of` returns a job's values in order, or raises ArmError."""
 
     async def listed(request: web.Request) -> web.Response:
         await json_object(request)

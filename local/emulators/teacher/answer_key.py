@@ -1,7 +1,8 @@
 """Answer keys: the rows that the teacher knows the answers to, read from JSON Lines files.
 
-A line is a chat as in a training file, `{"messages": [user, assistant, …], "reasoning": "…"}`. The teacher recognises a row
-by its user messages alone, whatever the system prompt; a later turn of a conversation by all user messages up to it.
+A line is a chat as in a training file, `{"messages": [user, assistant, …], "reasoning": "…"}`. The
+teacher recognises a row by its user messages alone, whatever the system prompt; a later turn of a
+conversation by all user messages up to it.
 """
 
 from __future__ import annotations

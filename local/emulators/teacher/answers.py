@@ -1,4 +1,4 @@
-"""What the teacher says: the key's answer or the task's fallback, wrong as often as its skill has it."""
+"""What the teacher says: the key's answer or the task's fallback, as often right as its skill."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Answerer:
 
     def _right(self, prompt: Prompt) -> Answer:
         rule = fallback_for(prompt)
-        known = self._key.find(prompt.questions)
-        if known is None:
+        key_answer = self._key.find(prompt.questions)
+        if key_answer is None:
             return Answer(prompt, rule.answer(prompt), NO_REASONING, rule)
-        text = rule.shorten(prompt, known.text)
-        return Answer(prompt, text, known.reasoning or NO_REASONING, rule)
+        text = rule.shorten(prompt, key_answer.text)
+        return Answer(prompt, text, key_answer.reasoning or NO_REASONING, rule)

@@ -1,4 +1,4 @@
-"""Parses the body of POST /chat/completions as strictly as OpenAI does, and names the field at fault."""
+"""Parses the body of POST /chat/completions as strictly as OpenAI, naming the field at fault."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class ChatRequest(BaseModel):
 
 
 def parse(raw: bytes) -> tuple[ChatRequest, str]:
-    """Return the request and its hash (16 hex digits, whatever the order of keys). Raises ApiError 400."""
+    """Return the request and its hash, whatever the order of keys. Raises ApiError 400."""
     try:
         body: object = json.loads(raw)
     except ValueError as error:

@@ -1,12 +1,12 @@
-"""What the teacher answers where no key has the row, and wrong answers: one plain rule for each task.
+"""Answers to rows that no key has, and wrong answers: one plain rule for each task.
 
-| task          | recognised by                          | answer without a key                        |
-|---------------|----------------------------------------|---------------------------------------------|
-| nlu_qa        | lettered choices in the question       | the first choice                            |
-| nli           | a pair of texts, or labels in quotes   | the first label that the prompt names       |
-| summarization | a request for a summary                | the first sentences within the word limit   |
-| math          | a question with figures, no history    | the sum of its figures (right for additions)|
-| conversation  | anything else                          | a fixed sentence that says that it is canned|
+| task          | recognised by                       | answer without a key                      |
+|---------------|-------------------------------------|-------------------------------------------|
+| nlu_qa        | lettered choices in the question    | the first choice                          |
+| nli           | a pair of texts, or quoted labels   | the first label that the prompt names     |
+| summarization | a request for a summary             | the first sentences within the word limit |
+| math          | a question with figures, no history | the sum of its figures (often wrong)      |
+| conversation  | anything else                       | a fixed sentence that says it is canned   |
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class _Inference(Fallback):
 
 class _Summary(Fallback):
     def recognises(self, prompt: Prompt) -> bool:
-        asked = _SUMMARY.search(prompt.system) or _SUMMARY.search(prompt.question[:300])
-        return bool(asked) and not prompt.has_history
+        request = _SUMMARY.search(prompt.system) or _SUMMARY.search(prompt.question[:300])
+        return bool(request) and not prompt.has_history
 
     def answer(self, prompt: Prompt) -> str:
         return self.shorten(prompt, article(prompt.question))
@@ -119,8 +119,8 @@ class _Summary(Fallback):
 
 class _Arithmetic(Fallback):
     def recognises(self, prompt: Prompt) -> bool:
-        asked = _ASKS_NUMBER.search(f"{prompt.system}\n{prompt.question}")
-        return bool(asked and _FIGURE.search(prompt.question)) and not prompt.has_history
+        request = _ASKS_NUMBER.search(f"{prompt.system}\n{prompt.question}")
+        return bool(request and _FIGURE.search(prompt.question)) and not prompt.has_history
 
     def answer(self, prompt: Prompt) -> str:
         figures = _FIGURE.findall(prompt.question)

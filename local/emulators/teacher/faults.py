@@ -1,4 +1,4 @@
-"""The fault lottery: drawn from seed, request and attempt, so runs can be repeated and retries can succeed."""
+"""The fault lottery, drawn from seed, request and attempt: runs repeat, retries can succeed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVER_ERRORS = {500: "server_error", 502: "bad_gateway", 503: "service_unavaila
 
 
 class Lottery:
-    """Draws for tickets, one for each (request, attempt). Draws don't depend on the order of arrival."""
+    """Draws for tickets, one for each (request, attempt), whatever their order of arrival."""
 
     def __init__(self, options: TeacherOptions) -> None:
         self._options = options

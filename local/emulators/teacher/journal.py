@@ -1,4 +1,4 @@
-"""A record of each request: in memory for tests, as JSON lines for people. Holds no texts and no keys."""
+"""A record of each request: in memory for tests, as JSON lines for people. No texts, no keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_RECORDS = 100_000  # in memory; older ones are dropped
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One chat request. `status` is 0 if no answer was sent; tokens are 0 if none were generated."""
+    """One chat request. `status` is 0 without an answer; tokens are 0 if none were generated."""
 
     time: float  # seconds since the epoch, when the outcome was decided
     request: str  # hash of the body; empty if it could not be read
@@ -45,7 +45,7 @@ class Journal:
         return self._attempts[request]
 
     def next_sample(self, request: str, choices: int) -> int:
-        """Count one more answer to this request and return the number of its first choice, from 0."""
+        """Count one more answer to this request and return its first choice's number, from 0."""
         self._samples[request] += choices
         return self._samples[request] - choices
 

@@ -1,8 +1,9 @@
 """Requests and tokens a minute, counted as Azure OpenAI documents it.
 
-Tokens are estimated on arrival (prompt plus the answer's limit) and added to a counter that restarts each minute; once
-it reaches the limit, requests are refused until then. Requests are expected evenly: the limit is divided into periods
-of ten seconds, or of one second from 600 requests a minute on.
+Tokens are estimated on arrival (prompt plus the answer's limit) and added to a counter that
+restarts each minute; once it reaches the limit, requests are refused until then. Requests are
+expected evenly: the limit is divided into periods of ten seconds, or of one second from 600
+requests a minute on.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class RateLimits:
             self._tokens = _Counter(minute)
 
     def _allowance(self, period: int) -> int:
-        """Return the requests that one period admits; those of a minute add up to the limit exactly."""
+        """Return the requests of one period; those of a minute add up to the limit exactly."""
         share = (self._rpm or 0) * self._period_s / MINUTE_S
         return math.floor((period + 1) * share + 1e-9) - math.floor(period * share + 1e-9)
 

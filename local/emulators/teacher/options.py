@@ -1,4 +1,4 @@
-"""Options of a local teacher: models, answer keys, pace, limits and faults, checked at the start."""
+"""Options of a local teacher: models, keys, pace, limits and faults, checked at the start."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The teacher's HTTP side: OpenAI's chat completions on the loopback interface.
 
-It also answers under Azure OpenAI's prefix (`/openai/v1`) and takes its `api-key` header, so either client can use it.
+It also answers under Azure OpenAI's prefix (`/openai/v1`) and takes its `api-key` header, so either
+client can use it.
 """
 
 from __future__ import annotations

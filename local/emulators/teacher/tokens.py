@@ -1,6 +1,6 @@
 """Token counts by one stated rule, so that usage and limits can be checked by hand.
 
-A token is a run of at most six letters or digits with the white space before it, or one other character likewise.
+A token is at most six letters or digits, or one other character, with the white space before it.
 A message costs its tokens and four more, a request three more: the overhead of chat formats.
 """
 

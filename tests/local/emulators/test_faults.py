@@ -1,4 +1,6 @@
-"""Faults on demand: each hits the requests that it names, as often as it says, and a lost answer is of a request carried out."""
+"""Faults on demand: each hits the requests that it names, as often as it says, and a lost answer is
+of a request carried out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`python -m local.emulators.azure_openai`: flags become options, and a served process answers and ends on a signal."""
+"""`python -m local.emulators.azure_openai`: flags become options, and a served process answers and
+ends on a signal.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from tests.support.programs import REPOSITORY
 
 def test_every_flag_reaches_its_option() -> None:
     line = (
-        "--port 0 --data-dir d --pace 2 --file-pace 1 --seed 4 --fail-rate 0.5 --final-status paused "
+        "--port 0 --data-dir d --pace 2 --file-pace 1 --seed 4 --fail-rate 0.5 "
+        "--final-status paused "
         "--status-path queued,running --api-key k"
     )
     assert options(parser().parse_args(line.split())) == EmulatorOptions(

@@ -1,4 +1,6 @@
-"""The course of jobs: statuses in order, metrics by a formula that say so, pausing, cancelling, and restarts."""
+"""The course of jobs: statuses in order, metrics by a formula that say so, pausing, cancelling, and
+restarts.
+"""
 
 from __future__ import annotations
 

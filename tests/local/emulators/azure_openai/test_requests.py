@@ -1,4 +1,6 @@
-"""What the emulated API takes and refuses: keys, files, bodies of jobs by OpenAI's published rules, pages."""
+"""What the emulated API takes and refuses: keys, files, bodies of jobs by OpenAI's published rules,
+pages.
+"""
 
 from __future__ import annotations
 

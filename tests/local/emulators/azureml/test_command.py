@@ -1,4 +1,6 @@
-"""`python -m local.emulators.azureml`: flags become options, and a served process answers and ends on a signal."""
+"""`python -m local.emulators.azureml`: flags become options, and a served process answers and ends
+on a signal.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ REPOSITORY = Path(__file__).parents[4]
 
 
 def test_every_flag_reaches_its_option() -> None:
-    line = "--port 0 --data-dir d --pace 2 --seed 4 --fail-rate 0.5 --final-status Paused --identity-header h --run-commands "
-    line += "--training-python p"
+    line = "--port 0 --data-dir d --pace 2 --seed 4 --fail-rate 0.5 --final-status Paused "
+    line += "--identity-header h --run-commands --training-python p"
     assert options(parser().parse_args(line.split())) == EmulatorOptions(
         pace=2,
         seed=4,

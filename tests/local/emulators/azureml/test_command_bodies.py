@@ -1,4 +1,6 @@
-"""What is refused of a command job, as by the published schema, and what refers to something that does not exist."""
+"""What is refused of a command job, as by the published schema, and what refers to something that
+does not exist.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Command jobs are run for real: inputs in, outputs out, one registered model, and nothing left of a job that was cancelled."""
+"""Command jobs are run for real: inputs in, outputs out, one registered model, and nothing left of
+a job that was cancelled.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def registered_as(model: str) -> dict[str, Any]:
 
 
 def blob(storage: str, path: str) -> bytes:
-    with BlobServiceClient.from_connection_string(storage) as service:  # pyright: ignore[reportUnknownVariableType]
+    service: Any
+    with BlobServiceClient.from_connection_string(storage) as service:
         return service.get_blob_client(CONTAINER, path).download_blob().readall()
 
 
@@ -68,7 +71,10 @@ def test_a_command_gets_its_inputs_and_its_output_becomes_a_registered_model(
         "text": uri("uri_file", put_lines(azurite, f"{name}/text.txt", [b"seen"])),
         "word": {"jobInputType": "literal", "value": "plain"},
     }
-    command = 'python "${{inputs.code}}/say.py" "${{inputs.text}}" ${{inputs.word}} > "${{outputs.model}}/said.txt"'
+    command = (
+        'python "${{inputs.code}}/say.py" "${{inputs.text}}" ${{inputs.word}}'
+        ' > "${{outputs.model}}/said.txt"'
+    )
     submit(workspace, name, command, inputs=inputs, outputs=registered_as(name))
     job = workspace.wait(name)
     assert job["status"] == "Completed", workspace.reason(name)
@@ -159,7 +165,8 @@ def test_a_command_does_not_outlive_an_emulator_that_was_killed(tmp_path: Path) 
 def test_a_restarted_emulator_runs_the_command_again_where_it_was(
     azurite: str, name: str, tmp_path: Path
 ) -> None:
-    command = 'echo x >> "${{outputs.model}}/starts"; [ $(wc -l < "${{outputs.model}}/starts") -gt 1 ] || sleep 600'
+    starts_file = '"${{outputs.model}}/starts"'
+    command = f"echo x >> {starts_file}; [ $(wc -l < {starts_file}) -gt 1 ] || sleep 600"
     starts = tmp_path / "jobs" / name / "outputs" / "model" / "starts"
     with emulator(storage=azurite, data_dir=tmp_path, run_commands=True) as url:
         submit(Workspace(url), name, command)
@@ -202,7 +209,9 @@ def test_a_command_finds_the_python_that_the_emulator_was_given_and_no_key_of_it
 
 
 def _is_alive(pid: int) -> bool:
-    """A process that has ended and whose parent has not asked for its end is a zombie: it counts as dead."""
+    """A process that has ended and whose parent has not asked for its end is a zombie: it counts as
+    dead.
+    """
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""What a hosted training logs as time goes by: a loss that falls while it runs, and nothing before."""
+"""A hosted training logs a loss that falls while it runs, and nothing before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The course of jobs: real statuses in order, data that is read and judged, cancellation, models, and restarts."""
+"""The course of jobs: real statuses in order, data that is read and judged, cancellation, models,
+and restarts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the emulator refuses, as the service does: callers without a token, wrong bodies, and what does not exist."""
+"""What the emulator refuses, as the service does: callers without a token, wrong bodies, and what
+does not exist.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The teacher answers rows from its keys, in the form that is asked for, right as often as its skill says."""
+"""The teacher answers rows from its keys, in the form that is asked for, right as often as its
+skill says.
+"""
 
 from __future__ import annotations
 

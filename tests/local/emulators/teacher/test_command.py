@@ -1,4 +1,6 @@
-"""`python -m local.emulators.teacher`: flags become options, and a served process answers and ends on a signal."""
+"""`python -m local.emulators.teacher`: flags become options, and a served process answers and ends
+on a signal.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from tests.support.teacher import REPOSITORY
 def test_every_flag_reaches_its_option(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("from-a-file\n")
-    line = f"--port 0 --seed 4 --rpm 60 --tpm 900 --content-filter-rate 0.1 --api-key-file {key} --log {tmp_path}/log"
+    line = "--port 0 --seed 4 --rpm 60 --tpm 900 --content-filter-rate 0.1 "
+    line += f"--api-key-file {key} --log {tmp_path}/log"
     chosen = options(parser().parse_args(line.split()))
     assert (chosen.seed, chosen.rpm, chosen.tpm, chosen.content_filter_rate) == (4, 60, 900, 0.1)
     assert chosen.api_key == "from-a-file"

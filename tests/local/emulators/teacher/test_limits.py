@@ -1,4 +1,6 @@
-"""Requests and tokens a minute: counted as Azure documents it, told in headers, and over when they say so."""
+"""Requests and tokens a minute: counted as Azure documents it, told in headers, and over when they
+say so.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The wire: what OpenAI's clients send is understood, and what the API would refuse is refused by name."""
+"""The wire: what OpenAI's clients send is understood, and what the API would refuse is refused by
+name.
+"""
 
 from __future__ import annotations
 
