@@ -76,9 +76,9 @@ async def test_a_process_serves_until_its_lifeline_is_cut(tmp_path: Path) -> Non
     )
     stdin: Any = process.stdin
     stdout: Any = process.stdout
-    announced = (await asyncio.wait_for(stdout.readline(), 30)).decode()
+    announced = (await asyncio.wait_for(stdout.readline(), 120)).decode()
     assert re.search(
         r"emulator at http://127\.0\.0\.1:\d+/openai/v1 \(it trains nothing\)", announced
     )
     stdin.close()
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0

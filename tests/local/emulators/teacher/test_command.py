@@ -72,7 +72,7 @@ async def test_a_process_serves_until_its_lifeline_is_cut() -> None:
     )
     assert process.stdout is not None
     assert process.stdin is not None
-    announced = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+    announced = (await asyncio.wait_for(process.stdout.readline(), 120)).decode()
     assert re.search(r"local-teacher at http://127\.0\.0\.1:\d+/v1", announced)
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0
