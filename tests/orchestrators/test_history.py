@@ -27,9 +27,9 @@ def test_the_roots_history_does_not_grow_with_the_dataset() -> None:
 
 
 def test_a_root_that_waits_looks_ever_more_seldom() -> None:
-    run = Distillation({"train": 1}, instead={GENERATE_SHARD: lambda _: After(7200, ok())})
+    run = Distillation({"train": 1}, instead={GENERATE_SHARD: lambda _: After(3600, ok())})
     looks: list[int] = []
-    for minutes in (5, 50):
+    for minutes in (3, 30):
         run.hub.run(until=60 * minutes)
         looks.append(len(run.hub.called(READ_PROGRESS)))
     assert looks[1] < 2 * looks[0] < 100
