@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
 from shared.generation.ask_row import ask_row
 from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.runs.gates import after_generation, after_scan
-from shared.spec.models import RunSpec, TaskName, parse_spec
+from shared.spec.models import RunSpec, parse_spec
 from shared.tasks import TASKS
 from shared.teacher import Completion, RowFailure, open_teacher
 from tests.activities.conftest import (
@@ -148,7 +148,7 @@ async def test_missing_results_are_not_counted_as_successes(folder: RunFolder) -
     assert "do not add up" in str(error["details"])
 
 
-@pytest.mark.parametrize("task", get_args(TaskName))
+@pytest.mark.parametrize("task", TASKS)
 async def test_minimum_rows_are_checked_again_after_drops(folder: RunFolder, task: str) -> None:
     minimum = TASKS[task].min_rows
     spec = spec_of(task, quality={"min_success_ratio": 0.5})

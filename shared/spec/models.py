@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag, ValidationError
 from shared.core.errors import InvalidInput, Problem
 from shared.core.ids import RUN_ID
 from shared.core.paths import DATASETS
+from shared.core.registered_name import RegisteredName
 from shared.core.section import Section
 from shared.spec.backend_name import BackendName, backends_in_words
 from shared.students.backends import BACKENDS, backends_taking
@@ -19,10 +20,10 @@ from shared.students.catalogue import (
     find_student,
 )
 from shared.students.hyperparameters import check_hyperparameters
-from shared.tasks import TASKS, Task
+from shared.tasks import TASKS, Task, tasks_with_values
 from shared.tasks.prompt_spec import PromptSpec
 
-TaskName = Literal["nli", "conversation", "nlu_qa", "math", "summarization"]
+TaskName = Annotated[str, RegisteredName(TASKS)]
 Hyperparameter = str | int | float | bool
 Select = Literal["first", "majority", "reference"]
 MAX_PARALLEL_SHARDS = 64
@@ -76,7 +77,7 @@ class QualitySpec(Section):
     )
     select: Select = Field(
         default="first",
-        description="nli, nlu_qa, math: `majority` keeps the most frequent answer, `reference` one that agrees with the row's",
+        description=f"{tasks_with_values()}: `majority` keeps the most frequent answer, `reference` one that agrees with the row's",
     )
     min_success_ratio: float = Field(
         default=0.7,

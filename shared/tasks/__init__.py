@@ -1,16 +1,44 @@
-"""The task types, by name."""
+"""The registry of task types, by name."""
 
 from __future__ import annotations
 
-from shared.tasks.base import PROMPT_VERSION, Answer, Schema, Task, Unreadable
+from shared.tasks.base import Answer, Schema, Task, Unreadable
 from shared.tasks.conversation import Conversation
 from shared.tasks.math import Math
 from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
+from shared.tasks.prompts import PROMPT_VERSION
 from shared.tasks.summarization import Summarization
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (Nli(), Conversation(), NluQa(), Math(), Summarization())
+    task.name: task
+    for task in (
+        Nli(),
+        Conversation(),
+        NluQa(),
+        Math(),
+        Summarization(),
+    )
 }
 
-__all__ = ["PROMPT_VERSION", "TASKS", "Answer", "Schema", "Task", "Unreadable"]
+
+def tasks_taking(prompt_setting: str) -> str:
+    """Return the names of the tasks that accept a prompt setting, for descriptions."""
+    return ", ".join(name for name, task in TASKS.items() if prompt_setting in task.prompt_settings)
+
+
+def tasks_with_values() -> str:
+    """Return the names of the tasks whose answers can be compared, for descriptions."""
+    return ", ".join(name for name, task in TASKS.items() if task.has_values)
+
+
+__all__ = [
+    "PROMPT_VERSION",
+    "TASKS",
+    "Answer",
+    "Schema",
+    "Task",
+    "Unreadable",
+    "tasks_taking",
+    "tasks_with_values",
+]

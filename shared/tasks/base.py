@@ -1,6 +1,8 @@
-"""What a task type has to say: which rows it takes, what the teacher is asked, how an answer is read, what the student learns.
+"""The interface of a task type.
 
-Adding a task type is one module with a subclass of Task and one line in the registry (`shared/tasks/__init__.py`).
+A task says which rows it accepts, what the teacher is asked, how a reply is read, and what the
+student learns. To add one, write a module with a subclass of `Task` and register it in
+`shared/tasks/__init__.py`; nothing else in the app names a task.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.tasks.prompts import CHAIN_OF_THOUGHT, PROMPT_VERSION, ask_again
+from shared.tasks.prompts import CHAIN_OF_THOUGHT, ask_again
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -22,7 +24,7 @@ Schema = dict[str, Any]  # JSON Schema, in the strict form of structured outputs
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read from one teacher reply. `reasoning` is None where none was asked for."""
+    """An answer read from one teacher reply. `reasoning` is None if none was requested."""
 
     text: str
     reasoning: str | None = None
@@ -30,74 +32,76 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why no answer could be read. `detail` is told to the teacher when it is asked again."""
+    """Why a reply has no usable answer. The next request quotes `detail` to the teacher."""
 
     reason: RejectionReason
     detail: str
 
 
 class Task(ABC):
-    """One task type. Stateless; everything is a pure function of its arguments."""
+    """One task type. Stateless: every method is a pure function of its arguments."""
 
     name: ClassVar[str]
-    min_rows: ClassVar[int]  # accepted training rows, by default
-    prompt_settings: ClassVar[frozenset[str]]  # the PromptSpec fields that mean something here
-    has_values: ClassVar[bool] = (
-        False  # whether answers are values, so that one can be the same as another
-    )
+    # Training rows that must be accepted, unless the run says otherwise.
+    min_rows: ClassVar[int]
+    # The fields of PromptSpec that this task accepts.
+    prompt_settings: ClassVar[frozenset[str]]
+    # Whether answers are values that can be compared, which `quality.select` needs.
+    has_values: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, row: Row) -> Row | Rejection:
-        """The row as this task uses it, or why it cannot."""
+        """Return the row as this task uses it, or why it cannot be used."""
 
     @abstractmethod
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        """The answer in the teacher's reply (never raises)."""
+        """Return the answer in the teacher's reply. Never raises."""
+
+    @abstractmethod
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        """Return the expected number of tokens of a reply, for estimates."""
 
     def turns(self, row: Row) -> int:
-        """How many times the teacher is asked for this row."""
+        """Return how many replies of the teacher this row needs."""
         return 1
 
     def instructions(self, prompt: PromptSpec) -> str | None:
-        """What is added to the row's own system prompt for the teacher."""
+        """Return the text that is added to the row's system prompt for the teacher."""
         return CHAIN_OF_THOUGHT if prompt.chain_of_thought else None
 
     def schema(self, row: Row, prompt: PromptSpec) -> Schema | None:
-        """The form of the reply, where one is asked for; the endpoint is held to it if it can be."""
+        """Return the JSON schema of the reply, if the teacher is to answer in JSON."""
         if not prompt.chain_of_thought:
             return None
         return object_schema(reasoning={"type": "string"}, answer=self.answer_schema(row))
 
     def answer_schema(self, row: Row) -> Schema:
-        """The form of the answer within a reasoned reply."""
+        """Return the schema of the answer within a reasoned reply."""
         return {"type": "string"}
 
-    @abstractmethod
-    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
-        """Tokens that a reply is expected to have, for estimates."""
-
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        """The row's reference answer as a value that answers can be compared with; None where there is none."""
+        """Return the reference answer as a value comparable with answers, or None without one."""
         return None
 
     def teacher_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str | None = None
     ) -> list[Message]:
-        """The conversation to complete, `answers` being the teacher's own earlier turns.
+        """Return the conversation to complete. `answers` are the teacher's own earlier turns.
 
-        `complaint` says why the last reply could not be used, when the teacher is asked again.
+        `complaint` says why the last reply to this turn could not be used.
         """
         parts = [row.system, self.instructions(prompt)]
         if complaint:
             parts.append(ask_again(complaint))
         system = "\n\n".join(part for part in parts if part)
-        return [*_system(system), *_dialogue(row, answers)]
+        return [*_system(system), *_dialogue(row, [answer.text for answer in answers])]
 
     def student_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], *, system_role: bool
     ) -> list[Message]:
-        """The training example: the row's own prompts and the teacher's answers."""
-        turns = _dialogue(row, answers, reasoning=prompt.student_learns == "reasoning")
+        """Return the training example: the row's prompts and the teacher's answers."""
+        with_reasoning = prompt.student_learns == "reasoning"
+        turns = _dialogue(row, [_taught_text(answer, with_reasoning) for answer in answers])
         if row.system is None:
             return turns
         if system_role:
@@ -107,27 +111,24 @@ class Task(ABC):
 
 
 class SingleTurnTask(Task):
-    """A task of one question and one answer; a final assistant message is the user's reference answer."""
+    """A task of one question and one answer. A final assistant message is the reference answer."""
 
     def check(self, row: Row) -> Row | Rejection:
         turns = row.turns
         if len(turns) > 2:
-            return Rejection(
-                RejectionReason.WRONG_TURNS,
-                f"task {self.name} takes one user message, not {len(turns)} turns",
-                row.id,
-            )
+            detail = f"task {self.name} takes one user message, not {len(turns)} turns"
+            return Rejection(RejectionReason.WRONG_TURNS, detail, row.id)
         if len(turns) == 2:
             row = Row(row.messages[:-1], row.id, row.reference or turns[1]["content"])
         return self.check_question(row)
 
     def check_question(self, row: Row) -> Row | Rejection:
-        """What the task demands of the question itself."""
+        """Return the row, or why this task cannot use its question."""
         return row
 
 
 def object_schema(**properties: Schema) -> Schema:
-    """An object with exactly these properties, as strict structured output wants it."""
+    """Return the schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": properties,
@@ -140,33 +141,18 @@ def _system(text: str) -> list[Message]:
     return [{"role": "system", "content": text}] if text else []
 
 
-def _dialogue(row: Row, answers: Sequence[Answer], *, reasoning: bool = False) -> list[Message]:
-    """User turns of the row with the given answers between them, as far as the answers reach and one question on."""
-    users = row.turns[::2]
+def _dialogue(row: Row, answers: Sequence[str]) -> list[Message]:
+    """Return the row's user turns with these answers between them, up to the next question."""
+    questions = row.turns[::2]
     messages: list[Message] = []
-    for position, user in enumerate(users[: len(answers) + 1]):
-        messages.append(user)
+    for position, question in enumerate(questions[: len(answers) + 1]):
+        messages.append(question)
         if position < len(answers):
-            messages.append(
-                {"role": "assistant", "content": _assistant_text(answers[position], reasoning)}
-            )
+            messages.append({"role": "assistant", "content": answers[position]})
     return messages
 
 
-def _assistant_text(answer: Answer, reasoning: bool) -> str:
-    return (
-        f"{answer.reasoning}\n\nAnswer: {answer.text}"
-        if reasoning and answer.reasoning
-        else answer.text
-    )
-
-
-__all__ = [
-    "PROMPT_VERSION",
-    "Answer",
-    "Schema",
-    "SingleTurnTask",
-    "Task",
-    "Unreadable",
-    "object_schema",
-]
+def _taught_text(answer: Answer, with_reasoning: bool) -> str:
+    if with_reasoning and answer.reasoning:
+        return f"{answer.reasoning}\n\nAnswer: {answer.text}"
+    return answer.text

@@ -1,4 +1,4 @@
-"""Natural language inference: the answer is one of the labels that the row's own prompt names."""
+"""Natural language inference: the answer is one of the labels that the row's prompt names."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ from functools import lru_cache
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
+from shared.tasks.answer_marks import is_question
 from shared.tasks.base import Schema, Unreadable
-from shared.tasks.parsing import is_question
 from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
-DEFAULT_LABELS = ("entailment", "neutral", "contradiction")
+Labels = tuple[str, ...]
+
+DEFAULT_LABELS: Labels = ("entailment", "neutral", "contradiction")
 QUOTED = re.compile(r"(?<!\w)['\"‘“`]([A-Za-z][A-Za-z _-]{1,30}?)['\"’”`](?!\w)")
 NAMES_LABELS = re.compile(
     r"label|one of|answer with|respond with|output|classif|relation", re.IGNORECASE
 )
 NOT_LABELS = frozenset({"premise", "hypothesis", "text", "label", "answer"})
-# other words for the usual labels, each tried only where its label is offered
+SENTENCE_OR_LINE_END = re.compile(r"(?<=[.!?])\s+|\n")
+COMPARED_TEXT = re.compile(r"(?im)^\W*(?:premise|text 1|sentence 1)\W*:")
+# Other words for the usual labels, each accepted only if its label is offered.
 SYNONYMS = {
     "entailment": ("entails", "entailed", "entail", "implies", "implied"),
     "contradiction": ("contradicts", "contradicted", "contradictory", "contradict"),
     "neutral": ("neither entails nor contradicts", "neither entailment nor contradiction"),
     "not entailment": ("non entailment",),
 }
-# these only where they are the whole answer: prose has other uses for them
+# Accepted only as the whole answer: prose has other uses for these words.
 LONE_SYNONYMS = {"neutral": ("neither", "undetermined", "unknown")}
-# before a label, these deny or doubt it
+# Before a label, these words deny or doubt it.
 DOUBTING = re.compile(
     r"not?|never|n?either|nor|non|cannot|without|hardly|or|maybe|perhaps|possibly|might|may|could"
     r"|unsure|uncertain|unlikely|than|instead|except|wrong|incorrect"
 )
 DOUBTING_REACH = 3  # words
+DOUBTING_REACH_CHARACTERS = 60
 
 
 class Nli(ShortAnswerTask):
@@ -43,88 +48,93 @@ class Nli(ShortAnswerTask):
         return {"type": "string", "enum": list(row_labels(row))}
 
     def value(self, row: Row, text: str) -> str | Unreadable:
-        if (alone := self.alone(row, text)) is not None:
+        alone = self.alone(row, text)
+        if alone is not None:
             return alone
-        labels, words = row_labels(row), _words(text)
+        labels = row_labels(row)
+        words = _words(text)
         mentions = list(_mention(labels).finditer(words))
-        found = {_spellings(labels)[mention[0]] for mention in mentions}
-        if not found:
+        mentioned = {_spellings(labels)[mention[0]] for mention in mentions}
+        if not mentioned:
             return _problem(Unreadable, "none of the labels", labels)
-        if len(found) > 1:
+        if len(mentioned) > 1:
             return _problem(Hedged, "several labels", labels)
         if is_question(text) or any(_is_doubted(words, mention, labels) for mention in mentions):
             return _problem(Hedged, "a label with doubt", labels)
-        return found.pop()
+        return mentioned.pop()
 
     def alone(self, row: Row, line: str) -> str | None:
+        if is_question(line):
+            return None
         labels = row_labels(row)
         spellings = _spellings(labels) | _lone_spellings(labels)
-        return None if is_question(line) else spellings.get(_words(line))
+        return spellings.get(_words(line))
 
 
-def row_labels(row: Row) -> tuple[str, ...]:
-    """The labels that the row's prompts name, or the three usual ones."""
+def row_labels(row: Row) -> Labels:
+    """Return the labels that the row's prompts name, or the three usual ones."""
     for text in (row.system or "", _instructions(row)):
-        quoted = _quoted_labels(text)
-        if len(quoted) >= 2:
-            return quoted
+        labels = _quoted_labels(text)
+        if len(labels) >= 2:
+            return labels
     return DEFAULT_LABELS
 
 
 def _instructions(row: Row) -> str:
-    """The user message up to the texts to be compared: quotations in those are no labels."""
-    return re.split(r"(?im)^\W*(?:premise|text 1|sentence 1)\W*:", row.turns[0]["content"])[0]
+    """Return the user message up to the texts to compare: quotations in those aren't labels."""
+    return COMPARED_TEXT.split(row.turns[0]["content"])[0]
 
 
 @lru_cache(maxsize=256)
-def _quoted_labels(text: str) -> tuple[str, ...]:
-    sentences = [part for part in re.split(r"(?<=[.!?])\s+|\n", text) if NAMES_LABELS.search(part)]
-    quoted = [label.strip() for sentence in sentences for label in QUOTED.findall(sentence)]
-    return tuple(dict.fromkeys(label for label in quoted if label.lower() not in NOT_LABELS))
+def _quoted_labels(text: str) -> Labels:
+    labels: list[str] = []
+    for sentence in SENTENCE_OR_LINE_END.split(text):
+        if NAMES_LABELS.search(sentence):
+            labels += [label.strip() for label in QUOTED.findall(sentence)]
+    return tuple(label for label in dict.fromkeys(labels) if label.lower() not in NOT_LABELS)
 
 
-def _problem(kind: type[Unreadable], named: str, labels: tuple[str, ...]) -> Unreadable:
-    return kind(
-        RejectionReason.INVALID_LABEL,
-        f"the reply names {named}; it must be one of: {', '.join(labels)}",
-    )
+def _problem(kind: type[Unreadable], named: str, labels: Labels) -> Unreadable:
+    detail = f"the reply names {named}; it must be one of: {', '.join(labels)}"
+    return kind(RejectionReason.INVALID_LABEL, detail)
 
 
 def _words(text: str) -> str:
-    """Lower case, one space between words; "isn't" as two words."""
+    """Return the text in lower case with one space between words; "isn't" becomes two words."""
     return re.sub(r"[\W_]+", " ", re.sub(r"n['’]t\b", " not", text)).strip().lower()
 
 
 @lru_cache(maxsize=256)
-def _spellings(labels: tuple[str, ...]) -> dict[str, str]:
-    """Each way to write a label, to the label."""
-    return {_words(label): label for label in labels} | _named(labels, SYNONYMS)
+def _spellings(labels: Labels) -> dict[str, str]:
+    """Return the label for each way to write it."""
+    return {_words(label): label for label in labels} | _synonyms(labels, SYNONYMS)
 
 
 @lru_cache(maxsize=256)
-def _lone_spellings(labels: tuple[str, ...]) -> dict[str, str]:
-    return _named(labels, LONE_SYNONYMS)
+def _lone_spellings(labels: Labels) -> dict[str, str]:
+    return _synonyms(labels, LONE_SYNONYMS)
 
 
-def _named(labels: tuple[str, ...], synonyms: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    own = {_words(label) for label in labels}
-    return {
-        other: label
-        for label in labels
-        for other in synonyms.get(_words(label), ())
-        if other not in own
-    }
+def _synonyms(labels: Labels, synonyms: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    label_words = {_words(label) for label in labels}
+    spellings: dict[str, str] = {}
+    for label in labels:
+        for synonym in synonyms.get(_words(label), ()):
+            if synonym not in label_words:
+                spellings[synonym] = label
+    return spellings
 
 
 @lru_cache(maxsize=256)
-def _mention(labels: tuple[str, ...]) -> re.Pattern[str]:
+def _mention(labels: Labels) -> re.Pattern[str]:
     longest_first = sorted(_spellings(labels), key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
 
 
-def _is_doubted(words: str, mention: re.Match[str], labels: tuple[str, ...]) -> bool:
-    before = words[max(0, mention.start() - 60) : mention.start()].split()[-DOUBTING_REACH:]
-    own = {_words(label) for label in labels}
-    return words[mention.end() : mention.end() + 4] in (" or", " or ") or any(
-        DOUBTING.fullmatch(word) and word not in own for word in before
-    )
+def _is_doubted(words: str, mention: re.Match[str], labels: Labels) -> bool:
+    if words[mention.end() : mention.end() + 4] in (" or", " or "):
+        return True
+    start = max(0, mention.start() - DOUBTING_REACH_CHARACTERS)
+    words_before = words[start : mention.start()].split()[-DOUBTING_REACH:]
+    label_words = {_words(label) for label in labels}
+    return any(DOUBTING.fullmatch(word) and word not in label_words for word in words_before)

@@ -1,26 +1,48 @@
-"""What the teacher is told besides the rows' own prompts: texts as data (`prompts.toml`), with a version that reports record."""
+"""The instructions that are added to the rows' own prompts, read from `prompts.toml`.
+
+Reports record their version.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
-_DATA: dict[str, Any] = tomllib.loads(
-    (Path(__file__).with_suffix(".toml")).read_text(encoding="utf-8")
-)
+from pydantic import BaseModel, ConfigDict
 
-PROMPT_VERSION: str = _DATA["version"]
-CHAIN_OF_THOUGHT: str = _DATA["instructions"]["chain_of_thought"]
-CHAIN_OF_DENSITY: str = _DATA["instructions"]["chain_of_density"]
-PREFLIGHT: str = _DATA["preflight"]["user"]
+
+class _Instructions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    chain_of_thought: str
+    chain_of_density: str
+    word_limit: str  # with {words}
+    ask_again: str  # with {complaint}
+
+
+class _Prompts(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    instructions: _Instructions
+
+
+def _read() -> _Prompts:
+    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    return _Prompts.model_validate(tomllib.loads(text))
+
+
+_PROMPTS = _read()
+PROMPT_VERSION = _PROMPTS.version
+CHAIN_OF_THOUGHT = _PROMPTS.instructions.chain_of_thought
+CHAIN_OF_DENSITY = _PROMPTS.instructions.chain_of_density
 
 
 def word_limit(words: int) -> str:
-    """The limit of a summary, in words to the teacher."""
-    return str(_DATA["instructions"]["word_limit"]).format(words=words)
+    """Return the instruction that limits a summary's length."""
+    return _PROMPTS.instructions.word_limit.format(words=words)
 
 
 def ask_again(complaint: str) -> str:
-    """Why an earlier reply could not be used, in words to the teacher."""
-    return str(_DATA["instructions"]["ask_again"]).replace("{complaint}", complaint)
+    """Return the instruction that says why an earlier reply could not be used."""
+    return _PROMPTS.instructions.ask_again.replace("{complaint}", complaint)

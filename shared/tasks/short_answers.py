@@ -1,4 +1,7 @@
-"""Tasks whose answer is short and checkable: a label, a choice, a number. With or without chain of thought they read alike."""
+"""Tasks whose answer is short and checkable: a label, a choice, a number.
+
+Replies are read alike with and without chain of thought.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.parsing import (
+from shared.tasks.answer_marks import (
     AFTERWORD,
     boxed,
     hashed,
-    is_refusal,
-    json_answer,
-    lines,
     marked_answers,
-    plain_text,
-    reasoned_answer,
+    outer_lines,
     undressed,
 )
+from shared.tasks.base import Answer, SingleTurnTask, Unreadable
+from shared.tasks.parsing import answering_text, json_answer, plain_text, reasoned_answer
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -29,78 +29,86 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hedged(Unreadable):
-    """The text names several values, or denies or doubts one: what it says elsewhere would be a guess."""
+    """The text gives several values, or denies or doubts one: to look elsewhere would be a guess."""
 
 
 class ShortAnswerTask(SingleTurnTask):
     """Reads a reply by reducing it to one value of a known kind."""
 
     prompt_settings = frozenset({"chain_of_thought", "student_learns"})
-
     has_values = True
     plain_tokens = 4  # of a reply that is the answer alone
-    reasoned_tokens = 180  # of one that reasons first
+    reasoned_tokens = 180  # of a reply that reasons first
 
     @abstractmethod
     def value(self, row: Row, text: str) -> str | Unreadable:
-        """The one value that the text gives, in its canonical form; Hedged where it gives it with doubt."""
+        """Return the one value of the text in canonical form; Hedged if the text doubts it."""
 
     @abstractmethod
     def alone(self, row: Row, line: str) -> str | None:
-        """The value of a line that holds a value and nothing else."""
+        """Return the value of a line that holds a value and nothing else."""
 
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        return None if row.reference is None else self._first_value(row, plain_text(row.reference))
+        return None if row.reference is None else self._read_value(row, plain_text(row.reference))
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
+        text = answering_text(reply)
+        if isinstance(text, Unreadable):
+            return text
+        reasoning: str | None = None
         if prompt.chain_of_thought:
-            return self._read_reasoned(row, reply)
-        text = plain_text(reply)
-        if not text:
-            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
-        if is_refusal(text):
-            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
-        value = self._first_value(row, text)
-        return value if isinstance(value, Unreadable) else Answer(value)
+            answer = reasoned_answer(reply)
+            if isinstance(answer, Unreadable):
+                return answer
+            text = answer.text
+            reasoning = answer.reasoning
+        value = self._read_value(row, text)
+        return value if isinstance(value, Unreadable) else Answer(value, reasoning)
 
-    def _read_reasoned(self, row: Row, reply: str) -> Answer | Unreadable:
-        text = plain_text(reply)
-        if not text:
-            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
-        if is_refusal(text):
-            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
-        answer = reasoned_answer(reply)
-        if isinstance(answer, Unreadable):
-            return answer
-        value = self._first_value(row, answer.text)
-        return value if isinstance(value, Unreadable) else Answer(value, answer.reasoning)
+    def _read_value(self, row: Row, text: str) -> str | Unreadable:
+        """Return the value at the strongest mark that has one.
 
-    def _first_value(self, row: Row, text: str) -> str | Unreadable:
-        """The value at the strongest mark that has one: JSON, a box or hashes, "final answer", "answer", a line of its own."""
+        From strong to weak: JSON, a box, hashes, "final answer", "answer", a line of its own, and
+        then anywhere in the text.
+        """
         text = json_answer(text) or text
-        if text.isascii() and text.isalnum():  # one word has no marks to look for
+        if text.isascii() and text.isalnum():  # a single word has no marks to look for
             return self.alone(row, text) or self.value(row, text)
         plain = undressed(text)
-        hashes = [line for line in hashed(text) if self.alone(row, undressed(line)) is not None]
-        for marked in (boxed(text), hashes):
-            if value := self._agreed(row, ([undressed(content)] for content in marked)):
-                return value
-        own_line = self._own_line(row, plain)
-        for marks in marked_answers(plain):
-            if value := self._agreed(row, marks):
-                if isinstance(own_line, str) and isinstance(value, str) and own_line != value:
-                    return _several({own_line, value})
-                return value
-        return own_line or self.value(row, plain)
+        return (
+            self._agreed(row, ([undressed(content)] for content in boxed(text)))
+            or self._agreed(row, ([line] for line in self._hashed_values(row, text)))
+            or self._marked_value(row, plain)
+            or self.value(row, plain)
+        )
+
+    def _hashed_values(self, row: Row, text: str) -> list[str]:
+        lines = [undressed(line) for line in hashed(text)]
+        return [line for line in lines if self.alone(row, line) is not None]
+
+    def _marked_value(self, row: Row, text: str) -> str | Hedged | None:
+        """Return the value behind a mark, or else the one on a line of its own."""
+        own_line_value = self._own_line_value(row, text)
+        answers = marked_answers(text)
+        value = self._agreed(row, answers.final) or self._agreed(row, answers.plain)
+        if not value:
+            return own_line_value
+        if isinstance(own_line_value, str) and isinstance(value, str) and own_line_value != value:
+            return _several({own_line_value, value})
+        return value
 
     def _agreed(self, row: Row, marks: Iterable[Iterable[str]]) -> str | Hedged | None:
-        """What all marks say that say anything. Each is given as readings of it, the likeliest first."""
+        """Return the value at the marks, if those with a value agree.
+
+        Each mark is given as its readings; the first that has a value counts.
+        """
         values: set[str] = set()
         for readings in marks:
-            for value in (self.value(row, reading) for reading in readings):
+            for reading in readings:
+                value = self.value(row, reading)
                 if isinstance(value, Hedged):
                     return value
                 if isinstance(value, str):
@@ -108,26 +116,31 @@ class ShortAnswerTask(SingleTurnTask):
                     break
         return _several(values) if len(values) > 1 else next(iter(values), None)
 
-    def _own_line(self, row: Row, text: str) -> str | Hedged | None:
-        """The value that stands on a line of its own, unless what follows speaks of another."""
-        every = lines(text)
-        found = {
-            place: value
-            for place, line in enumerate(every)
-            if (value := self.alone(row, line)) is not None
-        }
-        if len(set(found.values())) != 1:
-            return _several(found.values()) if found else None
-        value, rest = next(iter(found.values())), every[max(found) + 1 :]
-        if not rest or AFTERWORD.match(rest[0]):
+    def _own_line_value(self, row: Row, text: str) -> str | Hedged | None:
+        """Return the value on a line of its own, unless the lines below give another."""
+        lines = outer_lines(text)
+        values_by_line: dict[int, str] = {}
+        for number, line in enumerate(lines):
+            value = self.alone(row, line)
+            if value is not None:
+                values_by_line[number] = value
+        if not values_by_line:
+            return None
+        last_line = max(values_by_line)
+        value = values_by_line[last_line]
+        if set(values_by_line.values()) != {value}:
+            return _several(values_by_line.values())
+        below = lines[last_line + 1 :]
+        if not below or AFTERWORD.match(below[0]):
             return value
-        later = self.value(row, "\n".join(rest))
-        return value if later == value or type(later) is Unreadable else _several([value])
+        value_below = self.value(row, "\n".join(below))
+        is_contradicted = value_below != value and type(value_below) is not Unreadable
+        return _several([value]) if is_contradicted else value
 
 
 def _several(values: Iterable[str]) -> Hedged:
-    said = ", ".join(sorted(set(values))[:5])
+    listed = ", ".join(sorted(set(values))[:5])
     return Hedged(
         RejectionReason.UNREADABLE,
-        f"the reply gives {said} and speaks of other answers; it must give one",
+        f"the reply gives {listed} and speaks of other answers; it must give one",
     )

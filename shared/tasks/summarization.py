@@ -1,4 +1,7 @@
-"""Summaries: any text within the word limit; with chain of density, the last summary of the teacher's densening steps."""
+"""Summaries: any text within the word limit.
+
+With chain of density, the summary is the last one of the teacher's steps.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
+from shared.tasks.answer_marks import AFTERWORD
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.parsing import (
-    AFTERWORD,
-    is_refusal,
-    json_answer,
-    json_objects,
-    plain_text,
-    whole_characters,
-)
+from shared.tasks.parsing import answering_text, json_answer, json_objects, whole_characters
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
 
 TOKENS_PER_WORD = 1.4
-STEPS = 4  # summaries that chain of density asks for
-USUAL_WORDS = 60  # that a summary has where the limit allows more
+STEPS = 4  # summaries that chain of density requests
+USUAL_WORDS = 60  # of a summary, if the limit allows more
 
 SUMMARY_KEYS = ("summary", "answer")
 # "Sure! Here is a summary:", "**Summary:**"
 INTRODUCTION = re.compile(
-    r"[*_#\s]{0,9}(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,150}:|(?:here|below)\b[^\n:.]{0,150}:|(?:summary|answer)[*_]*:)"
-    r"[*_]*\s*",
+    r"[*_#\s]{0,9}(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,150}:"
+    r"|(?:here|below)\b[^\n:.]{0,150}:|(?:summary|answer)[*_]*:)[*_]*\s*",
     re.IGNORECASE,
 )
 WORD_COUNT = re.compile(
     r"\s?[(\[*_]{1,3}(?:word count: ?\d{1,4}|\d{1,4} words)[)\]*_]{1,3}\Z", re.IGNORECASE
 )
-# all of it in quotes or in bold, with none within
+# The whole text in quotes or in bold, without either inside.
 QUOTED = re.compile(r"(?P<open>\"|\*\*|“)(?P<text>[^\"“”*]+)(?:\"|\*\*|”)")
 
 
@@ -60,49 +57,52 @@ class Summarization(SingleTurnTask):
         return round(summaries * TOKENS_PER_WORD * min(prompt.max_summary_words, USUAL_WORDS))
 
     def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        text = plain_text(reply)
-        if not text:
-            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
-        if is_refusal(text):
-            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
-        if prompt.chain_of_density:
-            last = _last_summary(text)
-            if not last:
-                return Unreadable(
-                    RejectionReason.UNREADABLE,
-                    "the reply holds no JSON object with `steps`, each with a `summary`",
-                )
-            text = last
-        else:
-            text = _summary_alone(text)
-        if not text:
+        text = answering_text(reply)
+        if isinstance(text, Unreadable):
+            return text
+        summary = _last_summary(text) if prompt.chain_of_density else _summary_alone(text)
+        if isinstance(summary, Unreadable):
+            return summary
+        if not summary:
             return Unreadable(RejectionReason.EMPTY, "the reply holds no summary")
-        words = len(text.split())
+        words = len(summary.split())
         if words > prompt.max_summary_words:
-            return Unreadable(
-                RejectionReason.TOO_MANY_WORDS,
-                f"it has {words} words, the limit is {prompt.max_summary_words}",
-            )
-        return Answer(text)
+            detail = f"it has {words} words, the limit is {prompt.max_summary_words}"
+            return Unreadable(RejectionReason.TOO_MANY_WORDS, detail)
+        return Answer(summary)
 
 
 def _summary_alone(text: str) -> str:
-    """The summary without what teachers say around it, which would count as words of it."""
+    """Return the summary without the words that teachers put around it: they would be counted."""
     text = json_answer(text, SUMMARY_KEYS) or text
     introduction = INTRODUCTION.match(text)
-    text = text[introduction.end() :] if introduction else text
-    body, gap, last = text.strip().rpartition("\n\n")
-    text = WORD_COUNT.sub("", body if gap and AFTERWORD.match(last) else text.strip()).strip()
+    if introduction:
+        text = text[introduction.end() :]
+    text = text.strip()
+    body, gap, last = text.rpartition("\n\n")
+    if gap and AFTERWORD.match(last):
+        text = body
+    text = WORD_COUNT.sub("", text).strip()
     quoted = QUOTED.fullmatch(text)
     return quoted["text"].strip() if quoted else text
 
 
-def _last_summary(text: str) -> str | None:
-    found: str | None = None
+def _last_summary(text: str) -> str | Unreadable:
+    """Return the last summary in the steps of a chain of density."""
+    summary = ""
     for data in json_objects(text):
-        steps = data.get("steps")
-        for step in cast(list[Any], steps) if isinstance(steps, list) else []:
-            summary = cast(dict[str, Any], step).get("summary") if isinstance(step, dict) else None
-            if isinstance(summary, str) and summary.strip():
-                found = whole_characters(summary).strip()
-    return found
+        for step in _steps(data):
+            step_summary = step.get("summary")
+            if isinstance(step_summary, str) and step_summary.strip():
+                summary = whole_characters(step_summary).strip()
+    if not summary:
+        detail = "the reply holds no JSON object with `steps`, each with a `summary`"
+        return Unreadable(RejectionReason.UNREADABLE, detail)
+    return summary
+
+
+def _steps(data: dict[str, Any]) -> list[dict[str, Any]]:
+    steps = data.get("steps")
+    if not isinstance(steps, list):
+        return []
+    return [cast(dict[str, Any], step) for step in cast(list[Any], steps) if isinstance(step, dict)]

@@ -13,7 +13,7 @@ from local.emulators.teacher import TeacherOptions, serve
 from shared.core.process import current
 from shared.dataset.rows import Row
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import TaskName, TeacherSpec, parse_spec
+from shared.spec.models import TeacherSpec, parse_spec
 from shared.tasks import TASKS, Answer
 from shared.teacher import RowFailure, open_teacher
 from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
@@ -29,7 +29,7 @@ NLI = (
     "Answer with one of the labels 'entailment', 'neutral' or 'contradiction'.\n\n"
     "Premise: It rains.\nHypothesis: It is wet."
 )
-TASKS_WITH_FORM: list[tuple[TaskName, str, str]] = [
+TASKS_WITH_FORM: list[tuple[str, str, str]] = [
     ("math", "chain_of_thought", "What is 2 + 3?"),
     ("nli", "chain_of_thought", NLI),
     ("nlu_qa", "chain_of_thought", "Which is a fruit?\n(A) stone\n(B) apple\n(C) chair"),
@@ -157,7 +157,7 @@ async def test_a_seed_of_a_sample_goes_before_the_one_of_the_specification() -> 
 
 @pytest.mark.parametrize(("task", "setting", "text"), TASKS_WITH_FORM)
 def test_reasoned_replies_have_a_strict_schema_and_plain_ones_none(
-    task: TaskName, setting: str, text: str
+    task: str, setting: str, text: str
 ) -> None:
     spec = parse_spec({"task": task, "train": "datasets/x/train.jsonl", "prompt": {setting: True}})
     schema = TASKS[task].schema(as_row(text), spec.prompt)
@@ -170,7 +170,7 @@ def test_reasoned_replies_have_a_strict_schema_and_plain_ones_none(
 
 @pytest.mark.parametrize(("task", "setting", "_text"), TASKS_WITH_FORM)
 async def test_the_local_teacher_keeps_to_the_schema_and_is_read(
-    task: TaskName, setting: str, _text: str
+    task: str, setting: str, _text: str
 ) -> None:
     spec = parse_spec({"task": task, "train": "datasets/x/train.jsonl", "prompt": {setting: True}})
     first = (ROOT / "samples" / task / "train.jsonl").read_bytes().splitlines()[0]

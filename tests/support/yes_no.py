@@ -1,0 +1,38 @@
+"""A task as somebody would add one: this module, and its entry in the registry."""
+
+from __future__ import annotations
+
+from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rows import Row
+from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
+from shared.tasks.parsing import answering_text
+from shared.tasks.prompt_spec import PromptSpec
+
+COMPLAINT = "it must be one of: yes, no"
+
+
+class YesNo(SingleTurnTask):
+    name = "yes_no"
+    min_rows = 12
+    prompt_settings = frozenset({"chain_of_thought"})
+    has_values = True
+
+    def check_question(self, row: Row) -> Row | Rejection:
+        if row.turns[0]["content"].endswith("?"):
+            return row
+        return Rejection(RejectionReason.NO_CHOICES, "the message is no question", row.id)
+
+    def answer_schema(self, row: Row) -> Schema:
+        return {"type": "string", "enum": ["yes", "no"]}
+
+    def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
+        return 1
+
+    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
+        text = answering_text(reply)
+        if isinstance(text, Unreadable):
+            return text
+        word = text.lower().strip(".")
+        if word in ("yes", "no"):
+            return Answer(word)
+        return Unreadable(RejectionReason.INVALID_CHOICE, COMPLAINT)
