@@ -79,6 +79,7 @@ def files_of(task: str) -> dict[str, Path]:
     return {name: DATA / task / name for name in ("train.jsonl", "validation.jsonl")}
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not DATA.exists(), reason="the real datasets are not beside the checkout")
 @pytest.mark.parametrize("task", TASKS)
@@ -132,6 +133,7 @@ def mistaken(
 seen: dict[str, str] = {}  # hash of the datasets of the first execution
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("select", "samples", "least", "most_wrong"),
     [("reference", 4, 1980, 0), ("majority", 5, 2000, 60)],

@@ -51,7 +51,7 @@ async def scanned(
     return found, rejected
 
 
-@pytest.mark.parametrize("width", [1, 40, 333, 5000])
+@pytest.mark.parametrize("width", [1, pytest.param(40, marks=pytest.mark.slow), 333, 5000])
 async def test_the_same_is_found_whatever_the_ranges(
     folder: RunFolder, storage: Storage, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
