@@ -35,7 +35,8 @@ def check_teacher(url: str) -> None:
                 ) from error
         return
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        cause = getattr(error, "reason", error)
+        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         raise UsageError(
             f"--teacher-url {url} can't be reached: {reason}. Check the address and that the "
             "teacher is running."
