@@ -14,7 +14,7 @@ from shared.core.paths import RunPaths
 from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.finetuning.base import FineTuningBackend, JobState, JobStatus
-from shared.finetuning.outcome import JobView, has_changed, job_state, job_view
+from shared.finetuning.outcome import has_changed
 from shared.finetuning.registry import get_backend
 from shared.finetuning.training import Training
 from shared.runs.activity import implements
@@ -64,7 +64,7 @@ async def submit_finetuning(
         except TransientError as error:
             look = JobLook(job=_not_submitted(error), reached=False, retry_after=error.retry_after)
         else:
-            look = JobLook(job=job_view(state))
+            look = JobLook(job=state)
             training.record.job = look.job
             await training.write()
     if has_changed(look.job, request.job):
@@ -93,7 +93,7 @@ async def _poll(request: PollRequest, client: df.DurableOrchestrationClient) -> 
     try:
         if request.cancel or await RunWatch(client, request.run_id).is_stopped():
             await asyncio.to_thread(backend.cancel, request.job.job)
-        job = job_view(await asyncio.to_thread(backend.poll, request.job.job))
+        job = await asyncio.to_thread(backend.poll, request.job.job)
     except DistillationError as error:
         return _unreached(request.job, error)
     return JobLook(job=job.model_copy(update={"metrics": job.metrics or request.job.metrics}))
@@ -108,7 +108,7 @@ async def cancel_finetuning(request: JobRequest) -> JobLook:
         state = await asyncio.to_thread(backend.cancel, request.job.job)
     except DistillationError as error:
         return _unreached(request.job, error)
-    return JobLook(job=job_view(state))
+    return JobLook(job=state)
 
 
 @bp.activity_trigger(input_name="request", activity=CONCLUDE_FINETUNING)
@@ -123,12 +123,12 @@ async def conclude_finetuning(request: JobRequest) -> ConcludedJob:
     return ConcludedJob(job=job, warnings=ended.warnings if ended else [])
 
 
-async def _conclude(training: Training, job: JobView) -> JobView:
+async def _conclude(training: Training, job: JobState) -> JobState:
     """Write the student's record, and return the job with its last metrics."""
     submitted = training.request()
     # a job without a name was never created, but its files may have been uploaded
     if submitted is not None and (job.status.is_terminal or not job.job):
-        record = await asyncio.to_thread(training.backend.conclude, submitted, job_state(job))
+        record = await asyncio.to_thread(training.backend.conclude, submitted, job)
         training.record.ended = record
         if record.curve:
             job = job.model_copy(update={"metrics": {**record.curve[-1], **job.metrics}})
@@ -137,7 +137,7 @@ async def _conclude(training: Training, job: JobView) -> JobView:
     return job
 
 
-def _unreached(job: JobView, error: DistillationError) -> JobLook:
+def _unreached(job: JobState, error: DistillationError) -> JobLook:
     """Return the job as it was last seen. Raises the error unless the next poll may succeed."""
     if isinstance(error, PermanentError) and error.code not in ACCESS:
         raise error
@@ -145,15 +145,15 @@ def _unreached(job: JobView, error: DistillationError) -> JobLook:
     return JobLook(job=_with_error(job, error), reached=False, retry_after=retry_after)
 
 
-def _not_submitted(error: TransientError) -> JobView:
+def _not_submitted(error: TransientError) -> JobState:
     """Return what is shown of a job that is yet to be submitted."""
     state = JobState(
-        name="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False
+        job="", status=JobStatus.QUEUED, service_status="not submitted yet", submitted=False
     )
-    return _with_error(job_view(state), error)
+    return _with_error(state, error)
 
 
-def _with_error(job: JobView, error: DistillationError) -> JobView:
+def _with_error(job: JobState, error: DistillationError) -> JobState:
     return job.model_copy(update={"message": f"the service could not be reached: {error}"})
 
 
@@ -165,7 +165,7 @@ async def _open_backend(request: StudentReference) -> FineTuningBackend:
 
 
 async def _tell_root(
-    client: df.DurableOrchestrationClient, request: StudentReference, job: JobView
+    client: df.DurableOrchestrationClient, request: StudentReference, job: JobState
 ) -> None:
     """Send the job to the root, which shows it, unless the root has ended."""
     status = await client.get_status(request.run_id)

@@ -13,7 +13,7 @@ from local.emulators.teacher import TeacherOptions, serve
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row, as_jsonl
 from shared.finetuning.base import JobState, JobStatus
-from shared.finetuning.outcome import CancelReason, job_outcome, job_view
+from shared.finetuning.outcome import CancelReason, job_outcome
 from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
 from shared.generation.ask_row import ask_row
 from shared.runs.contracts import SUBMIT_FINETUNING
@@ -304,8 +304,8 @@ def test_only_completed_is_a_success(
 ) -> None:
     status = azureml_status(service_status)
     assert (status is JobStatus.COMPLETED) == (service_status == "Completed")
-    state = JobState(name="math-x-1", status=status, service_status=service_status or "Unknown")
-    outcome = job_outcome(job_view(state), cancelling)
+    state = JobState(job="math-x-1", status=status, service_status=service_status or "Unknown")
+    outcome = job_outcome(state, cancelling)
     assert (outcome is not None and outcome.status == "ok") == (service_status == "Completed")
     if service_status in ("Canceled", "Failed"):
         assert outcome is not None and outcome.status in ("cancelled", "failed")

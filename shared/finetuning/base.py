@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from shared.core.errors import PermanentError
 from shared.spec.models import StudentSpec
@@ -69,18 +75,26 @@ class FineTuneRequest(BaseModel):
 
 
 class JobState(BaseModel):
-    """A job as the service sees it. `poll` and `cancel` take its `name`."""
+    """A job as the service sees it, and as users see it in the run's status and report."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
+    job: str  # its name at the service, which `poll` and `cancel` take; empty before there is one
     status: JobStatus
     service_status: str
-    message: str | None = None  # the service's own
     url: str | None = None
-    registered_model: str | None = None  # "<name>:<version>", or a name alone, once there is one
+    model: str | None = None  # "<name>:<version>", or a name alone, once there is one
+    message: str | None = None  # the service's own
     metrics: dict[str, float] = Field(default_factory=dict[str, float])  # latest step, loss, …
     submitted: bool = True  # False while the service takes in the data: call `submit` again
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `submitted` out unless it is False."""
+        fields: dict[str, Any] = serialize(self)
+        if self.submitted:
+            del fields["submitted"]
+        return fields
 
 
 class Checkpoint(BaseModel):

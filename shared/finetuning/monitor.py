@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from shared.core.backoff import poll_interval, progress_interval
-from shared.finetuning.base import JobStatus
+from shared.finetuning.base import JobState, JobStatus
 from shared.finetuning.outcome import (
     CONFIRM_HOURS,
     UNREACHED_HOURS,
     CancelReason,
-    JobView,
     TrainingOutcome,
     job_outcome,
     unreachable,
@@ -31,7 +30,7 @@ class JobMonitor(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    job: JobView
+    job: JobState
     began: datetime
     deadline: datetime
     reported: datetime
@@ -49,7 +48,7 @@ class JobMonitor(BaseModel):
     """Since when the service has reported that the job doesn't respond."""
 
     @classmethod
-    def begin(cls, job: JobView, now: datetime, max_hours: float) -> JobMonitor:
+    def begin(cls, job: JobState, now: datetime, max_hours: float) -> JobMonitor:
         """Return the monitor of a job that was submitted just now."""
         deadline = now + timedelta(hours=max_hours)
         return cls(job=job, began=now, reported=now, deadline=deadline)
@@ -62,7 +61,7 @@ class JobMonitor(BaseModel):
         seconds = min(retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
         return self.model_copy(update={"unreached_since": since, "retry_after": seconds})
 
-    def after_poll(self, job: JobView, now: datetime) -> JobMonitor:
+    def after_poll(self, job: JobState, now: datetime) -> JobMonitor:
         """Return the monitor after one more poll, with the job as it is now."""
         silent = job.status is JobStatus.NOT_RESPONDING
         update = {

@@ -1,18 +1,12 @@
-"""How a fine-tuning job is shown, and how it ends a run. Pure, because it serves orchestrators."""
+"""How a fine-tuning job ends a run. Pure, because it serves orchestrators."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.finetuning.base import JobState, JobStatus
@@ -39,77 +33,25 @@ FAILING_REASONS = {
 }
 
 
-class JobView(BaseModel):
-    """A job as users see it in the run's status and report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    job: str
-    """Name at the service; empty before there is a job."""
-    status: JobStatus
-    service_status: str
-    url: str | None = None
-    model: str | None = None
-    message: str | None = None
-    metrics: dict[str, float] = Field(default_factory=dict[str, float])
-    submitted: bool = True
-    """False while the service still takes in the data. Shown only then."""
-
-    @model_serializer(mode="wrap")
-    def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        view: dict[str, Any] = serialize(self)
-        if self.submitted:
-            del view["submitted"]
-        return view
-
-
 class TrainingOutcome(BaseModel):
     """How the fine-tuning of one student ended."""
 
     model_config = ConfigDict(frozen=True)
 
     status: Literal["ok", "cancelled", "failed"]
-    job: JobView | None = None
+    job: JobState | None = None
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
 
 
-def job_view(state: JobState) -> JobView:
-    """Return the view of a job's state."""
-    return JobView(
-        job=state.name,
-        status=state.status,
-        service_status=state.service_status,
-        url=state.url,
-        model=state.registered_model,
-        message=state.message,
-        metrics=state.metrics,
-        submitted=state.submitted,
-    )
-
-
-def job_state(view: JobView) -> JobState:
-    """Return the state of the job in a view."""
-    return JobState(
-        name=view.job,
-        status=view.status,
-        service_status=view.service_status,
-        message=view.message,
-        url=view.url,
-        registered_model=view.model,
-        metrics=view.metrics,
-        submitted=view.submitted,
-    )
-
-
-def has_changed(job: JobView, before: JobView | None) -> bool:
+def has_changed(job: JobState, before: JobState | None) -> bool:
     """True for a change that users wait for. New metrics alone are not one."""
     if before is None:
         return True
     return job.model_copy(update={"metrics": {}}) != before.model_copy(update={"metrics": {}})
 
 
-def job_outcome(job: JobView, cancel_reason: CancelReason | None) -> TrainingOutcome | None:
+def job_outcome(job: JobState, cancel_reason: CancelReason | None) -> TrainingOutcome | None:
     """Return how the job ends the fine-tuning, None while it goes on."""
     if not job.status.is_terminal:
         return None
@@ -120,7 +62,7 @@ def job_outcome(job: JobView, cancel_reason: CancelReason | None) -> TrainingOut
     return TrainingOutcome(status="failed", job=job, error=_ended_badly(job, cancel_reason))
 
 
-def never_submitted(job: JobView, cancel_reason: CancelReason) -> TrainingOutcome:
+def never_submitted(job: JobState, cancel_reason: CancelReason) -> TrainingOutcome:
     """Return the outcome of a job that was cancelled before the service had taken in its data."""
     if cancel_reason is CancelReason.USER:
         return TrainingOutcome(status="cancelled", job=job)
@@ -129,7 +71,7 @@ def never_submitted(job: JobView, cancel_reason: CancelReason) -> TrainingOutcom
     return TrainingOutcome(status="failed", job=job, error=error)
 
 
-def unreachable(job: JobView, cancel_reason: CancelReason | None, hours: float) -> TrainingOutcome:
+def unreachable(job: JobState, cancel_reason: CancelReason | None, hours: float) -> TrainingOutcome:
     """Return the outcome of a job whose service has been silent for so long. It may still run."""
     silence = "has not confirmed the cancellation" if cancel_reason else "could not be reached"
     state = "no job was submitted"
@@ -158,7 +100,7 @@ def failure_of_students(outcomes: Sequence[TrainingOutcome]) -> ErrorData | None
     return {"code": ErrorCode.FINETUNING, "message": message, "details": details}
 
 
-def _ended_badly(job: JobView, cancel_reason: CancelReason | None) -> ErrorData:
+def _ended_badly(job: JobState, cancel_reason: CancelReason | None) -> ErrorData:
     reason = job.message or "the service gives no reason"
     if cancel_reason is not None:
         reason = FAILING_REASONS.get(cancel_reason, reason)
@@ -166,5 +108,5 @@ def _ended_badly(job: JobView, cancel_reason: CancelReason | None) -> ErrorData:
     return {"code": ErrorCode.FINETUNING, "message": message, "details": []}
 
 
-def _link(job: JobView) -> str:
+def _link(job: JobState) -> str:
     return f"; see {job.url}" if job.url else ""

@@ -11,8 +11,7 @@ import json
 
 from pydantic import BaseModel, Field
 
-from shared.finetuning.base import Dataset, JobRecord
-from shared.finetuning.outcome import JobView
+from shared.finetuning.base import Dataset, JobRecord, JobState
 from shared.spec.models import StudentSpec
 
 WITHOUT_EFFECT = frozenset(
@@ -40,7 +39,7 @@ class Trained(BaseModel):
 
     student: str = Field(description="asset id or name of the model")
     backend: str
-    job: JobView | None = Field(default=None, description="None where none was submitted")
+    job: JobState | None = Field(default=None, description="None where none was submitted")
     earlier_jobs: list[str] = Field(
         default_factory=list[str], description="of rounds before, oldest first"
     )
@@ -55,7 +54,7 @@ class TrainingRecord(BaseModel):
     student: int = 0  # its place in the specification
     attempts: list[Attempt] = Field(default_factory=list[Attempt])
     datasets: dict[str, SplitFacts] = Field(default_factory=dict[str, SplitFacts])
-    job: JobView | None = None  # as it was shown last
+    job: JobState | None = None  # as it was shown last
     ended: JobRecord | None = None
 
     def told(self, student: StudentSpec) -> Trained:

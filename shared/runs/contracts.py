@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.core.counters import Counters
 from shared.core.errors import ErrorData
 from shared.core.paths import Split
+from shared.finetuning.base import JobState
 from shared.finetuning.monitor import JobMonitor
-from shared.finetuning.outcome import JobView, TrainingOutcome
+from shared.finetuning.outcome import TrainingOutcome
 from shared.generation.shard_losses import ShardLosses
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
@@ -345,14 +346,14 @@ class SubmitRequest(StudentReference):
 
     splits: list[Split]
     round: int = 0
-    job: JobView | None = None
+    job: JobState | None = None
     """As it was last seen, where submitting is repeated."""
 
 
 class PollRequest(StudentReference):
     """Input of `poll_finetuning`."""
 
-    job: JobView
+    job: JobState
     cancel: bool = False
     """Request the cancellation once more."""
     report_metrics: bool = False
@@ -362,14 +363,14 @@ class PollRequest(StudentReference):
 class JobRequest(StudentReference):
     """Input of `cancel_finetuning` and `conclude_finetuning`."""
 
-    job: JobView
+    job: JobState
 
 
 class JobLook(Contract):
     """Output of `submit_finetuning`, `poll_finetuning` and `cancel_finetuning`."""
 
     status: Literal["ok"] = "ok"
-    job: JobView
+    job: JobState
     reached: bool = True
     """False where the service could not be reached; `job` is then what was known before."""
     retry_after: float | None = None
@@ -380,7 +381,7 @@ class ConcludedJob(Contract):
     """Output of `conclude_finetuning`."""
 
     status: Literal["ok"] = "ok"
-    job: JobView
+    job: JobState
     warnings: list[str] = Field(default_factory=list[str])
 
 
@@ -399,7 +400,7 @@ class JobChanged(Contract):
     """Data of `Event.JOB_CHANGED`."""
 
     student: int = 0
-    job: JobView
+    job: JobState
 
 
 # Report

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
-from shared.finetuning.outcome import JobView
+from shared.finetuning.base import JobState
 from shared.spec.budget import Usage, cost
 from shared.spec.models import BudgetSpec, StudentSpec
 
@@ -121,7 +121,7 @@ class RunStatus(BaseModel):
         if len(students) > 1:
             self.students = [{"student": student.model, "status": "queued"} for student in students]
 
-    def show_job(self, job: JobView, student: int) -> None:
+    def show_job(self, job: JobState, student: int) -> None:
         """Show the job of the student of this number."""
         view = job.model_dump(mode="json")
         if student == 0:

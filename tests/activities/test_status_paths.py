@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from shared.finetuning.outcome import JobView, job_outcome
+from shared.finetuning.base import JobState
+from shared.finetuning.outcome import job_outcome
 from shared.finetuning.statuses import AZUREML_STATUSES
 from shared.runs.contracts import CONCLUDE_FINETUNING, POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.activities.conftest import NewRun, OpenWorkspace
@@ -45,7 +46,7 @@ async def test_a_course_of_statuses_ends_as_the_service_says(
     job = (await run.call(SUBMIT_FINETUNING, splits=("train",)))["job"]
     seen = [job["service_status"]]
     async with asyncio.timeout(PATIENCE):
-        while (outcome := job_outcome(JobView.model_validate(job), None)) is None:
+        while (outcome := job_outcome(JobState.model_validate(job), None)) is None:
             job = (await run.call(POLL_FINETUNING, job=job))["job"]
             seen.append(job["service_status"])
             assert job["status"] == AZUREML_STATUSES[job["service_status"]].value

@@ -50,7 +50,7 @@ class AbacusBackend:
         return ["beads may roll"]
 
     def submit(self, request: FineTuneRequest) -> JobState:
-        running = JobState(name=request.job_name, status=JobStatus.RUNNING, service_status="moving")
+        running = JobState(job=request.job_name, status=JobStatus.RUNNING, service_status="moving")
         self._jobs.requests.append(request)
         return self._jobs.states.setdefault(request.job_name, running)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.core.ids import finetuning_id
-from shared.finetuning.outcome import JobView
+from shared.finetuning.base import JobState
 from shared.runs.contracts import (
     ABANDON_SHARD,
     ASSEMBLE_SPLIT,
@@ -79,7 +79,7 @@ def job(status: str, **fields: Any) -> dict[str, Any]:
         "url": "https://studio/job",
         "status": status,
     }
-    return JobView.model_validate({**usual, **fields}).model_dump(mode="json")
+    return JobState.model_validate({**usual, **fields}).model_dump(mode="json")
 
 
 def counters(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class AzureOpenAIBackend:
             status = pending_status(complete)
             if status:
                 return JobState(
-                    name="",
+                    job="",
                     status=JobStatus.PREPARING,
                     service_status=f"files {status}",
                     submitted=False,
@@ -120,9 +120,9 @@ class AzureOpenAIBackend:
         the job's outcome is known.
         """
         record = JobRecord()
-        if state.name:
-            self._record_events(record, state.name)
-            self._record_checkpoints(record, state.name)
+        if state.job:
+            self._record_events(record, state.job)
+            self._record_checkpoints(record, state.job)
         if request.student.delete_files:
             with self._warnings(record, "uploaded datasets could not be deleted"):
                 files = self._files()

@@ -88,9 +88,9 @@ def job_state(job: FineTuningJob) -> JobState:
     status = azure_openai_status(job.status)
     error = job.error
     return JobState(
-        name=job.id,
+        job=job.id,
         status=status,
         service_status=job.status or "unknown",
         message=(error.message or error.code or None) if error else None,
-        registered_model=job.fine_tuned_model if status is JobStatus.COMPLETED else None,
+        model=job.fine_tuned_model if status is JobStatus.COMPLETED else None,
     )

@@ -109,7 +109,7 @@ class AzureMLBackend:
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         """Return the curve of the training. Nothing was uploaded, so nothing is tidied up."""
-        return JobRecord(curve=azureml_metrics.curve(self._rest, state.name))
+        return JobRecord(curve=azureml_metrics.curve(self._rest, state.job))
 
     @property
     def _client(self) -> MLClient:
@@ -130,7 +130,7 @@ class AzureMLBackend:
     def _state(self, job: Any) -> JobState:
         status = azureml_status(job.status)
         state = JobState(
-            name=job.name,
+            job=job.name,
             status=status,
             service_status=job.status or "Unknown",
             url=_studio_url(job),
@@ -139,7 +139,7 @@ class AzureMLBackend:
         if status is JobStatus.FAILED:
             update["message"] = self._failure(job.name)
         if status is JobStatus.COMPLETED:
-            update["registered_model"] = _registered_model(self._client, job, self.model_output)
+            update["model"] = _registered_model(self._client, job, self.model_output)
         if status in WITH_METRICS:
             update["metrics"] = azureml_metrics.latest(self._rest, job.name)
         return state.model_copy(update=update)

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from shared.finetuning.base import JobState, JobStatus
-from shared.finetuning.outcome import CancelReason, JobView, TrainingOutcome, job_outcome, job_view
+from shared.finetuning.outcome import CancelReason, TrainingOutcome, job_outcome
 
 
-def job(status: JobStatus, **fields: Any) -> JobView:
-    state = JobState(name="nli-x-1", status=status, service_status=status.value.title(), **fields)
-    return job_view(state)
+def job(status: JobStatus, **fields: Any) -> JobState:
+    return JobState(job="nli-x-1", status=status, service_status=status.value.title(), **fields)
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if not status.is_terminal])
@@ -25,7 +24,7 @@ def test_what_is_no_end_is_no_outcome(status: JobStatus, cancelling: CancelReaso
 def test_a_completed_job_is_a_success_though_it_was_to_be_cancelled(
     cancelling: CancelReason | None,
 ) -> None:
-    done = job(JobStatus.COMPLETED, registered_model="student:1")
+    done = job(JobStatus.COMPLETED, model="student:1")
     assert job_outcome(done, cancelling) == TrainingOutcome(status="ok", job=done)
 
 

@@ -66,14 +66,14 @@ def test_a_job_runs_to_a_fine_tuned_model(new_resource: NewResource) -> None:
     tuning = new_resource()
     request = tuning.put(request_of(), chat_lines(20), chat_lines(3))
     submitted = tuning.submit(request)
-    assert submitted.name.startswith("ftjob-")
-    done = tuning.wait(submitted.name)
+    assert submitted.job.startswith("ftjob-")
+    done = tuning.wait(submitted.job)
     assert (done.status, done.service_status, done.message) == (
         JobStatus.COMPLETED,
         "succeeded",
         None,
     )
-    assert (done.registered_model or "").startswith(f"{MODEL}.ft-")
+    assert (done.model or "").startswith(f"{MODEL}.ft-")
     assert done.metrics.keys() == {
         "step",
         "loss",
@@ -89,7 +89,7 @@ def test_submit_does_not_wait_for_files_that_are_not_ready(new_resource: NewReso
     request = tuning.put(request_of(), chat_lines(20))
     for _ in range(2):
         state = tuning.backend.submit(request)
-        assert (state.name, state.status, state.submitted) == ("", JobStatus.PREPARING, False)
+        assert (state.job, state.status, state.submitted) == ("", JobStatus.PREPARING, False)
         assert state.service_status == "files pending"
     assert (len(tuning.resource.files()), tuning.resource.jobs()) == (1, [])
 
@@ -123,9 +123,9 @@ def test_submitting_again_finds_the_job_and_its_files_of_the_first_time(
     tuning = new_resource()
     request = tuning.put(request_of(), chat_lines(20))
     first = tuning.submit(request)
-    tuning.wait(first.name)
+    tuning.wait(first.job)
     again = tuning.backend.submit(request)
-    assert (again.name, again.status) == (first.name, JobStatus.COMPLETED)
+    assert (again.job, again.status) == (first.job, JobStatus.COMPLETED)
     assert (len(tuning.resource.files()), len(tuning.resource.jobs())) == (1, 1)
 
 
@@ -137,14 +137,14 @@ def test_a_job_is_found_again_among_many_others(new_resource: NewResource) -> No
     assert code == 201
     for number in range(130):  # a page holds 100
         tuning.resource.create(file, metadata={"job": f"other-{number}"})
-    assert tuning.backend.submit(request).name == job["id"]
+    assert tuning.backend.submit(request).job == job["id"]
 
 
 def test_a_job_without_metadata_is_found_by_its_file(new_resource: NewResource) -> None:
     tuning = new_resource(pace=600)
     request = tuning.put(request_of(), chat_lines(20))
     _, job = tuning.resource.create(tuning.ready_file(request))
-    assert tuning.backend.submit(request).name == job["id"]
+    assert tuning.backend.submit(request).job == job["id"]
     assert len(tuning.resource.jobs()) == 1
 
 
@@ -153,10 +153,10 @@ def test_many_submissions_at_once_leave_one_job_running(new_resource: NewResourc
     request = tuning.put(request_of(), chat_lines(20))
     tuning.ready_file(request)
     with ThreadPoolExecutor(8) as pool:
-        names = {state.name for state in pool.map(tuning.backend.submit, [request] * 8)}
-    names |= {tuning.backend.submit(request).name}
+        names = {state.job for state in pool.map(tuning.backend.submit, [request] * 8)}
+    names |= {tuning.backend.submit(request).job}
     running = [job["id"] for job in tuning.resource.jobs() if job["status"] != "cancelled"]
-    assert running == [tuning.backend.submit(request).name]
+    assert running == [tuning.backend.submit(request).job]
     assert running[0] in names
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_the_service_refuses_is_reported_with_its_reason_and_deleted
 
 def test_too_few_rows_fail_the_job_in_the_services_words(new_resource: NewResource) -> None:
     tuning = new_resource()
-    failed = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(9))).name)
+    failed = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(9))).job)
     assert failed.status is JobStatus.FAILED
     assert failed.message == "The file has 9 rows: at least 10 are needed."
 
@@ -193,15 +193,15 @@ def test_an_end_without_a_model_is_not_a_success(
     new_resource: NewResource, ends: dict[str, Any]
 ) -> None:
     tuning = new_resource(**ends)
-    ended = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(20))).name)
+    ended = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(20))).job)
     assert ended.status in (JobStatus.FAILED, JobStatus.CANCELLED)
-    assert ended.registered_model is None
+    assert ended.model is None
 
 
 def test_a_job_is_cancelled_once_however_often_it_is_asked_for(new_resource: NewResource) -> None:
     tuning = new_resource(pace=600)
     tuning.ready_file(request := tuning.put(request_of(), chat_lines(20)))
-    job = tuning.backend.submit(request).name
+    job = tuning.backend.submit(request).job
     assert tuning.backend.cancel(job).status is JobStatus.CANCELLED
     assert tuning.backend.cancel(job).status is JobStatus.CANCELLED
     assert tuning.backend.submit(request).status is JobStatus.CANCELLED  # and is not created anew
@@ -209,8 +209,8 @@ def test_a_job_is_cancelled_once_however_often_it_is_asked_for(new_resource: New
 
 def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(new_resource: NewResource) -> None:
     tuning = new_resource()
-    done = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(20))).name)
-    assert tuning.backend.cancel(done.name) == done
+    done = tuning.wait(tuning.submit(tuning.put(request_of(), chat_lines(20))).job)
+    assert tuning.backend.cancel(done.job) == done
 
 
 def test_a_job_that_does_not_exist_is_not_found(new_resource: NewResource) -> None:
@@ -224,9 +224,9 @@ def test_a_job_that_does_not_exist_is_not_found(new_resource: NewResource) -> No
 def test_every_status_is_shown_as_what_it_means(new_resource: NewResource, status: str) -> None:
     tuning = new_resource(status_path=(status,))
     submitted = tuning.submit(tuning.put(request_of(), chat_lines(20)))
-    state = tuning.wait_for(submitted.name, status)
+    state = tuning.wait_for(submitted.job, status)
     assert state.status is AZURE_OPENAI_STATUSES[status]
-    assert bool(state.registered_model) == (status == "succeeded")
+    assert bool(state.model) == (status == "succeeded")
 
 
 COURSES = [
@@ -250,9 +250,9 @@ def test_each_course_ends_where_the_service_ends_it(
     path = tuple(course.split(","))
     tuning = new_resource(status_path=path, pace=0.02 * len(path))
     submitted = tuning.submit(tuning.put(request_of(), chat_lines(20)))
-    seen, done = tuning.follow(submitted.name)
+    seen, done = tuning.follow(submitted.job)
     assert done.status is end
-    assert (done.registered_model is not None) == (end is JobStatus.COMPLETED)
+    assert (done.model is not None) == (end is JobStatus.COMPLETED)
     assert set(seen) <= {azure_openai_status(status) for status in path}
 
 

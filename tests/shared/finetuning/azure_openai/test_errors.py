@@ -52,7 +52,7 @@ def test_a_create_whose_connection_breaks_is_one_job(new_resource: NewResource, 
         tuning.backend.submit(request)
     assert len(tuning.resource.jobs()) == (1 if drop == "after" else 0)
     state = persistent(tuning, request)
-    assert [job["id"] for job in tuning.resource.jobs()] == [state.name]
+    assert [job["id"] for job in tuning.resource.jobs()] == [state.job]
 
 
 def test_whatever_breaks_while_jobs_are_submitted_each_is_one_job_with_one_file_a_dataset(
@@ -83,7 +83,7 @@ def test_a_second_job_of_the_same_name_is_cancelled_and_the_oldest_stays(
     file = tuning.ready_file(request := tuning.put(request_of(), chat_lines(12)))
     made = [tuning.resource.create(file, metadata={"job": request.job_name})[1] for _ in range(3)]
     expected = min(made, key=lambda job: (job["created_at"], job["id"]))["id"]
-    assert tuning.backend.submit(request).name == expected
+    assert tuning.backend.submit(request).job == expected
     statuses = {job["id"]: job["status"] for job in tuning.resource.jobs()}
     assert [job for job, status in statuses.items() if status != "cancelled"] == [expected]
 
@@ -158,7 +158,7 @@ def test_a_job_whose_metrics_cannot_be_read_is_polled_all_the_same(
     new_resource: NewResource,
 ) -> None:
     tuning = new_resource()
-    job = tuning.submit(tuning.put(request_of(), chat_lines(12))).name
+    job = tuning.submit(tuning.put(request_of(), chat_lines(12))).job
     tuning.wait(job)
     tuning.resource.fault(path_contains="/events", status=500)
     state = tuning.backend.poll(job)
@@ -169,7 +169,7 @@ def test_a_job_whose_metrics_cannot_be_read_is_polled_all_the_same(
 def test_a_refused_cancellation_of_a_running_job_is_an_error(new_resource: NewResource) -> None:
     tuning = new_resource(pace=600)
     tuning.ready_file(request := tuning.put(request_of(), chat_lines(12)))
-    job = tuning.backend.submit(request).name
+    job = tuning.backend.submit(request).job
     tuning.resource.fault(path_contains="/cancel", status=400, message="Not now.")
     with pytest.raises(PermanentError, match=r"could not be cancelled: Not now\."):
         tuning.backend.cancel(job)
@@ -179,7 +179,7 @@ def test_a_job_that_ends_while_it_is_being_cancelled_is_shown_as_ended(
     new_resource: NewResource,
 ) -> None:
     tuning = new_resource(pace=0.3)
-    job = tuning.submit(tuning.put(request_of(), chat_lines(12))).name
+    job = tuning.submit(tuning.put(request_of(), chat_lines(12))).job
     tuning.resource.fault(
         path_contains="/cancel", status=400, message="It has ended.", delay_seconds=1.0
     )

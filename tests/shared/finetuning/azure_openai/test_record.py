@@ -15,7 +15,7 @@ def test_a_jobs_curve_checkpoints_and_events_are_recorded(
     tuning = new_resource()
     spec = student(hyperparameters={"n_epochs": 3})
     request = tuning.put(request_of(spec), chat_lines(20), chat_lines(3))
-    record = tuning.backend.conclude(request, tuning.wait(tuning.submit(request).name))
+    record = tuning.backend.conclude(request, tuning.wait(tuning.submit(request).job))
     steps = [point["step"] for point in record.curve]
     assert steps == sorted(set(steps))
     assert 3 <= len(steps) <= MAX_CURVE_POINTS
@@ -31,18 +31,18 @@ def test_a_jobs_curve_checkpoints_and_events_are_recorded(
 def test_files_are_deleted_where_the_student_says_so(new_resource: NewResource) -> None:
     tuning = new_resource()
     request = tuning.put(request_of(student(delete_files=True)), chat_lines(20), chat_lines(3))
-    done = tuning.wait(tuning.submit(request).name)
+    done = tuning.wait(tuning.submit(request).job)
     assert tuning.backend.conclude(request, done).warnings == []
     assert tuning.resource.files() == []
     assert tuning.backend.conclude(request, done).warnings == []  # once more, as activities may
-    assert tuning.backend.submit(request).name == done.name  # and a late submission uploads nothing
+    assert tuning.backend.submit(request).job == done.job  # and a late submission uploads nothing
     assert tuning.resource.files() == []
 
 
 def test_what_cannot_be_read_or_deleted_at_the_end_is_a_warning(new_resource: NewResource) -> None:
     tuning = new_resource()
     request = tuning.put(request_of(student(delete_files=True)), chat_lines(20))
-    done = tuning.wait(tuning.submit(request).name)
+    done = tuning.wait(tuning.submit(request).job)
     tuning.resource.fault(path_contains="/events", status=500)
     tuning.resource.fault(path_contains="/checkpoints", status=429)
     tuning.resource.fault(method="DELETE", status=403)

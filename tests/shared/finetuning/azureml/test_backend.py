@@ -88,13 +88,13 @@ def test_a_job_runs_to_a_registered_model_with_a_studio_link(azurite: str, start
     request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
     submitted = backend.submit(request)
     done = wait(backend, request.job_name)
-    assert submitted.name == done.name == request.job_name
+    assert submitted.job == done.job == request.job_name
     assert (done.status, done.service_status, done.message) == (
         JobStatus.COMPLETED,
         "Completed",
         None,
     )
-    assert done.registered_model == f"{request.registered_model_name}:1"
+    assert done.model == f"{request.registered_model_name}:1"
     assert f"/runs/{request.job_name}?" in (done.url or "")
     assert "tid=" in (done.url or "")
 
@@ -133,8 +133,8 @@ def test_many_submissions_at_once_are_one_job(azurite: str, start: Start) -> Non
     request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
     with ThreadPoolExecutor(8) as pool:
         states = list(pool.map(backend.submit, [request] * 8))
-    assert {state.name for state in states} == {request.job_name}
-    assert wait(backend, request.job_name).registered_model == f"{request.registered_model_name}:1"
+    assert {state.job for state in states} == {request.job_name}
+    assert wait(backend, request.job_name).model == f"{request.registered_model_name}:1"
 
 
 def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
@@ -142,7 +142,7 @@ def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
     request = request_of(datastore_uri("missing/train.jsonl"))
     backend.submit(request)
     failed = wait(backend, request.job_name)
-    assert (failed.status, failed.registered_model) == (JobStatus.FAILED, None)
+    assert (failed.status, failed.model) == (JobStatus.FAILED, None)
     assert "missing/train.jsonl" in (failed.message or "")
 
 
@@ -187,7 +187,7 @@ def test_a_status_that_is_not_success_is_shown_as_it_is(
     request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
     backend.submit(request)
     state = wait(backend, request.job_name, status)
-    assert (state.service_status, state.registered_model) == (final, None)
+    assert (state.service_status, state.model) == (final, None)
 
 
 def test_a_job_that_does_not_exist_is_not_found(start: Start) -> None:

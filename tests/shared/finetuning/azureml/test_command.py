@@ -84,7 +84,7 @@ def test_a_job_runs_the_script_to_a_registered_model_with_its_metrics(
     backend.submit(request)
     done = finish(backend, request.job_name)
     assert (done.status, done.message) == (JobStatus.COMPLETED, None)
-    assert done.registered_model == f"{request.registered_model_name}:1"
+    assert done.model == f"{request.registered_model_name}:1"
     assert done.metrics == {"step": 2.0, "loss": 1.5}
     assert backend.conclude(request, done).curve == [
         {"step": 1.0, "loss": 3.0},

@@ -249,4 +249,4 @@ def test_a_model_is_found_by_its_job_where_the_output_names_no_version(service: 
         return 200, job("job", "Completed"), {}
 
     service.script = script
-    assert backend_of().poll("job").registered_model == "student:2"
+    assert backend_of().poll("job").model == "student:2"
