@@ -12,7 +12,7 @@ import os
 import threading
 from typing import Any, TypeVar, cast
 
-from shared.core.settings import Settings, load
+from shared.core.settings import Settings, StorageSettings, load, load_storage
 
 PartT = TypeVar("PartT")
 
@@ -31,6 +31,11 @@ class Process:
         if self._settings is None:
             self._settings = load(os.environ)
         return self._settings
+
+    @property
+    def storage_settings(self) -> StorageSettings:
+        """The settings of the storage account, even if others are wrong. Raises SettingsError."""
+        return self._settings or load_storage(os.environ)
 
     def part(self, kind: type[PartT]) -> PartT:
         """Return the process's only instance of `kind`, making it on first use. Thread-safe."""
@@ -51,5 +56,6 @@ def current() -> Process:
 def use(process: Process) -> Process:
     """Replace the state of this process, and return the one before. For tests and benchmarks."""
     global _current
-    before, _current = _current, process
+    before = _current
+    _current = process
     return before

@@ -1,10 +1,13 @@
-"""All app settings, in one frozen object. Read on first use, never at import, so that a missing setting cannot hide functions.
+"""All app settings, in one frozen object.
 
-Every missing or wrong setting is reported in one message. Secrets are `SecretStr`: masked wherever the object is printed.
+They are read on first use, never at import, so a missing setting cannot hide functions. Every
+missing or wrong setting is reported in one message. Secrets are `SecretStr`, masked wherever the
+object is printed.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -19,7 +22,7 @@ BLOB_TRIGGER_SOURCE = "BLOB_TRIGGER_SOURCE"
 TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
 DEFAULT_TEACHER_SCOPE = "https://cognitiveservices.azure.com/.default"
 
-# name: (required, what it is). The README's table is tested against this one.
+# name: (required, meaning). A table in the docs is tested against this one.
 SETTINGS: dict[str, tuple[bool, str]] = {
     STORAGE: (
         True,
@@ -51,7 +54,8 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     ),
     "AZURE_OPENAI_BASE_URL": (
         False,
-        "base URL of the Azure OpenAI resource that fine-tunes, https://<resource>.openai.azure.com/openai/v1",
+        "base URL of the Azure OpenAI resource that fine-tunes, "
+        "https://<resource>.openai.azure.com/openai/v1",
     ),
     "AZURE_OPENAI_API_KEY": (
         False,
@@ -59,20 +63,28 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     ),
     "STUDENT_MODEL": (False, "asset id or name of the student when a run names none"),
 }
+
 AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
 AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
 OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
 # The settings of each fine-tuning service. One service must be configured, and none by half.
 SERVICE_SETTINGS = (AZUREML_SETTINGS, OPENAI_SETTINGS)
+URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
+STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
 
-class Settings(BaseModel):
-    """The settings of one process. Make it with `load`; `current()` is the process's own."""
+class StorageSettings(BaseModel):
+    """The settings that reach the storage account: a connection string, or a URI and an identity."""
 
     model_config = ConfigDict(frozen=True)
 
     storage_connection_string: SecretStr | None
     blob_service_uri: str | None
+
+
+class Settings(StorageSettings):
+    """The settings of one process. Read them with `process.current().settings`."""
+
     teacher_base_url: str
     teacher_model: str
     teacher_api_key: SecretStr | None
@@ -86,104 +98,123 @@ class Settings(BaseModel):
     student_model: str | None
 
     def datastore_uri(self, name: str) -> str | None:
-        """Where AzureML reads a blob of container `runs` through the workspace's datastore; None where none is set."""
-        return (
-            f"azureml://datastores/{self.azureml_datastore}/paths/{name}"
-            if self.azureml_datastore
-            else None
-        )
+        """Return the datastore URI of a blob in container `runs`, or None without a datastore."""
+        if not self.azureml_datastore:
+            return None
+        return f"azureml://datastores/{self.azureml_datastore}/paths/{name}"
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Settings from environment variables. Raises SettingsError naming every setting that is missing or wrong."""
-
-    def text(name: str) -> str | None:
-        return environ.get(name, "").strip() or None
-
-    problems = _problems(environ)
-    if problems:
-        listed = "; ".join(f"{p['where']}: {p['problem']}" for p in problems)
-        raise SettingsError(
-            f"the app's settings are incomplete or wrong: {listed}", details=problems
-        )
-    connection, key, openai_key = (
-        text(STORAGE),
-        text("TEACHER_API_KEY"),
-        text("AZURE_OPENAI_API_KEY"),
-    )
-    openai_url = text(AZURE_OPENAI_BASE_URL)
+    """Read all settings. Raises SettingsError naming every setting that is missing or wrong."""
+    _raise_for(_problems(environ))
+    openai_url = _text(environ, AZURE_OPENAI_BASE_URL)
     return Settings(
-        storage_connection_string=SecretStr(connection) if connection else None,
-        blob_service_uri=text(BLOB_SERVICE_URI),
+        **_storage_settings(environ).model_dump(),
         teacher_base_url=normalise_base_url(environ["TEACHER_BASE_URL"]),
         teacher_model=environ["TEACHER_MODEL"].strip(),
-        teacher_api_key=SecretStr(key) if key else None,
-        teacher_scope=text("TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE,
-        azureml_subscription_id=text("AZUREML_SUBSCRIPTION_ID"),
-        azureml_resource_group=text("AZUREML_RESOURCE_GROUP"),
-        azureml_workspace=text("AZUREML_WORKSPACE"),
-        azureml_datastore=text("AZUREML_DATASTORE"),
+        teacher_api_key=_secret(environ, "TEACHER_API_KEY"),
+        teacher_scope=_text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE,
+        azureml_subscription_id=_text(environ, "AZUREML_SUBSCRIPTION_ID"),
+        azureml_resource_group=_text(environ, "AZUREML_RESOURCE_GROUP"),
+        azureml_workspace=_text(environ, "AZUREML_WORKSPACE"),
+        azureml_datastore=_text(environ, "AZUREML_DATASTORE"),
         azure_openai_base_url=openai_url.rstrip("/") if openai_url else None,
-        azure_openai_api_key=SecretStr(openai_key) if openai_key else None,
-        student_model=text("STUDENT_MODEL"),
+        azure_openai_api_key=_secret(environ, "AZURE_OPENAI_API_KEY"),
+        student_model=_text(environ, "STUDENT_MODEL"),
     )
+
+
+def load_storage(environ: Mapping[str, str]) -> StorageSettings:
+    """Read the settings of the storage account alone. Raises SettingsError if these are wrong."""
+    problems = _problems(environ)
+    _raise_for([problem for problem in problems if problem["where"] in STORAGE_SETTINGS])
+    return _storage_settings(environ)
 
 
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:
-    """Source of the blob trigger, needed at indexing, where nothing may fail: a wrong value is reported by `load`."""
-    return environ.get(BLOB_TRIGGER_SOURCE, "").strip() or TRIGGER_SOURCES[0]
+    """Return the source of the blob trigger, for indexing. `load` reports a wrong value."""
+    return _text(environ, BLOB_TRIGGER_SOURCE) or TRIGGER_SOURCES[0]
 
 
 def normalise_base_url(url: str) -> str:
-    """The API's base, without a trailing slash, also when the full `/chat/completions` address was given."""
+    """Return the API's base URL without a trailing slash or `/chat/completions`."""
     return url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
 
 
+def _text(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(name, "").strip() or None
+
+
+def _secret(environ: Mapping[str, str], name: str) -> SecretStr | None:
+    text = _text(environ, name)
+    return SecretStr(text) if text else None
+
+
+def _storage_settings(environ: Mapping[str, str]) -> StorageSettings:
+    return StorageSettings(
+        storage_connection_string=_secret(environ, STORAGE),
+        blob_service_uri=_text(environ, BLOB_SERVICE_URI),
+    )
+
+
+def _raise_for(problems: list[Problem]) -> None:
+    if problems:
+        listed = "; ".join(f"{entry['where']}: {entry['problem']}" for entry in problems)
+        message = f"the app's settings are incomplete or wrong: {listed}"
+        raise SettingsError(message, details=problems)
+
+
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, (required, meaning) in SETTINGS.items():
-        present = environ.get(name, "").strip() or (
-            name == STORAGE and environ.get(BLOB_SERVICE_URI, "").strip()
-        )
-        if required and not present:
-            problems.append({"where": name, "problem": f"is missing: set it to the {meaning}"})
-    problems += _service_problems(environ)
-    for name in ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL):
-        value = environ.get(name, "").strip()
-        if value and not _is_http_url(value):
-            problems.append({"where": name, "problem": "is not an http(s) URL without query"})
-        elif value and name == AZURE_OPENAI_BASE_URL and not value.rstrip("/").endswith("/v1"):
-            problems.append(
-                {"where": name, "problem": "must end in /openai/v1, the API without api-version"}
-            )
+    problems = _missing(environ) + _missing_service(environ) + _wrong_urls(environ)
     if trigger_source(environ) not in TRIGGER_SOURCES:
-        problems.append(
-            {
-                "where": BLOB_TRIGGER_SOURCE,
-                "problem": f"must be one of {', '.join(TRIGGER_SOURCES)}",
-            }
-        )
+        problem = f"must be one of {', '.join(TRIGGER_SOURCES)}"
+        problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": problem})
     return problems
 
 
-def _service_problems(environ: Mapping[str, str]) -> list[Problem]:
+def _missing(environ: Mapping[str, str]) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, (is_required, meaning) in SETTINGS.items():
+        is_present = _text(environ, name) is not None
+        if name == STORAGE:
+            is_present = is_present or _text(environ, BLOB_SERVICE_URI) is not None
+        if is_required and not is_present:
+            problems.append({"where": name, "problem": f"is missing: set it to the {meaning}"})
+    return problems
+
+
+def _missing_service(environ: Mapping[str, str]) -> list[Problem]:
     """Return the missing settings of services configured by half, or of the first if none is."""
-    present = {name for name, value in environ.items() if value.strip()}
-    configured = [names for names in SERVICE_SETTINGS if present.intersection(names)]
-    first, *others = SERVICE_SETTINGS
-    alternative = "".join(
-        f", or set {' and '.join(names)} to fine-tune there instead" for names in others
-    )
-    return [
-        {
-            "where": name,
-            "problem": f"is missing: set it to the {SETTINGS[name][1]}"
-            + ("" if configured else alternative),
-        }
-        for names in configured or [first]
-        for name in names
-        if name not in present
-    ]
+    present = {name for name in environ if _text(environ, name)}
+    incomplete = [names for names in SERVICE_SETTINGS if present.intersection(names)]
+    alternative = ""
+    if not incomplete:
+        first, *others = SERVICE_SETTINGS
+        incomplete = [first]
+        for names in others:
+            alternative += f", or set {' and '.join(names)} to fine-tune there instead"
+    problems: list[Problem] = []
+    for name in itertools.chain(*incomplete):
+        if name not in present:
+            _, meaning = SETTINGS[name]
+            problem = f"is missing: set it to the {meaning}{alternative}"
+            problems.append({"where": name, "problem": problem})
+    return problems
+
+
+def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:
+    problems: list[Problem] = []
+    for name in URLS:
+        value = _text(environ, name)
+        if value is None:
+            continue
+        if not _is_http_url(value):
+            problem = "must be an http or https URL without a query"
+            problems.append({"where": name, "problem": problem})
+        elif name == AZURE_OPENAI_BASE_URL and not value.rstrip("/").endswith("/v1"):
+            problem = "must end in /openai/v1, the API without api-version"
+            problems.append({"where": name, "problem": problem})
+    return problems
 
 
 def _is_http_url(value: str) -> bool:

@@ -38,7 +38,7 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-async def rehearse(storage: Storage, spec: RunSpec) -> dict[str, Any]:
+async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the run.
 
     Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.

@@ -1,16 +1,20 @@
-"""What users see of a run: the root orchestration's custom status (counters only, far below 16 KB) and the HTTP view of it."""
+"""Status of a run: its states, and the custom status of its root orchestration.
+
+The custom status holds counters and short texts only: the Durable extension fails an orchestration
+that sets more than 16 KB.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.core.counters import Counters
-from shared.core.errors import ErrorCode, ErrorData, Problem
+from shared.core.counters import Counters, total
+from shared.core.errors import ErrorData, Problem
 from shared.core.paths import Split
 from shared.finetuning.base import JobState
 from shared.spec.budget import Usage, cost
@@ -23,10 +27,11 @@ Stage = Literal[
 Outcome = Literal["completed", "failed", "cancelled"]
 MAX_ERROR_CHARACTERS = 2000
 MAX_DETAILS = 20
-MAX_STATUS_BYTES = (
-    16 * 1024
-)  # of the JSON as UTF-16: the Durable extension fails an orchestration that sets more
-SHORTER = (500, 100, 20)  # characters that each text may still have, tried in turn
+# of the JSON text as UTF-16
+MAX_STATUS_BYTES = 16 * 1024
+# characters that each text may keep, tried in turn
+SHORTER = (500, 100, 20)
+JsonObject = dict[str, Any]
 
 
 class RunState(StrEnum):
@@ -67,28 +72,12 @@ class InstanceState(StrEnum):
         return status in (cls.RUNNING, cls.PENDING, cls.SUSPENDED)
 
 
-# state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome
-RUN_STATES = {
-    InstanceState.PENDING: RunState.PENDING,
-    InstanceState.RUNNING: RunState.RUNNING,
-    InstanceState.CONTINUED_AS_NEW: RunState.RUNNING,
-    InstanceState.SUSPENDED: RunState.SUSPENDED,
-    InstanceState.COMPLETED: RunState.COMPLETED,
-    InstanceState.FAILED: RunState.FAILED,
-    InstanceState.TERMINATED: RunState.TERMINATED,
-    InstanceState.CANCELED: RunState.CANCELLED,
-}
-STAGES_WITH_SHARDS: tuple[Stage, ...] = (
-    "prepare",
-    "scan",
-    "reuse",
-    "preflight",
-    "generate",
-)  # yet to be answered
+# stages in which shards are yet to be answered
+STAGES_WITH_SHARDS: tuple[Stage, ...] = ("prepare", "scan", "reuse", "preflight", "generate")
 
 
 class RunStatus(BaseModel):
-    """Custom status of a run. `stopping` tells running activities that the run was cancelled or has failed."""
+    """Custom status of a run. `stopping` makes running activities stop."""
 
     task: str
     name: str
@@ -96,22 +85,26 @@ class RunStatus(BaseModel):
     outcome: Outcome | None = None
     stopping: bool = False
     splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
-    parallel_shards: int | None = None  # of each split at a time, where the user has changed it
-    reasons: dict[str, dict[str, int]] = Field(
-        default_factory=dict[str, dict[str, int]]
-    )  # of rejected rows, by split
+
+    # shards of each split at a time, where the user has changed it
+    parallel_shards: int | None = None
+
+    # rejected rows by reason, by split
+    reasons: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
     requests: int = 0
-    cost: float | None = None  # in the currency of the prices, where the specification gives them
-    estimate: dict[str, float | int | None] | None = (
-        None  # made by the scan, before the teacher is asked
-    )
-    finetune: dict[str, Any] | None = (
-        None  # the job of the student; of the first one where there are several
-    )
-    students: list[dict[str, Any]] = Field(
-        default_factory=list[dict[str, Any]]
-    )  # where there are several: each one's job
+
+    # in the currency of the prices, where the specification gives them
+    cost: float | None = None
+
+    # made by the scan, before the teacher is asked
+    estimate: dict[str, float | int | None] | None = None
+
+    # the fine-tuning job of the student, or of the first one of several
+    finetune: JsonObject | None = None
+
+    # the jobs of several students; empty for one
+    students: list[JsonObject] = Field(default_factory=list[JsonObject])
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
@@ -130,36 +123,37 @@ class RunStatus(BaseModel):
             self.students[student] = {"student": self.students[student].get("student"), **view}
 
     def count(self, by_split: Mapping[Split, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
-        """Take over the counts; rows and shards of a split stay as planned."""
+        """Show the counters. Rows and shards of a split stay as planned."""
         for split, counters in by_split.items():
-            self.splits[split] |= {
-                "done": counters.done,
-                "accepted": counters.accepted,
-                "rejected": counters.rejected_rows,
-                "shards_done": counters.shards_done,
-            }
-            if counters.held_out:
-                self.splits[split]["held_out"] = counters.held_out
-            if counters.reused:
-                self.splits[split]["reused"] = counters.reused
-            self.reasons[split] = dict(counters.rejected)
-        self.tokens = {
-            "prompt": sum(counters.prompt_tokens for counters in by_split.values()),
-            "completion": sum(counters.completion_tokens for counters in by_split.values()),
-        }
-        self.requests = sum(counters.requests for counters in by_split.values())
-        used = Usage(
-            requests=self.requests,
-            prompt_tokens=self.tokens["prompt"],
-            completion_tokens=self.tokens["completion"],
+            self._count_split(split, counters)
+        counted = total(by_split.values())
+        self.requests = counted.requests
+        self.tokens = {"prompt": counted.prompt_tokens, "completion": counted.completion_tokens}
+        usage = Usage(
+            requests=counted.requests,
+            prompt_tokens=counted.prompt_tokens,
+            completion_tokens=counted.completion_tokens,
         )
-        self.cost = cost(used, budget)
+        self.cost = cost(usage, budget)
+
+    def _count_split(self, split: Split, counters: Counters) -> None:
+        shown = self.splits[split]
+        shown["done"] = counters.done
+        shown["accepted"] = counters.accepted
+        shown["rejected"] = counters.rejected_rows
+        shown["shards_done"] = counters.shards_done
+        if counters.held_out:
+            shown["held_out"] = counters.held_out
+        if counters.reused:
+            shown["reused"] = counters.reused
+        self.reasons[split] = dict(counters.rejected)
 
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
-        """Note what the run is expected to use."""
+        """Show the usage that the scan estimates."""
         self.estimate = {**usage.model_dump(), "cost": cost(usage, budget)}
 
     def plan(self, split: str, rows: int, shards: int) -> None:
+        """Show the rows and shards of a split, before any is answered."""
         self.splits[split] = {
             "rows": rows,
             "done": 0,
@@ -170,123 +164,51 @@ class RunStatus(BaseModel):
         }
 
     def fail(self, error: ErrorData) -> None:
-        """Note why the run ends; long messages are cut so that the status stays small."""
-        self.error = _cut_error(
-            {**error, "details": error["details"][:MAX_DETAILS]}, MAX_ERROR_CHARACTERS
-        )
-        self.outcome, self.stopping = "failed", True
+        """Show why the run ends, and stop its activities. Long messages are cut."""
+        shown: ErrorData = {**error, "details": error["details"][:MAX_DETAILS]}
+        self.error = _cut_error(shown, MAX_ERROR_CHARACTERS)
+        self.outcome = "failed"
+        self.stopping = True
 
-    def custom_status(self) -> dict[str, Any]:
-        """What Durable is given, at most 16 KB: texts that others wrote are cut ever shorter until it fits."""
+    def custom_status(self) -> JsonObject:
+        """Return the custom status as JSON data of at most 16 KB, cutting texts until it fits."""
         shown = self.model_dump(mode="json")
         for characters in SHORTER:
-            if (
-                len(json.dumps(shown, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
-                <= MAX_STATUS_BYTES
-            ):
+            if _bytes_of(shown) <= MAX_STATUS_BYTES:
                 break
             shown = self._shortened(characters).model_dump(mode="json")
         return shown
 
     def _shortened(self, characters: int) -> RunStatus:
-        job = self.finetune
-        shorter: dict[str, Any] = {
-            "name": _cut(self.name, characters),
+        update: JsonObject = {
+            "name": cut(self.name, characters),
             "error": _cut_error(self.error, characters) if self.error else None,
-            "finetune": _cut_job(job, characters) if job else job,
-            "students": [_cut_job(one, characters) for one in self.students],
-            "warnings": [_cut(warning, characters) for warning in self.warnings],
+            "finetune": _cut_job(self.finetune, characters) if self.finetune else self.finetune,
+            "students": [_cut_job(job, characters) for job in self.students],
+            "warnings": [cut(warning, characters) for warning in self.warnings],
         }
-        return self.model_copy(update=shorter)
+        return self.model_copy(update=update)
 
 
-def initial_view(run_id: str, task: str, name: str) -> dict[str, Any]:
-    """The HTTP view of a run that was only just asked for."""
-    return _view(run_id, RunState.PENDING, RunStatus(task=task, name=name), None, None)
+def cut(text: str, characters: int = MAX_ERROR_CHARACTERS) -> str:
+    """Return the text, cut to this many characters."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
-def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
-    """The HTTP view of a run from Durable's status JSON of its root instance."""
-    run_id = str(durable["instanceId"])
-    custom = durable.get("customStatus")
-    given = _input(durable)
-    state = RunStatus(
-        task=str(given.get("task") or run_id.partition("-")[0]), name=str(given.get("name") or "")
-    )
-    if isinstance(custom, dict):
-        state = RunStatus.model_validate(custom)
-    status = _run_state(durable.get("runtimeStatus"), state.outcome)
-    if status is RunState.FAILED and state.error is None:
-        output = _cut(str(durable.get("output") or "the orchestration failed"))
-        state.error = {"code": ErrorCode.ORCHESTRATION, "message": output, "details": []}
-    view = _view(run_id, status, state, durable.get("createdTime"), durable.get("lastUpdatedTime"))
-    return {**view, "links": dict(links)}
+def _bytes_of(data: JsonObject) -> int:
+    return len(json.dumps(data, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
-def _run_state(runtime: object, outcome: Outcome | None) -> RunState:
-    """Return the state of a run; a runtime status that isn't known is treated as running."""
-    for instance_state, run_state in RUN_STATES.items():
-        if instance_state == runtime:
-            is_refined = run_state is RunState.COMPLETED and outcome is not None
-            return RunState(outcome) if is_refined else run_state
-    return RunState.RUNNING
-
-
-def _input(durable: Mapping[str, Any]) -> dict[str, Any]:
-    """The orchestration's input; Durable gives that of a Python client as JSON text."""
-    given = durable.get("input")
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)
-        except ValueError:
-            return {}
-    return cast(dict[str, Any], given) if isinstance(given, dict) else {}
-
-
-def _view(
-    run_id: str, status: RunState, state: RunStatus, created: Any, updated: Any
-) -> dict[str, Any]:
-    return {
-        "id": run_id,
-        "task": state.task,
-        "name": state.name,
-        "status": status,
-        "stage": state.stage,
-        "created": created,
-        "updated": updated,
-        "splits": state.splits,
-        "parallel_shards": state.parallel_shards,
-        "reasons": state.reasons,
-        "tokens": state.tokens,
-        "requests": state.requests,
-        "cost": state.cost,
-        "estimate": state.estimate,
-        "finetune": state.finetune,
-        "students": state.students,
-        "error": state.error,
-        "warnings": state.warnings,
-        "outputs": state.outputs,
-    }
-
-
-def _cut_job(job: dict[str, Any], characters: int) -> dict[str, Any]:
-    return {**job, "message": _cut(job["message"], characters)} if job.get("message") else job
+def _cut_job(job: JsonObject, characters: int) -> JsonObject:
+    if not job.get("message"):
+        return job
+    return {**job, "message": cut(job["message"], characters)}
 
 
 def _cut_error(error: ErrorData, characters: int) -> ErrorData:
-    details: list[Problem] = [
-        {
-            "where": _cut(problem["where"], characters),
-            "problem": _cut(problem["problem"], characters),
-        }
-        for problem in error["details"]
-    ]
-    return {
-        "code": error["code"],
-        "message": _cut(error["message"], characters),
-        "details": details,
-    }
-
-
-def _cut(text: str, characters: int = MAX_ERROR_CHARACTERS) -> str:
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+    details: list[Problem] = []
+    for problem in error["details"]:
+        where = cut(problem["where"], characters)
+        details.append({"where": where, "problem": cut(problem["problem"], characters)})
+    message = cut(error["message"], characters)
+    return {"code": error["code"], "message": message, "details": details}

@@ -177,7 +177,7 @@ async def test_a_connection_string_that_is_none_is_named(
     configure(DISTILLATION_STORAGE="AccountName")
     prepared = await run.prepare()
     assert (prepared["status"], prepared["error"]["code"]) == ("failed", "settings")
-    assert "is not a connection string" in prepared["error"]["message"]
+    assert "isn't a connection string" in prepared["error"]["message"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.runtime.endpoints import Endpoints
-from shared.runs.status import initial_view
+from shared.runs.view import initial_view
 
 View = dict[str, Any]
 

@@ -13,7 +13,7 @@ from shared.core.paths import DATASETS, RunPaths, split_path
 from shared.core.storage import Storage
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.cache_key import CacheKeys
-from shared.runs.dry_run import MAX_REJECTED, parse_dry_run, rehearse
+from shared.runs.dry_run import MAX_REJECTED, dry_run, parse_dry_run
 from shared.scan.range_scan import plan_in_memory
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec, parse_spec
@@ -45,7 +45,7 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
         generation={"rows_per_shard": 25},
         budget={"prompt_price": 10, "completion_price": 10},
     )
-    found = await rehearse(storage, spec)
+    found = await dry_run(storage, spec)
     assert found["splits"] == {
         "train": {
             "rows": 62,
@@ -81,12 +81,12 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
 
 async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
-    few = await rehearse(storage, spec_of(**paths, quality={"min_rows": 51}))
+    few = await dry_run(storage, spec_of(**paths, quality={"min_rows": 51}))
     assert (few["error"]["code"], "50 usable rows" in few["error"]["details"][0]["problem"]) == (
         "dataset",
         True,
     )
-    dear = await rehearse(storage, spec_of(**paths, budget={"max_requests": 49, "max_tokens": 9}))
+    dear = await dry_run(storage, spec_of(**paths, budget={"max_requests": 49, "max_tokens": 9}))
     assert dear["error"]["code"] == "budget"
     assert [problem["where"] for problem in dear["error"]["details"]] == [
         "budget.max_requests",
@@ -96,14 +96,14 @@ async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
 
 async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
-    [warning] = (await rehearse(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
+    [warning] = (await dry_run(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
         "warnings"
     ]
     assert "Novel-7B" in warning
 
 
 async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage: Storage) -> None:
-    found = await rehearse(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
+    found = await dry_run(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
     assert (len(found["rejected_rows"]), found["splits"]["train"]["rejected"]) == (
         MAX_REJECTED,
         {"invalid_json": 250},
@@ -141,7 +141,7 @@ async def test_rows_that_an_earlier_run_answered_are_told_and_no_part_of_the_est
         storage, train=questions(50) + b"{\n", validation=as_jsonl([question("What is 99 + 1?")])
     )
     reuse = await answered(storage, 48)
-    found = await rehearse(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
+    found = await dry_run(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
     assert (found["splits"]["train"]["valid"], found["splits"]["train"]["reused"]) == (50, 48)
     assert found["splits"]["validation"]["reused"] == 0
     assert (found["estimate"]["requests"], found["error"], found["warnings"]) == (3, None, [])
@@ -155,7 +155,7 @@ async def test_a_dry_run_that_finds_nothing_to_reuse_warns_with_the_reason(
         (await answered(storage, 50, key=None), "its 50 answers"),
         ("math-gone-1", "must be the same"),
     ):
-        found = await rehearse(storage, spec_of(**paths, reuse=reuse))
+        found = await dry_run(storage, spec_of(**paths, reuse=reuse))
         assert found["splits"]["train"]["reused"] == 0
         [warning] = found["warnings"]
         assert why in warning
@@ -168,7 +168,7 @@ async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
     paths, reuse = await uploaded(storage, train=content), await answered(storage, 40)
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", len(content))
     with pytest.raises(PermanentError, match="the datasets and the answers to reuse have"):
-        await rehearse(storage, spec_of(**paths, reuse=reuse))
+        await dry_run(storage, spec_of(**paths, reuse=reuse))
 
 
 async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
@@ -177,10 +177,10 @@ async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
     content = questions(10)
     paths = await uploaded(storage, train=content, validation=content)
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content))
-    await rehearse(storage, spec_of(**paths))
+    await dry_run(storage, spec_of(**paths))
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content) - 1)
     with pytest.raises(PermanentError, match="start the run") as error:
-        await rehearse(storage, spec_of(**paths))
+        await dry_run(storage, spec_of(**paths))
     assert error.value.code == "too_large"
 
 
@@ -197,12 +197,12 @@ async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPa
         "journal_position",
     ):
         monkeypatch.setattr(Storage, name, None)
-    assert (await rehearse(storage, spec_of(**paths)))["error"] is None
+    assert (await dry_run(storage, spec_of(**paths)))["error"] is None
 
 
 async def test_a_dataset_that_does_not_exist_is_named(storage: Storage) -> None:
     with pytest.raises(NotFound, match="datasets/math/none/train"):
-        await rehearse(storage, spec_of(train="datasets/math/none/train.jsonl"))
+        await dry_run(storage, spec_of(train="datasets/math/none/train.jsonl"))
 
 
 def test_a_slip_in_the_query_is_told_with_every_problem() -> None:

@@ -13,13 +13,11 @@ from shared.core.counters import Counters
 from shared.runs.status import (
     MAX_DETAILS,
     MAX_STATUS_BYTES,
-    RUN_STATES,
     TERMINAL,
     RunState,
     RunStatus,
-    initial_view,
-    run_view,
 )
+from shared.runs.view import RUN_STATES, initial_view, run_view
 
 LINKS = {"self": "https://app/api/runs/nli-x-1"}
 

@@ -14,7 +14,7 @@ from shared.core.errors import (
     SettingsError,
     TransientError,
 )
-from shared.runs.responses import MAX_BODY_BYTES, error_body, parse_body, status_of
+from shared.runs.http import MAX_BODY_BYTES, error_body, parse_body, status_of
 
 
 @pytest.mark.parametrize(

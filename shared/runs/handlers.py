@@ -1,0 +1,156 @@
+"""What each trigger of the app does. `function_app.py` binds these functions to routes and events."""
+
+from __future__ import annotations
+
+import logging
+
+from shared.core.errors import ErrorCode, PermanentError, SettingsError
+from shared.core.ids import finetuning_id
+from shared.core.process import current
+from shared.core.storage_account import open_storage
+from shared.report.model import report_of
+from shared.runs import instances, listing, requests
+from shared.runs.contracts import Event
+from shared.runs.dry_run import dry_run, parse_dry_run
+from shared.runs.http import ApiAnswer, ApiRequest
+from shared.runs.instances import DurableClient
+from shared.runs.requests import RunRequest, claim
+from shared.runs.resume import check_changes, next_round
+from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
+from shared.runs.view import RunView, initial_view, run_view
+from shared.spec.models import parse_parallel_shards, parse_spec
+from shared.spec.resolution import resolve
+
+log = logging.getLogger(__name__)
+
+
+async def start_uploaded(client: DurableClient, path: str) -> None:
+    """Start one run for each version of an uploaded dataset, however often the event arrives.
+
+    Only the storage settings are needed here: if another app setting is wrong, the run starts and
+    fails with the code `settings`, so that the upload leaves a trace. Raises SettingsError.
+    """
+    try:
+        storage_settings = current().storage_settings
+    except SettingsError as error:
+        log.error("no run could be started for %s: %s", path, error)
+        raise
+    async with open_storage(storage_settings) as storage:
+        request = await requests.request_of_upload(storage, path)
+        if request is None:
+            log.warning("no run was started for %s: the blob no longer exists", path)
+            return
+        await claim(storage, request)
+    if await instances.start(client, request):
+        log.info("run %s started for %s", request.run_id, path)
+
+
+async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202 with the run's links; with `?dry_run=true`, 200 with what the run would find."""
+    is_dry_run = parse_dry_run(request.query)
+    body = request.json()
+    settings = current().settings
+    async with open_storage(settings) as storage:
+        run_request = await requests.request_of_body(storage, body)
+        if is_dry_run:
+            spec = resolve(parse_spec(body), settings, run_request.run_id)
+            return ApiAnswer(await dry_run(storage, spec))
+        if await instances.read_status(client, run_request.run_id) is not None:
+            raise _exists(run_request)
+        await claim(storage, run_request)
+    if not await instances.start(client, run_request):
+        raise _exists(run_request)
+    return _accepted_request(request, run_request)
+
+
+async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """200 with a page of runs."""
+
+    async def view_of(run_id: str) -> RunView | None:
+        status = await instances.read_status(client, run_id)
+        return None if status is None else run_view(status, {"self": request.self_link(run_id)})
+
+    run_filter = listing.parse_filter(request.query)
+    async with open_storage(current().storage_settings) as storage:
+        return ApiAnswer(await listing.list_runs(storage, run_filter, view_of))
+
+
+async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
+    status = await instances.existing_run(client, request.run_id)
+    view = run_view(status, request.links(request.run_id))
+    if "report" in view["outputs"]:
+        async with open_storage(current().storage_settings) as storage:
+            view["report"] = await report_of(storage, request.run_id)
+    return ApiAnswer(view)
+
+
+async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202: generation stops, the fine-tuning jobs are cancelled. 409 if the run has ended."""
+    run_id = request.run_id
+    view = await instances.unfinished_view(client, run_id, request.links(run_id))
+    await client.raise_event(run_id, Event.CANCEL, "user")
+    if view["status"] == RunState.SUSPENDED:  # a suspended orchestration does not see events
+        await client.resume(run_id, "cancelled")
+    for student in range(max(1, len(view["students"]))):
+        instance_id = finetuning_id(run_id, student)
+        if await instances.is_active(client, instance_id):
+            await client.raise_event(instance_id, Event.CANCEL, "user")
+    return _accepted(view)
+
+
+async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202: a run that has ended starts another round, a paused one continues. 409 if it is active."""
+    run_id = request.run_id
+    changes = check_changes(request.json() if request.body else {})
+    if not changes and await _is_suspended(client, run_id):
+        await client.resume(run_id, "user")
+        status = await instances.existing_run(client, run_id)
+        return ApiAnswer(run_view(status, request.links(run_id)), 202)
+    await instances.check_inactive(client, run_id)
+    async with open_storage(current().settings) as storage:
+        run_request = await next_round(storage, run_id, changes)
+    await instances.restart(client, run_request)
+    return _accepted_request(request, run_request)
+
+
+async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202: no further requests to the teacher until the run is resumed. 409 if it has ended."""
+    run_id = request.run_id
+    view = await instances.unfinished_view(client, run_id, request.links(run_id))
+    await client.suspend(run_id, "user")
+    return _accepted(view)
+
+
+async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202: `parallel_shards` of each split run at a time from now on. 409 after generation."""
+    run_id = request.run_id
+    parallel_shards = parse_parallel_shards(request.json())
+    status = await instances.existing_run(client, run_id)
+    view = run_view(status, request.links(run_id))
+    if view["status"] in TERMINAL or view["stage"] not in STAGES_WITH_SHARDS:
+        message = f"run {run_id} has no shards left to answer (stage {view['stage']})"
+        raise PermanentError(message, code=ErrorCode.RUN_PAST_GENERATION)
+    await client.raise_event(run_id, Event.CONCURRENCY, parallel_shards)
+    return _accepted(view)
+
+
+async def _is_suspended(client: DurableClient, run_id: str) -> bool:
+    status = await instances.read_status(client, run_id)
+    return status is not None and run_view(status, {})["status"] == RunState.SUSPENDED
+
+
+def _exists(request: RunRequest) -> PermanentError:
+    message = f"run {request.run_id} already exists: give the new run another name"
+    return PermanentError(message, code=ErrorCode.RUN_EXISTS)
+
+
+def _accepted(view: RunView) -> ApiAnswer:
+    return ApiAnswer(view, 202, {"Location": view["links"]["self"]})
+
+
+def _accepted_request(request: ApiRequest, run_request: RunRequest) -> ApiAnswer:
+    links = request.links(run_request.run_id)
+    view = initial_view(run_request.run_id, run_request.task, run_request.name)
+    headers = {"Location": links["self"], "Retry-After": "5"}
+    return ApiAnswer({**view, "links": links, **links}, 202, headers)

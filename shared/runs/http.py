@@ -1,0 +1,120 @@
+"""Requests and answers of the HTTP API, without the types of the Functions SDK.
+
+Every error is answered in one shape, with a status code for each kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.core.errors import (
+    DistillationError,
+    ErrorCode,
+    InvalidInput,
+    NotFound,
+    PermanentError,
+    SettingsError,
+)
+
+# a specification is a few KB, and Durable keeps it in the run's history
+MAX_BODY_BYTES = 256 * 1024
+ACTIONS = ("cancel", "pause", "resume", "concurrency")
+
+STATUS_OF_CODE: dict[str, int] = {
+    ErrorCode.RUN_EXISTS: 409,
+    ErrorCode.RUN_ENDED: 409,
+    ErrorCode.RUN_PAST_GENERATION: 409,
+    ErrorCode.RUN_ACTIVE: 409,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.MEDIA_TYPE: 415,
+    ErrorCode.INVALID_INPUT: 422,
+}
+STATUS_OF_TYPE = ((NotFound, 404), (InvalidInput, 400), (SettingsError, 500))
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """One HTTP request. `run_id` is empty for routes without an id."""
+
+    url: str
+    query: Mapping[str, str]
+    content_type: str
+    body: bytes
+    run_id: str
+    # Durable's own management links of an instance, by name
+    durable_links: Callable[[str], Mapping[str, str]]
+
+    def json(self) -> Any:
+        """Return the decoded body. Raises a PermanentError that becomes 400, 413 or 415."""
+        return parse_body(self.content_type, self.body)
+
+    def self_link(self, run_id: str) -> str:
+        """Return the URL of a run's status."""
+        base, _, _ = self.url.partition("/api/runs")
+        return f"{base}/api/runs/{run_id}"
+
+    def links(self, run_id: str) -> dict[str, str]:
+        """Return the links of a run: its status, its actions, and Durable's own."""
+        status_url = self.self_link(run_id)
+        actions = {action: f"{status_url}/{action}" for action in ACTIONS}
+        durable = {name: url for name, url in self.durable_links(run_id).items() if name != "id"}
+        return {"self": status_url, **actions, **durable}
+
+
+@dataclass(frozen=True)
+class ApiAnswer:
+    """A JSON answer."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def text(self) -> str:
+        """Return the body as JSON text."""
+        return json.dumps(self.body, ensure_ascii=False, default=str)
+
+
+def error_answer(error: DistillationError) -> ApiAnswer:
+    """Return the answer to an error."""
+    return ApiAnswer(error_body(error), status_of(error))
+
+
+def status_of(error: DistillationError) -> int:
+    """Return the HTTP status of an error: 503 if retrying may help, 500 if the app is to blame."""
+    if not isinstance(error, PermanentError):
+        return 503
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    for kind, status in STATUS_OF_TYPE:
+        if isinstance(error, kind):
+            return status
+    return 500
+
+
+def error_body(error: DistillationError) -> dict[str, Any]:
+    """Return the JSON body of an error."""
+    if isinstance(error, PermanentError):
+        return {"error": error.as_data()}
+    return {"error": {"code": ErrorCode.UNAVAILABLE, "message": str(error), "details": []}}
+
+
+def parse_body(content_type: str, body: bytes) -> Any:
+    """Return a request's decoded JSON body. Raises a PermanentError: 400, 413 or 415."""
+    if len(body) > MAX_BODY_BYTES:
+        message = f"the body has more than {MAX_BODY_BYTES:,} bytes: send a smaller one"
+        raise PermanentError(message, code=ErrorCode.TOO_LARGE)
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        message = "send the body with the header Content-Type: application/json"
+        raise PermanentError(message, code=ErrorCode.MEDIA_TYPE)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            "the body isn't valid JSON",
+            code=ErrorCode.INVALID_JSON,
+            details=[{"where": "body", "problem": str(error)}],
+        ) from None

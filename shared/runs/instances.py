@@ -1,0 +1,97 @@
+"""Orchestration instances of runs, through the few operations of Durable's client that are needed.
+
+A protocol stands for the client, so this package does not depend on the Functions SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from shared.core.errors import ErrorCode, NotFound, PermanentError
+from shared.core.ids import parts_of
+from shared.runs.contracts import DISTILLATION_RUN
+from shared.runs.requests import RunRequest
+from shared.runs.status import TERMINAL, InstanceState
+from shared.runs.view import RunView, run_view
+from shared.spec.models import MAX_STUDENTS
+
+
+class DurableClient(Protocol):
+    """The operations of `DurableOrchestrationClient` that runs use."""
+
+    async def get_status(self, instance_id: str, *, show_input: bool = False) -> Any:
+        """Return a status object; its `runtime_status` is None if there is no such instance."""
+
+    async def start_new(self, name: str, instance_id: str, client_input: Any, /) -> str:
+        """Start an orchestration and return its instance id. Raises if the id is taken."""
+        ...
+
+    @property
+    def raise_event(self) -> Callable[..., Awaitable[None]]:
+        """Send an external event: instance id, event name, data."""
+        ...
+
+    async def suspend(self, instance_id: str, reason: str) -> None:
+        """Suspend an instance."""
+
+    async def resume(self, instance_id: str, reason: str) -> None:
+        """Resume a suspended instance."""
+
+
+async def read_status(client: DurableClient, instance_id: str) -> dict[str, Any] | None:
+    """Return Durable's status of an instance as JSON data, or None if there is no such instance."""
+    status = await client.get_status(instance_id, show_input=True)
+    if status.runtime_status is None:
+        return None
+    return status.to_json()
+
+
+async def existing_run(client: DurableClient, run_id: str) -> dict[str, Any]:
+    """Return the status of a run's root instance. Raises NotFound."""
+    # ids of sub-orchestrations contain a colon
+    status = None if ":" in run_id else await read_status(client, run_id)
+    if status is None or status.get("name") != DISTILLATION_RUN:
+        raise NotFound(f"run {run_id} doesn't exist")
+    return status
+
+
+async def unfinished_view(client: DurableClient, run_id: str, links: dict[str, str]) -> RunView:
+    """Return the view of a run that goes on. Raises NotFound, or PermanentError if it has ended."""
+    view = run_view(await existing_run(client, run_id), links)
+    if view["status"] in TERMINAL:
+        message = f"run {run_id} has already ended as {view['status']}"
+        raise PermanentError(message, code=ErrorCode.RUN_ENDED)
+    return view
+
+
+async def is_active(client: DurableClient, instance_id: str) -> bool:
+    """Return whether an instance exists and has not ended."""
+    status = await read_status(client, instance_id)
+    return status is not None and InstanceState.is_active(status.get("runtimeStatus"))
+
+
+async def check_inactive(client: DurableClient, run_id: str) -> None:
+    """Raise PermanentError if the run, or a sub-orchestration of it, is still active."""
+    for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
+        if await is_active(client, instance_id):
+            message = f"run {run_id} is still active ({instance_id}): cancel it first"
+            raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+
+
+async def start(client: DurableClient, request: RunRequest) -> bool:
+    """Start a run unless it exists already. Return whether this call started it."""
+    if await read_status(client, request.run_id) is not None:
+        return False
+    try:
+        await restart(client, request)
+    except Exception:  # the SDK has no type for "exists already"
+        if await read_status(client, request.run_id) is None:
+            raise
+        return False
+    return True
+
+
+async def restart(client: DurableClient, request: RunRequest) -> None:
+    """Start a run over an instance that has ended."""
+    await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())

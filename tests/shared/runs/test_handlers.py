@@ -1,0 +1,100 @@
+"""Triggers' handlers on real storage: what a wrong setting does to uploads and to listings."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared.core import settings
+from shared.core.errors import SettingsError
+from shared.core.storage import Storage
+from shared.runs import handlers
+from shared.runs.contracts import DISTILLATION_RUN
+from shared.runs.http import ApiRequest
+
+
+@dataclass
+class Status:
+    """Durable's status object of one instance."""
+
+    runtime_status: str | None
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.data
+
+
+@dataclass
+class Hub:
+    """A task hub in which started instances stay pending."""
+
+    started: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
+        if instance_id not in self.started:
+            return Status(None, {})
+        data = {"name": DISTILLATION_RUN, "instanceId": instance_id, "runtimeStatus": "Pending"}
+        return Status("Pending", {**data, "input": self.started[instance_id]})
+
+    async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
+        self.started[instance_id] = client_input
+        return instance_id
+
+    async def raise_event(self, *_: Any) -> None:
+        raise AssertionError
+
+    async def suspend(self, instance_id: str, reason: str) -> None:
+        raise AssertionError
+
+    async def resume(self, instance_id: str, reason: str) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def wrong_teacher(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """App settings in which the storage account alone is right."""
+    for name in settings.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TEACHER_BASE_URL", "teacher")
+    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
+
+
+@pytest.mark.usefixtures("wrong_teacher")
+async def test_an_upload_starts_its_run_although_an_app_setting_is_wrong(storage: Storage) -> None:
+    hub = Hub()
+    name = f"math/{uuid4().hex[:12]}/train.jsonl"
+    path = f"datasets/{name}"
+    service = storage._client  # pyright: ignore[reportPrivateUsage]
+    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
+    for _ in range(2):
+        await handlers.start_uploaded(hub, path)
+    [run_id] = hub.started
+    answer = await handlers.list_runs(hub, listing_of(run_id))
+    assert [run["id"] for run in answer.body["runs"]] == [run_id]
+
+
+async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("DISTILLATION_STORAGE", raising=False)
+    monkeypatch.setenv("DISTILLATION_STORAGE__blobServiceUri", "account")
+    with pytest.raises(SettingsError):
+        await handlers.start_uploaded(Hub(), "datasets/math/x/train.jsonl")
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "no run could be started for datasets/math/x/train.jsonl" in record.getMessage()
+    assert "DISTILLATION_STORAGE__blobServiceUri: must be an http" in record.getMessage()
+
+
+def listing_of(prefix: str) -> ApiRequest:
+    return ApiRequest(
+        url="http://app/api/runs",
+        query={"prefix": prefix},
+        content_type="",
+        body=b"",
+        run_id="",
+        durable_links=lambda _: {},
+    )
