@@ -158,7 +158,7 @@ async def _trainings(storage: Storage, spec: RunSpec, paths: RunPaths) -> list[T
             record = TrainingRecord.model_validate(await storage.read_json(paths.training(number)))
         except NotFound:
             continue
-        trainings.append(record.told(student))
+        trainings.append(record.trained(student))
     return trainings
 
 

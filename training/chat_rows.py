@@ -1,4 +1,7 @@
-"""Chat datasets as JSON lines, one `{"messages": [{"role": …, "content": …}, …]}` a line that ends in an assistant's turn."""
+"""Chat datasets as JSON lines: `{"messages": [{"role": …, "content": …}, …]}`.
+
+Each row ends with an assistant message.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ Row = list[Message]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The messages of each row. Ends the program with file and line of the first that is no chat row."""
+    """Return the messages of each row.
+
+    Exits with file, line and reason at the first line that isn't a chat row.
+    """
     rows: list[Row] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -27,17 +33,19 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _messages(row: object) -> Row:
-    """Raises ValueError."""
+    """Return the row's messages. Raises ValueError."""
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
-        raise ValueError("is no object with a list `messages`")
+        raise ValueError("is not an object with a list `messages`")
     for message in messages:
-        if (
-            not isinstance(message, dict)
-            or not isinstance(message.get("content"), str)
-            or "role" not in message
-        ):
-            raise ValueError("has a message without role, or whose content is no text")
+        if not _is_message(message):
+            raise ValueError("has a message without a role or without text as its content")
     if messages[-1]["role"] != "assistant":
-        raise ValueError("does not end in an assistant's turn: there is nothing to learn from it")
+        raise ValueError("doesn't end with an assistant message, so it teaches nothing")
     return [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+def _is_message(message: object) -> bool:
+    if not isinstance(message, dict):
+        return False
+    return "role" in message and isinstance(message.get("content"), str)

@@ -1,6 +1,7 @@
-"""Makes a student from nothing: a Llama of one to two million random weights, with a tokenizer trained on given chat datasets.
+"""Makes a student from nothing: a Llama of one to two million random weights, and its tokenizer.
 
-It is for trying the whole way of a student out on a CPU, in minutes and offline. The same texts and seed make the same files.
+It shows a student's whole way in minutes, on a CPU and offline. Expect no accuracy from it. The
+same texts and seed make the same files.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-END, PAD = "<|end|>", "<|pad|>"
+END = "<|end|>"
+PAD = "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 # `generation` marks what is learned: the assistant's words and the end of its turn
 CHAT_TEMPLATE = (
@@ -28,7 +30,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     flags.add_argument(
         "--texts", type=Path, nargs="+", required=True, help="JSON lines with `messages`"
@@ -43,27 +45,30 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    given = arguments()
-    tokenizer = make_tokenizer(texts(given.texts), given.vocabulary, given.context)
-    torch.manual_seed(given.seed)
-    model = LlamaForCausalLM(configuration(tokenizer, given))
+    arguments = parse_arguments()
+    texts = contents(arguments.texts)
+    tokenizer = make_tokenizer(texts, arguments.vocabulary, arguments.context)
+    torch.manual_seed(arguments.seed)
+    model = LlamaForCausalLM(configuration(tokenizer, arguments))
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    given.output.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(given.output)
-    tokenizer.save_pretrained(given.output)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(arguments.output)
+    tokenizer.save_pretrained(arguments.output)
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} tokens", flush=True)
 
 
-def texts(files: list[Path]) -> Iterator[str]:
-    """What is said in these datasets; rows may lack an answer."""
+def contents(files: list[Path]) -> Iterator[str]:
+    """Yield the content of every message. Rows may lack an answer."""
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
-            for message in json.loads(line)["messages"] if line.strip() else []:
+            if not line.strip():
+                continue
+            for message in json.loads(line)["messages"]:
                 yield message["content"]
 
 
-def make_tokenizer(said: Iterator[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE, which has a token for every text there is."""
+def make_tokenizer(texts: Iterator[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of byte-level BPE, which can encode any text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -73,7 +78,7 @@ def make_tokenizer(said: Iterator[str], vocabulary: int, context: int) -> PreTra
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(said, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END,
@@ -85,15 +90,15 @@ def make_tokenizer(said: Iterator[str], vocabulary: int, context: int) -> PreTra
     )
 
 
-def configuration(tokenizer: PreTrainedTokenizerFast, given: argparse.Namespace) -> LlamaConfig:
+def configuration(tokenizer: PreTrainedTokenizerFast, arguments: argparse.Namespace) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=given.width,
-        intermediate_size=3 * given.width,
-        num_hidden_layers=given.layers,
+        hidden_size=arguments.width,
+        intermediate_size=3 * arguments.width,
+        num_hidden_layers=arguments.layers,
         num_attention_heads=4,
         num_key_value_heads=4,
-        max_position_embeddings=given.context,
+        max_position_embeddings=arguments.context,
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

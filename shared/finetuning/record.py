@@ -1,7 +1,8 @@
-"""What a run knows of a student's training, in `finetune/<student>.json`: written before a job is submitted and when it has ended.
+"""What a run knows of a student's training, in `finetune/<student>.json`.
 
-It is why nothing is trained twice: whoever submits again, after a lost response or in a resumed run, reads here which job was
-asked for, with what, and asks the service for that one first.
+It is written before a job is submitted and after it has ended, so nothing is trained twice: after
+a lost response, or in a resumed run, it says which job was submitted with what, and the service is
+asked for that job first.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from pydantic import BaseModel, Field
 from shared.finetuning.base import Dataset, JobRecord, JobState
 from shared.spec.models import StudentSpec
 
-WITHOUT_EFFECT = frozenset(
-    {"max_hours", "max_silent_minutes", "delete_files"}
-)  # on what is trained
+# settings of a student that don't change what is trained
+WITHOUT_EFFECT = frozenset({"max_hours", "max_silent_minutes", "delete_files"})
 
 
 class Attempt(BaseModel):
-    """One job, asked for in this round of the run. `key` stands for everything that decides what comes out of it."""
+    """One job, submitted in this round of the run. `key` is a `request_key`."""
 
     job_name: str
     key: str
@@ -28,7 +28,7 @@ class Attempt(BaseModel):
 
 
 class SplitFacts(BaseModel):
-    """A dataset as it was read for the job; `etag` tells whether it is still the same."""
+    """A dataset as it was read for the job. `etag` tells whether it has changed since."""
 
     etag: str
     dataset: Dataset
@@ -49,16 +49,16 @@ class Trained(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """All jobs of one student, and what became of the last one."""
+    """All jobs of one student, and the outcome of the last one."""
 
-    student: int = 0  # its place in the specification
+    student: int = 0  # its index in the specification
     attempts: list[Attempt] = Field(default_factory=list[Attempt])
     datasets: dict[str, SplitFacts] = Field(default_factory=dict[str, SplitFacts])
-    job: JobState | None = None  # as it was shown last
+    job: JobState | None = None  # as it was last shown
     ended: JobRecord | None = None
 
-    def told(self, student: StudentSpec) -> Trained:
-        """As the report has it."""
+    def trained(self, student: StudentSpec) -> Trained:
+        """Return the student's entry in the report."""
         return Trained(
             student=student.model or "",
             backend=student.backend or "",
@@ -72,19 +72,23 @@ class TrainingRecord(BaseModel):
         return self.attempts[-1] if self.attempts else None
 
     def begin(self, run_id: str, key: str, round_: int) -> Attempt:
-        """A new job: `<run id>`, `<run id>-2`, …; those of further students `<run id>-s2`, `<run id>-s2-2`, …"""
+        """Add an attempt and return it.
+
+        Its job is named `<run id>`, `<run id>-2`, …; of further students `<run id>-s2`,
+        `<run id>-s2-2`, …
+        """
         base = f"{run_id}-s{self.student + 1}" if self.student else run_id
         number = len(self.attempts) + 1
-        attempt = Attempt(
-            job_name=f"{base}-{number}" if number > 1 else base, key=key, round=round_
-        )
+        job_name = base if number == 1 else f"{base}-{number}"
+        attempt = Attempt(job_name=job_name, key=key, round=round_)
         self.attempts.append(attempt)
-        self.job, self.ended = None, None
+        self.job = None
+        self.ended = None
         return attempt
 
 
 def request_key(student: StudentSpec, datasets: list[Dataset | None]) -> str:
-    """Hash of what a job is trained with: the student's settings and the contents of its datasets."""
+    """Return a hash of what decides a job's result: the student's settings and its datasets."""
     settings = student.model_dump(mode="json", exclude_none=True, exclude=set(WITHOUT_EFFECT))
     hashes = [dataset.sha256 if dataset else None for dataset in datasets]
     return hashlib.sha256(json.dumps([settings, hashes], sort_keys=True).encode()).hexdigest()

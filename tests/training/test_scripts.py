@@ -1,4 +1,7 @@
-"""The training scripts, run as a job runs them, on a student small enough for a test: a minute a test, where there is PyTorch."""
+"""The training scripts, run as a job runs them, on a tiny student: a minute a test.
+
+They need the environment that `python3 -m local demo --train` makes.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,8 @@ ENVIRONMENT = TrainingEnvironment()
 LABELS = ("entailment", "neutral", "contradiction")
 TINY = ("--width", "32", "--layers", "1", "--vocabulary", "400", "--context", "256")
 QUICK = (
-    "--per_device_train_batch_size",
-    "4",
-    "--learning_rate",
-    "5e-3",
-    "--lora_r",
-    "16",
-    "--train-embeddings",
+    *("--per_device_train_batch_size", "4", "--learning_rate", "5e-3"),
+    *("--lora_r", "16", "--train-embeddings"),
 )
 
 pytestmark = [
@@ -52,15 +50,16 @@ def _offline() -> dict[str, str]:
 
 
 def rows(path: Path, count: int) -> Path:
-    """The label is named in the question, so that the smallest student can learn to give it."""
+    """Write rows that name the label in the question, which the smallest student can learn."""
     with path.open("w") as file:
         for number in range(count):
             label = LABELS[number % 3]
-            chat = [("system", "Say the label."), ("user", f"It is {label}."), ("assistant", label)]
-            file.write(
-                json.dumps({"messages": [{"role": role, "content": text} for role, text in chat]})
-                + "\n"
-            )
+            messages = [
+                {"role": "system", "content": "Say the label."},
+                {"role": "user", "content": f"It is {label}."},
+                {"role": "assistant", "content": label},
+            ]
+            file.write(json.dumps({"messages": messages}) + "\n")
     return path
 
 
@@ -77,20 +76,12 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training set, a validation set, and a student that has learned nothing yet."""
+    """Return a folder with a training set, a validation set, and an untrained student."""
     folder = tmp_path_factory.mktemp("training")
     rows(folder / "train.jsonl", 24)
     rows(folder / "validation.jsonl", 6)
-    run(
-        "tiny_student.py",
-        "--texts",
-        folder / "train.jsonl",
-        "--output",
-        folder / "student",
-        "--seed",
-        "1",
-        *TINY,
-    )
+    texts = ("--texts", folder / "train.jsonl")
+    run("tiny_student.py", *texts, "--output", folder / "student", "--seed", "1", *TINY)
     return folder
 
 
@@ -109,24 +100,14 @@ def test_a_student_learns_and_what_is_saved_is_what_was_trained(
     folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    given = (
-        "--training-data",
-        folder / "train.jsonl",
-        "--validation-data",
-        folder / "validation.jsonl",
+    datasets = (
+        *("--training-data", folder / "train.jsonl"),
+        *("--validation-data", folder / "validation.jsonl"),
     )
-    said = run(
-        "train.py",
-        "--model",
-        folder / "student",
-        *given,
-        "--output",
-        output,
-        "--num_train_epochs",
-        "15",
-        *QUICK,
-    )
-    assert "the loss is that of the assistant's turns" in said
+    student = ("--model", folder / "student")
+    epochs = ("--num_train_epochs", "15")
+    printed = run("train.py", *student, *datasets, "--output", output, *epochs, *QUICK)
+    assert "loss: assistant messages" in printed
     logged = metrics(output)
     losses = [row["loss"] for row in logged if "loss" in row]
     assert losses[-1] < losses[0] / 2
@@ -138,33 +119,23 @@ def test_a_student_learns_and_what_is_saved_is_what_was_trained(
     shares: list[float] = []
     for model in (folder / "student", output / "model"):
         result = tmp_path / "result.json"
-        run(
-            "evaluate.py",
-            "--model",
-            model,
-            "--data",
-            folder / "validation.jsonl",
-            "--output",
-            result,
-        )
+        data = ("--data", folder / "validation.jsonl")
+        run("evaluate.py", "--model", model, *data, "--output", result)
         shares.append(json.loads(result.read_text())["accuracy"])
     assert shares[0] < shares[1]
     assert shares[1] >= 0.5
 
 
-def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
+def test_a_training_that_was_killed_resumes_from_its_last_checkpoint(
     folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    given = (
-        "--model",
-        folder / "student",
-        "--training-data",
-        folder / "train.jsonl",
-        "--output",
-        output,
+    arguments = (
+        *("--model", folder / "student"),
+        *("--training-data", folder / "train.jsonl"),
+        *("--num_train_epochs", "50", *QUICK),
     )
-    command = [ENVIRONMENT.python, FOLDER / "train.py", *given, "--num_train_epochs", "50", *QUICK]
+    command = [ENVIRONMENT.python, FOLDER / "train.py", *arguments, "--output", output]
     process = subprocess.Popen(
         list(map(str, command)),
         env=_offline(),
@@ -179,23 +150,24 @@ def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
     process.send_signal(signal.SIGKILL)
     process.wait()
     shutil.copytree(output, tmp_path / "half")
-    (tmp_path / "half" / "checkpoints" / "checkpoint-100000").mkdir()  # one that is not whole
-    said = run("train.py", *given[:-1], tmp_path / "half", "--num_train_epochs", "50", *QUICK)
-    assert "going on from step " in said
-    assert "going on from step 100000" not in said
+    (tmp_path / "half" / "checkpoints" / "checkpoint-100000").mkdir()  # an incomplete one
+    printed = run("train.py", *arguments, "--output", tmp_path / "half")
+    assert "resuming from step " in printed
+    assert "resuming from step 100000" not in printed
     steps = [row["step"] for row in metrics(tmp_path / "half")]
     assert steps == sorted(set(steps))
     assert (steps[0], steps[-1]) == (1, 300)
 
 
-def test_rows_that_are_no_chat_are_named_by_their_line(folder: Path, tmp_path: Path) -> None:
+def test_rows_that_are_not_chat_are_named_by_their_line(folder: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     good = (folder / "train.jsonl").read_text().splitlines()[0]
     bad.write_text(f'{good}\n{{"messages": [{{"role": "user", "content": "and?"}}]}}\n')
-    given = ["--model", folder / "student", "--training-data", bad, "--output", tmp_path / "output"]
-    command = [ENVIRONMENT.python, FOLDER / "train.py", *given]
+    model = ("--model", folder / "student")
+    data = ("--training-data", bad, "--output", tmp_path / "output")
+    command = [ENVIRONMENT.python, FOLDER / "train.py", *model, *data]
     done = subprocess.run(
         list(map(str, command)), capture_output=True, text=True, env=_offline(), check=False
     )
     assert done.returncode != 0
-    assert "bad.jsonl, line 2: does not end in an assistant's turn" in done.stderr
+    assert "bad.jsonl, line 2: doesn't end with an assistant message" in done.stderr
