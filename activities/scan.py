@@ -71,7 +71,7 @@ async def scan_range(request: RangeStep) -> Done:
 async def find_duplicates(request: GroupStep) -> Done:
     """Find the duplicates among one group of hashes, across all ranges."""
     async with _open_scan(request) as scan:
-        await scan.find_doubles(request.number)
+        await scan.find_duplicates(request.number)
     return Done()
 
 

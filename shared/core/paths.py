@@ -67,9 +67,9 @@ class RunPaths:
     def hashes(self, round_: int, split: Split, number: int) -> str:
         return f"{self.scan(round_)}{split}/{number:06d}.hashes"
 
-    def doubles(self, round_: int, split: Split, number: int) -> str:
-        """Folder of the doubles found in one range, a file for each group of hashes."""
-        return f"{self.scan(round_)}doubles/{split}/{number:06d}/"
+    def duplicates(self, round_: int, split: Split, number: int) -> str:
+        """Folder of the duplicates found in one range, a file for each group of hashes."""
+        return f"{self.scan(round_)}duplicates/{split}/{number:06d}/"
 
     def journals(self, split: Split) -> str:
         return f"{self.run_id}/shards/{split}/"

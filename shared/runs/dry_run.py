@@ -12,7 +12,8 @@ from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
-from shared.scan.range_scan import nothing_answered, plan_in_memory
+from shared.scan.range_plan import plan_in_memory
+from shared.scan.range_scan import nothing_answered
 from shared.spec.budget import cost
 from shared.spec.models import RunSpec
 

@@ -1,7 +1,7 @@
-"""Plans: which byte range of an input each shard answers, and which rows no shard may ask the teacher about.
+"""Plans: the byte range of the input that each shard answers, and the rows that it must leave out.
 
-A plan is cut as its input was cut for the scan: one small document of the whole, and one for each range with its shards. Whoever
-needs some shards reads their ranges alone. How plans are made: shared/scan/range_scan.py.
+A plan has one small document for the split and one with the shards of each scanned range, so a
+reader of some shards reads only their ranges. How plans are made: shared/scan/stored_scan.py.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 MAX_SAMPLES = 5  # rejected rows shown in messages
-RANGES_KEPT = 2  # by a reader: shards that are in work side by side may belong to two
+CACHED_RANGES = 2  # of a reader: shards that run side by side may belong to two
 
 
 class Exclusion(BaseModel):
-    """A row that is fine in itself, but stands in the data already."""
+    """A well-formed row that must not be asked: it repeats an earlier one."""
 
     line: int
     reason: RejectionReason
@@ -45,19 +45,18 @@ class Shard(BaseModel):
 
 
 class ScanCounts(BaseModel):
-    """What a scan found. Counts of ranges add up to those of their split."""
+    """The counts of a scan. Those of the ranges add up to those of their split."""
 
     rows: int = 0
     valid: int = 0
-    reused: int = (
-        0  # of the valid rows, those that an earlier run has answered; found by a dry run alone
-    )
+    # Valid rows that an earlier run has answered. Only a dry run counts them.
+    reused: int = 0
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
     estimate: Usage = Field(default_factory=Usage)
 
     def add(self, later: ScanCounts) -> None:
-        """Add the counts of what comes after."""
+        """Add the counts of the next range."""
         self.rows += later.rows
         self.valid += later.valid
         self.reused += later.reused
@@ -68,14 +67,17 @@ class ScanCounts(BaseModel):
 
 
 class RangePlan(ScanCounts):
-    """The shards of one range, in input order. Of a plan, not a scan: with lines as they are numbered in the split."""
+    """The shards of one range, in input order.
+
+    Lines are numbered within the range while it is scanned, and within the split in a plan.
+    """
 
     first_line: int = 1
     shards: list[Shard] = Field(default_factory=list[Shard])
 
 
 class PlannedRange(BaseModel):
-    """Where a range's shards and lines stand among those of the split."""
+    """The position of a range's shards and lines among those of the split."""
 
     first_shard: int
     first_line: int  # 1-based
@@ -84,32 +86,33 @@ class PlannedRange(BaseModel):
 class Plan(ScanCounts):
     """The plan of one split."""
 
-    shards: int = 0  # how many
+    shards: int = 0  # their number
     ranges: list[PlannedRange] = Field(default_factory=list[PlannedRange])
 
     def append(self, planned: RangePlan) -> None:
-        """The next range's plan, as counts and where it stands."""
+        """Add the counts and the position of the next range."""
         self.add(planned)
         self.ranges.append(PlannedRange(first_shard=self.shards, first_line=planned.first_line))
         self.shards += len(planned.shards)
 
     def summary(self) -> dict[str, Any]:
-        """What the scan found: small, whatever the size of the dataset."""
+        """Return the counts: small, whatever the size of the dataset."""
         return self.model_dump(exclude={"reused", "ranges"})
 
 
 class PlanReader:
-    """Reads the plan of one split as far as it is asked for. Its methods raise NotFound where there is none."""
+    """Reads the plan of one split, range by range. Its methods raise NotFound without a plan."""
 
     def __init__(self, storage: Storage, paths: RunPaths, split: Split) -> None:
-        self._storage, self._paths = storage, paths
+        self._storage = storage
+        self._paths = paths
         self._split: Split = split
         self._plan: Plan | None = None
         self._ranges: dict[int, RangePlan] = {}
         self._reading = asyncio.Lock()
 
     async def plan(self) -> Plan:
-        """The whole, without the shards."""
+        """Return the document of the split, which has no shards."""
         if self._plan is None:
             self._plan = Plan.model_validate(
                 await self._storage.read_json(self._paths.plan(self._split))
@@ -117,9 +120,9 @@ class PlanReader:
         return self._plan
 
     async def range_of(self, shard: int) -> int:
-        """The number of the range that a shard belongs to."""
+        """Return the number of the range that a shard belongs to."""
         ranges = (await self.plan()).ranges
-        return bisect_right(ranges, shard, key=lambda one: one.first_shard) - 1
+        return bisect_right(ranges, shard, key=lambda planned: planned.first_shard) - 1
 
     async def shard(self, index: int) -> Shard:
         number = await self.range_of(index)
@@ -127,18 +130,18 @@ class PlanReader:
         return planned.shards[index - (await self.plan()).ranges[number].first_shard]
 
     async def shards(self, first: int = 0) -> AsyncIterator[tuple[int, Shard]]:
-        """(index, shard) of all from `first` on, in order; a range's at a time are in memory."""
+        """Yield (index, shard) from `first` on, with one range at a time in memory."""
         for index in range(first, (await self.plan()).shards):
             yield index, await self.shard(index)
 
     async def rejected(self, number: int) -> list[dict[str, Any]]:
-        """What the scan rejected of a range."""
+        """Return the rows of a range that the scan rejected."""
         return await self._storage.read_lines(self._paths.planned_rejected(self._split, number))
 
     async def _range(self, number: int) -> RangePlan:
         async with self._reading:
             if number not in self._ranges:
-                while len(self._ranges) >= RANGES_KEPT:
+                while len(self._ranges) >= CACHED_RANGES:
                     self._ranges.pop(next(iter(self._ranges)))
                 document = await self._storage.read_json(self._paths.planned(self._split, number))
                 self._ranges[number] = RangePlan.model_validate(document)
@@ -146,6 +149,6 @@ class PlanReader:
 
 
 async def shard_lines(chunks: AsyncIterable[bytes], shard: Shard) -> AsyncIterator[list[Line]]:
-    """The shard's lines that are rows, from the bytes of its range, those of one chunk at a time."""
+    """Yield the shard's lines that aren't blank, those of one chunk at a time."""
     async for batch in line_batches(chunks, offset=shard.start, number=shard.first_line):
         yield [line for line in batch if not line.is_blank]

@@ -1,4 +1,4 @@
-"""What a run demands of a row before the teacher is asked: its shape, its task's, and what settings and student want."""
+"""Checks a row before the teacher is paid: its shape, its task's rules, settings and student."""
 
 from __future__ import annotations
 
@@ -19,28 +19,35 @@ class RowChecks:
     """The checks of one run."""
 
     def __init__(self, spec: RunSpec) -> None:
-        self._spec, self._task = spec, TASKS[spec.task]
+        self._spec = spec
+        self._task = TASKS[spec.task]
         self._student = spec.taught
 
     def row(self, content: bytes | None) -> Row | Rejection:
-        """A line's bytes to a row that the run can use. `content` None: the line is longer than the limit."""
+        """Return the row of a line, or why the run can't use it.
+
+        `content` is None if the line is longer than the limit.
+        """
         checked = self.shape(content)
         if isinstance(checked, Rejection):
             return checked
         return self._reference_problem(checked) or self._length_problem(checked) or checked
 
     def shape(self, content: bytes | None) -> Row | Rejection:
-        """A line's bytes to a row of the task, whatever the settings demand of it besides: those may change."""
+        """Return the row of a line as its task accepts it.
+
+        Settings, which may change when a run is resumed, are not checked.
+        """
         parsed = parse_row(content)
         return self._task.check(parsed) if isinstance(parsed, Row) else parsed
 
     def usable(self, line: Line, shard: Shard) -> Row | Rejection:
-        """The row of a line, unless it is wrong or the scan excluded it."""
+        """Return the row of a line, or why it is rejected: by the checks or as a duplicate."""
         row = self.row(line.content)
         if isinstance(row, Row):
-            for excluded in shard.excluded:
-                if excluded.line == line.number:
-                    return Rejection(excluded.reason, excluded.detail, row.id)
+            for exclusion in shard.excluded:
+                if exclusion.line == line.number:
+                    return Rejection(exclusion.reason, exclusion.detail, row.id)
         return row
 
     def _reference_problem(self, row: Row) -> Rejection | None:
@@ -62,13 +69,13 @@ class RowChecks:
         return None
 
     def _length_problem(self, row: Row) -> Rejection | None:
-        """A row whose questions alone are more than the student can take in."""
-        asked = [message for message in row.messages if message["role"] != "assistant"]
+        """Reject a row whose questions alone exceed the student's context."""
+        questions = [message for message in row.messages if message["role"] != "assistant"]
         context = self._student.context_tokens
-        if fits(asked, context):
+        if fits(questions, context):
             return None
         return Rejection(
             RejectionReason.TOO_LONG,
-            f"about {chat_tokens(asked):,} tokens, the student takes {context:,}",
+            f"about {chat_tokens(questions):,} tokens, the student takes {context:,}",
             row.id,
         )

@@ -1,47 +1,44 @@
-"""The steps of a scan on storage, each an activity's work where the input is large. What they do: shared/scan/range_scan.py.
+"""The steps of a scan on storage. Large inputs have one activity a step.
 
-`scan_range` of every range, then `find_doubles` of every group of hashes, then `plan_range` of every range, then `finish`. Each
-step reads what the ones before wrote, and writes where its first execution wrote. Memory depends on the size of a range.
+The steps are `scan_range` for every range, `find_duplicates` for every group of hashes, `plan_range`
+for every range, and `finish`. Each step reads what earlier steps wrote, and a repeated execution
+writes the same blobs. Memory depends on the size of a range. The logic of the steps is in
+range_scan.py, duplicates.py and range_plan.py.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.core.paths import JSON_LINES, RUNS, RunPaths, Split
-from shared.dataset.lines import range_lines
+from shared.dataset.lines import ReadBytes, range_lines
 from shared.dataset.rows import as_jsonl
-from shared.scan.plan import Plan, RangePlan
-from shared.scan.range_scan import (
+from shared.scan.duplicates import (
     BUCKETS,
-    Double,
-    Hashes,
-    RangeScan,
-    RejectedRow,
-    count_ranges,
-    find_doubles,
-    plan_range,
-    range_bytes,
+    HEAD_BYTES,
+    OFFSET_BYTES,
+    Duplicate,
+    RangeKey,
+    find_duplicates,
+    split_buckets,
+    unpacked_offsets,
 )
+from shared.scan.plan import Plan, RangePlan
+from shared.scan.range_plan import plan_range
+from shared.scan.range_scan import RangeScan, RejectedRow, count_ranges, range_bytes
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-LINES = "lines"  # metadata of a scanned range: how many it has
-OFFSET_BYTES = (
-    8  # of the offset of each bucket, and of the end, in the head of a range's file of hashes
-)
-HEAD_BYTES = OFFSET_BYTES * (BUCKETS + 1)
+LINES = "lines"  # metadata of a scanned range: the number of its lines
 
 
 async def ranges_of(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict[Split, int]:
-    """Into how many ranges each input is cut. Raises NotFound."""
+    """Return the number of ranges of each input. Raises NotFound."""
     return {split: count_ranges(await _size(storage, paths, split)) for split in splits}
 
 
@@ -52,7 +49,7 @@ async def _size(storage: Storage, paths: RunPaths, split: Split) -> int:
 
 @dataclass
 class ScanSteps:
-    """The steps of one scan. `ranges`: of each split, in the order in which rows count."""
+    """The steps of one scan. `ranges` has the number of ranges of each split, training first."""
 
     storage: Storage
     spec: RunSpec
@@ -62,132 +59,126 @@ class ScanSteps:
 
     @property
     def groups(self) -> int:
-        """Groups of hashes: each about as large as the hashes of a range."""
+        """The number of groups of hashes: each is about as large as the hashes of a range."""
         return sum(self.ranges.values())
 
     async def scan_range(self, split: Split, number: int) -> None:
         """Check the rows of one range."""
         size = await _size(self.storage, self.paths, split)
-        width, scan = range_bytes(size), RangeScan(split, self.spec)
-        async for line in range_lines(
-            self._reading(split), number * width, (number + 1) * width, size
-        ):
-            scan.take(line)
-        rejected, hashes = as_jsonl([asdict(row) for row in scan.rejections]), _packed(scan)
-        await self.storage.write(
-            self.paths.scanned_rejected(self.round, split, number),
-            rejected,
-            content_type=JSON_LINES,
-        )
+        width = range_bytes(size)
+        scan = RangeScan(split, self.spec)
+        start = number * width
+        async for line in range_lines(self._reader(split), start, start + width, size):
+            scan.add(line)
+        rejected = self.paths.scanned_rejected(self.round, split, number)
+        await self._write_lines(rejected, scan.rejections)
         await self.storage.write(
             self.paths.hashes(self.round, split, number),
-            hashes,
+            scan.hashes.packed(),
             content_type="application/octet-stream",
         )
-        await self._write(
-            self.paths.scanned(self.round, split, number), scan.plan, {LINES: str(scan.lines)}
-        )
+        scanned = self.paths.scanned(self.round, split, number)
+        await self._write(scanned, scan.plan, {LINES: str(scan.lines)})
 
-    async def find_doubles(self, group: int) -> None:
-        """Find the rows that stand in the data before, among those of one group of hashes."""
+    async def find_duplicates(self, group: int) -> None:
+        """Find the duplicates among one group of hashes, across all ranges."""
         first_lines = await self._first_lines()
-        buckets = range(BUCKETS * group // self.groups, BUCKETS * (group + 1) // self.groups)
-        parts: list[tuple[Split, int, list[bytes]]] = [
-            (split, number, await self._hashes(split, number, buckets))
-            for split, number in first_lines
-        ]
-        found: dict[tuple[Split, int], list[Double]] = defaultdict(list)
+        first_bucket = BUCKETS * group // self.groups
+        buckets = range(first_bucket, BUCKETS * (group + 1) // self.groups)
+        hashes = {key: await self._hashes(key, buckets) for key in first_lines}
+        duplicates: dict[RangeKey, list[Duplicate]] = defaultdict(list)
         for bucket in range(len(buckets)):
-            hashes: list[Hashes] = [
-                (split, number, parts_of[bucket]) for split, number, parts_of in parts
-            ]
-            for position, double in find_doubles(hashes, first_lines):
-                found[hashes[position][:2]].append(double)
-        for (split, number), doubles in found.items():
-            name = f"{self.paths.doubles(self.round, split, number)}{group:06d}.jsonl"
-            await self.storage.write(
-                name, as_jsonl([asdict(double) for double in doubles]), content_type=JSON_LINES
-            )
+            entries = [(key, contents[bucket]) for key, contents in hashes.items()]
+            for key, duplicate in find_duplicates(entries, first_lines):
+                duplicates[key].append(duplicate)
+        for (split, number), in_range in duplicates.items():
+            folder = self.paths.duplicates(self.round, split, number)
+            await self._write_lines(f"{folder}{group:06d}.jsonl", in_range)
 
     async def plan_range(self, split: Split, number: int) -> None:
-        """Write down the shards of one range, and its rejected rows."""
-        scanned = RangePlan.model_validate(
-            await self.storage.read_json(self.paths.scanned(self.round, split, number))
+        """Write the plan of one range: its shards and its rejected rows."""
+        scanned = await self.storage.read_json(self.paths.scanned(self.round, split, number))
+        first_lines = await self._first_lines()
+        plan, rejected = await plan_range(
+            split,
+            RangePlan.model_validate(scanned),
+            await self._rejections(split, number),
+            await self._duplicates(split, number),
+            first_lines[split, number],
+            self._reader(split),
         )
-        rejected = await self.storage.read_lines(
-            self.paths.scanned_rejected(self.round, split, number)
-        )
-        doubles: list[Double] = []
-        async for name, _ in self.storage.metadata_under(
-            self.paths.doubles(self.round, split, number)
-        ):
-            found = await self.storage.read_lines(name)
-            doubles += [
-                replace(Double(**double), estimate=tuple(double["estimate"])) for double in found
-            ]
-        first_line = (await self._first_lines())[split, number]
-        rejections = [RejectedRow(**row) for row in rejected]
-        plan, rows = await plan_range(
-            split, scanned, rejections, doubles, first_line, self._reading(split)
-        )
-        listed = as_jsonl([asdict(row) for row in rows])
-        await self.storage.write(
-            self.paths.planned_rejected(split, number), listed, content_type=JSON_LINES
-        )
+        await self._write_lines(self.paths.planned_rejected(split, number), rejected)
         await self._write(self.paths.planned(split, number), plan)
 
     async def finish(self) -> dict[Split, dict[str, Any]]:
-        """Write down the plan of each split, and delete what the steps handed to each other. What was found, by split."""
-        found: dict[Split, dict[str, Any]] = {}
+        """Write the plan of each split, and delete what the steps handed to each other.
+
+        Returns a summary of each split.
+        """
+        summaries: dict[Split, dict[str, Any]] = {}
         for split, count in self.ranges.items():
             plan = Plan()
             for number in range(count):
                 planned = await self.storage.read_json(self.paths.planned(split, number))
                 plan.append(RangePlan.model_validate(planned))
             await self._write(self.paths.plan(split), plan)
-            found[split] = plan.summary()
+            summaries[split] = plan.summary()
         async for name, _ in self.storage.metadata_under(self.paths.scan(self.round)):
             await self.storage.delete(name)
-        return found
+        return summaries
 
     async def all(self) -> dict[Split, dict[str, Any]]:
-        """Every step, one after the other."""
-        ranges: list[tuple[Split, int]] = [
-            (split, number) for split, count in self.ranges.items() for number in range(count)
-        ]
-        for split, number in ranges:
+        """Take every step, one after the other. Returns a summary of each split."""
+        for split, number in self._keys():
             await self.scan_range(split, number)
         for group in range(self.groups):
-            await self.find_doubles(group)
-        for split, number in ranges:
+            await self.find_duplicates(group)
+        for split, number in self._keys():
             await self.plan_range(split, number)
         return await self.finish()
 
-    async def _first_lines(self) -> dict[tuple[Split, int], int]:
-        """Of each range, in the order in which rows count."""
-        found: dict[tuple[Split, int], int] = {}
+    def _keys(self) -> list[RangeKey]:
+        """Return all ranges, in the order in which rows count."""
+        keys: list[RangeKey] = []
+        for split, count in self.ranges.items():
+            keys.extend((split, number) for number in range(count))
+        return keys
+
+    async def _first_lines(self) -> dict[RangeKey, int]:
+        """Return the line of its split at which each range begins, in the order of the ranges."""
+        first_lines: dict[RangeKey, int] = {}
         for split, count in self.ranges.items():
             lines: dict[str, int] = {}
-            async for name, metadata in self.storage.metadata_under(
-                f"{self.paths.scan(self.round)}{split}/"
-            ):
+            folder = f"{self.paths.scan(self.round)}{split}/"
+            async for name, metadata in self.storage.metadata_under(folder):
                 if LINES in metadata:
                     lines[name] = int(metadata[LINES])
-            first = 1
+            first_line = 1
             for number in range(count):
-                found[split, number] = first
-                first += lines[self.paths.scanned(self.round, split, number)]
-        return found
+                first_lines[split, number] = first_line
+                first_line += lines[self.paths.scanned(self.round, split, number)]
+        return first_lines
 
-    async def _hashes(self, split: Split, number: int, buckets: range) -> list[bytes]:
-        """A range's hashes in these buckets."""
-        name = self.paths.hashes(self.round, split, number)
+    async def _hashes(self, key: RangeKey, buckets: range) -> list[bytes]:
+        """Return a range's entries in each of these buckets."""
+        name = self.paths.hashes(self.round, *key)
         head = await self._bytes(
             name, OFFSET_BYTES * buckets.start, OFFSET_BYTES * (buckets.stop + 1)
         )
-        offsets = struct.unpack(f"<{len(buckets) + 1}Q", head)
+        offsets = unpacked_offsets(head)
         content = await self._bytes(name, HEAD_BYTES + offsets[0], HEAD_BYTES + offsets[-1])
-        return [content[begin - offsets[0] : end - offsets[0]] for begin, end in pairwise(offsets)]
+        return split_buckets(content, offsets)
+
+    async def _rejections(self, split: Split, number: int) -> list[RejectedRow]:
+        rows = await self.storage.read_lines(self.paths.scanned_rejected(self.round, split, number))
+        return [RejectedRow.from_json(row) for row in rows]
+
+    async def _duplicates(self, split: Split, number: int) -> list[Duplicate]:
+        duplicates: list[Duplicate] = []
+        folder = self.paths.duplicates(self.round, split, number)
+        async for name, _ in self.storage.metadata_under(folder):
+            duplicates += [Duplicate(**row) for row in await self.storage.read_lines(name)]
+        return duplicates
 
     async def _bytes(self, name: str, start: int, end: int) -> bytes:
         return b"".join([chunk async for chunk in self.storage.stream(name, start, end)])
@@ -195,21 +186,15 @@ class ScanSteps:
     async def _write(
         self, name: str, document: RangePlan | Plan, metadata: dict[str, str] | None = None
     ) -> None:
-        await self.storage.write(
-            name, document.model_dump_json(exclude_defaults=True).encode(), metadata=metadata
-        )
+        content = document.model_dump_json(exclude_defaults=True).encode()
+        await self.storage.write(name, content, metadata=metadata)
 
-    def _reading(self, split: Split) -> Any:
+    async def _write_lines(self, name: str, rows: list[RejectedRow] | list[Duplicate]) -> None:
+        content = as_jsonl([asdict(row) for row in rows])
+        await self.storage.write(name, content, content_type=JSON_LINES)
+
+    def _reader(self, split: Split) -> ReadBytes:
         def read(start: int, end: int) -> AsyncIterator[bytes]:
             return self.storage.stream(self.paths.input(split), start, end)
 
         return read
-
-
-def _packed(scan: RangeScan) -> bytes:
-    """A range's hashes, those of a bucket together, behind the offsets of the buckets."""
-    buckets = [scan.hashes.get(bucket, b"") for bucket in range(BUCKETS)]
-    offsets = [0]
-    for bucket in buckets:
-        offsets.append(offsets[-1] + len(bucket))
-    return b"".join([struct.pack(f"<{len(offsets)}Q", *offsets), *buckets])

@@ -14,7 +14,7 @@ from shared.core.storage import Storage
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.cache_key import CacheKeys
 from shared.runs.dry_run import MAX_REJECTED, dry_run, parse_dry_run
-from shared.scan.range_scan import plan_in_memory
+from shared.scan.range_plan import plan_in_memory
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec, parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT

@@ -1,4 +1,4 @@
-"""Plans: shards are byte ranges that cover every row once, and doubles are found before the teacher is paid."""
+"""Plans: shards are byte ranges that cover every row once, and duplicates are found before the teacher is paid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row, as_jsonl
 from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
-from shared.scan.range_scan import RejectedRow, plan_in_memory
+from shared.scan.range_plan import plan_in_memory
+from shared.scan.range_scan import RejectedRow
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec, parse_spec
 from tests.shared.conftest import question, questions

@@ -1,4 +1,4 @@
-"""Scanning by ranges on real storage: whatever the ranges, the same rows, doubles and rejections are found."""
+"""Scanning by ranges on real storage: whatever the ranges, the same rows, duplicates and rejections are found."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def test_a_step_that_is_executed_again_changes_nothing(folder: RunFolder) 
     for _ in range(2):
         await steps.scan_range("train", 0)
     for _ in range(2):
-        await steps.find_doubles(0)
+        await steps.find_duplicates(0)
     for _ in range(2):
         await steps.plan_range("train", 0)
     found = await steps.finish()

@@ -1,0 +1,97 @@
+"""Finds duplicate rows across all ranges of all splits, a group of hashes at a time.
+
+Each scanned range leaves one entry a row: the hash of its question, its line, and its estimate. The
+entries are sorted into buckets by the first bits of the hash, and duplicates share a bucket.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from shared.core.paths import Split
+from shared.spec.budget import Usage
+
+BUCKETS = 4096  # by the first 12 bits of the hash
+HASH_BYTES = 16
+ENTRY = struct.Struct(f"<{HASH_BYTES}sIIII")  # hash, line within the range, three counts of usage
+OFFSET_BYTES = 8  # in the head of a range's file: where each bucket begins, and the end
+HEAD_BYTES = OFFSET_BYTES * (BUCKETS + 1)
+
+RangeKey = tuple[Split, int]  # the split of a range, and its number
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A row that repeats an earlier one. `line` is its line within its range.
+
+    The counts are those that the row added to the estimate, all 0 if an earlier run answered it.
+    """
+
+    line: int
+    first_split: Split
+    first_line: int
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def is_reused(self) -> bool:
+        return not (self.requests or self.prompt_tokens or self.completion_tokens)
+
+
+class HashBuckets:
+    """The entries of one range, by bucket."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, bytearray] = defaultdict(bytearray)
+
+    def add(self, digest: bytes, line: int, estimate: Usage) -> None:
+        """Add a row. `digest` has 16 bytes."""
+        counts = (estimate.requests, estimate.prompt_tokens, estimate.completion_tokens)
+        bucket = int.from_bytes(digest[:2]) >> 4
+        self._buckets[bucket] += ENTRY.pack(digest, line, *counts)
+
+    def entries(self, bucket: int) -> bytes:
+        return bytes(self._buckets.get(bucket, b""))
+
+    def packed(self) -> bytes:
+        """Return the content of the range's file: the offsets of the buckets, then the buckets."""
+        buckets = [self.entries(bucket) for bucket in range(BUCKETS)]
+        offsets = [0]
+        for bucket in buckets:
+            offsets.append(offsets[-1] + len(bucket))
+        return b"".join([struct.pack(f"<{len(offsets)}Q", *offsets), *buckets])
+
+
+def unpacked_offsets(head: bytes) -> tuple[int, ...]:
+    """Return the offsets in a part of a file's head."""
+    return struct.unpack(f"<{len(head) // OFFSET_BYTES}Q", head)
+
+
+def split_buckets(content: bytes, offsets: tuple[int, ...]) -> list[bytes]:
+    """Cut the content between the first and the last offset into buckets."""
+    first = offsets[0]
+    return [content[begin - first : end - first] for begin, end in pairwise(offsets)]
+
+
+def find_duplicates(
+    bucket: Iterable[tuple[RangeKey, bytes]], first_lines: Mapping[RangeKey, int]
+) -> Iterator[tuple[RangeKey, Duplicate]]:
+    """Yield every row of a bucket that an earlier row equals, in its own split or another.
+
+    `bucket` has the entries of each range, in the order in which rows count: training first.
+    `first_lines` has the line of its split at which each range begins.
+    """
+    first_places: dict[bytes, tuple[Split, int]] = {}
+    for key, entries in bucket:
+        split = key[0]
+        lines_before = first_lines[key] - 1
+        for digest, line, *counts in ENTRY.iter_unpack(entries):
+            place = (split, lines_before + line)
+            first_split, first_line = first_places.setdefault(digest, place)
+            if (first_split, first_line) != place:
+                yield key, Duplicate(line, first_split, first_line, *counts)

@@ -1,0 +1,118 @@
+"""Turns the scan of a range into its plan: without duplicates, with lines numbered as in the split."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from shared.core.paths import Split
+from shared.dataset.lines import ReadBytes, range_lines
+from shared.dataset.rejection import RejectionReason
+from shared.dataset.rows import Row, parse_row
+from shared.scan.duplicates import BUCKETS, Duplicate, HashBuckets, RangeKey, find_duplicates
+from shared.scan.plan import MAX_SAMPLES, Exclusion, RangePlan, Shard, shard_lines
+from shared.scan.range_scan import RangeScan, RejectedRow, nothing_answered
+from shared.spec.models import RunSpec
+
+
+async def plan_range(
+    split: Split,
+    scanned: RangePlan,
+    rejections: Sequence[RejectedRow],
+    duplicates: Sequence[Duplicate],
+    first_line: int,
+    read: ReadBytes,
+) -> tuple[RangePlan, list[RejectedRow]]:
+    """Return the plan of a range that begins at `first_line`, and its rejected rows in order."""
+    lines_before = first_line - 1
+    plan = scanned.model_copy(deep=True, update={"first_line": first_line})
+    rejected = [replace(row, line=lines_before + row.line) for row in rejections]
+    ordered = sorted(duplicates, key=lambda duplicate: duplicate.line)
+    lines = [duplicate.line for duplicate in ordered]
+    for shard in plan.shards:
+        first = bisect_left(lines, shard.first_line)
+        in_shard = ordered[first : bisect_right(lines, shard.last_line)]
+        ids = await _ids(shard, {duplicate.line for duplicate in in_shard}, read)
+        for duplicate in in_shard:
+            row = _rejected(split, duplicate, lines_before, ids[duplicate.line])
+            rejected.append(row)
+            shard.excluded.append(Exclusion(line=row.line, reason=row.reason, detail=row.detail))
+            _subtract(plan, duplicate)
+        shard.first_line += lines_before
+        shard.last_line += lines_before
+    rejected.sort(key=lambda row: row.line)
+    plan.rejected = dict(Counter(row.reason for row in rejected))
+    plan.samples = [_sample(row) for row in rejected[:MAX_SAMPLES]]
+    return plan, rejected
+
+
+def _rejected(
+    split: Split, duplicate: Duplicate, lines_before: int, row_id: str | None
+) -> RejectedRow:
+    is_within_split = duplicate.first_split == split
+    reason = RejectionReason.DUPLICATE if is_within_split else RejectionReason.OVERLAP
+    detail = f"the same as line {duplicate.first_line} of {duplicate.first_split}"
+    return RejectedRow(split, lines_before + duplicate.line, row_id, reason, detail)
+
+
+def _subtract(plan: RangePlan, duplicate: Duplicate) -> None:
+    plan.valid -= 1
+    plan.reused -= duplicate.is_reused
+    plan.estimate.requests -= duplicate.requests
+    plan.estimate.prompt_tokens -= duplicate.prompt_tokens
+    plan.estimate.completion_tokens -= duplicate.completion_tokens
+
+
+def _sample(row: RejectedRow) -> str:
+    return f"line {row.line}: {row.reason}: {row.detail}"
+
+
+async def _ids(shard: Shard, lines: set[int], read: ReadBytes) -> dict[int, str | None]:
+    """Return the ids of some rows of a shard: the scan kept only their hashes."""
+    ids: dict[int, str | None] = {}
+    if not lines:
+        return ids
+    async for batch in shard_lines(read(shard.start, shard.end), shard):
+        for line in batch:
+            if line.number in lines:
+                ids[line.number] = parse_row(line.content).id
+    return ids
+
+
+async def plan_in_memory(
+    inputs: Mapping[Split, tuple[ReadBytes, int]],
+    spec: RunSpec,
+    is_answered: Callable[[Row], bool] = nothing_answered,
+) -> tuple[dict[Split, RangePlan], list[RejectedRow]]:
+    """Return the plans of small inputs, one range each, and all rejected rows.
+
+    `inputs` has a reader and the size in bytes of each split.
+    """
+    scans: dict[Split, RangeScan] = {}
+    for split, (read, size) in inputs.items():
+        scans[split] = RangeScan(split, spec, is_answered)
+        async for line in range_lines(read, 0, size, size):
+            scans[split].add(line)
+    duplicates = _duplicates(scans.values())
+    plans: dict[Split, RangePlan] = {}
+    rejected: list[RejectedRow] = []
+    for split, (read, _) in inputs.items():
+        scan = scans[split]
+        plans[split], rows = await plan_range(
+            split, scan.plan, scan.rejections, duplicates[split], 1, read
+        )
+        rejected += rows
+    return plans, rejected
+
+
+def _duplicates(scans: Iterable[RangeScan]) -> dict[Split, list[Duplicate]]:
+    hashes: dict[RangeKey, HashBuckets] = {(scan.split, 0): scan.hashes for scan in scans}
+    first_lines: dict[RangeKey, int] = dict.fromkeys(hashes, 1)
+    duplicates: dict[Split, list[Duplicate]] = defaultdict(list)
+    for bucket in range(BUCKETS):
+        entries = [(key, buckets.entries(bucket)) for key, buckets in hashes.items()]
+        for (split, _), duplicate in find_duplicates(entries, first_lines):
+            duplicates[split].append(duplicate)
+    return duplicates
