@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.report.model import Report
-from shared.spec.models import spec_schema
+from shared.spec.parse import spec_schema
 
 FOLDER = Path(__file__).parent
 Schema = Mapping[str, Any]

@@ -15,7 +15,8 @@ from shared.core import backoff
 from shared.core.settings import SETTINGS
 from shared.finetuning.statuses import AZUREML_STATUSES
 from shared.runs.status import RunState
-from shared.spec.models import MAX_STUDENTS, RunSpec, parse_spec
+from shared.spec.models import MAX_STUDENTS, RunSpec
+from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION
 
@@ -105,6 +106,14 @@ def test_every_app_setting_is_documented(setting: str) -> None:
 def test_no_app_setting_is_documented_that_does_not_exist() -> None:
     table = PAGES["docs/operations.md"].partition("## App settings")[2].partition("## Watch")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == set(SETTINGS)
+
+
+def test_every_setting_of_a_run_is_explained() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\| ([^|]*) \|$", PAGES["docs/run-specification.md"], re.MULTILINE
+    )
+    assert len(rows) > 30
+    assert [setting for setting, meaning in rows if not meaning.strip()] == []
 
 
 @pytest.mark.parametrize("section", RunSpec.model_fields)

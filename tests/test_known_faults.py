@@ -18,7 +18,8 @@ from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
 from shared.generation.ask_row import ask_row
 from shared.runs.contracts import SUBMIT_FINETUNING
 from shared.runs.gates import after_generation, after_scan
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
 from shared.teacher import Completion, RowFailure, open_teacher
 from tests.activities.conftest import (

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.paths import RunPaths, beside, split_path
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:

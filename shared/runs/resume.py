@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from shared.core.errors import InvalidInput, NotFound, Problem
 from shared.core.paths import RunPaths
 from shared.runs.requests import RunRequest
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage

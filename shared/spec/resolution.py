@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
-from shared.spec.models import RunSpec, StudentSpec, parse_spec
+from shared.spec.models import RunSpec, StudentSpec
+from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT, find_student
 from shared.students.hyperparameters import check_hyperparameters
 

@@ -17,7 +17,7 @@ from shared.runs.contracts import (
     PREFLIGHT,
     SUBMIT_FINETUNING,
 )
-from shared.spec.models import parse_spec, spec_schema
+from shared.spec.parse import parse_spec, spec_schema
 from shared.students.backends import BACKENDS
 from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support import abacus

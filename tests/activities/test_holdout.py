@@ -10,7 +10,7 @@ import pytest
 from local.emulators.teacher import ChatRequest
 from shared.generation.blocks import holdout
 from shared.runs.contracts import SUBMIT_FINETUNING
-from shared.spec.models import parse_spec
+from shared.spec.parse import parse_spec
 from tests.activities.conftest import NewRun, OpenWorkspace, Teach
 from tests.support.activity_runs import AppRun, sums
 

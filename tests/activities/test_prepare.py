@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.spec.models import parse_spec
+from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun
 from tests.support.activity_runs import sums

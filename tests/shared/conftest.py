@@ -18,7 +18,8 @@ from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
 from shared.scan.plan import RangePlan
 from shared.scan.stored_scan import ScanSteps
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 
 class RunFolder:

@@ -11,7 +11,8 @@ from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
 from shared.generation.ask_row import MAX_REPLIES, ask_row
 from shared.generation.record import Record, rejected_record
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.teacher import Completion, RowFailure, TeacherDown
 
 Reply = str | Completion | Exception

@@ -12,7 +12,8 @@ from shared.dataset.rows import Row, as_jsonl
 from shared.generation import cache_key as module
 from shared.generation.cache_key import KEY_CHARACTERS, CacheKeys
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import QualitySpec, RunSpec, TeacherSpec, parse_spec
+from shared.spec.models import QualitySpec, RunSpec, TeacherSpec
+from shared.spec.parse import parse_spec
 from shared.tasks.prompt_spec import PromptSpec
 
 QUESTION = "What is 2 + 3?"

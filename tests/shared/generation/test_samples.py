@@ -12,7 +12,8 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
 from shared.generation.ask_row import MAX_REPLIES, ask_row
 from shared.generation.record import Record
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.teacher import Completion, RowFailure, TeacherDown
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"

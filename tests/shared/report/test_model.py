@@ -16,7 +16,7 @@ from shared.core.counters import Counters
 from shared.dataset.file_facts import FileFacts, file_facts
 from shared.report.model import Report, card
 from shared.report.suggested_fixes import reason_lines
-from shared.spec.models import parse_spec
+from shared.spec.parse import parse_spec
 
 FACTS = FileFacts(path="runs/r/train.jsonl", bytes=120, lines=3, sha256="ab" * 32)
 ERROR: Any = {

@@ -10,7 +10,8 @@ from shared.core.counters import Counters
 from shared.core.errors import InvalidInput
 from shared.dataset.rejection import ASK_AGAIN, RejectionReason
 from shared.report.suggested_fixes import ReasonLine, reason_lines
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 NOT_ASKED_AGAIN = [reason for reason in RejectionReason if not reason.fix.asks_again]
 ASKED_AGAIN = [reason for reason in RejectionReason if reason.fix.asks_again]

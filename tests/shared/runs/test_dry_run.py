@@ -16,7 +16,8 @@ from shared.generation.cache_key import CacheKeys
 from shared.runs.dry_run import MAX_REJECTED, dry_run, parse_dry_run
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.shared.conftest import question, questions
 

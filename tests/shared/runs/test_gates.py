@@ -11,7 +11,8 @@ from shared.core.paths import Split
 from shared.generation.success_ratio import minimum_accepted
 from shared.runs.gates import after_generation, after_scan, during_generation
 from shared.scan.plan import ScanCounts
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 
 def spec(**fields: Any) -> RunSpec:

@@ -9,7 +9,8 @@ import pytest
 from shared.core.errors import InvalidInput, NotFound
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import changed, check_changes, next_round
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.shared.conftest import RunFolder
 

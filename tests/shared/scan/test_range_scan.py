@@ -16,7 +16,8 @@ from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import RejectedRow
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 from tests.shared.conftest import question, questions
 
 

@@ -12,7 +12,8 @@ from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.scan.plan import Exclusion, Shard
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import RunSpec, parse_spec
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
 NLI = "Answer with one of 'entailment', 'neutral' or 'contradiction'.\nPremise: It rains.\nHypothesis: It is wet."

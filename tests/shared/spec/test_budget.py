@@ -9,7 +9,8 @@ from shared.dataset.rows import Message, Row
 from shared.runs.gates import after_scan, expected_usage
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, cost, over_budget, row_estimate
-from shared.spec.models import BudgetSpec, RunSpec, parse_spec
+from shared.spec.models import BudgetSpec, RunSpec
+from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
 
 USED = Usage(requests=1200, prompt_tokens=2_000_000, completion_tokens=500_000)

@@ -10,7 +10,7 @@ import pytest
 from shared.core.errors import InvalidInput
 from shared.core.storage import Storage
 from shared.dataset.rows import Message, as_jsonl
-from shared.spec.models import parse_spec, spec_schema
+from shared.spec.parse import parse_spec, spec_schema
 from shared.tasks import TASKS
 from shared.teacher import Completion
 from tests.shared.conftest import RunFolder, question
@@ -39,7 +39,7 @@ def test_the_specification_takes_what_the_task_takes() -> None:
     with pytest.raises(InvalidInput) as error:
         parse_spec(spec(prompt={"chain_of_density": True}))
     (problem,) = error.value.details
-    assert problem["problem"] == "cannot be used by task yes_no: remove it"
+    assert problem["problem"] == "can't be used by task yes_no: remove it"
 
 
 def test_the_published_schema_names_it() -> None:

@@ -13,7 +13,8 @@ from local.emulators.teacher import TeacherOptions, serve
 from shared.core.process import current
 from shared.dataset.rows import Row
 from shared.scan.row_checks import RowChecks
-from shared.spec.models import TeacherSpec, parse_spec
+from shared.spec.models import TeacherSpec
+from shared.spec.parse import parse_spec
 from shared.tasks import TASKS, Answer
 from shared.teacher import RowFailure, open_teacher
 from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities

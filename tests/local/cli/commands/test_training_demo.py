@@ -12,7 +12,7 @@ from local.cli.commands import training_demo as module
 from local.cli.commands.arguments import parse
 from local.cli.commands.learning import Evaluation, has_learned, read_losses, show_learning
 from local.runtime.failures import UsageError
-from shared.spec.models import parse_spec
+from shared.spec.parse import parse_spec
 
 FELL = [
     {"step": 0, "validation_loss": 7.0, "validation_accuracy": 0.0},

@@ -11,7 +11,9 @@ import pytest
 from docs.make import documents
 from shared.core.errors import InvalidInput
 from shared.core.ids import is_run_id
-from shared.spec.models import RunSpec, parse_spec, path_problem
+from shared.spec.checks import path_problem
+from shared.spec.models import RunSpec
+from shared.spec.parse import parse_spec
 
 ROOT = Path(__file__).parents[3]
 TRAIN = "datasets/nli/x/train.jsonl"

@@ -1,0 +1,156 @@
+"""Rules of the run specification that no single field can see: settings that contradict each other.
+
+They read the raw data, because a specification with an invalid field never becomes a model, and its
+other problems must be reported together with that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from shared.core.errors import Problem
+from shared.core.paths import DATASETS
+from shared.spec.models import StudentSpec
+from shared.students.backends import backends_taking
+from shared.students.catalogue import find_student
+from shared.students.hyperparameters import check_hyperparameters
+from shared.tasks import TASKS, Task
+from shared.tasks.prompt_spec import PromptSpec
+
+Raw = Mapping[str, Any]
+Problems = Iterator[Problem]
+
+
+def contradictions(data: Raw) -> list[Problem]:
+    """Return the problems between the fields of a specification, each with its place."""
+    problems: list[Problem] = []
+    for check in (_path_problems, _task_problems, _budget_problems, _holdout_problems):
+        problems += check(data)
+    for where, student in _students(data):
+        problems += _student_problems(student, where)
+    return problems
+
+
+def path_problem(path: str) -> str | None:
+    """Return why a dataset's path can't be used, or None."""
+    example = f"{DATASETS}/nli/mine/train.jsonl"
+    if "://" in path or path.startswith("//"):
+        return f"must be a path like {example} in the configured storage account, not a URL"
+    if "?" in path or "#" in path or "\\" in path or not path.isprintable():
+        return "must not contain ?, #, backslashes or control characters"
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return "must not contain empty, . or .. parts"
+    if parts[0] != DATASETS or len(parts) < 2:
+        return f"must be in container {DATASETS}, for example {example}"
+    return None if path.endswith(".jsonl") else "must name a .jsonl file"
+
+
+def _path_problems(data: Raw) -> Problems:
+    for split in ("train", "validation"):
+        path = data.get(split)
+        problem = path_problem(path) if isinstance(path, str) else None
+        if problem:
+            yield {"where": split, "problem": problem}
+    if data.get("validation") is not None and data.get("validation") == data.get("train"):
+        yield {"where": "validation", "problem": "is the training set itself"}
+
+
+def _task_problems(data: Raw) -> Problems:
+    name = data.get("task")
+    if not isinstance(name, str) or name not in TASKS:
+        return
+    task = TASKS[name]
+    yield from _prompt_problems(task, _section(data, "prompt"))
+    yield from _quality_problems(task, _section(data, "quality"))
+    yield from _sampling_problems(_section(data, "quality"), _section(data, "teacher"))
+
+
+def _prompt_problems(task: Task, prompt: Raw) -> Problems:
+    for setting, field in PromptSpec.model_fields.items():
+        is_changed = setting in prompt and prompt[setting] != field.default
+        if is_changed and setting not in task.prompt_settings:
+            problem = f"can't be used by task {task.name}: remove it"
+            yield {"where": f"prompt.{setting}", "problem": problem}
+    takes_reasoning = "student_learns" in task.prompt_settings
+    learns_reasoning = takes_reasoning and prompt.get("student_learns") == "reasoning"
+    if learns_reasoning and not prompt.get("chain_of_thought"):
+        problem = "`reasoning` needs chain_of_thought: true"
+        yield {"where": "prompt.student_learns", "problem": problem}
+
+
+def _quality_problems(task: Task, quality: Raw) -> Problems:
+    select = quality.get("select", "first")
+    samples = quality.get("samples", 1)
+    if select != "first" and not task.has_values:
+        problem = f"answers of task {task.name} can't be compared: remove it"
+        yield {"where": "quality.select", "problem": problem}
+    if select == "first" and isinstance(samples, int) and samples > 1:
+        problem = (
+            "needs quality.select: majority or reference; otherwise the first answer is kept "
+            "whatever the others say"
+        )
+        yield {"where": "quality.samples", "problem": problem}
+    if select == "majority" and samples == 1:
+        problem = "use an odd number of samples, 3 or more"
+        yield {"where": "quality.samples", "problem": problem}
+
+
+def _sampling_problems(quality: Raw, teacher: Raw) -> Problems:
+    samples = quality.get("samples", 1)
+    if isinstance(samples, int) and samples > 1 and teacher.get("temperature") == 0:
+        problem = "0 gives the same answer each time: raise it, or set quality.samples to 1"
+        yield {"where": "teacher.temperature", "problem": problem}
+
+
+def _budget_problems(data: Raw) -> Problems:
+    budget = _section(data, "budget")
+    prices = ("prompt_price", "completion_price")
+    missing = [f"budget.{name}" for name in prices if budget.get(name) is None]
+    if budget.get("max_cost") is not None and missing:
+        problem = f"needs {' and '.join(missing)}: without prices, the cost is unknown"
+        yield {"where": "budget.max_cost", "problem": problem}
+
+
+def _holdout_problems(data: Raw) -> Problems:
+    if data.get("validation") is not None and _section(data, "holdout").get("fraction"):
+        problem = "the run has a validation set of its own: remove one of the two"
+        yield {"where": "holdout.fraction", "problem": problem}
+
+
+def _students(data: Raw) -> Iterator[tuple[str, Raw]]:
+    """Yield the place and the data of each student that is an object."""
+    student = data.get("student")
+    if isinstance(student, Mapping):
+        yield "student", cast(Raw, student)
+    elif isinstance(student, list):
+        for number, entry in enumerate(cast(list[object], student)):
+            if isinstance(entry, Mapping):
+                yield f"student.{number}", cast(Raw, entry)
+
+
+def _student_problems(student: Raw, where: str) -> Problems:
+    model = student.get("model")
+    listed = find_student(model) if isinstance(model, str) else None
+    backend = student.get("backend") or (listed.backend if listed else None)
+    for setting in StudentSpec.model_fields:
+        backends = backends_taking(setting)
+        if backends and backend and student.get(setting) and backend not in backends:
+            problem = f"is for {' and '.join(backends)}, not for {backend}: remove it"
+            yield {"where": f"{where}.{setting}", "problem": problem}
+    if student.get("compute") and student.get("instance_type"):
+        problem = "is for serverless compute, but compute names a target: remove one of the two"
+        yield {"where": f"{where}.instance_type", "problem": problem}
+    hyperparameters = student.get("hyperparameters")
+    if listed and isinstance(hyperparameters, dict):
+        values = cast(dict[str, Any], hyperparameters)
+        _, problems = check_hyperparameters(listed, values, backend)
+        for problem in problems:
+            yield {"where": f"{where}.hyperparameters", "problem": problem}
+
+
+def _section(data: Raw, name: str) -> Raw:
+    """Return a section of the specification, empty if it is absent or isn't an object."""
+    section = data.get(name)
+    return cast(Raw, section) if isinstance(section, Mapping) else {}
