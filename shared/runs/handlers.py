@@ -18,7 +18,7 @@ from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, initial_view, run_view
-from shared.spec.models import parse_parallel_shards, parse_spec
+from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import resolve
 
 log = logging.getLogger(__name__)
