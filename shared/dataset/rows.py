@@ -1,4 +1,4 @@
-"""Input rows: a line of the user's file becomes a checked row or a rejection, never an exception."""
+"""Input rows: a line of the user's file becomes a row or a rejection, never an exception."""
 
 from __future__ import annotations
 

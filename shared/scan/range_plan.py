@@ -1,4 +1,4 @@
-"""Turns the scan of a range into its plan: without duplicates, with lines numbered as in the split."""
+"""Turns the scan of a range into its plan: no duplicates, lines numbered within the split."""
 
 from __future__ import annotations
 

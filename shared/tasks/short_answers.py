@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hedged(Unreadable):
-    """The text gives several values, or denies or doubts one: to look elsewhere would be a guess."""
+    """The text gives several values, or denies or doubts one: reading on would be a guess."""
 
 
 class ShortAnswerTask(SingleTurnTask):

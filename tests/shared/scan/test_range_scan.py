@@ -1,4 +1,4 @@
-"""Plans: shards are byte ranges that cover every row once, and duplicates are found before the teacher is paid."""
+"""Shards are byte ranges that cover every row once; duplicates are found before paying."""
 
 from __future__ import annotations
 

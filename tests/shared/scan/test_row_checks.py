@@ -1,4 +1,4 @@
-"""What settings and student demand of a row before the teacher is asked: references to compare with, and a length that fits."""
+"""Checks before the teacher is paid: references to compare with, and a length that fits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
-NLI = "Answer with one of 'entailment', 'neutral' or 'contradiction'.\nPremise: It rains.\nHypothesis: It is wet."
+NLI = (
+    "Answer with one of 'entailment', 'neutral' or 'contradiction'.\n"
+    "Premise: It rains.\nHypothesis: It is wet."
+)
 
 
 def spec_of(task: str = "math", **fields: Any) -> RunSpec:

@@ -1,4 +1,4 @@
-"""Scanning by ranges on real storage: whatever the ranges, the same rows, duplicates and rejections are found."""
+"""The scan on real storage finds the same rows and duplicates whatever the ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the app knows of students: found by asset id or name, and hyperparameters under one spelling."""
+"""Students are found by asset id or name; hyperparameters have one spelling."""
 
 from __future__ import annotations
 

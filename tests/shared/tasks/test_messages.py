@@ -1,4 +1,4 @@
-"""What the teacher is sent and what the student learns: the row's own words, never the user's own answers."""
+"""The teacher gets and the student learns the row's own words, never the user's answers."""
 
 from __future__ import annotations
 

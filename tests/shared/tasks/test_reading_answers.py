@@ -1,4 +1,4 @@
-"""Reading teacher replies: what models really write, to the one value that the student should learn."""
+"""Replies that models really write, read to the one value that the student should learn."""
 
 from __future__ import annotations
 

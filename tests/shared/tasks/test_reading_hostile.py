@@ -1,4 +1,4 @@
-"""Replies that nobody should send: each gives a value or a named reason, and in a fraction of a second."""
+"""Hostile replies: each gives a value or a named reason within a fraction of a second."""
 
 from __future__ import annotations
 

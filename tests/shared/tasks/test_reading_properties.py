@@ -1,4 +1,4 @@
-"""What readers promise for every reply: dress never changes an answer, doubt is never a value, and nothing takes long or raises."""
+"""For every reply: markup never changes an answer, doubt is never a value, nothing raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which value a text states, and which texts state none: numbers, choices, labels; and the users' own reference answers."""
+"""Values that texts state: numbers, choices, labels, and users' own reference answers."""
 
 from __future__ import annotations
 
