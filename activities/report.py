@@ -21,7 +21,8 @@ from shared.dataset.file_facts import FileFacts, file_facts
 from shared.dataset.lines import Line
 from shared.finetuning.record import Trained, TrainingRecord
 from shared.generation.journal import split_counters
-from shared.report.model import Report, card
+from shared.report.card import card
+from shared.report.model import Report
 from shared.report.statistics import Describer, Description
 from shared.report.suggested_fixes import ReasonLine, reason_lines
 from shared.runs.activity import implements

@@ -146,7 +146,7 @@ async def test_missing_results_are_not_counted_as_successes(folder: RunFolder) -
     lax = spec_of(quality={"min_rows": 1, "min_success_ratio": 0.0})
     error = after_generation(lax, {"train": lost}, {"train": plan.valid})
     assert error is not None
-    assert "do not add up" in str(error["details"])
+    assert "don't add up" in str(error["details"])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -158,7 +158,9 @@ async def test_minimum_rows_are_checked_again_after_drops(folder: RunFolder, tas
     counters = await run_all(folder, failing(7, reply="no idea"))
     error = after_generation(spec, {"train": counters}, {"train": plan.valid})
     assert error is not None
-    assert f"{minimum - 1} rows accepted, at least {minimum} are needed" in str(error["details"])
+    assert f"{minimum - 1} rows accepted, but at least {minimum} are required" in str(
+        error["details"]
+    )
 
 
 @pytest.mark.parametrize(

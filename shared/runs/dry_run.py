@@ -27,15 +27,15 @@ MAX_REJECTED = 100  # listed
 def parse_dry_run(query: Mapping[str, str]) -> bool:
     """`?dry_run=`. Raises InvalidInput for anything else: a slip here must not start a run that costs money."""
     unknown: list[Problem] = [
-        {"where": key, "problem": "is no parameter here"} for key in query if key != "dry_run"
+        {"where": key, "problem": "isn't a parameter of this route"}
+        for key in query
+        if key != "dry_run"
     ]
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):
-        unknown.append({"where": "dry_run", "problem": f"is {text!r}, not true or false"})
+        unknown.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
     if unknown:
-        raise InvalidInput(
-            "the query cannot be used", code=ErrorCode.INVALID_QUERY, details=unknown
-        )
+        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=unknown)
     return text == "true"
 
 
@@ -53,7 +53,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     if size > MAX_BYTES:
         read = "the datasets and the answers to reuse" if earlier else "the datasets"
-        message = f"{read} have {size:,} bytes, a dry run takes {MAX_BYTES:,}: start the run, its scan says the same"
+        message = f"{read} have {size:,} bytes, but a dry run reads at most {MAX_BYTES:,}: start the run, whose scan reports the same"
         raise PermanentError(message, code=ErrorCode.TOO_LARGE)
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     readable: dict[Split, tuple[ReadBytes, int]] = {

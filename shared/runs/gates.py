@@ -22,12 +22,10 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
     problems: list[Problem] = []
     train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
-        problem = (
-            f"{train_valid} usable rows, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
-        )
+        problem = f"{train_valid} usable rows, but at least {spec.min_rows} are required ({_min_rows_of(spec)})"
         problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
     if "validation" in scans and scans["validation"].valid == 0:
-        problem = "has no usable row: mend it, or start the run without a validation set"
+        problem = "has no usable row: correct it, or start the run without a validation set"
         problems.append(
             {
                 "where": spec.validation or "validation",
@@ -37,7 +35,7 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
     if problems:
         return {
             "code": ErrorCode.DATASET,
-            "message": "the dataset cannot be used as it is",
+            "message": "the dataset cannot be used",
             "details": problems,
         }
     over = over_budget(expected_usage(scans), spec.budget, estimated=True)
@@ -84,7 +82,7 @@ def during_generation(
         return None
     return {
         "code": ErrorCode.SUCCESS_RATIO,
-        "message": "too many rows got no usable answer",
+        "message": "too many rows have no usable answer",
         "details": problems,
     }
 
@@ -100,11 +98,9 @@ def after_generation(
                 f"{counters.rows} rows in, {counters.done} done, {counters.accepted} accepted, "
                 f"{counters.rejected_rows} rejected"
             )
-            problems.append({"where": split, "problem": f"the counts do not add up: {problem}"})
+            problems.append({"where": split, "problem": f"the counters don't add up: {problem}"})
         if counters.accepted < minimum_accepted(spec, asked[split]):
-            ratio = (
-                f"{counters.accepted} of {asked[split]} rows accepted, quality.min_success_ratio is"
-            )
+            ratio = f"{counters.accepted} of {asked[split]} rows accepted, but quality.min_success_ratio is"
             problems.append(
                 {
                     "where": split,
@@ -115,9 +111,7 @@ def after_generation(
             problems.append({"where": split, "problem": f"no row was accepted{_reasons(counters)}"})
     accepted = by_split["train"].not_held_out
     if accepted < spec.min_rows:
-        problem = (
-            f"{accepted} rows accepted, at least {spec.min_rows} are needed ({_min_rows_of(spec)})"
-        )
+        problem = f"{accepted} rows accepted, but at least {spec.min_rows} are required ({_min_rows_of(spec)})"
         problems.append({"where": "train", "problem": problem + _reasons(by_split["train"])})
     if not problems:
         return None
@@ -133,7 +127,7 @@ def _min_rows_of(spec: RunSpec) -> str:
     return (
         "quality.min_rows"
         if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows
-        else "by the service"
+        else "by the fine-tuning service"
     )
 
 

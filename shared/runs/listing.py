@@ -63,9 +63,7 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
     if (task := query.get("task")) and task not in TASKS:
         details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
     if details or wanted is None:
-        raise InvalidInput(
-            "the query cannot be used", code=ErrorCode.INVALID_QUERY, details=details
-        )
+        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=details)
     return wanted
 
 

@@ -97,23 +97,23 @@ async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> Pe
     if spec.reuse is None:
         return None
     if spec.reuse == run_id:
-        return _refusal(InvalidInput, "is this run itself: name an earlier one, or remove it")
+        return _refusal(InvalidInput, "is this run itself: name an earlier run, or remove it")
     try:
         earlier = RunRequest.model_validate(await storage.read_json(RunPaths(spec.reuse).request))
     except NotFound:
-        return _refusal(
-            NotFound, f"there is no run {spec.reuse}: GET /api/runs lists those that there are"
-        )
+        return _refusal(NotFound, f"run {spec.reuse} doesn't exist: GET /api/runs lists all runs")
     if earlier.task != spec.task:
         return _refusal(
             InvalidInput,
-            f"run {spec.reuse} is of task {earlier.task}: name one of task {spec.task}",
+            f"run {spec.reuse} has task {earlier.task}: name a run of task {spec.task}",
         )
     return None
 
 
 def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
-    return kind("the run to reuse cannot be used", details=[{"where": "reuse", "problem": problem}])
+    return kind(
+        "the run named in reuse cannot be used", details=[{"where": "reuse", "problem": problem}]
+    )
 
 
 async def claim(storage: Storage, request: RunRequest) -> None:
@@ -128,9 +128,9 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
     if request.body is not None:
         return parse_spec(request.body)
     if request.task not in TASKS:
-        problem = f"{request.task!r} is not a task: upload to datasets/<task>/<name>/train.jsonl with one of {', '.join(TASKS)}"
+        problem = f"{request.task!r} isn't a task: upload to datasets/<task>/<name>/train.jsonl with one of {', '.join(TASKS)}"
         raise InvalidInput(
-            "the dataset's path names no task",
+            "the dataset's path doesn't name a task",
             details=[{"where": request.train, "problem": problem}],
         )
     body = await _run_json(storage, beside(request.train, SPECIFICATION_FILE))
@@ -139,11 +139,9 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
         body.setdefault("validation", validation)
     for key, value in (("task", request.task), ("train", request.train)):
         if body.setdefault(key, value) != value:
-            problem = (
-                f"is {body[key]!r} in run.json but {value!r} by the dataset's place: remove it"
-            )
+            problem = f"is {body[key]!r} in run.json but {value!r} by the dataset's path: remove it"
             raise InvalidInput(
-                "run.json contradicts the place it lies in",
+                "run.json contradicts the dataset's path",
                 details=[{"where": key, "problem": problem}],
             )
     body.setdefault("name", request.name[:MAX_NAME_CHARACTERS])
@@ -159,12 +157,12 @@ async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
         data = json.loads(document.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
-            f"{path} is not JSON", details=[{"where": path, "problem": str(error)}]
+            f"{path} isn't valid JSON", details=[{"where": path, "problem": str(error)}]
         ) from None
     if not isinstance(data, Mapping):
         raise InvalidInput(
-            f"{path} must hold a JSON object",
-            details=[{"where": path, "problem": "is not an object"}],
+            f"{path} must contain a JSON object",
+            details=[{"where": path, "problem": "isn't an object"}],
         )
     return dict(cast(Mapping[str, Any], data))
 

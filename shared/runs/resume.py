@@ -29,7 +29,7 @@ def check_changes(body: object) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise InvalidInput(
             "the body must be a JSON object",
-            details=[{"where": "body", "problem": "is not an object"}],
+            details=[{"where": "body", "problem": "isn't an object"}],
         )
     changes = dict(cast(Mapping[str, Any], body))
     problems: list[Problem] = []
@@ -37,19 +37,19 @@ def check_changes(body: object) -> dict[str, Any]:
         if key not in (*CHANGEABLE, "generation"):
             listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))
             problem = (
-                "cannot change in a run that has begun: start a new run, with this one's id as `reuse` to take over its "
-                f"answers; what can change is {listed}"
+                "cannot change once a run has started: start a new run with this run's id as `reuse` to take over its "
+                f"answers; these can change: {listed}"
             )
             problems.append({"where": key, "problem": problem})
         elif key == "student" and isinstance(value, list):
             continue
         elif not isinstance(value, Mapping):
-            problems.append({"where": key, "problem": "is not an object"})
+            problems.append({"where": key, "problem": "isn't an object"})
         elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
             problems.append(
                 {
                     "where": key,
-                    "problem": f"only {PARALLEL_SHARDS} can change in a run that has begun",
+                    "problem": f"only {PARALLEL_SHARDS} can change once a run has started",
                 }
             )
     if problems:
@@ -89,11 +89,11 @@ def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     if unnamed or after.taught.context_tokens >= before:
         return
     problem = (
-        f"takes {after.taught.context_tokens:,} tokens, the run's rows were accepted for {before:,}: "
+        f"takes {after.taught.context_tokens:,} tokens, but the run's rows were accepted for {before:,}: "
         f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
-    raise InvalidInput("the run cannot be resumed for this student", details=details)
+    raise InvalidInput("the run cannot be resumed with this student", details=details)
 
 
 async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
@@ -102,7 +102,7 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) 
     try:
         before = RunRequest.model_validate(await storage.read_json(paths.request))
     except NotFound:
-        raise NotFound(f"there is no run {run_id}") from None
+        raise NotFound(f"run {run_id} doesn't exist") from None
     with contextlib.suppress(
         NotFound
     ):  # it may have ended before its specification was resolved: prepare will check

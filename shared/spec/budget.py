@@ -65,11 +65,11 @@ def over_budget(usage: Usage, budget: BudgetSpec, *, estimated: bool) -> list[Pr
         ("max_tokens", usage.tokens, budget.max_tokens),
         ("max_cost", cost(usage, budget), budget.max_cost),
     ]
-    verb = "are expected to be needed" if estimated else "are used"
+    verb = "are expected" if estimated else "were used"
     return [
         {
             "where": f"budget.{name}",
-            "problem": f"{_number(amount)} {verb}, the limit is {_number(limit)}: raise it",
+            "problem": f"{_number(amount)} {verb}, but the limit is {_number(limit)}: raise it",
         }
         for name, amount, limit in used
         if amount is not None and limit is not None and amount > limit

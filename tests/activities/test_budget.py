@@ -32,7 +32,7 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     assert (generated["status"], generated["error"]["code"]) == ("failed", "budget")
     [problem] = generated["error"]["details"]
     assert problem["where"] == "budget.max_requests"
-    assert "are used, the limit is 10" in problem["problem"]
+    assert "were used, but the limit is 10" in problem["problem"]
     answered_rows = (await run.progress())["train"]["done"]
     assert 10 < answered_rows <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})

@@ -211,10 +211,10 @@ async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan
 ) -> None:
     run = new_run()
     await run.begin(BAD + BAD)
-    problems = [{"where": run.train, "problem": "1 usable rows, at least 40 are needed"}]
+    problems = [{"where": run.train, "problem": "1 usable rows, but at least 40 are required"}]
     error = {
         "code": "dataset",
-        "message": "the dataset cannot be used as it is",
+        "message": "the dataset cannot be used",
         "details": problems,
     }
     reported = await run.report("failed", error=error)
@@ -227,7 +227,7 @@ async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan
     ]
     assert (await report_of(run))["error"] == error
     card = await run.text(run.paths.card)
-    assert "at least 40 are needed" in card
+    assert "but at least 40 are required" in card
     assert "no fine-tuning job was submitted" in card
 
 

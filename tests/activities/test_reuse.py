@@ -404,8 +404,8 @@ async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(
     await claim(itself.storage, RunRequest.model_validate(itself.request))
     await itself.upload("run.json", f'{{"reuse": "{itself.paths.run_id}"}}'.encode())
     for run, problem_text in (
-        (other, "is of task math"),
-        (missing, "there is no run"),
+        (other, "has task math"),
+        (missing, "doesn't exist"),
         (itself, "is this run itself"),
     ):
         [problem] = (await run.prepare())["error"]["details"]

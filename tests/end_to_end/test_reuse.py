@@ -78,9 +78,13 @@ def test_a_run_that_cannot_be_reused_is_refused_with_its_place_and_remedy(app: A
     body: dict[str, Any] = {"task": "math", "train": train}
     other = app.start("of-math", sums(2, 202_000))
     wrong = [
-        ({"reuse": "math-nothing-0123456789ab"}, 404, "there is no run math-nothing-0123456789ab"),
+        (
+            {"reuse": "math-nothing-0123456789ab"},
+            404,
+            "run math-nothing-0123456789ab doesn't exist",
+        ),
         ({"reuse": "../of-math"}, 422, "should match pattern"),
-        ({"reuse": other, "task": "nli"}, 422, "is of task math: name one of task nli"),
+        ({"reuse": other, "task": "nli"}, 422, "has task math: name a run of task nli"),
     ]
     for change, status, told in wrong:
         for query in ("", "?dry_run=true"):
@@ -100,4 +104,4 @@ def test_an_upload_that_names_a_run_that_is_not_there_fails_before_the_teacher_i
     }
     view = app.ended(app.upload("math", "unfounded", files))
     assert (view["status"], view["error"]["code"], view["requests"]) == ("failed", "not_found", 0)
-    assert problems_of(view)["reuse"].startswith("there is no run")
+    assert problems_of(view)["reuse"].startswith("run ")

@@ -101,7 +101,7 @@ def test_the_gate_stops_a_useless_dataset_before_anybody_is_asked_with_every_rea
     assert run.hub.names() == [PREPARE_RUN, SCAN_DATASET, WRITE_REPORT]
     problems = [problem["problem"] for problem in run.shown["error"]["details"]]
     assert len(problems) == 2
-    assert "4 usable rows, at least 10" in problems[0]
+    assert "4 usable rows, but at least 10" in problems[0]
     assert "line 2: invalid_json" in problems[0]
     assert "no usable row" in problems[1]
 

@@ -82,8 +82,8 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
     }
     problems = {problem["where"]: problem["problem"] for problem in run.shown["error"]["details"]}
     assert problems == {
-        "budget.max_tokens": "12 are expected to be needed, the limit is 11: raise it",
-        "budget.max_cost": "15 are expected to be needed, the limit is 14.5: raise it",
+        "budget.max_tokens": "12 are expected, but the limit is 11: raise it",
+        "budget.max_cost": "15 are expected, but the limit is 14.5: raise it",
     }
     assert not run.hub.called(PREFLIGHT)
     assert len(run.hub.called(WRITE_REPORT)) == 1
@@ -91,12 +91,14 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
 
 def test_a_budget_that_is_used_up_in_a_shard_ends_the_run_with_the_limits() -> None:
     over = failed(
-        "the run's budget is used up", "5,001 are used, the limit is 5,000: raise it", code="budget"
+        "the run's budget is used up",
+        "5,001 were used, but the limit is 5,000: raise it",
+        code="budget",
     )
     run = Distillation({"train": 5}, instead={GENERATE_SHARD: lambda _: over})
     run.run()
     assert (run.shown["outcome"], run.shown["error"]["code"]) == ("failed", "budget")
-    assert "5,001 are used" in run.shown["error"]["details"][0]["problem"]
+    assert "5,001 were used" in run.shown["error"]["details"][0]["problem"]
     assert not run.hub.called(SUBMIT_FINETUNING)
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from shared.core.counters import Counters
 from shared.dataset.file_facts import FileFacts, file_facts
-from shared.report.model import Report, card
+from shared.report.card import card
+from shared.report.model import Report
 from shared.report.suggested_fixes import reason_lines
 from shared.spec.parse import parse_spec
 

@@ -32,7 +32,7 @@ def test_too_few_rows_fail_before_the_teacher_is_asked_with_examples_of_what_is_
         "datasets/nli/x/train.jsonl",
         "validation",
     ]
-    assert "64 usable rows, at least 65" in error["details"][0]["problem"]
+    assert "64 usable rows, but at least 65" in error["details"][0]["problem"]
     assert "line 3: invalid_json" in error["details"][0]["problem"]
 
 
@@ -48,7 +48,8 @@ def test_fewer_rows_than_the_service_trains_with_are_too_few_whatever_the_minimu
     error = after_scan(spec(quality={"min_rows": 3}), {"train": scan(9)})
     assert error is not None
     assert (
-        "9 usable rows, at least 10 are needed (by the service)" in error["details"][0]["problem"]
+        "9 usable rows, but at least 10 are required (by the fine-tuning service)"
+        in error["details"][0]["problem"]
     )
 
 
@@ -56,7 +57,7 @@ def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> 
     counters = Counters(rows=80, done=80, accepted=60, rejected={"truncated": 20})
     error = after_generation(spec(), {"train": counters}, {"train": 80})
     assert error is not None
-    assert "60 rows accepted, at least 65" in error["details"][0]["problem"]
+    assert "60 rows accepted, but at least 65" in error["details"][0]["problem"]
     assert "20 truncated" in error["details"][0]["problem"]
 
 
@@ -100,7 +101,7 @@ def test_counts_that_do_not_add_up_are_an_error() -> None:
     counters = Counters(rows=80, done=79, accepted=79)
     error = after_generation(spec(), {"train": counters}, {"train": 80})
     assert error is not None
-    assert "do not add up" in error["details"][0]["problem"]
+    assert "don't add up" in error["details"][0]["problem"]
 
 
 def test_a_validation_set_that_lost_every_row_is_an_error() -> None:

@@ -133,7 +133,7 @@ async def test_a_folder_under_no_task_says_which_there_are(storage: Storage) -> 
     typo = Folder(storage, task="nlu-qa")
     await typo.put("train.jsonl")
     found = await problems(typo)
-    assert "'nlu-qa' is not a task" in found[typo.train]
+    assert "'nlu-qa' isn't a task" in found[typo.train]
     assert "nlu_qa" in found[typo.train]
 
 
@@ -176,7 +176,7 @@ async def test_a_run_to_reuse_must_exist_and_be_of_the_same_task(folder: Folder)
     with pytest.raises(NotFound) as error:
         await request_of_body(folder.storage, again)
     [problem] = error.value.details
-    assert (problem["where"], f"there is no run {earlier.run_id}" in problem["problem"]) == (
+    assert (problem["where"], f"run {earlier.run_id} doesn't exist" in problem["problem"]) == (
         "reuse",
         True,
     )
@@ -185,7 +185,7 @@ async def test_a_run_to_reuse_must_exist_and_be_of_the_same_task(folder: Folder)
     with pytest.raises(InvalidInput) as refused:
         await request_of_body(folder.storage, {**again, "task": "math"})
     assert [problem["where"] for problem in refused.value.details] == ["reuse"]
-    assert "is of task nli" in refused.value.details[0]["problem"]
+    assert "has task nli" in refused.value.details[0]["problem"]
 
 
 async def test_a_missing_run_to_reuse_is_named_beside_missing_datasets(storage: Storage) -> None:

@@ -55,7 +55,7 @@ def test_what_a_run_that_has_begun_cannot_change_is_refused_with_every_problem()
     with pytest.raises(InvalidInput, match="6 problem") as error:
         check_changes(body)
     assert places(error) == {"task", "prompt", "teacher", "holdout", "reuse", "generation"}
-    assert "start a new run, with this one's id as `reuse`" in str(error.value.details)
+    assert "start a new run with this run's id as `reuse`" in str(error.value.details)
 
 
 @pytest.mark.parametrize("body", [None, [], "teacher", 7])

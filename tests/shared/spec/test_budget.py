@@ -84,9 +84,9 @@ def test_every_limit_that_is_exceeded_is_named_with_its_numbers() -> None:
         for problem in over_budget(USED, budget, estimated=False)
     }
     assert problems == {
-        "budget.max_requests": "1,200 are used, the limit is 1,000: raise it",
-        "budget.max_tokens": "2,500,000 are used, the limit is 2,000,000: raise it",
-        "budget.max_cost": "10 are used, the limit is 9.5: raise it",
+        "budget.max_requests": "1,200 were used, but the limit is 1,000: raise it",
+        "budget.max_tokens": "2,500,000 were used, but the limit is 2,000,000: raise it",
+        "budget.max_cost": "10 were used, but the limit is 9.5: raise it",
     }
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_would_exceed_its_budget_ends_before_the_teacher_is_asked() -
     assert error["details"] == [
         {
             "where": "budget.max_requests",
-            "problem": "2,400 are expected to be needed, the limit is 2,399: raise it",
+            "problem": "2,400 are expected, but the limit is 2,399: raise it",
         }
     ]
     assert expected_usage(scans).tokens == 5_000_000

@@ -1,0 +1,163 @@
+"""The dataset card (`README.md` of a run), as Markdown, made from the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.core.counters import Counters, total
+from shared.core.errors import ErrorData
+from shared.report.model import Report
+from shared.report.statistics import Description
+from shared.report.suggested_fixes import ReasonLine
+from shared.spec.models import RunSpec
+
+# of a message shown as an example
+MAX_EXAMPLE_CHARACTERS = 600
+
+
+def card(report: Report) -> str:
+    """Return the dataset card as Markdown."""
+    spec = report.specification
+    parts = [
+        f"# {spec.name or report.run}",
+        f"Distilled training data of run `{report.run}`, task `{report.task}`. The run ended as "
+        f"**{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC.",
+        _error(report.error),
+        "## Rows",
+        _table(("split", "rows", "accepted", "rejected"), _count_rows(report.counts)),
+        _reused(report),
+        _reasons(report.reasons),
+        *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
+        "## Teacher",
+        f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. "
+        f"{_usage(report)}",
+        "## Student",
+        _student(report),
+        "## Files",
+        _table(("file", "bytes", "lines", "SHA-256"), _file_rows(report)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _error(error: ErrorData | None) -> str:
+    if error is None:
+        return ""
+    details = [f"\n- `{problem['where']}` {problem['problem']}" for problem in error["details"]]
+    return f"> {error['message']} (`{error['code']}`){''.join(details)}"
+
+
+def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
+    return [
+        (split, counters.rows, counters.accepted, counters.rejected_rows)
+        for split, counters in counts.items()
+    ]
+
+
+def _reused(report: Report) -> str:
+    reused = total(report.counts.values()).reused
+    if not reused:
+        return ""
+    earlier = report.specification.reuse
+    return f"{reused:,} accepted rows reuse answers of run `{earlier}`, at no cost to this run."
+
+
+def _reasons(reasons: Sequence[ReasonLine]) -> str:
+    if not reasons:
+        return "No row was rejected."
+    rows = [_reason_row(line) for line in reasons]
+    head = ("split", "reason", "rows", "suggested fix", "extra tokens (approx.)")
+    return f"{_table(head, rows)}\n\n`rejected.jsonl` lists each rejected row with its line."
+
+
+def _reason_row(line: ReasonLine) -> tuple[object, ...]:
+    tokens = "–" if line.tokens is None else f"{line.tokens:,}"
+    return (line.split, line.reason, line.rows, line.remedy, tokens)
+
+
+def _dataset(split: str, dataset: Description) -> list[str]:
+    """Return the description of a student's dataset: answers, lengths and examples."""
+    parts = [f"## Dataset `{split}.jsonl`"]
+    if dataset.answers:
+        answers: list[tuple[object, ...]] = [
+            (f"`{answer}`", rows) for answer, rows in dataset.answers.items()
+        ]
+        if dataset.other_answers:
+            answers.append(("other", dataset.other_answers))
+        parts.append(_table(("answer", "rows"), answers))
+    lengths: list[tuple[object, ...]] = [
+        (f"≤ {bucket.tokens:,}", bucket.rows) for bucket in dataset.lengths
+    ]
+    parts.append(_table(("tokens per row (approx.)", "rows"), lengths))
+    return [*parts, *map(_example, dataset.examples)]
+
+
+def _example(messages: Sequence[Mapping[str, Any]]) -> str:
+    shown = [f"**{message['role']}**: {_one_line(str(message['content']))}" for message in messages]
+    return "> " + "\n>\n> ".join(shown)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_EXAMPLE_CHARACTERS else f"{line[: MAX_EXAMPLE_CHARACTERS - 1]}…"
+
+
+def _settings(spec: RunSpec) -> str:
+    settings = spec.teacher.model_dump(exclude_defaults=True, exclude={"model"})
+    settings |= spec.prompt.model_dump(exclude_defaults=True)
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "default settings"
+
+
+def _usage(report: Report) -> str:
+    used = total(report.counts.values())
+    parts = [
+        f"{used.requests:,} requests",
+        f"{used.prompt_tokens:,} prompt tokens",
+        f"{used.completion_tokens:,} completion tokens",
+    ]
+    if report.cost is not None:
+        parts.append(f"cost {report.cost:,.4f}")
+    if used.samples:
+        share = f"{used.agreeing / used.samples:.0%}"
+        parts.append(f"{share} of {used.samples:,} samples agree with the chosen answer")
+    return f"{', '.join(parts)}."
+
+
+def _student(report: Report) -> str:
+    jobs = {
+        trained.student: trained.job.model_dump(mode="json")
+        for trained in report.training
+        if trained.job is not None
+    }
+    students = report.specification.students
+    if len(students) == 1:
+        return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))
+    return "\n".join(
+        f"- {_job(student.model, jobs.get(student.model or ''))}" for student in students
+    )
+
+
+def _job(student: str | None, job: Mapping[str, Any] | None) -> str:
+    if job is None:
+        return f"`{student}`; no fine-tuning job was submitted."
+    link = f" ([job]({job['url']}))" if job.get("url") else ""
+    registered = f", registered as `{job['model']}`" if job.get("model") else ""
+    metrics: Mapping[str, float] = job.get("metrics") or {}
+    measured = "".join(
+        f", {name.replace('_', ' ')} {value:.4g}"
+        for name, value in metrics.items()
+        if name != "step"
+    )
+    return f"`{student}`; job `{job['job']}` {job['status']}{link}{registered}{measured}."
+
+
+def _file_rows(report: Report) -> list[tuple[object, ...]]:
+    return [
+        (f"`{facts.path}`", facts.bytes, facts.lines, f"`{facts.sha256}`")
+        for facts in [*report.inputs.values(), *report.outputs.values()]
+    ]
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
