@@ -53,7 +53,10 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     if size > MAX_BYTES:
         read = "the datasets and the answers to reuse" if earlier else "the datasets"
-        message = f"{read} have {size:,} bytes, but a dry run reads at most {MAX_BYTES:,}: start the run, whose scan reports the same"
+        message = (
+            f"{read} have {size:,} bytes, but a dry run reads at most {MAX_BYTES:,}: "
+            "start the run, whose scan reports the same"
+        )
         raise PermanentError(message, code=ErrorCode.TOO_LARGE)
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     readable: dict[Split, tuple[ReadBytes, int]] = {
