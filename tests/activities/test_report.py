@@ -13,7 +13,6 @@ from local.emulators.teacher import ChatRequest
 from shared.core.paths import Split
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
-from shared.report.model import report_of as shown
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import AppRun, sum_row, sums
 
@@ -157,26 +156,6 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
         "## Dataset `validation.jsonl`",
     ):
         assert text in card
-
-
-async def test_reports_of_before_are_shown_as_far_as_they_go(run: AppRun) -> None:
-    assert await shown(run.storage, run.paths.run_id) is None
-    old: dict[str, Any] = {
-        "version": 1,
-        "finished": "2026-01-01T00:00:00Z",
-        "inputs": {},
-        "outputs": {},
-        "prompt_version": "1",
-    }
-    await run.storage.write(run.paths.report, json.dumps(old).encode())
-    text = await shown(run.storage, run.paths.run_id)
-    assert text == {key: value for key, value in old.items() if key != "version"}
-    await run.report()
-    assert (await shown(run.storage, run.paths.run_id) or {}).keys() >= {
-        "reasons",
-        "datasets",
-        "round",
-    }
 
 
 async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run: AppRun) -> None:

@@ -65,7 +65,7 @@ def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
     run = Distillation({"train": 1}, instead={ASSEMBLE_SPLIT: lambda _: assembled})
     run.run()
     assert run.shown["error"]["code"] == "too_few_accepted"
-    assert "9 rows accepted, at least 10" in str(run.shown["error"]["details"])
+    assert "9 rows accepted, but at least 10" in str(run.shown["error"]["details"])
 
 
 def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:

@@ -82,7 +82,7 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
 def test_the_card_tells_which_answers_were_paid_for_by_another_run() -> None:
     counters = Counters(rows=3000, done=3000, accepted=3000, reused=1200)
     text = card(report(counts={"train": counters}, reasons=[], spec={"reuse": "nli-before-1"}))
-    assert "1,200 of the accepted rows have their answer from run `nli-before-1`" in text
+    assert "1,200 accepted rows reuse answers of run `nli-before-1`" in text
     assert "have their answer" not in card(report())
 
 
