@@ -13,6 +13,7 @@ from local.emulators.teacher import ChatRequest
 from shared.core.paths import Split
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
+from shared.report.model import report_of as shown
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import AppRun, sum_row, sums
 
@@ -248,3 +249,11 @@ async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(
     report = await report_of(run)
     counts = report["counts"]["train"]
     assert (report["status"], counts["rows"], counts["accepted"]) == ("cancelled", 12, 5)
+
+
+async def test_a_run_shows_its_report_once_it_has_one(run: AppRun) -> None:
+    assert await shown(run.storage, run.paths.run_id) is None
+    await run.report()
+    assert {"reasons", "datasets", "round"} <= (
+        await shown(run.storage, run.paths.run_id) or {}
+    ).keys()

@@ -110,9 +110,8 @@ async def test_only_what_was_not_answered_before_is_asked_for(
     assert (await run.report())["status"] == "ok"
     counts = (await run.storage.read_json(run.paths.report))["counts"]["train"]
     assert (counts["accepted"], counts["reused"], counts["requests"]) == (20, 10, 10)
-    assert (
-        f"10 of the accepted rows have their answer from run `{first.paths.run_id}`"
-        in await run.text(run.paths.card)
+    assert f"10 accepted rows reuse answers of run `{first.paths.run_id}`" in await run.text(
+        run.paths.card
     )
 
 
