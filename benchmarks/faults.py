@@ -239,7 +239,8 @@ def broken(result: dict[str, Any]) -> list[str]:
         problems.append(f"{result['asked_again']} requests asked for what had been answered")
     if result["rejected_requests"] != rejected:
         problems.append(
-            f"{result['rejected_requests']} requests, not {rejected}, of the row that is answered 400"
+            f"{result['rejected_requests']} requests, not {rejected}, "
+            "of the row that is answered 400"
         )
     if result["counted"] != result["requests"]:
         problems.append(

@@ -1,4 +1,6 @@
-"""What the benchmarks share: made-up rows, processes that end with them, tables and result files."""
+"""What the benchmarks share: made-up rows, processes that end with them, tables and result
+files.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,18 @@ SYSTEM = "You are a helpful assistant. Solve the word problem and give the final
 
 
 def write_rows(path: Path, numbers: range) -> None:
-    """Math word problems of about 90 tokens, each different, always the same for the same numbers."""
+    """Math word problems of about 90 tokens, each different, always the same for the same
+    numbers.
+    """
     with path.open("w", encoding="utf-8") as file:
         for number in numbers:
             hens, eggs, box = (
                 Random(f"{number}{what}").randint(2, 99) for what in ("hens", "eggs", "box")
             )
             text = (
-                f"Problem {number}: a farm has {hens} hens, each of which lays {eggs} eggs a month. The farmer sells the eggs "
-                f"in boxes of {box}. How many boxes can be filled in two months, if a tenth of the eggs are broken on their "
+                f"Problem {number}: a farm has {hens} hens, each of which lays {eggs} eggs a "
+                f"month. The farmer sells the eggs in boxes of {box}. How many boxes can be "
+                "filled in two months, if a tenth of the eggs are broken on their "
                 "way to the market?"
             )
             messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]

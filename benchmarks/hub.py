@@ -111,7 +111,8 @@ def main() -> int:
     ]
     for run in slow:
         sys.stderr.write(
-            f"broken: {run['shape']} of {run['activities']} activities took {run['seconds']:.1f} s\n"
+            f"broken: {run['shape']} of {run['activities']} activities "
+            f"took {run['seconds']:.1f} s\n"
         )
     return 1 if slow else 0
 

@@ -54,7 +54,10 @@ LAST_ANSWERS_SECONDS = (
 ) / 1000  # before a worker's end: it has no row left to ask for
 OWN_SECONDS, PEER_SECONDS, GRACE_SECONDS = 480, 240, 30
 LEAST_USED, MOST_REFUSED, MOST_TIME = 0.95, 0.02, 1.1
-BOUNDS = f"at least {LEAST_USED:.0%} used, at most {MOST_REFUSED:.0%} refused, time / bound at most {MOST_TIME}"
+BOUNDS = (
+    f"at least {LEAST_USED:.0%} used, at most {MOST_REFUSED:.0%} refused, "
+    f"time / bound at most {MOST_TIME}"
+)
 HEAD = [
     "quota",
     "who",
@@ -71,7 +74,9 @@ HEAD = [
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a teacher allows a minute, and the seconds of the periods that it shares that out over."""
+    """What a teacher allows a minute, and the seconds of the periods that it shares that out
+    over.
+    """
 
     unit: str  # requests or tokens
     minute: int

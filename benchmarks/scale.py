@@ -167,7 +167,8 @@ def broken(runs: Sequence[dict[str, Any]]) -> list[str]:
         growth = runs[-1][name] / first[name]
         if growth > most:
             problems.append(
-                f"{name}: {growth:.2f} times from {first['rows']:,} to {runs[-1]['rows']:,} rows, {most} at most"
+                f"{name}: {growth:.2f} times from {first['rows']:,} to {runs[-1]['rows']:,} rows, "
+                f"{most} at most"
             )
     return problems
 

@@ -1,4 +1,6 @@
-"""The app as the Functions worker sees it: indexed without settings, quickly, and with annotations that it accepts."""
+"""The app as the Functions worker sees it: indexed without settings, quickly, and with annotations
+that it accepts.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from shared.core.backoff import ABANDON_SECONDS, WORK_SECONDS
 from shared.spec.models import TeacherSpec
 
 ROOT = Path(__file__).parents[1]
-INDEX = "import json, function_app; print(json.dumps([f.get_function_name() for f in function_app.app.get_functions()]))"
+INDEX = (
+    "import json, function_app; "
+    "print(json.dumps([f.get_function_name() for f in function_app.app.get_functions()]))"
+)
 HEAVY = (
     "azure.ai.ml",
     "azure.identity",

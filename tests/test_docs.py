@@ -1,4 +1,6 @@
-"""The documentation says what the code does: commands, settings, routes, limits, modules and links."""
+"""The documentation says what the code does: commands, settings, routes, limits, modules and
+links.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The faults that the original implementation of this workflow had, one test each: what would go wrong if one came back."""
+"""The faults that the original implementation of this workflow had, one test each: what would go
+wrong if one came back.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def spec_of(task: str = "math", **fields: Any) -> RunSpec:
 
 
 def failing(*bad: int, reply: str | Exception) -> ScriptedTeacher:
-    """A teacher that gives this reply to the questions of these numbers, and right answers to the rest."""
+    """A teacher that gives this reply to the questions of these numbers, and right answers to the
+    rest.
+    """
     asked = {f"What is {number} + 1?" for number in bad}
     return ScriptedTeacher(lambda text: reply if text in asked else plus_one(text))
 

@@ -1,4 +1,7 @@
-"""How often something is looked at while a run waits: often at first, then ever more seldom. Pure functions."""
+"""How often something is looked at while a run waits: often at first, then ever more seldom.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ MAX_POLL_SECONDS = 120.0
 WORK_SECONDS = (
     600.0  # for which an execution of a shard begins new rows; what is left is another execution's
 )
-ABANDON_SECONDS = 1680.0  # after which it waits for no row any more: the host would end it, and its process, at 30 minutes
+# after which it waits for no row any more: the host would end it, and its process, at 30 minutes
+ABANDON_SECONDS = 1680.0
 MAX_SHARD_ATTEMPTS = (
     6  # executions of one shard that raise; what was answered is in its journal each time
 )
@@ -20,7 +24,9 @@ MAX_RETRY_SECONDS = 60.0
 
 
 def progress_interval(elapsed: float) -> float:
-    """Seconds until progress is read again, after `elapsed` seconds: looks grow with the logarithm of time."""
+    """Seconds until progress is read again, after `elapsed` seconds: looks grow with the logarithm
+    of time.
+    """
     return max(FIRST_LOOK_SECONDS, LOOK_SHARE * elapsed)
 
 

@@ -1,7 +1,9 @@
-"""Run ids. Deterministic where an event can be delivered twice, so that the second delivery finds the first one's run.
+"""Run ids. Deterministic where an event can be delivered twice, so that the second delivery finds
+the first one's run.
 
-A run id is also the orchestration's instance id, the fine-tuning job's name and the folder in container `runs`; its
-alphabet is the narrowest of the three: letters, digits, `-` and `_`, starting with a letter, at most 100 characters.
+A run id is also the orchestration's instance id, the fine-tuning job's name and the folder in
+container `runs`; its alphabet is the narrowest of the three: letters, digits, `-` and `_`, starting
+with a letter, at most 100 characters.
 """
 
 from __future__ import annotations
@@ -20,14 +22,17 @@ RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 def upload_run_id(path: str, etag: str) -> str:
     """Run id of one version of an uploaded dataset.
 
-    `path` is `datasets/<task>/<name>/train.jsonl`; `etag` identifies the version, with or without its quotes.
+    `path` is `datasets/<task>/<name>/train.jsonl`; `etag` identifies the version, with or without
+    its quotes.
     """
     _, task, *middle, _ = path.split("/")
     return named_run_id(task, "/".join(middle), path, etag)
 
 
 def named_run_id(task: str, name: str, path: str, etag: str) -> str:
-    """Run id of a dataset version under a name of the caller's choice: `<task>-<name>-<hash of path and ETag>`."""
+    """Run id of a dataset version under a name of the caller's choice: `<task>-<name>-<hash of path
+    and ETag>`.
+    """
     version = f"{path}\n{etag.strip().removeprefix('W/').strip(chr(34))}"
     digest = hashlib.sha256(version.encode()).hexdigest()[:HASH_CHARACTERS]
     return f"{task}-{slug(name)}-{digest}"

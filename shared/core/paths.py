@@ -1,4 +1,7 @@
-"""Every blob name, in one place. Deterministic: a second execution of anything writes where the first one wrote."""
+"""Every blob name, in one place.
+
+Deterministic: a second execution of anything writes where the first one wrote.
+"""
 
 from __future__ import annotations
 

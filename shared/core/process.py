@@ -1,9 +1,9 @@
 """Everything that lives as long as the worker process, in one object.
 
 Learned capabilities, request schedulers, SDK clients and the settings are kept per process, so that
-activities that run side by side share them. Each kind of state is a class whose constructor takes no
-arguments; `current().part(ThatClass)` returns the process's only instance. Tests replace the whole
-object (`use`), so nothing that one test learned is left for the next.
+activities that run side by side share them. Each kind of state is a class whose constructor takes
+no arguments; `current().part(ThatClass)` returns the process's only instance. Tests replace the
+whole object (`use`), so nothing that one test learned is left for the next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The base of every section of the run specification: unknown keys are errors, values are never coerced."""
+"""The base of every section of the run specification: unknown keys are errors, values are never
+coerced.
+"""
 
 from __future__ import annotations
 

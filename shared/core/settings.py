@@ -74,7 +74,9 @@ STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
 
 class StorageSettings(BaseModel):
-    """The settings that reach the storage account: a connection string, or a URI and an identity."""
+    """The settings that reach the storage account: a connection string, or a URI and an
+    identity.
+    """
 
     model_config = ConfigDict(frozen=True)
 

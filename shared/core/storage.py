@@ -1,6 +1,8 @@
-"""The storage account, through azure-storage-blob's async client: the few operations that runs need, with our errors.
+"""The storage account, through azure-storage-blob's async client: the few operations that runs
+need, with our errors.
 
-The SDK itself retries throttling and broken connections; what still fails is raised and left to Durable's retries.
+The SDK itself retries throttling and broken connections; what still fails is raised and left to
+Durable's retries.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Storage:
         self._blobs: dict[str, BlobClient] = {}
 
     def blob(self, name: str) -> BlobClient:
-        """Client of one blob; the SDK takes as long to make one as to send a request, so that those in use are kept."""
+        """Client of one blob; the SDK takes as long to make one as to send a request, so that those
+        in use are kept.
+        """
         if name not in self._blobs:
             if len(self._blobs) == BLOB_CLIENTS:
                 self._blobs.clear()
@@ -56,7 +60,10 @@ class Storage:
         return self.blob(name).url
 
     async def read(self, name: str) -> bytes:
-        """A small document's bytes. Raises NotFound; PermanentError when it is larger than 1 MiB."""
+        """A small document's bytes.
+
+        Raises NotFound; PermanentError when it is larger than 1 MiB.
+        """
         return await _read(self.blob(name), f"{RUNS}/{name}")
 
     async def read_path(self, path: str) -> bytes:
@@ -130,9 +137,11 @@ class Storage:
             return None
 
     async def copy_in(self, path: str, name: str, etag: str | None = None) -> str:
-        """Copy a dataset into container `runs` within the service, once. Returns the ETag of the source's version.
+        """Copy a dataset into container `runs` within the service, once. Returns the ETag of the
+        source's version.
 
-        Raises NotFound, and PermanentError (`dataset_changed`) when the source is no longer the version named.
+        Raises NotFound, and PermanentError (`dataset_changed`) when the source is no longer the
+        version named.
         """
         target = self.blob(name)
         if await self.properties(f"{RUNS}/{name}") is None:
@@ -148,7 +157,10 @@ class Storage:
             except ResourceNotFoundError:
                 raise NotFound(f"dataset {path} does not exist") from None
             except ResourceModifiedError:
-                message = f"{path} was overwritten before the run began; its new version has a run of its own"
+                message = (
+                    f"{path} was overwritten before the run began; "
+                    "its new version has a run of its own"
+                )
                 raise PermanentError(message, code=ErrorCode.DATASET_CHANGED) from None
         await _copied(target, path)
         source_properties = await self.properties(path)
@@ -159,7 +171,9 @@ class Storage:
         await self.blob(name).stage_block(block_id, data)
 
     async def blocks(self, name: str) -> tuple[list[str], set[str]]:
-        """Ids of the blocks that a commit may name: those committed, in order, and those staged since."""
+        """Ids of the blocks that a commit may name: those committed, in order, and those staged
+        since.
+        """
         try:
             committed, uncommitted = await self.blob(name).get_block_list("all")
         except ResourceNotFoundError:
@@ -181,7 +195,10 @@ class Storage:
         return 0
 
     async def append(self, name: str, data: bytes, position: int) -> None:
-        """Append at exactly this position. Raises ShardContended when somebody else appended meanwhile."""
+        """Append at exactly this position.
+
+        Raises ShardContended when somebody else appended meanwhile.
+        """
         try:
             await self.blob(name).append_block(data, appendpos_condition=position)
         except HttpResponseError as error:

@@ -1,4 +1,5 @@
-"""The report of a run and its dataset card: what went in, what came out, why rows were rejected, what it cost. Pure functions.
+"""The report of a run and its dataset card: what went in, what came out, why rows were rejected,
+what it cost. Pure functions.
 
 `report.json` is written last of all: its existence means that everything it names is complete.
 """

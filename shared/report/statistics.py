@@ -1,4 +1,8 @@
-"""What a student's dataset is like: its answers and how often each, how long its rows are, a few of them. One pass."""
+"""What a student's dataset is like: its answers and how often each, how long its rows are, a few of
+them.
+
+One pass.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,9 @@ class LengthBucket(BaseModel):
 
 
 class Description(BaseModel):
-    """`answers`: the most frequent ones by count, empty where answers are no values; `other_answers`: rows with any other."""
+    """`answers`: the most frequent ones by count, empty where answers are no values;
+    `other_answers`: rows with any other.
+    """
 
     answers: dict[str, int] = Field(default_factory=dict[str, int])
     other_answers: int = 0

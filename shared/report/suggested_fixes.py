@@ -1,4 +1,7 @@
-"""What would mend each kind of rejected row, and what that would cost. A table, as people read it, and the sums beside it."""
+"""What would mend each kind of rejected row, and what that would cost.
+
+A table, as people read it, and the sums beside it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ MOST = {"max_tokens": 131_072, "samples": 16}  # by shared/spec/models.py
 
 
 class ReasonLine(BaseModel):
-    """One line of the report's table of reasons. `tokens`: what asking again would take, about; None where it would not help."""
+    """One line of the report's table of reasons.
+
+    `tokens`: what asking again would take, about; None where it would not help.
+    """
 
     split: str
     reason: str
@@ -49,7 +55,9 @@ def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec)
 
 
 def _tokens_a_row(counters: Counters, spec: RunSpec, factor: int) -> int:
-    """Of asking for one row again: its prompt and an answer of the usual length, by what the run has used so far."""
+    """Of asking for one row again: its prompt and an answer of the usual length, by what the run
+    has used so far.
+    """
     if not counters.requests:
         return 0
     answered = max(1, counters.accepted)

@@ -25,7 +25,10 @@ MAX_REJECTED = 100  # listed
 
 
 def parse_dry_run(query: Mapping[str, str]) -> bool:
-    """`?dry_run=`. Raises InvalidInput for anything else: a slip here must not start a run that costs money."""
+    """`?dry_run=`.
+
+    Raises InvalidInput for anything else: a slip here must not start a run that costs money.
+    """
     unknown: list[Problem] = [
         {"where": key, "problem": "isn't a parameter of this route"}
         for key in query
@@ -40,7 +43,8 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
 
 
 async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
-    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the run.
+    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the
+    run.
 
     Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
     """

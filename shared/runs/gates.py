@@ -1,4 +1,6 @@
-"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was accepted is enough."""
+"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was
+accepted is enough.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
     problems: list[Problem] = []
     train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
-        problem = f"{train_valid} usable rows, but at least {spec.min_rows} are required ({_min_rows_of(spec)})"
+        required = f"at least {spec.min_rows} are required ({_min_rows_of(spec)})"
+        problem = f"{train_valid} usable rows, but {required}"
         problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
     if "validation" in scans and scans["validation"].valid == 0:
         problem = "has no usable row: correct it, or start the run without a validation set"
@@ -68,13 +71,16 @@ def training_splits(counters: Mapping[Split, Counters]) -> list[Split]:
 
 
 def during_generation(
-    spec: RunSpec, by_split: Mapping[Split, Counters], asked: Mapping[Split, int], round_: int
+    spec: RunSpec, by_split: Mapping[Split, Counters], valid: Mapping[Split, int], round_: int
 ) -> ErrorData | None:
-    """Why the rest need not be asked for: so many rows were asked for in vain that the success ratio is out of reach."""
+    """Return why generation ends early: so many rows failed that the success ratio is unreachable.
+
+    `valid`: usable rows by split, as the scan counted them. None: continue.
+    """
     problems: list[Problem] = []
     for split, counters in by_split.items():
         failed = counters.failed.get(round_, 0)  # those of earlier rounds are asked for again
-        if failed > max_rejected(spec, asked[split]):
+        if failed > max_rejected(spec, valid[split]):
             problems.append(
                 {"where": split, "problem": out_of_reach(failed, split) + _reasons(counters)}
             )
@@ -88,9 +94,12 @@ def during_generation(
 
 
 def after_generation(
-    spec: RunSpec, by_split: Mapping[Split, Counters], asked: Mapping[Split, int]
+    spec: RunSpec, by_split: Mapping[Split, Counters], valid: Mapping[Split, int]
 ) -> ErrorData | None:
-    """Why the accepted rows are not enough. `asked`: usable rows by split, as the scan counted them."""
+    """Return why too few rows were accepted, or None.
+
+    `valid`: usable rows by split, as the scan counted them.
+    """
     problems: list[Problem] = []
     for split, counters in by_split.items():
         if not counters.adds_up:
@@ -99,8 +108,9 @@ def after_generation(
                 f"{counters.rejected_rows} rejected"
             )
             problems.append({"where": split, "problem": f"the counters don't add up: {problem}"})
-        if counters.accepted < minimum_accepted(spec, asked[split]):
-            ratio = f"{counters.accepted} of {asked[split]} rows accepted, but quality.min_success_ratio is"
+        if counters.accepted < minimum_accepted(spec, valid[split]):
+            accepted_rows = f"{counters.accepted} of {valid[split]} rows accepted"
+            ratio = f"{accepted_rows}, but quality.min_success_ratio is"
             problems.append(
                 {
                     "where": split,
@@ -111,7 +121,8 @@ def after_generation(
             problems.append({"where": split, "problem": f"no row was accepted{_reasons(counters)}"})
     accepted = by_split["train"].not_held_out
     if accepted < spec.min_rows:
-        problem = f"{accepted} rows accepted, but at least {spec.min_rows} are required ({_min_rows_of(spec)})"
+        required = f"at least {spec.min_rows} are required ({_min_rows_of(spec)})"
+        problem = f"{accepted} rows accepted, but {required}"
         problems.append({"where": "train", "problem": problem + _reasons(by_split["train"])})
     if not problems:
         return None

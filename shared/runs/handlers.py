@@ -1,4 +1,7 @@
-"""What each trigger of the app does. `function_app.py` binds these functions to routes and events."""
+"""What each trigger of the app does.
+
+`function_app.py` binds these functions to routes and events.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,9 @@ async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 
 
 async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
-    """202: a run that has ended starts another round, a paused one continues. 409 if it is active."""
+    """202: a run that has ended starts another round, a paused one continues. 409 if it is
+    active.
+    """
     run_id = request.run_id
     changes = check_changes(request.json() if request.body else {})
     if not changes and await _is_suspended(client, run_id):

@@ -1,4 +1,6 @@
-"""GET /api/runs: a page of runs, found as folders of container `runs`, so that sub-orchestrations and purged hubs don't matter."""
+"""GET /api/runs: a page of runs, found as folders of container `runs`, so that sub-orchestrations
+and purged hubs don't matter.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ MAX_PAGE = 100
 
 
 class RunFilter(BaseModel):
-    """The query of a listing. `after` is the last run id of the page before (`next` in its answer)."""
+    """The query of a listing.
+
+    `after` is the last run id of the page before (`next` in its answer).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,9 +53,9 @@ class RunFilter(BaseModel):
 def parse_filter(query: Mapping[str, str]) -> RunFilter:
     """Raises InvalidInput naming every parameter that is wrong."""
     details: list[Any] = []
-    wanted: RunFilter | None = None
+    run_filter: RunFilter | None = None
     try:
-        wanted = RunFilter.model_validate(dict(query))
+        run_filter = RunFilter.model_validate(dict(query))
     except ValidationError as error:
         details = [
             {"where": str(e["loc"][0]), "problem": e["msg"]}
@@ -62,20 +67,22 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
         )
     if (task := query.get("task")) and task not in TASKS:
         details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
-    if details or wanted is None:
+    if details or run_filter is None:
         raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=details)
-    return wanted
+    return run_filter
 
 
 async def list_runs(
-    storage: Storage, wanted: RunFilter, view_of: Callable[[str], Awaitable[dict[str, Any] | None]]
+    storage: Storage,
+    run_filter: RunFilter,
+    view_of: Callable[[str], Awaitable[dict[str, Any] | None]],
 ) -> dict[str, Any]:
     """`{runs, next}`: views in order of run id; `next` is None on the last page."""
     runs: list[dict[str, Any]] = []
-    async for run_id in storage.run_ids(wanted.id_prefix, wanted.after):
-        if len(runs) == wanted.limit:
+    async for run_id in storage.run_ids(run_filter.id_prefix, run_filter.after):
+        if len(runs) == run_filter.limit:
             return {"runs": runs, "next": runs[-1]["id"]}
         view = await view_of(run_id)
-        if view is not None and wanted.admits(view):
+        if view is not None and run_filter.admits(view):
             runs.append(view)
     return {"runs": runs, "next": None}

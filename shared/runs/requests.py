@@ -1,4 +1,6 @@
-"""How a run begins: the request that the orchestrator is given, made alike for an upload and for `POST /api/runs`."""
+"""How a run begins: the request that the orchestrator is given, made alike for an upload and for
+`POST /api/runs`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ MAX_NAME_CHARACTERS = 100  # of a run; a folder may have a longer one
 
 
 class RunRequest(BaseModel):
-    """Input of the root orchestrator, kept as `<run id>/request.json`. `body` is None for uploads: `run.json` is read."""
+    """Input of the root orchestrator, kept as `<run id>/request.json`.
+
+    `body` is None for uploads: `run.json` is read.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +47,9 @@ class RunRequest(BaseModel):
 
 
 async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
-    """Request for the version of the training set that stands at this path now; None when it is gone."""
+    """Request for the version of the training set that stands at this path now; None when it is
+    gone.
+    """
     properties = await storage.properties(path)
     if properties is None:
         return None
@@ -59,7 +66,10 @@ async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
 
 
 async def request_of_body(storage: Storage, body: object) -> RunRequest:
-    """Request for a specification that came by HTTP. Raises InvalidInput with every problem, NotFound."""
+    """Request for a specification that came by HTTP.
+
+    Raises InvalidInput with every problem, NotFound.
+    """
     spec = parse_spec(body)
     properties = await storage.properties(spec.train)
     missing: list[Problem] = []
@@ -93,7 +103,10 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
 
 
 async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> PermanentError | None:
-    """Why the run that `reuse` names cannot be reused, None where it can. `run_id` is the new run's, if it has one."""
+    """Why the run that `reuse` names cannot be reused, None where it can.
+
+    `run_id` is the new run's, if it has one.
+    """
     if spec.reuse is None:
         return None
     if spec.reuse == run_id:
@@ -128,7 +141,8 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
     if request.body is not None:
         return parse_spec(request.body)
     if request.task not in TASKS:
-        problem = f"{request.task!r} isn't a task: upload to datasets/<task>/<name>/train.jsonl with one of {', '.join(TASKS)}"
+        path = "datasets/<task>/<name>/train.jsonl"
+        problem = f"{request.task!r} isn't a task: upload to {path} with one of {', '.join(TASKS)}"
         raise InvalidInput(
             "the dataset's path doesn't name a task",
             details=[{"where": request.train, "problem": problem}],

@@ -1,6 +1,8 @@
-"""How a run that has ended goes on: with its journals, and with settings that may be other than before.
+"""How a run that has ended goes on: with its journals, and with settings that may be other than
+before.
 
-Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for again.
+Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for
+again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ PARALLEL_SHARDS = (
 
 
 def check_changes(body: object) -> dict[str, Any]:
-    """The sections that a resumption changes, checked as far as they can be without the rest. Raises InvalidInput."""
+    """The sections that a resumption changes, checked as far as they can be without the rest.
+
+    Raises InvalidInput.
+    """
     if not isinstance(body, Mapping):
         raise InvalidInput(
             "the body must be a JSON object",
@@ -37,7 +42,8 @@ def check_changes(body: object) -> dict[str, Any]:
         if key not in (*CHANGEABLE, "generation"):
             listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))
             problem = (
-                "cannot change once a run has started: start a new run with this run's id as `reuse` to take over its "
+                "cannot change once a run has started: start a new run with this run's id as "
+                "`reuse` to take over its "
                 f"answers; these can change: {listed}"
             )
             problems.append({"where": key, "problem": problem})
@@ -81,7 +87,9 @@ def _merged(before: Any, settings: Any) -> Any:
 
 
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
-    """Raises InvalidInput for a student that may not take in what was accepted for the ones before."""
+    """Raises InvalidInput for a student that may not take in what was accepted for the ones
+    before.
+    """
     before, unnamed = (
         spec.taught.context_tokens,
         any(student.model is None for student in after.students),
@@ -89,7 +97,8 @@ def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     if unnamed or after.taught.context_tokens >= before:
         return
     problem = (
-        f"takes {after.taught.context_tokens:,} tokens, but the run's rows were accepted for {before:,}: "
+        f"takes {after.taught.context_tokens:,} tokens, but the run's rows were accepted for "
+        f"{before:,}: "
         f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
@@ -97,7 +106,10 @@ def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
 
 
 async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
-    """The request that resumes a run, written down over the one before. Raises NotFound, InvalidInput."""
+    """The request that resumes a run, written down over the one before.
+
+    Raises NotFound, InvalidInput.
+    """
     paths = RunPaths(run_id)
     try:
         before = RunRequest.model_validate(await storage.read_json(paths.request))

@@ -1,8 +1,8 @@
 """The steps of a scan on storage. Large inputs have one activity a step.
 
 The steps are `scan_range` for every range, `find_duplicates` for every group of hashes,
-`plan_range` for every range, and `finish`. Each step reads what earlier steps wrote, and a repeated execution
-writes the same blobs. Memory depends on the size of a range. The logic of the steps is in
+`plan_range` for every range, and `finish`. Each step reads what earlier steps wrote, and a repeated
+execution writes the same blobs. Memory depends on the size of a range. The logic of the steps is in
 range_scan.py, duplicates.py and range_plan.py.
 """
 

@@ -1,4 +1,6 @@
-"""What a run uses of the teacher and what that costs: estimated before, counted while it goes on, held against its budget."""
+"""What a run uses of the teacher and what that costs: estimated before, counted while it goes on,
+held against its budget.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from shared.spec.models import BudgetSpec, RunSpec
 from shared.tasks import TASKS, Answer
 
 MILLION = 1_000_000
-FILLER = "word "  # one token by the rule of shared/dataset/token_estimates.py: stands for what the teacher will have said
+# one token by the rule of shared/dataset/token_estimates.py: stands for what the teacher will have
+# said
+FILLER = "word "
 
 
 class Usage(BaseModel):
@@ -32,7 +36,9 @@ class Usage(BaseModel):
 
 
 def row_estimate(row: Row, spec: RunSpec) -> Usage:
-    """What asking for one row is expected to take: every turn and every sample once, nothing asked again."""
+    """What asking for one row is expected to take: every turn and every sample once, nothing asked
+    again.
+    """
     task, samples = TASKS[spec.task], spec.quality.samples
     reply = task.answer_tokens(row, spec.prompt)
     said = [Answer(FILLER * reply)] * task.turns(row)

@@ -115,7 +115,10 @@ class GenerationSpec(Section):
 
 
 class BudgetSpec(Section):
-    """Limits of a run. Checked against an estimate before the teacher is asked, and during the run."""
+    """Limits of a run.
+
+    Checked against an estimate before the teacher is asked, and during the run.
+    """
 
     max_requests: int | None = Field(
         default=None, ge=1, description="requests to the teacher, retries included"
@@ -226,7 +229,10 @@ class StudentSpec(Section):
 
 
 class RunSpec(Section):
-    """One run. `train` and `validation` are `datasets/…` paths in the configured storage account."""
+    """One run.
+
+    `train` and `validation` are `datasets/…` paths in the configured storage account.
+    """
 
     task: TaskName = Field(description="task type")
     name: str | None = Field(

@@ -29,7 +29,8 @@ def main() -> int:
         shown = "holds" if not outcome.problems else "; ".join(outcome.problems)
         acts = f"{len(outcome.acts)} acts ({', '.join(sorted(set(outcome.acts)))})"
         sys.stdout.write(
-            f"seed {seed}: {outcome.seconds:.0f} s, {acts}, {outcome.asked_again} asked again: {shown}\n"
+            f"seed {seed}: {outcome.seconds:.0f} s, {acts}, "
+            f"{outcome.asked_again} asked again: {shown}\n"
         )
         sys.stdout.flush()
     return 1 if failed else 0

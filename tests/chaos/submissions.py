@@ -85,7 +85,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         jobs, view = kill_while_submitting(Path(folder), given.kills)
     sys.stdout.write(
-        f"{given.kills} kills: {jobs} job(s), the run {view['status']} with {view['finetune']['job']}\n"
+        f"{given.kills} kills: {jobs} job(s), "
+        f"the run {view['status']} with {view['finetune']['job']}\n"
     )
     return 0 if jobs == 1 and view["status"] == "completed" else 1
 

@@ -1,4 +1,6 @@
-"""The README's walk-through works as it is written: its commands are run, in order, in one shell."""
+"""The README's walk-through works as it is written: its commands are run, in order, in one
+shell.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,10 @@ def test_the_estimate_and_the_budget_are_of_what_is_left_to_ask_for() -> None:
 
 
 def test_a_run_that_could_reuse_nothing_is_warned_with_the_reason() -> None:
-    for keyless, warning in ((0, "must be the same"), (7, "its 7 answers are of a version")):
+    for keyless, warning in (
+        (0, "must be the same"),
+        (7, "its 7 answers were recorded without the key"),
+    ):
         run = reusing(reused=0, keyless=keyless)
         assert run.run().output["status"] == "completed"
         assert run.shown["warnings"][0] == "mind"

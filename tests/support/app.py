@@ -38,7 +38,10 @@ class App:
     def ask(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, Any, dict[str, str]]:
-        """Status, body and headers. `path` is below the host, with the function key, or a whole URL, as the links are."""
+        """Status, body and headers.
+
+        `path` is below the host, with the function key, or a whole URL, as the links are.
+        """
         sent = {} if body is None else {"Content-Type": "application/json"}
         if path.startswith("/"):
             sent["x-functions-key"] = self.endpoints.function_key

@@ -1,4 +1,6 @@
-"""Teachers over real HTTP for the tests of our client: one that follows a script, one that rejects some requests."""
+"""Teachers over real HTTP for the tests of our client: one that follows a script, one that rejects
+some requests.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ time.sleep(60)
 
 
 def python(code: str) -> list[str]:
-    """The command that runs the code; `local` can be imported where the process's folder is REPOSITORY."""
+    """The command that runs the code; `local` can be imported where the process's folder is
+    REPOSITORY.
+    """
     return [sys.executable, "-c", code]
 
 

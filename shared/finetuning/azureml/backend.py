@@ -63,18 +63,18 @@ class AzureMLBackend:
 
     def warnings(self, student: StudentSpec) -> list[str]:
         """Warn if the student's fine-tuning is offered in regions other than the workspace's."""
-        known = find_student(student.model or "")
-        if not known.regions or student.compute:
+        listed = find_student(student.model or "")
+        if not listed.regions or student.compute:
             return []
         name = self.workspace.name
         with service_errors(f"AzureML workspace {name} cannot be read"):
             location = cast(Any, self._client.workspaces).get(name).location or ""
         region = location.replace(" ", "").lower()
-        if region in known.regions:
+        if region in listed.regions:
             return []
-        offered = ", ".join(known.regions)
+        offered = ", ".join(listed.regions)
         return [
-            f"{known.name} was last known to be fine-tuned in {offered}, "
+            f"{listed.name} was last known to be fine-tuned in {offered}, "
             f"and workspace {name} is in {region}"
         ]
 

@@ -1,4 +1,6 @@
-"""The environment to train in is made once, anew for new versions, and finished only when complete."""
+"""The environment to train in is made once, anew for new versions, and finished only when
+complete.
+"""
 
 from __future__ import annotations
 

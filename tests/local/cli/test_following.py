@@ -15,7 +15,9 @@ GONE = HostUnreachable("the Functions host does not answer")
 
 
 class Host:
-    """Answers about each run in turn, repeating the last; its clock advances when `pause` is called."""
+    """Answers about each run in turn, repeating the last; its clock advances when `pause` is
+    called.
+    """
 
     def __init__(self, **answers: Sequence[View | Exception | None]) -> None:
         self._answers = {run_id: list(views) for run_id, views in answers.items()}

@@ -101,7 +101,8 @@ def test_it_ends_with_a_starter_that_was_killed_outright(tmp_path: Path) -> None
         "import time; from pathlib import Path\n"
         "from local.emulators.azurite import Azurite; from local.runtime.ports import PortBook\n"
         f"folder = Path({str(tmp_path)!r})\n"
-        "Azurite(folder / 'data', log=folder / 'log', ports=PortBook(folder / 'ports.json')).start()\n"
+        "book = PortBook(folder / 'ports.json')\n"
+        "Azurite(folder / 'data', log=folder / 'log', ports=book).start()\n"
         "(folder / 'started').touch()\n"
         "time.sleep(60)"
     )
@@ -129,5 +130,5 @@ def test_what_is_not_installed_is_named_with_a_way_to_get_it(
     assert (
         "azurite.js does not exist" if missing == "azurite" else "Node is not installed"
     ) in str(failed.value)
-    assert "Run `python3 -m local up` once" in str(failed.value)
+    assert "run `python3 -m local up` once" in str(failed.value)
     assert isinstance(failed.value, LocalError)

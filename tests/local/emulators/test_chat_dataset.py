@@ -112,7 +112,7 @@ def test_an_unended_last_line_is_a_problem_and_counts(path: Path) -> None:
     path.write_bytes(GOOD + b"\n" + GOOD)
     assert check_chat_dataset(path) == (
         2,
-        ["train.jsonl:2: the last line is not ended by a newline"],
+        ["train.jsonl:2: the last line has no newline at its end"],
     )
 
 

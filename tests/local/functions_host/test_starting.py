@@ -73,7 +73,8 @@ async def test_a_taken_port_is_an_os_error_and_frees_the_data_directory(tmp_path
             "f has a route that this host cannot serve",
         ),
         (
-            '@app.blob_trigger(arg_name="x", path="c/{n}", connection="NO")\ndef f(x: bytes): ...\n',
+            '@app.blob_trigger(arg_name="x", path="c/{n}", connection="NO")\n'
+            "def f(x: bytes): ...\n",
             "f needs the connection string NO,",
         ),
     ],

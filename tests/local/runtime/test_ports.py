@@ -1,4 +1,6 @@
-"""Ports stay the same from start to start, as histories hold their URLs; taken ones are replaced."""
+"""Ports stay the same from start to start, as histories hold their URLs; taken ones are
+replaced.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How often a waiting run looks: soon at first, and seldom enough for a history that stays small."""
+"""How often a waiting run looks: soon at first, and seldom enough for a history that stays
+small.
+"""
 
 from __future__ import annotations
 

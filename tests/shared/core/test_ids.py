@@ -1,4 +1,6 @@
-"""Run ids: one a dataset version, in an alphabet that Durable, AzureML and blob storage all take."""
+"""Run ids: one a dataset version, in an alphabet that Durable, AzureML and blob storage all
+take.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The few operations on blobs that runs are built of: conditional where two could write, whole where one reads."""
+"""The few operations on blobs that runs are built of: conditional where two could write, whole
+where one reads.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ def test_a_line_over_the_limit_has_no_content_and_leaves_the_others_alone() -> N
 
 
 def lines_by_range(data: bytes, width: int, chunk: int = 7) -> tuple[list[Line], int]:
-    """Lines of all ranges of this width, numbered through; and the bytes that were read for them."""
+    """Lines of all ranges of this width, numbered through; and the bytes that were read for
+    them.
+    """
     bytes_read = 0
 
     async def read(start: int, end: int) -> AsyncIterator[bytes]:

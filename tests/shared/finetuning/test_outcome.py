@@ -43,7 +43,8 @@ def test_a_job_that_was_cancelled_for_its_deadline_is_a_failure_that_says_so() -
     assert outcome.error is not None
     assert outcome.status == "failed"
     assert outcome.error["message"] == (
-        "fine-tuning job nli-x-1 ended as Cancelled: took longer than student.max_hours and was cancelled; "
+        "fine-tuning job nli-x-1 ended as Cancelled: "
+        "took longer than student.max_hours and was cancelled; "
         "see https://studio/j"
     )
 

@@ -1,4 +1,6 @@
-"""The report and the dataset card: facts about files, and a page that tells people how the data came to be."""
+"""The report and the dataset card: facts about files, and a page that tells people how the data
+came to be.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each reason for which a row can be rejected comes with what would mend it, and at about which price."""
+"""Each reason for which a row can be rejected comes with what would mend it, and at about which
+price.
+"""
 
 from __future__ import annotations
 

@@ -112,7 +112,10 @@ async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage
 
 
 async def answered(storage: Storage, count: int, **keyless: Any) -> str:
-    """A run with an answer to each of the first questions. `key=None`: as earlier versions wrote them."""
+    """A run with an answer to each of the first questions.
+
+    `key=None`: as earlier versions wrote them.
+    """
     paths, spec = (
         RunPaths(f"math-earlier-{uuid4().hex[:12]}"),
         spec_of(train="datasets/math/x/train.jsonl"),

@@ -1,4 +1,6 @@
-"""How runs begin: one request for each version of an upload, the folder's own specification, every contradiction named."""
+"""How runs begin: one request for each version of an upload, the folder's own specification, every
+contradiction named.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How a run that has ended may go on: which settings can change, and what the next round is asked with."""
+"""How a run that has ended may go on: which settings can change, and what the next round is asked
+with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The status of a run: counters that users can trust, in a size that Durable takes, and one view of every ending."""
+"""The status of a run: counters that users can trust, in a size that Durable takes, and one view of
+every ending.
+"""
 
 from __future__ import annotations
 

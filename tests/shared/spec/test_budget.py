@@ -1,4 +1,6 @@
-"""What a run is expected to use and what it costs: grows with what is asked, and every limit is named with its numbers."""
+"""What a run is expected to use and what it costs: grows with what is asked, and every limit is
+named with its numbers.
+"""
 
 from __future__ import annotations
 

@@ -138,7 +138,10 @@ def test_a_summary_over_the_word_limit_is_not_accepted_and_says_by_how_much() ->
 
 
 def test_chain_of_density_gives_the_last_summary() -> None:
-    reply = '{"steps": [{"missing_entities": ["x"], "summary": "first"}, {"missing_entities": [], "summary": "last"}]}'
+    reply = (
+        '{"steps": [{"missing_entities": ["x"], "summary": "first"}, '
+        '{"missing_entities": [], "summary": "last"}]}'
+    )
     assert read("summarization", SUM, reply, DENSE) == "last"
 
 

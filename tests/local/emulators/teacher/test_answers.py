@@ -145,7 +145,11 @@ def test_a_bad_key_is_named_with_its_line(tmp_path: Path, line: str, problem: st
         ("", "Where is it? (A) here (B) there", "A"),
         (MATH, "Ann has 1,200 pens and buys 3 more. How many has she?", "1203"),
         ("", "What is 3 + 4?", "7"),
-        ("Summarize in at most 4 words.", "Article: It rained in Oslo. It was cold.", "It rained in Oslo."),
+        (
+            "Summarize in at most 4 words.",
+            "Article: It rained in Oslo. It was cold.",
+            "It rained in Oslo.",
+        ),
         ("Summarize in no more than 3 words.", "It rained in Oslo.", "It rained in."),
         ("Be kind.", "How are you?", CANNED),
         ("Be kind.", "Q: How?\nA: Well.", CANNED),
