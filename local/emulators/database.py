@@ -25,10 +25,14 @@ class Database:
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = sqlite3.connect(path or ":memory:", isolation_level=None)
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = NORMAL")
-        self.connection.executescript(SCHEMA)
         self.close = self.connection.close
+        try:
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = NORMAL")
+            self.connection.executescript(SCHEMA)
+        except sqlite3.Error:
+            self.close()
+            raise
 
 
 class Collection(Generic[T]):

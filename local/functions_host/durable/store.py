@@ -48,10 +48,10 @@ class Store:
         self._path = path
         self.default_version = ""  # of new orchestrations: host.json's defaultVersion
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        # safe against kill -9; only a power cut could lose the last moments
-        self._db.execute("PRAGMA synchronous=NORMAL")
         try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # safe against kill -9; only a power cut could lose the last moments
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._prepare()
         except BaseException:
             self._db.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -235,6 +236,14 @@ def test_a_file_of_another_version_is_refused_and_kept(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreError, match="another version"):
             Store(path)
+
+
+def test_a_file_that_is_no_database_is_refused_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    path.write_bytes(b"not a database at all, and longer than a header" * 10)
+    with pytest.raises(sqlite3.DatabaseError):
+        Store(path)
+    gc.collect()  # an open connection would be an unraisable warning, from Python 3.13 on
 
 
 def test_a_first_start_that_was_cut_off_leaves_no_half_made_file(
