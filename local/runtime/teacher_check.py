@@ -14,6 +14,7 @@ from local.runtime.failures import UsageError
 
 ROUTE = "/chat/completions"
 SECONDS = 10.0
+MAX_BYTES = 10_000  # of an error's body
 NO_SUCH_ROUTE = (404, 405, 410)
 ADVICE = "The base URL of an OpenAI-compatible API usually ends in /v1."
 
@@ -28,11 +29,14 @@ def check_teacher(url: str) -> None:
             kind = response.headers.get_content_type()
     except urllib.error.HTTPError as error:
         with error:
-            if error.code in NO_SUCH_ROUTE:
+            if error.code in NO_SUCH_ROUTE and not _misses_a_model(error):
                 raise UsageError(
                     f"--teacher-url {url} is not a chat-completions API: "
                     f"POST {address} answered {error.code}. {ADVICE}"
                 ) from error
+        return
+    except (http.client.RemoteDisconnected, ConnectionResetError):
+        # a server is there and dislikes an empty request: preflight makes a real one
         return
     except (OSError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", error)
@@ -46,3 +50,9 @@ def check_teacher(url: str) -> None:
             f"--teacher-url {url} is not a chat-completions API: POST {address} answered with a "
             f"web page. {ADVICE}"
         )
+
+
+def _misses_a_model(error: urllib.error.HTTPError) -> bool:
+    """Whether it is the API that answers 404, because the empty request names no model."""
+    is_json = error.headers.get_content_type() == "application/json"
+    return is_json and b"model" in error.read(MAX_BYTES).lower()

@@ -18,11 +18,13 @@ from tests.support.stub_host import babbler
 
 
 @contextlib.asynccontextmanager
-async def server(status: int, content_type: str = "application/json") -> AsyncGenerator[str]:
+async def server(
+    status: int, content_type: str = "application/json", text: str = "{}"
+) -> AsyncGenerator[str]:
     """Base URL of a server that answers every POST so."""
 
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=status, content_type=content_type, text="{}")
+        return web.Response(status=status, content_type=content_type, text=text)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
@@ -71,3 +73,18 @@ async def test_nothing_at_that_address_is_said_with_the_reason() -> None:
 async def test_a_program_that_speaks_no_http_is_no_teacher() -> None:
     async with babbler(b"220 mail.example ESMTP\r\n") as url:
         assert "can't be reached" in await problem_of(url)
+
+
+async def test_a_teacher_that_hangs_up_on_an_empty_request_is_left_to_preflight() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, LOOPBACK, 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        await asyncio.to_thread(check_teacher, f"http://{LOOPBACK}:{port}/v1")
+
+
+async def test_an_api_that_misses_the_model_is_a_teacher() -> None:
+    async with server(404, text='{"error": {"message": "model \'\' not found"}}') as url:
+        await asyncio.to_thread(check_teacher, url)
