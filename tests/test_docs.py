@@ -16,7 +16,9 @@ import pytest
 from shared.core import backoff
 from shared.core.settings import SETTINGS
 from shared.finetuning.statuses import AZUREML_STATUSES
+from shared.runs.http import STATUS_OF_CODE, STATUS_OF_TYPE
 from shared.runs.status import RunState
+from shared.runs.view import initial_view
 from shared.spec.models import MAX_STUDENTS, RunSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
@@ -133,6 +135,19 @@ def test_every_route_is_documented() -> None:
         for route, method in routes
         if f"| `{method} /api/{route}` |" not in documented
     ] == []
+
+
+@pytest.mark.parametrize("field", initial_view("math-x-0123456789ab", "math", "x"))
+def test_every_field_of_a_runs_view_is_documented(field: str) -> None:
+    assert f"`{field}`" in PAGES["docs/http-api.md"]
+
+
+@pytest.mark.parametrize(
+    "status", sorted({*STATUS_OF_CODE.values(), *dict(STATUS_OF_TYPE).values()})
+)
+def test_every_status_code_of_an_error_is_documented(status: int) -> None:
+    table = PAGES["docs/http-api.md"].partition("| status | meaning |")[2]
+    assert re.search(rf"^\|[ \d,]*\b{status}\b", table, re.MULTILINE)
 
 
 @pytest.mark.parametrize("word", [*sorted(RunState), *STAGES, "done"])
