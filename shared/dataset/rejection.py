@@ -108,6 +108,10 @@ class RejectionReason(StrEnum):
         "truncated",
         _resume("raise teacher.max_tokens to {max_tokens} and resume", token_factor=4),
     )
+    UNFINISHED = (
+        "unfinished",
+        _resume("see the finish reason in rejected.jsonl, correct the teacher, and resume"),
+    )
     EMPTY = "empty", ASK_AGAIN
     REFUSED = (
         "refused",

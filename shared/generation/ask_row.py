@@ -18,6 +18,7 @@ from shared.generation.sampling import next_batch_size, select_value
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer, Schema, Unreadable
 from shared.teacher.completion import Completion, RowFailure
+from shared.teacher.finish_reasons import Finish
 
 # a task adds at most so much to an answer, such as "Answer: "
 MAX_ANSWER_PREFIX_CHARACTERS = 40
@@ -211,9 +212,10 @@ class _RowRequests:
     async def _complete(
         self, messages: list[Message], schema: Schema | None, seed: int | None
     ) -> Completion:
-        """Return one whole reply. A truncated one is asked for once more with twice the tokens."""
+        """Return one whole reply. Any other is asked for once more, if cut off with more tokens."""
         max_tokens = self.spec.teacher.max_tokens
-        for limit in (max_tokens, max_tokens * 2):
+        limit = max_tokens
+        for is_last in (False, True):
             try:
                 completion = await self.teacher.complete(
                     messages, max_tokens=limit, schema=schema, seed=seed
@@ -222,21 +224,37 @@ class _RowRequests:
                 self.requests += failure.requests
                 raise _NoAnswer(failure.reason, failure.detail) from None
             self._count(completion)
-            if completion.finish_reason == "content_filter":
-                detail = "the teacher's content filter stopped the reply"
-                raise _NoAnswer(RejectionReason.CONTENT_FILTER, detail)
-            if completion.refusal:
-                raise _NoAnswer(RejectionReason.REFUSED, completion.refusal[:MAX_DETAIL_CHARACTERS])
-            if completion.finish_reason != "length":
-                return completion
-        detail = f"cut off after {max_tokens * 2} tokens: raise teacher.max_tokens"
-        raise _NoAnswer(RejectionReason.TRUNCATED, detail)
+            finish = completion.finish(limit)
+            if finish is Finish.FINISHED and not completion.refusal:
+                break
+            may_be_whole_later = finish in (Finish.TRUNCATED, Finish.INTERRUPTED)
+            if is_last or completion.refusal or not may_be_whole_later:
+                raise _unfinished(completion, finish, limit)
+            if finish is Finish.TRUNCATED:
+                limit = max_tokens * 2
+        return completion
 
     def _count(self, completion: Completion) -> None:
         self.requests += completion.requests
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         self.last_completion = completion
+
+
+def _unfinished(completion: Completion, finish: Finish, limit: int) -> _NoAnswer:
+    """Return why a reply that isn't whole is not an answer."""
+    reason = completion.finish_reason or completion.native_finish_reason or "none"
+    if finish is Finish.FILTERED:
+        detail = f"the teacher's content filter stopped the reply (finish reason {reason})"
+        return _NoAnswer(RejectionReason.CONTENT_FILTER, detail)
+    if completion.refusal or finish is Finish.REFUSED:
+        words = completion.refusal or completion.text or f"finish reason {reason}"
+        return _NoAnswer(RejectionReason.REFUSED, words[:MAX_DETAIL_CHARACTERS])
+    if finish is Finish.TRUNCATED:
+        detail = f"cut off after {limit} tokens (finish reason {reason}): raise teacher.max_tokens"
+        return _NoAnswer(RejectionReason.TRUNCATED, detail)
+    detail = f"the reply is not finished: its finish reason is {reason}"
+    return _NoAnswer(RejectionReason.UNFINISHED, detail[:MAX_DETAIL_CHARACTERS])
 
 
 def _values(samples: Sequence[Answer | _NoAnswer]) -> list[str | None]:

@@ -1,36 +1,82 @@
-"""A reply of the teacher, the failure of one row, and the failure that ends a run."""
+"""A reply of the teacher, the failure of one row, and the failure that ends a run.
+
+Some gateways send errors under HTTP 200: `{"error": {"code": 402, "message": "…"}}`, or an `error`
+beside the message of a choice. Such an error is read as if its code had been the HTTP status.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from shared.core.errors import DistillationError, ErrorCode, PermanentError
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import decoded
+from shared.teacher.finish_reasons import NO_REASON, Finish, finish_of
 from shared.teacher.message_content import (
     UnusableReply,
+    message_reasoning,
     parse_content,
-    parse_reasoning,
     valid_text,
 )
 
 MAX_MESSAGE_CHARACTERS = 500
+JsonObject = dict[str, Any]
+# Names that services give instead of an HTTP status, as `code`, `type` or `status` of an error.
+STATUS_OF_NAME = {
+    "invalid_request_error": 400,
+    "invalid_argument": 400,
+    "badrequesterror": 400,
+    "content_filter": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "unauthenticated": 401,
+    "billing_error": 402,
+    "insufficient_credits": 402,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "not_found": 404,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "timeout_error": 408,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
+    "overloaded_error": 529,
+}
+UNNAMED_ERROR_STATUS = 500  # retried: nothing says that the error is final
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One reply. Tokens as the teacher counted them; `finish_reason` as it named it."""
+    """One reply. Tokens as the teacher counted them; `finish_reason` as it named it.
+
+    `finish_reason` is empty where the reply has no such field.
+    """
 
     text: str
     finish_reason: str
     refusal: str | None
-    reasoning: str | None  # from `reasoning_content`, or from the content's reasoning parts
+    reasoning: str | None  # from a field of its own, or from the content's reasoning parts
     prompt_tokens: int
     completion_tokens: int
     model: str
     requests: int = 1
+    native_finish_reason: str = ""  # as the upstream of a gateway named it
+
+    def finish(self, max_tokens: int) -> Finish:
+        """Return how the reply ended. Without a finish reason, its tokens show whether it is whole.
+
+        `max_tokens` is the number that the request allowed.
+        """
+        if self.finish_reason or self.native_finish_reason:
+            return finish_of(
+                self.finish_reason or self.native_finish_reason, self.native_finish_reason
+            )
+        is_below_limit = 0 < self.completion_tokens < max_tokens
+        return Finish.FINISHED if is_below_limit else Finish.INTERRUPTED
 
 
 class RowFailure(DistillationError):
@@ -56,30 +102,85 @@ class TeacherError(NamedTuple):
     message: str  # at most MAX_MESSAGE_CHARACTERS
 
 
+class ServiceError(UnusableReply):
+    """An error that came under HTTP 200, with the status that it stands for."""
+
+    def __init__(self, status: int, error: TeacherError) -> None:
+        super().__init__(error.message)
+        self.status = status
+        self.error = error
+
+
 def parse_completion(body: bytes) -> Completion:
     """Return the chat completion in a response body. Raises UnusableReply."""
     try:
         data = decoded(body)
-        choice = data["choices"][0]
-        message = cast(dict[str, Any], choice["message"])
-        usage = cast(dict[str, Any], data.get("usage") or {})
+        _raise_service_error(data)
+        choice = cast(JsonObject, data["choices"][0])
+        _raise_service_error(choice)
+        message = cast(JsonObject, choice["message"])
+        usage = cast(JsonObject, data.get("usage") or {})
         content = parse_content(message.get("content"))
         refusal = parse_content(message.get("refusal"))
         return Completion(
             text=content.text,
-            finish_reason=_string(choice.get("finish_reason")),
+            finish_reason=_finish_reason(choice),
             refusal=refusal.text or content.refusal or None,
-            reasoning=parse_reasoning(message.get("reasoning_content"))
-            or content.reasoning
-            or None,
+            reasoning=message_reasoning(message) or content.reasoning or None,
             prompt_tokens=int(usage.get("prompt_tokens") or 0),
             completion_tokens=int(usage.get("completion_tokens") or 0),
             model=_string(data.get("model")),
+            native_finish_reason=_string(choice.get("native_finish_reason")),
         )
     except UnusableReply:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise UnusableReply("the reply is not a chat completion") from None
+
+
+def _finish_reason(choice: JsonObject) -> str:
+    for name in ("finish_reason", "stop_reason"):  # gateways to Anthropic keep its name
+        if name in choice:
+            value = choice[name]
+            return _string(value) or NO_REASON if name == "finish_reason" else _string(value)
+    return ""
+
+
+def _raise_service_error(value: object) -> None:
+    """Raise ServiceError if an object is or holds an error."""
+    if not isinstance(value, dict):
+        return
+    data = cast(JsonObject, value)
+    is_error = bool(data.get("error")) or data.get("object") == "error"
+    has_only_message = "choices" not in data and ("detail" in data or "message" in data)
+    if is_error or (has_only_message and not isinstance(data.get("message"), dict)):
+        error = _error_of(data)
+        raise ServiceError(_status_of(data, error), error)
+
+
+def _status_of(data: JsonObject, error: TeacherError) -> int:
+    """Return the HTTP status that an error stands for, by its numbers or else by its names."""
+    details = data.get("error")
+    sources = [cast(JsonObject, details)] if isinstance(details, dict) else []
+    sources.append(data)
+    named: int | None = None
+    for source in sources:
+        for name in ("code", "status", "status_code", "type"):
+            value = source.get(name)
+            status = _status_number(value)
+            if status is not None:
+                return status
+            if isinstance(value, str) and named is None:
+                named = STATUS_OF_NAME.get(value.lower())
+    return named if named is not None else UNNAMED_ERROR_STATUS
+
+
+def _status_number(value: object) -> int | None:
+    """Return a status given as a number or its digits; 40101 (FastChat) stands for 401."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if re.fullmatch(r"[45][0-9]{2}(?:[0-9]{2})?", text):
+        return int(text[:3])
+    return None
 
 
 def parse_error(body: bytes) -> TeacherError:
@@ -89,10 +190,14 @@ def parse_error(body: bytes) -> TeacherError:
     except (ValueError, RecursionError):
         text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
         return TeacherError("", text)
-    error = cast(dict[str, Any], data).get("error", data) if isinstance(data, dict) else data
+    return _error_of(data)
+
+
+def _error_of(data: object) -> TeacherError:
+    error = cast(JsonObject, data).get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return TeacherError("", _json_or_string(error)[:MAX_MESSAGE_CHARACTERS])
-    fields = cast(dict[str, Any], error)
+    fields = cast(JsonObject, error)
     code = fields.get("code") or fields.get("type")
     message = fields.get("message") or fields.get("detail") or fields
     return TeacherError(_json_or_string(code), _json_or_string(message)[:MAX_MESSAGE_CHARACTERS])

@@ -1,9 +1,12 @@
 """The text of a chat message, which is a string or a list of typed parts.
 
 A reply of reasoning models may be `[{"type": "thinking", …}, {"type": "text", "text": …}]`
-(Mistral), and some servers write `output_text` for `text`, as OpenAI's Responses API does. Only the
-text is the answer. A part of any other kind makes the reply unusable: dropping it could change what
-the teacher said.
+(Mistral), and some servers write `output_text` for `text`, as OpenAI's Responses API does, or give
+a text part no type (Bedrock). Only the text is the answer. A part of any other kind makes the reply
+unusable: dropping it could change what the teacher said.
+
+Reasoning may also stand in a field beside the content. A reasoning field of an unknown form is left
+unread: the answer doesn't depend on it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,26 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 TEXT_KINDS = ("text", "output_text")
-REASONING_KINDS = ("thinking", "reasoning")
+REASONING_KINDS = frozenset(
+    {
+        "thinking",
+        "redacted_thinking",  # encrypted (Anthropic)
+        "reasoning",
+        "reasoning_text",
+        "summary_text",
+        "reasoning.text",  # OpenRouter's `reasoning_details`
+        "reasoning.summary",
+        "reasoning.encrypted",
+    }
+)
+# Fields of a message.
+REASONING_FIELDS = (
+    "reasoning_content",  # DeepSeek, Qwen, vLLM, SGLang, llama.cpp
+    "reasoning",  # OpenRouter, Groq, newer vLLM
+    "reasoning_details",  # OpenRouter
+    "thinking",  # Ollama
+    "thinking_blocks",  # LiteLLM
+)
 
 
 class UnusableReply(ValueError):
@@ -42,21 +64,28 @@ def parse_content(value: object) -> Content:
     refusals: list[str] = []
     for part in _parts(value):
         kind = part.get("type")
-        if kind in TEXT_KINDS:
+        if kind in TEXT_KINDS or part.keys() == {"text"}:
             texts.append(_string(part, "text"))
         elif kind == "refusal":
             refusals.append(_string(part, "refusal"))
-        elif kind in REASONING_KINDS:
+        elif isinstance(kind, str) and kind in REASONING_KINDS:
             reasoning.append(_reasoning(part))
         else:
             raise UnusableReply(f"the reply has a content part of unknown type {str(kind)[:60]!r}")
     return Content("".join(texts), "".join(reasoning), "".join(refusals))
 
 
-def parse_reasoning(value: object) -> str:
-    """Return the text of a reasoning field: all of its text and thinking. Raises UnusableReply."""
-    content = parse_content(value)
-    return content.reasoning + content.text
+def message_reasoning(message: dict[str, Any]) -> str:
+    """Return the reasoning in the first field of a message that has some that can be read."""
+    for name in REASONING_FIELDS:
+        try:
+            content = parse_content(message.get(name))
+        except UnusableReply:
+            continue
+        text = content.reasoning + content.text
+        if text:
+            return text
+    return ""
 
 
 def valid_text(text: str) -> str:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from shared.core.errors import teacher_code
 from shared.dataset.rejection import RejectionReason
 from shared.teacher.capabilities import Capabilities, Dialect
-from shared.teacher.completion import Completion, TeacherDown, parse_completion, parse_error
+from shared.teacher.completion import (
+    Completion,
+    ServiceError,
+    TeacherDown,
+    TeacherError,
+    parse_completion,
+    parse_error,
+)
 from shared.teacher.message_content import UnusableReply
 from shared.teacher.retry import is_retried, retry_after, throttle_seconds
 from shared.teacher.transport import Reply
@@ -51,19 +58,34 @@ def read_reply(
     `sent` is the dialect that the request was written in. Raises TeacherDown.
     """
     if reply.status != 200:
-        return _read_error(reply, capabilities, sent, has_schema=has_schema)
+        error = parse_error(reply.body)
+        read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
+        return _read_error(reply, read, capabilities, sent, has_schema=has_schema)
     try:
         return parse_completion(reply.body)
+    except ServiceError as failure:
+        detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
+        read = _Error(failure.status, failure.error, detail)
+        return _read_error(reply, read, capabilities, sent, has_schema=has_schema)
     except UnusableReply as error:
         return Failed(RejectionReason.BAD_RESPONSE, str(error))
 
 
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """An error of the teacher. `status` is the HTTP status that it came with or stands for."""
+
+    status: int
+    error: TeacherError
+    detail: str
+
+
 def _read_error(
-    reply: Reply, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
+    reply: Reply, read: _Error, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
 ) -> Outcome:
-    status = reply.status
-    error = parse_error(reply.body)
-    detail = f"HTTP {status}: {error.message or 'no message'}"
+    status = read.status
+    error = read.error
+    detail = read.detail
     if status in ENDS_RUN or error.code in QUOTA_CODES:
         message = f"the teacher refuses every request. {detail}"
         raise TeacherDown(message, code=teacher_code(error.code or status))

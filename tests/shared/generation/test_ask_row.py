@@ -95,9 +95,10 @@ async def test_a_row_that_is_never_answered_readably_is_given_up_with_the_last_r
     assert len(teacher.heard) == MAX_REPLIES == record.requests
 
 
-async def test_a_reply_that_was_cut_off_gets_twice_the_tokens_once() -> None:
+@pytest.mark.parametrize("reason", ["length", "MAX_TOKENS", "model_length"])
+async def test_a_reply_that_was_cut_off_gets_twice_the_tokens_once(reason: str) -> None:
     spec = spec_of(teacher={"max_tokens": 50})
-    teacher = Scripted(completion("The ans", "length"), "5")
+    teacher = Scripted(completion("The ans", reason), "5")
     assert (await answer(teacher, spec=spec)).answers == ["5"]
     assert teacher.limits == [50, 100]
 
@@ -175,3 +176,23 @@ def test_a_row_that_was_bad_from_the_start_has_a_record_that_cost_nothing() -> N
 async def test_a_record_survives_its_line_in_the_journal() -> None:
     record = await answer(Scripted(completion("5")))
     assert Record.from_json(record.to_json()) == record
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "a_new_reason", "tool_calls", "null"])
+async def test_a_reply_that_is_not_finished_is_asked_for_once_more_and_never_used(
+    reason: str,
+) -> None:
+    teacher = Scripted(completion("5", reason), completion("5", reason))
+    record = await answer(teacher)
+    assert (record.status, record.reason, record.requests) == ("rejected", "unfinished", 2)
+    assert reason in (record.detail or "")
+    mended = await answer(Scripted(completion("4", reason), "5"))
+    assert (mended.answers, mended.requests) == (["5"], 2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "rejection"), [("SAFETY", "content_filter"), ("refusal", "refused")]
+)
+async def test_a_filtered_or_refused_reply_is_rejected_at_once(reason: str, rejection: str) -> None:
+    record = await answer(Scripted(completion("5", reason)))
+    assert (record.status, record.reason, record.requests) == ("rejected", rejection, 1)

@@ -163,3 +163,19 @@ async def test_requests_in_flight_never_exceed_the_concurrency() -> None:
     async with teacher_of(script, concurrency=3) as teacher:
         await asyncio.gather(*(teacher.complete(HELLO) for _ in range(20)))
     assert script.most_in_flight == 3
+
+
+async def test_an_error_under_200_is_final_or_retried_as_its_code_says() -> None:
+    broke = {"error": {"code": 402, "message": "Top up your balance."}}
+    script = Script((200, broke, {}), (200, broke, {}))
+    async with teacher_of(script, max_attempts=2) as teacher:
+        with pytest.raises(RowFailure, match="Top up your balance") as failure:
+            await teacher.complete(HELLO)
+    assert (failure.value.reason, failure.value.requests) == ("teacher_rejected", 1)
+    busy = {"error": {"code": 502, "message": "upstream"}}
+    async with teacher_of(Script((200, busy, {}))) as teacher:
+        assert (await teacher.complete(HELLO)).requests == 2
+    denied = {"error": {"type": "authentication_error", "message": "wrong key"}}
+    async with teacher_of(Script((200, denied, {}))) as teacher:
+        with pytest.raises(TeacherDown, match="wrong key"):
+            await teacher.complete(HELLO)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.teacher.completion import (
     MAX_MESSAGE_CHARACTERS,
     Completion,
+    ServiceError,
     parse_completion,
     parse_error,
 )
@@ -66,6 +67,8 @@ WITH_TEXT_PARTS: list[tuple[Any, str, str | None]] = [
     ([{"type": "text", "text": "42"}], "42", None),
     ([{"type": "text", "text": "4"}, {"type": "text", "text": "2"}], "42", None),
     ([{"type": "output_text", "text": "42", "annotations": []}], "42", None),
+    ([{"text": "42"}], "42", None),
+    ([{"type": "redacted_thinking", "data": "Zm8="}, {"text": "42"}], "42", None),
     *[([thought, {"type": "text", "text": "42"}], "42", "6 times 7") for thought in THOUGHT],
     ([], "", None),
 ]
@@ -92,6 +95,34 @@ def test_reasoning_may_come_as_parts_too(reasoning_content: Any, reasoning: str 
     assert parse_completion(body(message)).reasoning == reasoning
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning": "six times"},
+        {"reasoning": ["six times"], "reasoning_content": "six times"},
+        {"reasoning": [{"type": "text", "text": "six times"}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "six times", "index": 0}]},
+        {
+            "reasoning_details": [
+                {"type": "reasoning.encrypted", "data": "Zm8="},
+                {"type": "reasoning.summary", "summary": "six times"},
+            ]
+        },
+        {"reasoning_content": None, "thinking": "six times"},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "six times", "signature": "x"}]},
+    ],
+)
+def test_reasoning_is_read_from_the_field_that_the_server_writes(fields: dict[str, Any]) -> None:
+    completion = parse_completion(body({"content": "42", **fields}))
+    assert (completion.text, completion.reasoning) == ("42", "six times")
+
+
+@pytest.mark.parametrize("reasoning", [[{"type": "image", "url": "x"}], {"effort": "low"}, 7, True])
+def test_reasoning_of_an_unknown_form_costs_no_answer(reasoning: Any) -> None:
+    completion = parse_completion(body({"content": "42", "reasoning": reasoning}))
+    assert (completion.text, completion.reasoning) == ("42", None)
+
+
 def test_a_refusal_may_be_a_part_of_the_content() -> None:
     completion = parse_completion(body({"content": [{"type": "refusal", "refusal": "no"}]}))
     assert (completion.text, completion.refusal) == ("", "no")
@@ -106,14 +137,14 @@ def test_a_refusal_may_be_a_part_of_the_content() -> None:
         [{"type": "text", "text": {"value": "42"}}],
         [{"type": ["text"], "text": "42"}],
         [{"type": "thinking", "thinking": [{"type": "reference", "reference_ids": [1]}]}],
-        [{"text": "42"}],
+        [{"text": "42", "weight": 1}],
         ["42"],
         {"type": "text", "text": "42"},
         42,
         True,
     ],
 )
-@pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
+@pytest.mark.parametrize("field", ["content", "refusal"])
 def test_content_that_cannot_be_read_as_text_is_unusable(field: str, content: Any) -> None:
     with pytest.raises(UnusableReply):
         parse_completion(body({"content": "42", field: content}))
@@ -126,6 +157,35 @@ def test_content_that_cannot_be_read_as_text_is_unusable(field: str, content: An
 def test_a_reply_that_is_not_a_completion_is_unusable(content: bytes) -> None:
     with pytest.raises(UnusableReply, match="not a chat completion"):
         parse_completion(content)
+
+
+ERRORS_UNDER_200: list[tuple[dict[str, Any], int]] = [
+    ({"error": {"code": 402, "message": "no money"}}, 402),
+    ({"error": {"code": "402", "message": "no money"}}, 402),
+    ({"error": {"code": "x1", "message": "no money"}, "status": 403}, 403),
+    ({"error": {"type": "overloaded_error", "message": "no money"}, "type": "error"}, 529),
+    ({"error": {"status": "RESOURCE_EXHAUSTED", "code": None, "message": "no money"}}, 429),
+    ({"object": "error", "message": "no money", "type": "internal", "code": 40101}, 401),
+    ({"error": "no money"}, 500),
+    ({"message": "no money"}, 500),
+    ({"detail": "no money"}, 500),
+    ({"error": {"code": 12, "message": "no money"}}, 500),
+    ({"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "no money"}}]}, 502),
+    ({"error": {"code": 401, "message": "no money"}, "choices": []}, 401),
+]
+
+
+@pytest.mark.parametrize(("content", "status"), ERRORS_UNDER_200)
+def test_an_error_under_200_keeps_its_words_and_stands_for_a_status(
+    content: dict[str, Any], status: int
+) -> None:
+    with pytest.raises(ServiceError) as failure:
+        parse_completion(json.dumps(content).encode())
+    assert (failure.value.status, failure.value.error.message) == (status, "no money")
+
+
+def test_an_empty_error_beside_a_completion_is_no_error() -> None:
+    assert parse_completion(body({"content": "hi"}, error=None)).text == "hi"
 
 
 @pytest.mark.parametrize(
