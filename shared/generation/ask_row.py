@@ -16,7 +16,7 @@ from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUES
 from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
 from shared.generation.sampling import next_batch_size, select_value
 from shared.spec.models import RunSpec
-from shared.tasks import TASKS, Answer, Schema, Unreadable
+from shared.tasks import TASKS, Answer, Schema, Unreadable, split_reply
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
 
@@ -199,10 +199,11 @@ class _RowRequests:
             complaint = unreadable.detail if unreadable else None
             messages = task.teacher_messages(self.row, prompt, answers, complaint)
             completion = await self._complete(messages, schema, seed)
-            answer = task.read(self.row, prompt, completion.text)
+            reply = split_reply(completion.text, completion.reasoning)
+            answer = task.read(self.row, prompt, reply)
             if isinstance(answer, Answer):
-                if answer.reasoning is None and completion.reasoning:
-                    return Answer(answer.text, completion.reasoning)
+                if answer.reasoning is None and reply.reasoning:
+                    return Answer(answer.text, reply.reasoning)
                 return answer
             unreadable = answer
         assert unreadable is not None

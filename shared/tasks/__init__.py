@@ -8,6 +8,7 @@ from shared.tasks.math import Math
 from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
 from shared.tasks.prompts import PROMPT_VERSION
+from shared.tasks.reply import Reply, split_reply
 from shared.tasks.summarization import Summarization
 
 TASKS: dict[str, Task] = {
@@ -36,9 +37,11 @@ __all__ = [
     "PROMPT_VERSION",
     "TASKS",
     "Answer",
+    "Reply",
     "Schema",
     "Task",
     "Unreadable",
+    "split_reply",
     "tasks_taking",
     "tasks_with_values",
 ]

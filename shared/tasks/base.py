@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
 from shared.tasks.prompts import CHAIN_OF_THOUGHT, ask_again
+from shared.tasks.reply import Reply
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -54,7 +55,7 @@ class Task(ABC):
         """Return the row as this task uses it, or why it cannot be used."""
 
     @abstractmethod
-    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
+    def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
         """Return the answer in the teacher's reply. Never raises."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.dataset.token_estimates import text_tokens
 from shared.tasks.base import Answer, Task, Unreadable
-from shared.tasks.parsing import plain_text
+from shared.tasks.reply import Reply
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -32,6 +32,7 @@ class Conversation(Task):
         answers = [turn["content"] for turn in row.turns if turn["role"] == "assistant"]
         return max(map(text_tokens, answers), default=USUAL_TOKENS)
 
-    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        text = plain_text(reply)
-        return Answer(text) if text else Unreadable(RejectionReason.EMPTY, "the reply is empty")
+    def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
+        if not reply.text:
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
+        return Answer(reply.text)

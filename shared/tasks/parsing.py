@@ -1,4 +1,4 @@
-"""Reads the text of a teacher's reply: without think blocks and fences, and with JSON taken apart.
+"""Takes apart the JSON in what a teacher's reply shows.
 
 Replies may be hostile: every pattern here takes time linear in the text (100 kB in a few
 milliseconds).
@@ -13,13 +13,7 @@ from typing import Any, cast
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Answer, Unreadable
-
-THINK_TAG = re.compile(r"<(/?)(?:think|thinking|thought)>", re.IGNORECASE)
-# A fence of these kinds only wraps prose; one of a programming language is part of the answer.
-PROSE_FENCE = re.compile(
-    r"(`{3,}|~{3,})[ \t]*(?:(?:text|txt|plaintext|markdown|md)[ \t]*)?", re.IGNORECASE
-)
-SURROGATE = re.compile("[\ud800-\udfff]")
+from shared.tasks.reply import whole_characters
 
 DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
 OBJECT_START = re.compile(r'\{\s*["}]')
@@ -36,51 +30,7 @@ ANSWER_KEYS = (
     "result",
 )
 
-REFUSAL = re.compile(
-    r"(?:i['’]?m (?:very |really )?sorry|sorry|i apologi[sz]e|unfortunately)?\W*"
-    r"(?:but )?(?:as an ai[^,.]*,\s*)?"
-    r"(?:i (?:can(?:no|['’])t|am (?:not able|unable)|won['’]t|will not|must decline)"
-    r"|i['’]m (?:not able|unable))\b",
-    re.IGNORECASE,
-)
-REFUSAL_WINDOW = 300
-
 JsonObject = dict[str, Any]
-
-
-def answering_text(reply: str) -> str | Unreadable:
-    """Return the plain text of a reply, unless it is empty or declines to answer."""
-    text = plain_text(reply)
-    if not text:
-        return Unreadable(RejectionReason.EMPTY, "the reply is empty")
-    if is_refusal(text):
-        return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
-    return text
-
-
-def plain_text(reply: str) -> str:
-    """Return the reply without think blocks, a fence around prose, and outer white space.
-
-    A reply that shows nothing gives the empty text.
-    """
-    text = _unfenced(_without_thinking(whole_characters(reply)).strip()).strip()
-    for character in text:
-        if character.isprintable() and not character.isspace():
-            return text
-    return ""
-
-
-def whole_characters(text: str) -> str:
-    """Return the text with halves of surrogate pairs replaced: no file could hold them."""
-    if not SURROGATE.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def is_refusal(text: str) -> bool:
-    """Return whether the text declines to answer at its very beginning."""
-    start = re.sub(r"\A\W+", "", text[:REFUSAL_WINDOW])
-    return REFUSAL.match(start) is not None
 
 
 def json_objects(text: str) -> Iterator[JsonObject]:
@@ -103,10 +53,10 @@ def json_objects(text: str) -> Iterator[JsonObject]:
             yield cast(JsonObject, value)
 
 
-def reasoned_answer(reply: str) -> Answer | Unreadable:
+def reasoned_answer(text: str) -> Answer | Unreadable:
     """Return the last complete `{"reasoning", "answer"}` object of a chain-of-thought reply."""
     last: Answer | None = None
-    for data in json_objects(plain_text(reply)):
+    for data in json_objects(text):
         answer = _scalar(data.get("answer"))
         reasoning = _prose(data.get("reasoning"))
         if answer and reasoning:
@@ -127,42 +77,6 @@ def json_answer(text: str, keys: tuple[str, ...] = ANSWER_KEYS) -> str | None:
                 last = answer
                 break
     return last
-
-
-def _without_thinking(reply: str) -> str:
-    shown: list[str] = []
-    position = 0
-    is_thinking = False
-    has_begun = False  # whether a think block has
-    for tag in THINK_TAG.finditer(reply):
-        is_end = bool(tag[1])
-        if is_end:
-            if not has_begun:  # it began in the prompt, as with some chat templates
-                shown.clear()
-            is_thinking = False
-            has_begun = True
-        elif not is_thinking:
-            shown.append(reply[position : tag.start()])
-            is_thinking = True
-            has_begun = True
-        position = tag.end()
-    if not is_thinking:
-        shown.append(reply[position:])
-    return "".join(shown)
-
-
-def _unfenced(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    if not rest:
-        is_fenced = len(text) > 6 and text.startswith("```") and text.endswith("```")
-        return text[3:-3] if is_fenced else text
-    opening = PROSE_FENCE.fullmatch(first.strip())
-    body, newline, last = rest.rpartition("\n")
-    if opening is None or not newline:
-        return text
-    fence = opening[1]
-    is_closed = last.strip() == fence and fence not in body
-    return body if is_closed else text
 
 
 def _sole_object(text: str) -> list[JsonObject] | None:

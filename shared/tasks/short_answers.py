@@ -21,7 +21,9 @@ from shared.tasks.answer_marks import (
     undressed,
 )
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.parsing import answering_text, json_answer, plain_text, reasoned_answer
+from shared.tasks.parsing import json_answer, reasoned_answer
+from shared.tasks.reply import Reply, split_reply
+from shared.tasks.text_checks import text_problem
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -52,15 +54,18 @@ class ShortAnswerTask(SingleTurnTask):
         return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        return None if row.reference is None else self._read_value(row, plain_text(row.reference))
+        if row.reference is None:
+            return None
+        return self._read_value(row, split_reply(row.reference).text)
 
-    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        text = answering_text(reply)
-        if isinstance(text, Unreadable):
-            return text
+    def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
+        problem = text_problem(reply.text)
+        if problem:
+            return problem
+        text = reply.text
         reasoning: str | None = None
         if prompt.chain_of_thought:
-            answer = reasoned_answer(reply)
+            answer = reasoned_answer(text)
             if isinstance(answer, Unreadable):
                 return answer
             text = answer.text

@@ -12,8 +12,10 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.answer_marks import AFTERWORD
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.parsing import answering_text, json_answer, json_objects, whole_characters
+from shared.tasks.parsing import json_answer, json_objects
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
+from shared.tasks.reply import Reply, whole_characters
+from shared.tasks.text_checks import text_problem
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -56,11 +58,13 @@ class Summarization(SingleTurnTask):
         summaries = STEPS if prompt.chain_of_density else 1
         return round(summaries * TOKENS_PER_WORD * min(prompt.max_summary_words, USUAL_WORDS))
 
-    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        text = answering_text(reply)
-        if isinstance(text, Unreadable):
-            return text
-        summary = _last_summary(text) if prompt.chain_of_density else _summary_alone(text)
+    def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
+        problem = text_problem(reply.text)
+        if problem:
+            return problem
+        summary = (
+            _last_summary(reply.text) if prompt.chain_of_density else _summary_alone(reply.text)
+        )
         if isinstance(summary, Unreadable):
             return summary
         if not summary:

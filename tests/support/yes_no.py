@@ -5,8 +5,8 @@ from __future__ import annotations
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
-from shared.tasks.parsing import answering_text
 from shared.tasks.prompt_spec import PromptSpec
+from shared.tasks.reply import Reply
 
 COMPLAINT = "it must be one of: yes, no"
 
@@ -28,11 +28,8 @@ class YesNo(SingleTurnTask):
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         return 1
 
-    def read(self, row: Row, prompt: PromptSpec, reply: str) -> Answer | Unreadable:
-        text = answering_text(reply)
-        if isinstance(text, Unreadable):
-            return text
-        word = text.lower().strip(".")
+    def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
+        word = reply.text.lower().strip(".")
         if word in ("yes", "no"):
             return Answer(word)
         return Unreadable(RejectionReason.INVALID_CHOICE, COMPLAINT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.dataset.rows import Message, Row, decoded
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 from shared.generation import ask_row
-from shared.tasks import TASKS, Answer, parsing
+from shared.tasks import TASKS, Answer, Reply, parsing
 from shared.tasks.prompt_spec import PromptSpec
 
 WORDS = st.from_regex(r"[A-Za-z0-9]{1,18}", fullmatch=True)
@@ -50,8 +50,8 @@ def row(task: str) -> Row:
     | st.sampled_from(["entailment", "Neutral", "A", "B", "42", "007", "no", "true", "1e5", "²"])
 )
 def test_a_word_alone_is_read_like_one_with_a_line_end(task: str, word: str) -> None:
-    alone = TASKS[task].read(row(task), PromptSpec(), json.dumps({"answer": word}))
-    longer = TASKS[task].read(row(task), PromptSpec(), json.dumps({"answer": f"`{word}`"}))
+    alone = TASKS[task].read(row(task), PromptSpec(), Reply(json.dumps({"answer": word})))
+    longer = TASKS[task].read(row(task), PromptSpec(), Reply(json.dumps({"answer": f"`{word}`"})))
     assert alone == longer
 
 

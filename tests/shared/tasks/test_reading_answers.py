@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.dataset.rows import Row
-from shared.tasks import TASKS, Answer, Unreadable
+from shared.tasks import TASKS, Answer, Unreadable, split_reply
 from shared.tasks.prompt_spec import PromptSpec
 
 PLAIN = PromptSpec()
@@ -35,7 +35,7 @@ SUM = row("How many apples are left?")
 
 def read(task: str, given_row: Row, reply: str, prompt: PromptSpec = PLAIN) -> str:
     """The answer's text, or the reason in brackets."""
-    answer = TASKS[task].read(given_row, prompt, reply)
+    answer = TASKS[task].read(given_row, prompt, split_reply(reply))
     return answer.text if isinstance(answer, Answer) else f"<{answer.reason}>"
 
 
@@ -121,7 +121,7 @@ def test_a_number_is_read_in_one_canonical_form(reply: str, expected: str) -> No
     ],
 )
 def test_chain_of_thought_is_read_from_its_json_object(reply: str) -> None:
-    assert TASKS["math"].read(SUM, REASONED, reply) == Answer("7", "2 and 5 make 7")
+    assert TASKS["math"].read(SUM, REASONED, split_reply(reply)) == Answer("7", "2 and 5 make 7")
 
 
 def test_chain_of_thought_without_its_json_object_is_unreadable() -> None:
@@ -131,7 +131,7 @@ def test_chain_of_thought_without_its_json_object_is_unreadable() -> None:
 
 def test_a_summary_over_the_word_limit_is_not_accepted_and_says_by_how_much() -> None:
     answer = TASKS["summarization"].read(
-        SUM, DENSE, '{"steps": [{"summary": "' + "word " * 11 + '"}]}'
+        SUM, DENSE, split_reply('{"steps": [{"summary": "' + "word " * 11 + '"}]}')
     )
     assert isinstance(answer, Unreadable)
     assert "11 words, the limit is 10" in answer.detail
@@ -152,7 +152,7 @@ def test_empty_conversation_turns_are_never_training_data() -> None:
 @given(task=st.sampled_from(sorted(TASKS)), reply=st.text(max_size=200), reasoned=st.booleans())
 def test_any_reply_gives_a_value_or_a_named_reason(task: str, reply: str, reasoned: bool) -> None:
     prompt = REASONED if reasoned and "chain_of_thought" in TASKS[task].prompt_settings else PLAIN
-    answer = TASKS[task].read(CHOICES, prompt, reply)
+    answer = TASKS[task].read(CHOICES, prompt, split_reply(reply))
     assert answer.text if isinstance(answer, Answer) else answer.reason
 
 

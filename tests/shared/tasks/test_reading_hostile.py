@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.dataset.rows import as_jsonl
-from shared.tasks import TASKS, Answer
+from shared.tasks import TASKS, Answer, split_reply
 from shared.tasks.prompt_spec import PromptSpec
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, PLAIN, REASONED, read
 from tests.shared.tasks.test_reading_properties import SHORT
@@ -38,7 +38,7 @@ def test_any_text_gives_a_value_that_files_can_hold_or_a_named_reason(
     task: str, prompt: PromptSpec, reply: str
 ) -> None:
     for row in (CHOICES, NLI):
-        answer = TASKS[task].read(row, prompt, reply)
+        answer = TASKS[task].read(row, prompt, split_reply(reply))
         if isinstance(answer, Answer):
             assert answer.text.strip()
             assert as_jsonl([answer.text, answer.reasoning])
@@ -51,7 +51,7 @@ def test_any_text_gives_a_value_that_files_can_hold_or_a_named_reason(
 @given(reply=hostile)
 def test_what_is_read_is_read_again_as_itself(task: str, reply: str) -> None:
     row, _ = SHORT[task]
-    answer = TASKS[task].read(row, PLAIN, reply)
+    answer = TASKS[task].read(row, PLAIN, split_reply(reply))
     if isinstance(answer, Answer):
         assert read(task, row, answer.text) == answer.text
 
@@ -69,5 +69,6 @@ def test_a_flood_of_text_is_read_in_no_time(flood: str) -> None:
     plain, reasoned = f'```{text}"', json.dumps({"answer": text, "reasoning": "x"})
     for task, prompt in PROMPTS:
         began = time.process_time()
-        TASKS[task].read(CHOICES, prompt, plain if prompt is PLAIN else reasoned)
+        reply = plain if prompt is PLAIN else reasoned
+        TASKS[task].read(CHOICES, prompt, split_reply(reply))
         assert time.process_time() - began < 1, (task, prompt)

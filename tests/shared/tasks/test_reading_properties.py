@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.dataset.rows import Row
-from shared.tasks import TASKS, Answer, Unreadable
+from shared.tasks import TASKS, Answer, Unreadable, split_reply
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, PLAIN, REASONED, SUM, read
 
 SHORT: dict[str, tuple[Row, tuple[str, ...]]] = {
@@ -108,7 +108,8 @@ def test_no_dress_changes_a_reasoned_answer(task: str, data: st.DataObject) -> N
     reply = data.draw(st.sampled_from(around))(
         reply if data.draw(st.booleans()) else reply[:-1] + ",\n}"
     )
-    answer = TASKS[task].read(row, REASONED, data.draw(st.sampled_from(OUTER))(reply))
+    reply = data.draw(st.sampled_from(OUTER))(reply)
+    answer = TASKS[task].read(row, REASONED, split_reply(reply))
     assert answer == Answer(value, reasoning.strip())
 
 
@@ -175,7 +176,8 @@ def test_an_answer_that_hedges_is_no_answer(task: str, data: st.DataObject) -> N
     values = [value for value in values if "/" not in value]
     one, other = data.draw(st.permutations(values))[:2]
     reply = data.draw(st.sampled_from(HEDGES))(one).replace("¤", other)
-    answer = TASKS[task].read(row, PLAIN, data.draw(st.sampled_from(OUTER))(reply))
+    reply = data.draw(st.sampled_from(OUTER))(reply)
+    answer = TASKS[task].read(row, PLAIN, split_reply(reply))
     assert isinstance(answer, Unreadable), reply
 
 

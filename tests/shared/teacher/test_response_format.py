@@ -15,7 +15,7 @@ from shared.dataset.rows import Row
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import TeacherSpec
 from shared.spec.parse import parse_spec
-from shared.tasks import TASKS, Answer
+from shared.tasks import TASKS, Answer, split_reply
 from shared.teacher import RowFailure, open_teacher
 from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
 from shared.teacher.response_format import ResponseFormat
@@ -186,4 +186,6 @@ async def test_the_local_teacher_keeps_to_the_schema_and_is_read(
         capabilities = current().part(LearnedCapabilities).of(running.base_url, "m")
         assert capabilities.dialect.response_format is ResponseFormat.JSON_SCHEMA
     assert reply.text.startswith("{")
-    assert isinstance(TASKS[task].read(row, spec.prompt, reply.text), Answer), reply.text
+    assert isinstance(TASKS[task].read(row, spec.prompt, split_reply(reply.text)), Answer), (
+        reply.text
+    )
