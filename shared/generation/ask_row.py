@@ -16,7 +16,7 @@ from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUES
 from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
 from shared.generation.sampling import next_batch_size, select_value
 from shared.spec.models import RunSpec
-from shared.tasks import TASKS, Answer, Schema, Unreadable, split_reply
+from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
 
@@ -39,6 +39,7 @@ class AsksTeacher(Protocol):
         *,
         max_tokens: int | None = None,
         schema: Schema | None = None,
+        unformatted: list[Message] | None = None,
         seed: int | None = None,
     ) -> Completion: ...
 
@@ -193,12 +194,15 @@ class _RowRequests:
         """Return the answer of the turn that follows these answers. Raises _NoAnswer."""
         task = TASKS[self.spec.task]
         prompt = self.spec.prompt
-        schema = task.schema(self.row, prompt)
         unreadable: Unreadable | None = None
-        for _ in range(MAX_REPLIES):
+        for number in range(1, MAX_REPLIES + 1):
             complaint = unreadable.detail if unreadable else None
-            messages = task.teacher_messages(self.row, prompt, answers, complaint)
-            completion = await self._complete(messages, schema, seed)
+            if complaint and number == MAX_REPLIES:
+                request = task.last_request(self.row, prompt, answers, complaint)
+            else:
+                messages = task.teacher_messages(self.row, prompt, answers, complaint)
+                request = TeacherRequest(messages, task.schema(self.row, prompt))
+            completion = await self._complete(request, seed)
             reply = split_reply(completion.text, completion.reasoning)
             answer = task.read(self.row, prompt, reply)
             if isinstance(answer, Answer):
@@ -210,16 +214,18 @@ class _RowRequests:
         detail = f"{unreadable.detail} (asked {MAX_REPLIES} times)"
         raise _NoAnswer(unreadable.reason, detail)
 
-    async def _complete(
-        self, messages: list[Message], schema: Schema | None, seed: int | None
-    ) -> Completion:
+    async def _complete(self, request: TeacherRequest, seed: int | None) -> Completion:
         """Return one whole reply. Any other is asked for once more, if cut off with more tokens."""
         max_tokens = self.spec.teacher.max_tokens
         limit = max_tokens
         for is_last in (False, True):
             try:
                 completion = await self.teacher.complete(
-                    messages, max_tokens=limit, schema=schema, seed=seed
+                    request.messages,
+                    max_tokens=limit,
+                    schema=request.schema,
+                    unformatted=request.unformatted,
+                    seed=seed,
                 )
             except RowFailure as failure:
                 self.requests += failure.requests

@@ -50,6 +50,7 @@ class CacheKeys:
             self._task.teacher_messages(row, self._prompt, []),
             later_questions,
             self._task.schema(row, self._prompt),
+            self._task.answer_schema(row) if self._task.has_values else None,
             self._task.reference_value(row) if self._has_reference else None,
         ]
         digest = self._common.copy()

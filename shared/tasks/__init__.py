@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.tasks.base import Answer, Schema, Task, Unreadable
+from shared.tasks.base import Answer, Schema, Task, TeacherRequest, Unreadable
 from shared.tasks.conversation import Conversation
 from shared.tasks.math import Math
 from shared.tasks.nli import Nli
@@ -40,6 +40,7 @@ __all__ = [
     "Reply",
     "Schema",
     "Task",
+    "TeacherRequest",
     "Unreadable",
     "split_reply",
     "tasks_taking",

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.tasks.prompts import CHAIN_OF_THOUGHT, ask_again
+from shared.tasks.prompts import (
+    CHAIN_OF_THOUGHT,
+    JSON_ANSWER,
+    LAST_LINE,
+    REASONED_LAST_LINE,
+    ask_again,
+)
 from shared.tasks.reply import Reply
 
 if TYPE_CHECKING:
@@ -37,6 +43,18 @@ class Unreadable:
 
     reason: RejectionReason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherRequest:
+    """One request for one turn.
+
+    `unformatted` are sent instead of `messages` where the endpoint accepts no response format.
+    """
+
+    messages: list[Message]
+    schema: Schema | None = None
+    unformatted: list[Message] | None = None
 
 
 class Task(ABC):
@@ -91,11 +109,34 @@ class Task(ABC):
 
         `complaint` says why the last reply to this turn could not be used.
         """
-        parts = [row.system, self.instructions(prompt)]
+        parts = [self.instructions(prompt)]
         if complaint:
             parts.append(ask_again(complaint))
-        system = "\n\n".join(part for part in parts if part)
-        return [*_system(system), *_dialogue(row, [answer.text for answer in answers])]
+        return _conversation(row, answers, parts)
+
+    def last_request(
+        self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str
+    ) -> TeacherRequest:
+        """Return the last request for a turn whose replies have been unreadable.
+
+        If the answer is a value, the teacher is held to its form: by a JSON schema with the values
+        that it may have, or by the last line.
+        """
+        schema = self.schema(row, prompt)
+        if not self.has_values:
+            messages = self.teacher_messages(row, prompt, answers, complaint)
+            return TeacherRequest(messages, schema)
+        complaint = ask_again(complaint)
+        if prompt.chain_of_thought:
+            in_json = [self.instructions(prompt), complaint]
+            on_last_line = [REASONED_LAST_LINE, complaint, LAST_LINE]
+        else:
+            schema = object_schema(answer=self.answer_schema(row))
+            in_json = [self.instructions(prompt), complaint, JSON_ANSWER]
+            on_last_line = [self.instructions(prompt), complaint, LAST_LINE]
+        return TeacherRequest(
+            _conversation(row, answers, in_json), schema, _conversation(row, answers, on_last_line)
+        )
 
     def student_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], *, system_role: bool
@@ -136,6 +177,15 @@ def object_schema(**properties: Schema) -> Schema:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _conversation(
+    row: Row, answers: Sequence[Answer], instructions: Sequence[str | None]
+) -> list[Message]:
+    """Return the row's turns, with instructions added to its system prompt."""
+    parts = [row.system, *instructions]
+    system = "\n\n".join(part for part in parts if part)
+    return [*_system(system), *_dialogue(row, [answer.text for answer in answers])]
 
 
 def _system(text: str) -> list[Message]:

@@ -17,6 +17,9 @@ class _Instructions(BaseModel):
     chain_of_thought: str
     chain_of_density: str
     word_limit: str  # with {words}
+    json_answer: str
+    last_line: str
+    reasoned_last_line: str
     ask_again: str  # with {complaint}
 
 
@@ -36,6 +39,9 @@ _PROMPTS = _read()
 PROMPT_VERSION = _PROMPTS.version
 CHAIN_OF_THOUGHT = _PROMPTS.instructions.chain_of_thought
 CHAIN_OF_DENSITY = _PROMPTS.instructions.chain_of_density
+JSON_ANSWER = _PROMPTS.instructions.json_answer
+LAST_LINE = _PROMPTS.instructions.last_line
+REASONED_LAST_LINE = _PROMPTS.instructions.reasoned_last_line
 
 
 def word_limit(words: int) -> str:

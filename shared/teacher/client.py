@@ -62,6 +62,7 @@ class _Request:
     messages: Sequence[Message]
     max_tokens: int
     schema: Mapping[str, Any] | None
+    unformatted: Sequence[Message] | None
     seed: int | None
 
 
@@ -129,16 +130,19 @@ class TeacherClient:
         *,
         max_tokens: int | None = None,
         schema: Mapping[str, Any] | None = None,
+        unformatted: Sequence[Message] | None = None,
         seed: int | None = None,
     ) -> Completion:
         """Return one reply to these messages, after as many retries as it takes.
 
-        `schema` is the JSON Schema of the reply, which a teacher without structured output is not
-        held to. `seed` replaces the specification's.
+        `schema` is the JSON Schema of the reply. A teacher without structured output is not held to
+        it, and gets the messages `unformatted` instead if there are any. `seed` replaces the
+        specification's.
 
         Raises RowFailure when this request cannot be answered, TeacherDown when none can.
         """
-        request = _Request(messages, max_tokens or self._spec.max_tokens, schema, seed)
+        tokens = max_tokens or self._spec.max_tokens
+        request = _Request(messages, tokens, schema, unformatted, seed)
         attempts = _Attempts()
         while True:
             outcome = await self._send_in_turn(request, attempts)
@@ -238,6 +242,8 @@ class TeacherClient:
             response_format = dialect.response_format.parameter(request.schema)
             if response_format is not None:
                 body["response_format"] = response_format
+            elif request.unformatted is not None:
+                body["messages"] = list(request.unformatted)
         body |= self._parameters
         if request.seed is not None:
             body["seed"] = request.seed

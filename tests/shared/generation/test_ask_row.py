@@ -13,6 +13,7 @@ from shared.generation.ask_row import MAX_REPLIES, ask_row
 from shared.generation.record import Record, rejected_record
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
+from shared.tasks import Schema
 from shared.teacher import Completion, RowFailure, TeacherDown
 
 Reply = str | Completion | Exception
@@ -39,16 +40,26 @@ class Scripted:
         self.replies = list(replies)
         self.heard: list[list[Message]] = []
         self.limits: list[int | None] = []
+        self.schemas: list[Schema | None] = []
+        self.unformatted: list[list[Message] | None] = []
 
     def when_none_waits(self, call: Callable[[], None]) -> None:
         for _ in range(100):
             call()
 
     async def complete(
-        self, messages: list[Message], *, max_tokens: int | None = None, **_: Any
+        self,
+        messages: list[Message],
+        *,
+        max_tokens: int | None = None,
+        schema: Schema | None = None,
+        unformatted: list[Message] | None = None,
+        **_: Any,
     ) -> Completion:
         self.heard.append(list(messages))
         self.limits.append(max_tokens)
+        self.schemas.append(schema)
+        self.unformatted.append(unformatted)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
@@ -93,6 +104,67 @@ async def test_a_row_that_is_never_answered_readably_is_given_up_with_the_last_r
     record = await answer(teacher)
     assert (record.status, record.reason, record.answers) == ("rejected", "no_number", [])
     assert len(teacher.heard) == MAX_REPLIES == record.requests
+
+
+QUESTION_OF_TASK = {
+    "math": ("How many legs have two crabs?", {"type": "string"}),
+    "nlu_qa": (
+        "Which one flies?\n(A) a spade\n(B) a swift\n(C) a sofa",
+        {"type": "string", "enum": ["A", "B", "C"]},
+    ),
+    "nli": (
+        "Reply with one of the labels 'follows' or 'unclear'.\n\nPremise: A cup fell.\n"
+        "Hypothesis: A cup broke.",
+        {"type": "string", "enum": ["follows", "unclear"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("task", QUESTION_OF_TASK)
+async def test_the_last_request_holds_the_teacher_to_the_values_that_the_row_allows(
+    task: str,
+) -> None:
+    question, allowed = QUESTION_OF_TASK[task]
+    teacher = Scripted("hmm", "hmm", "hmm")
+    await answer(teacher, row(question), spec_of(task))
+    assert teacher.schemas[:2] == [None, None]
+    schema = teacher.schemas[2]
+    assert schema is not None
+    assert schema["properties"] == {"answer": allowed}
+    assert '{"answer":' in teacher.heard[2][0]["content"]
+    in_words = teacher.unformatted[2]
+    assert in_words is not None
+    assert "Answer: <" in in_words[0]["content"]
+    assert "JSON" not in in_words[0]["content"]
+    assert teacher.unformatted[:2] == [None, None]
+
+
+async def test_the_last_request_with_chain_of_thought_still_asks_for_the_reasoning() -> None:
+    spec = spec_of(prompt={"chain_of_thought": True})
+    unclear = '{"reasoning": "It depends.", "answer": "several"}'
+    teacher = Scripted(unclear, unclear, '{"reasoning": "two and three", "answer": "5"}')
+    record = await answer(teacher, row("What is 2 + 3?", id="a"), spec)
+    assert (record.answers, record.reasoning) == (["5"], ["two and three"])
+    assert [list((schema or {})["properties"]) for schema in teacher.schemas] == [
+        ["reasoning", "answer"]
+    ] * 3
+    in_words = str(teacher.unformatted[2])
+    assert "step by step" in in_words
+    assert "Answer: <" in in_words
+    assert "JSON" not in in_words
+
+
+async def test_a_reply_to_the_last_request_is_read_in_either_form() -> None:
+    for reply in ('{"answer": "5"}', "I add them.\nAnswer: 5"):
+        record = await answer(Scripted("many", "several", reply))
+        assert (record.status, record.answers, record.requests) == ("accepted", ["5"], 3)
+
+
+async def test_free_text_is_never_held_to_a_form() -> None:
+    teacher = Scripted("", "", "")
+    await answer(teacher, row("How are you?"), spec_of("conversation"))
+    assert teacher.schemas == [None] * len(teacher.schemas)
+    assert teacher.unformatted == [None] * len(teacher.schemas)
 
 
 @pytest.mark.parametrize("reason", ["length", "MAX_TOKENS", "model_length"])

@@ -77,6 +77,15 @@ async def test_a_refused_form_is_given_up_step_by_step_and_costs_the_row_nothing
     assert forms_in(script) == ["json_schema", "json_object", None]
 
 
+async def test_without_any_form_the_messages_say_in_words_what_the_schema_says() -> None:
+    in_words: list[Any] = [{"role": "user", "content": "End with a line: Answer: <value>"}]
+    script = Script(refusal(NO_SCHEMA), refusal(NO_OBJECT))
+    async with teacher_of(script) as teacher:
+        await teacher.complete(HELLO, schema=SCHEMA, unformatted=in_words)
+        await teacher.complete(HELLO, schema=SCHEMA)
+    assert [body["messages"] for body in script.bodies] == [HELLO, HELLO, in_words, HELLO]
+
+
 async def test_a_refusal_is_remembered_by_the_process_for_this_teacher_alone() -> None:
     script, other = Script(refusal(NO_SCHEMA)), Script()
     async with teacher_of(script) as teacher, teacher_of(other) as second:
