@@ -21,12 +21,18 @@ from shared.tasks.answer_marks import (
     undressed,
 )
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.parsing import json_answer, reasoned_answer
+from shared.tasks.json_replies import answer_object, reasoned_object
 from shared.tasks.reply import Reply, split_reply
 from shared.tasks.text_checks import text_problem
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
+
+
+NOT_REASONED = Unreadable(
+    RejectionReason.UNREADABLE,
+    "the reply holds no JSON object with the texts `reasoning` and `answer`",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,11 @@ class ShortAnswerTask(SingleTurnTask):
         text = reply.text
         reasoning: str | None = None
         if prompt.chain_of_thought:
-            answer = reasoned_answer(text)
-            if isinstance(answer, Unreadable):
-                return answer
-            text = answer.text
-            reasoning = answer.reasoning
+            reasoned = reasoned_object(text)
+            if reasoned is None:
+                return NOT_REASONED
+            text = reasoned.answer
+            reasoning = reasoned.reasoning
         value = self._read_value(row, text)
         return value if isinstance(value, Unreadable) else Answer(value, reasoning)
 
@@ -79,7 +85,10 @@ class ShortAnswerTask(SingleTurnTask):
         From strong to weak: JSON, a box, hashes, "final answer", "answer", a line of its own, and
         then anywhere in the text.
         """
-        text = json_answer(text) or text
+        answer = answer_object(text)
+        if isinstance(answer, Unreadable):
+            return answer
+        text = answer or text
         if text.isascii() and text.isalnum():  # a single word has no marks to look for
             return self.alone(row, text) or self.value(row, text)
         plain = undressed(text)

@@ -12,7 +12,8 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.answer_marks import AFTERWORD
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.parsing import json_answer, json_objects
+from shared.tasks.json_replies import value_of
+from shared.tasks.lenient_json import objects_in
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
 from shared.tasks.reply import Reply, whole_characters
 from shared.tasks.text_checks import text_problem
@@ -78,7 +79,8 @@ class Summarization(SingleTurnTask):
 
 def _summary_alone(text: str) -> str:
     """Return the summary without the words that teachers put around it: they would be counted."""
-    text = json_answer(text, SUMMARY_KEYS) or text
+    value = value_of(text, SUMMARY_KEYS)
+    text = value if isinstance(value, str) else text
     introduction = INTRODUCTION.match(text)
     if introduction:
         text = text[introduction.end() :]
@@ -94,8 +96,8 @@ def _summary_alone(text: str) -> str:
 def _last_summary(text: str) -> str | Unreadable:
     """Return the last summary in the steps of a chain of density."""
     summary = ""
-    for data in json_objects(text):
-        for step in _steps(data):
+    for part in objects_in(text):
+        for step in _steps(part.value or {}):
             step_summary = step.get("summary")
             if isinstance(step_summary, str) and step_summary.strip():
                 summary = whole_characters(step_summary).strip()

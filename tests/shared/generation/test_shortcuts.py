@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.dataset.rows import Message, Row, decoded
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 from shared.generation import ask_row
-from shared.tasks import TASKS, Answer, Reply, parsing
+from shared.tasks import TASKS, Answer, Reply
 from shared.tasks.prompt_spec import PromptSpec
 
 WORDS = st.from_regex(r"[A-Za-z0-9]{1,18}", fullmatch=True)
@@ -74,16 +74,6 @@ def test_no_example_is_longer_than_its_length_says_without_building_it(
             TOKENS_PER_MESSAGE + len(message["content"]) for message in example
         )
         assert characters <= ask_row.max_example_tokens(given_row, [answer])
-
-
-@given(
-    text=TEXTS
-    | objects(VALUES).map(json.dumps)
-    | objects(TEXTS).map(lambda value: json.dumps(value, indent=1))
-)
-def test_one_plain_object_is_found_like_any(text: str) -> None:
-    sole = parsing._sole_object(text)  # pyright: ignore[reportPrivateUsage]
-    assert sole is None or sole == list(parsing.json_objects(text))
 
 
 @given(

@@ -1,0 +1,160 @@
+"""Reads the answer, and the reasoning, of a reply that holds JSON.
+
+A value counts only under a key of `json_replies.toml`, in an object that can be read in one way;
+two objects that differ in it give no answer.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.dataset.rejection import RejectionReason
+from shared.tasks.base import Unreadable
+from shared.tasks.lenient_json import JsonObject, latex_escaped, objects_in
+from shared.tasks.reply import whole_characters
+
+MAX_WRAPPERS = 3  # objects around the one with the answer
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    answer_keys: frozenset[str]
+    value_keys: frozenset[str]
+    reasoning_keys: frozenset[str]
+
+
+_KEYS = _Keys.model_validate(
+    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+)
+_ALL_KEYS = _KEYS.answer_keys | _KEYS.value_keys | _KEYS.reasoning_keys
+
+AMBIGUOUS = Unreadable(
+    RejectionReason.UNREADABLE,
+    "its JSON gives several answers, or cannot be read in one way; it must be one object with one"
+    " answer",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonedAnswer:
+    """The two texts of a chain-of-thought object."""
+
+    reasoning: str
+    answer: str
+
+
+def answer_object(text: str) -> str | Unreadable | None:
+    """Return the answer of the text's JSON objects, None if none has one."""
+    answers: set[str] = set()
+    for data in _readable_objects(text):
+        answer = None if data is None else _answer(data)
+        if data is None or isinstance(answer, Unreadable):
+            return AMBIGUOUS
+        if answer:
+            answers.add(answer)
+    return AMBIGUOUS if len(answers) > 1 else next(iter(answers), None)
+
+
+def reasoned_object(text: str) -> ReasonedAnswer | None:
+    """Return reasoning and answer of the text's one object that has both."""
+    answer = answer_object(text)
+    if answer is None or isinstance(answer, Unreadable):
+        return None
+    for data in _readable_objects(text):
+        reasoning = None if data is None else _reasoning(data)
+        if data is not None and reasoning and _answer(data):
+            return ReasonedAnswer(reasoning, answer)
+    return None
+
+
+def value_of(text: str, keys: Iterable[str]) -> str | Unreadable | None:
+    """Return the one text under these keys in the text's JSON objects, None if there is none."""
+    values: set[str] = set()
+    for part in objects_in(text):
+        data = {} if part.value is None else _unwrapped(part.value, frozenset(keys))
+        values |= _values(data, frozenset(keys))
+    return AMBIGUOUS if len(values) > 1 else next(iter(values), None)
+
+
+def beside_objects(text: str) -> str:
+    """Return the text without its JSON objects."""
+    objects = objects_in(text)
+    text = latex_escaped(text) if objects else text
+    position = 0
+    parts: list[str] = []
+    for part in objects:
+        parts.append(text[position : part.start])
+        position = part.end
+    return "\n".join([*parts, text[position:]])
+
+
+def _readable_objects(text: str) -> list[JsonObject | None]:
+    """Return the objects of a text; None stands for one that has known keys and isn't readable."""
+    objects: list[JsonObject | None] = []
+    for part in objects_in(text):
+        if part.value is not None:
+            objects.append(_unwrapped(part.value, _ALL_KEYS))
+        elif _plain(part.key) in _ALL_KEYS:
+            objects.append(None)
+    return objects
+
+
+def _unwrapped(data: JsonObject, keys: frozenset[str]) -> JsonObject:
+    """Return the object within an object that has none of the keys as a plain value."""
+    for _ in range(MAX_WRAPPERS):
+        inner = [cast(JsonObject, value) for value in data.values() if isinstance(value, dict)]
+        if len(inner) != 1 or _values(data, keys):
+            break
+        data = inner[0]
+    return data
+
+
+def _answer(data: JsonObject) -> str | Unreadable | None:
+    for keys in (_KEYS.answer_keys, _KEYS.value_keys):
+        values = _values(data, keys)
+        if len(values) > 1:
+            return AMBIGUOUS
+        if values:
+            return values.pop()
+    return None
+
+
+def _reasoning(data: JsonObject) -> str:
+    texts: list[str] = []
+    for key, value in data.items():
+        if _plain(key) not in _KEYS.reasoning_keys:
+            continue
+        steps = cast(list[object], value) if isinstance(value, list) else [value]
+        texts += [text for text in map(_scalar, steps) if text]
+    return "\n".join(texts)
+
+
+def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
+    """Return the different values under these keys."""
+    values: set[str] = set()
+    for key, value in data.items():
+        if _plain(key) in keys and (text := _scalar(_sole_item(value))):
+            values.add(text)
+    return values
+
+
+def _sole_item(value: object) -> object:
+    items = cast(list[object], value) if isinstance(value, list) else [value]
+    return items[0] if len(items) == 1 else None
+
+
+def _plain(key: str) -> str:
+    return key.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _scalar(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return whole_characters(value).strip() if isinstance(value, str) else None
