@@ -126,6 +126,13 @@ class RejectionReason(StrEnum):
         "too_many_words",
         _resume("resume to ask again, or start a new run with a higher prompt.max_summary_words"),
     )
+    NO_MAJORITY = (
+        "no_majority",
+        _resume(
+            "raise quality.samples to {samples}, or lower quality.min_agreement, and resume",
+            token_factor=2,
+        ),
+    )
     DISAGREES = (
         "disagrees",
         _resume(

@@ -1,58 +1,38 @@
-"""Asks the teacher for one row, turn by turn, and makes its journal record.
-
-Truncated and unreadable replies are asked for again, a bounded number of times.
-"""
+"""Asks the teacher for one row, all turns or samples of it, and makes its journal record."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.dataset.rejection import RejectionReason
-from shared.dataset.rows import Message, Row
+from shared.dataset.rows import Row
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
+from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
 from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
-from shared.generation.sampling import next_batch_size, select_value
+from shared.generation.sampling import (
+    SelectionRule,
+    agreeing_samples,
+    next_batch_size,
+    select_sample,
+)
 from shared.spec.models import RunSpec
-from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
-from shared.teacher.completion import Completion, RowFailure
-from shared.teacher.finish_reasons import Finish
+from shared.tasks import TASKS, Answer
 
 # a task adds at most so much to an answer, such as "Answer: "
 MAX_ANSWER_PREFIX_CHARACTERS = 40
-# for one turn: the first reply, and two more if a reply is unreadable
-MAX_REPLIES = 3
-
-
-class AsksTeacher(Protocol):
-    """The part of the teacher client that rows need."""
-
-    def when_none_waits(self, call: Callable[[], None]) -> None:
-        """Call this whenever the last waiting request is sent."""
-        ...
-
-    async def complete(
-        self,
-        messages: list[Message],
-        *,
-        max_tokens: int | None = None,
-        schema: Schema | None = None,
-        unformatted: list[Message] | None = None,
-        seed: int | None = None,
-    ) -> Completion: ...
 
 
 async def ask_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
     """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record."""
-    requests = _RowRequests(row, spec, teacher)
+    requests = _RowRequests(row, spec, TurnRequests(row, spec, teacher))
     try:
         if spec.quality.select == "first":
             selection = _Selection(await requests.answer_turns())
         else:
             selection = await requests.select_answer()
-    except _NoAnswer as failure:
+    except NoAnswer as failure:
         record = requests.record(line)
         record.reject(failure.reason, failure.detail)
         return record
@@ -105,55 +85,33 @@ class _Selection:
     agreeing: int = 0
 
 
-class _NoAnswer(Exception):
-    """A turn has no usable answer."""
-
-    def __init__(self, reason: RejectionReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
 @dataclass(slots=True)
 class _RowRequests:
-    """The requests for one row, over all turns and samples, and what they cost."""
+    """The turns of a row, or its samples."""
 
     row: Row
     spec: RunSpec
-    teacher: AsksTeacher
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    last_completion: Completion | None = field(default=None)
+    turn: TurnRequests
 
     async def answer_turns(self) -> list[Answer]:
         """Return one answer per turn, each asked for with the answers before it."""
         answers: list[Answer] = []
         for _ in range(TASKS[self.spec.task].turns(self.row)):
-            answers.append(await self._answer_turn(answers))
+            answers.append(await self.turn.answer(answers))
         return answers
 
     async def select_answer(self) -> _Selection:
-        """Return the answer that most samples, or the row's own reference, agree with."""
-        quality = self.spec.quality
-        reference: str | None = None
-        if quality.select == "reference":
-            value = TASKS[self.spec.task].reference_value(self.row)
-            reference = value if isinstance(value, str) else None
-        samples: list[Answer | _NoAnswer] = []
-        while batch := next_batch_size(
-            quality.select, quality.samples, _values(samples), reference
-        ):
+        """Return the answer that enough samples, or the row's own reference, agree with."""
+        rule = selection_rule(self.spec, self.row)
+        samples: list[Answer | NoAnswer] = []
+        while batch := next_batch_size(rule, _values(samples)):
             samples += await self._draw_samples(batch, len(samples))
-        value = select_value(quality.select, _values(samples), reference)
-        if value is None:
-            raise _nothing_selected(samples, reference)
-        agreeing = [
-            sample for sample in samples if isinstance(sample, Answer) and sample.text == value
-        ]
-        # of equal values always the same sample, whichever reply came first
-        answer = min(agreeing, key=lambda sample: sample.reasoning or "")
-        return _Selection([answer], len(samples), len(agreeing))
+        vote = select_sample(rule, _values(samples))
+        if vote is None:
+            raise _nothing_selected(samples, rule)
+        answer = samples[vote.sample]
+        assert isinstance(answer, Answer)
+        return _Selection([answer], len(samples), vote.agreeing)
 
     def record(self, line: int) -> Record:
         """Return an accepted record without answers, with what the requests cost."""
@@ -161,16 +119,16 @@ class _RowRequests:
             line=line,
             id=self.row.id,
             status="accepted",
-            requests=self.requests,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
+            requests=self.turn.requests,
+            prompt_tokens=self.turn.prompt_tokens,
+            completion_tokens=self.turn.completion_tokens,
         )
-        if self.last_completion:
-            record.model = self.last_completion.model
-            record.finish_reason = self.last_completion.finish_reason
+        if self.turn.last_completion:
+            record.model = self.turn.last_completion.model
+            record.finish_reason = self.turn.last_completion.finish_reason
         return record
 
-    async def _draw_samples(self, count: int, first_number: int) -> list[Answer | _NoAnswer]:
+    async def _draw_samples(self, count: int, first_number: int) -> list[Answer | NoAnswer]:
         """Return so many samples, asked for at the same time, in the order of their numbers."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -182,98 +140,54 @@ class _RowRequests:
             raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _draw_sample(self, number: int) -> Answer | _NoAnswer:
+    async def _draw_sample(self, number: int) -> Answer | NoAnswer:
         """Return one sample. Each has a seed of its own: with the same, all would be alike."""
         seed = self.spec.teacher.seed
         try:
-            return await self._answer_turn([], None if seed is None else seed + number)
-        except _NoAnswer as failure:
+            return await self.turn.answer([], None if seed is None else seed + number)
+        except NoAnswer as failure:
             return failure
 
-    async def _answer_turn(self, answers: list[Answer], seed: int | None = None) -> Answer:
-        """Return the answer of the turn that follows these answers. Raises _NoAnswer."""
-        task = TASKS[self.spec.task]
-        prompt = self.spec.prompt
-        unreadable: Unreadable | None = None
-        for number in range(1, MAX_REPLIES + 1):
-            complaint = unreadable.detail if unreadable else None
-            if complaint and number == MAX_REPLIES:
-                request = task.last_request(self.row, prompt, answers, complaint)
-            else:
-                messages = task.teacher_messages(self.row, prompt, answers, complaint)
-                request = TeacherRequest(messages, task.schema(self.row, prompt))
-            completion = await self._complete(request, seed)
-            reply = split_reply(completion.text, completion.reasoning)
-            answer = task.read(self.row, prompt, reply)
-            if isinstance(answer, Answer):
-                if answer.reasoning is None and reply.reasoning:
-                    return Answer(answer.text, reply.reasoning)
-                return answer
-            unreadable = answer
-        assert unreadable is not None
-        detail = f"{unreadable.detail} (asked {MAX_REPLIES} times)"
-        raise _NoAnswer(unreadable.reason, detail)
 
-    async def _complete(self, request: TeacherRequest, seed: int | None) -> Completion:
-        """Return one whole reply. Any other is asked for once more, if cut off with more tokens."""
-        max_tokens = self.spec.teacher.max_tokens
-        limit = max_tokens
-        for is_last in (False, True):
-            try:
-                completion = await self.teacher.complete(
-                    request.messages,
-                    max_tokens=limit,
-                    schema=request.schema,
-                    unformatted=request.unformatted,
-                    seed=seed,
-                )
-            except RowFailure as failure:
-                self.requests += failure.requests
-                raise _NoAnswer(failure.reason, failure.detail) from None
-            self._count(completion)
-            finish = completion.finish(limit)
-            if finish is Finish.FINISHED and not completion.refusal:
-                break
-            may_be_whole_later = finish in (Finish.TRUNCATED, Finish.INTERRUPTED)
-            if is_last or completion.refusal or not may_be_whole_later:
-                raise _unfinished(completion, finish, limit)
-            if finish is Finish.TRUNCATED:
-                limit = max_tokens * 2
-        return completion
-
-    def _count(self, completion: Completion) -> None:
-        self.requests += completion.requests
-        self.prompt_tokens += completion.prompt_tokens
-        self.completion_tokens += completion.completion_tokens
-        self.last_completion = completion
+def selection_rule(spec: RunSpec, row: Row) -> SelectionRule:
+    """Return how one of the row's samples is selected."""
+    task = TASKS[spec.task]
+    quality = spec.quality
+    reference: str | None = None
+    if quality.select == "reference":
+        value = task.reference_value(row)
+        reference = value if isinstance(value, str) else None
+    return SelectionRule(
+        max_samples=quality.samples,
+        min_agreement=quality.min_agreement,
+        reference=reference,
+        tolerance=quality.tolerance,
+        same=task.same_value,
+        exactness=task.exactness,
+    )
 
 
-def _unfinished(completion: Completion, finish: Finish, limit: int) -> _NoAnswer:
-    """Return why a reply that isn't whole is not an answer."""
-    reason = completion.finish_reason or completion.native_finish_reason or "none"
-    if finish is Finish.FILTERED:
-        detail = f"the teacher's content filter stopped the reply (finish reason {reason})"
-        return _NoAnswer(RejectionReason.CONTENT_FILTER, detail)
-    if completion.refusal or finish is Finish.REFUSED:
-        words = completion.refusal or completion.text or f"finish reason {reason}"
-        return _NoAnswer(RejectionReason.REFUSED, words[:MAX_DETAIL_CHARACTERS])
-    if finish is Finish.TRUNCATED:
-        detail = f"cut off after {limit} tokens (finish reason {reason}): raise teacher.max_tokens"
-        return _NoAnswer(RejectionReason.TRUNCATED, detail)
-    detail = f"the reply is not finished: its finish reason is {reason}"
-    return _NoAnswer(RejectionReason.UNFINISHED, detail[:MAX_DETAIL_CHARACTERS])
-
-
-def _values(samples: Sequence[Answer | _NoAnswer]) -> list[str | None]:
+def _values(samples: Sequence[Answer | NoAnswer]) -> list[str | None]:
     return [sample.text if isinstance(sample, Answer) else None for sample in samples]
 
 
-def _nothing_selected(samples: Sequence[Answer | _NoAnswer], reference: str | None) -> _NoAnswer:
+def _nothing_selected(samples: Sequence[Answer | NoAnswer], rule: SelectionRule) -> NoAnswer:
     """Return why no sample was selected."""
-    values = {sample.text for sample in samples if isinstance(sample, Answer)}
-    if values:
-        listed = ", ".join(sorted(values))
-        detail = f"none of {len(samples)} answers agrees with the reference {reference}: {listed}"
-        return _NoAnswer(RejectionReason.DISAGREES, detail[:MAX_DETAIL_CHARACTERS])
-    failures = [sample for sample in samples if isinstance(sample, _NoAnswer)]
-    return min(failures, key=lambda failure: failure.reason)
+    values = [sample.text for sample in samples if isinstance(sample, Answer)]
+    if not values:
+        failures = [sample for sample in samples if isinstance(sample, NoAnswer)]
+        return min(failures, key=lambda failure: failure.reason)
+    listed = ", ".join(dict.fromkeys(values))
+    count = len(samples)
+    if rule.reference is not None:
+        detail = f"none of {count} answers agrees with the reference {rule.reference}: {listed}"
+        return NoAnswer(RejectionReason.DISAGREES, detail[:MAX_DETAIL_CHARACTERS])
+    agreeing = agreeing_samples(rule, _values(samples))
+    detail = (
+        f"{agreeing} of {count} answers agree, but {rule.required} of {rule.max_samples} must: "
+        f"{listed}"
+    )
+    unusable = count - len(values)
+    if unusable:
+        detail += f"; {unusable} could not be used"
+    return NoAnswer(RejectionReason.NO_MAJORITY, detail[:MAX_DETAIL_CHARACTERS])

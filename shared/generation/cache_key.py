@@ -20,6 +20,8 @@ KEY_CHARACTERS = 32
 CLIENT_SETTINGS = {"concurrency", "timeout_seconds", "max_attempts", "row_deadline_seconds"}
 # settings of section `prompt` that the teacher never sees
 STUDENT_SETTINGS = {"student_learns"}
+# settings of section `quality` that decide which of several answers is kept
+SELECTION_SETTINGS = {"select", "samples", "min_agreement", "tolerance"}
 
 
 class CacheKeys:
@@ -37,7 +39,7 @@ class CacheKeys:
             PROMPT_VERSION,
             spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
             spec.prompt.model_dump(exclude=STUDENT_SETTINGS, exclude_defaults=True),
-            [spec.quality.select, spec.quality.samples],
+            spec.quality.model_dump(include=SELECTION_SETTINGS, exclude_none=True),
         ]
         self._common = hashlib.sha256(to_json(common))
 

@@ -19,7 +19,8 @@ from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection
 from shared.dataset.rows import Row
-from shared.generation.ask_row import AsksTeacher, ask_row
+from shared.generation.ask_row import ask_row
+from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging, holdout, read_lines
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal, split_counters

@@ -64,6 +64,7 @@ def _task_problems(data: Raw) -> Problems:
     task = TASKS[name]
     yield from _prompt_problems(task, _section(data, "prompt"))
     yield from _quality_problems(task, _section(data, "quality"))
+    yield from _agreement_problems(task, _section(data, "quality"))
     yield from _sampling_problems(_section(data, "quality"), _section(data, "teacher"))
 
 
@@ -95,6 +96,21 @@ def _quality_problems(task: Task, quality: Raw) -> Problems:
     if select == "majority" and samples == 1:
         problem = "use an odd number of samples, 3 or more"
         yield {"where": "quality.samples", "problem": problem}
+
+
+def _agreement_problems(task: Task, quality: Raw) -> Problems:
+    select = quality.get("select", "first")
+    if quality.get("min_agreement") is not None and select != "majority":
+        problem = "is for quality.select: majority: remove it"
+        yield {"where": "quality.min_agreement", "problem": problem}
+    if quality.get("tolerance") is None:
+        return
+    if not task.has_numbers:
+        problem = f"answers of task {task.name} aren't numbers: remove it"
+        yield {"where": "quality.tolerance", "problem": problem}
+    elif select == "first":
+        problem = "is for quality.select: majority or reference: remove it"
+        yield {"where": "quality.tolerance", "problem": problem}
 
 
 def _sampling_problems(quality: Raw, teacher: Raw) -> Problems:

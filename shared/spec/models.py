@@ -87,9 +87,24 @@ class QualitySpec(Section):
     select: Select = Field(
         default="first",
         description=(
-            f"{tasks_with_values()}: `majority` keeps the most frequent answer, "
-            "`reference` one that equals the row's reference"
+            f"{tasks_with_values()}: `majority` keeps the answer that enough samples agree on, "
+            "`reference` the first that equals the row's reference"
         ),
+    )
+    min_agreement: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description=(
+            "`majority`: share of the samples that must agree; default: more than half. A tie is "
+            "never a majority"
+        ),
+    )
+    tolerance: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="math: relative difference at which two numbers still count as the same",
     )
     min_success_ratio: float = Field(
         default=0.7,

@@ -67,6 +67,8 @@ class Task(ABC):
     prompt_settings: ClassVar[frozenset[str]]
     # Whether answers are values that can be compared, which `quality.select` needs.
     has_values: ClassVar[bool] = False
+    # Whether these values are numbers, which `quality.tolerance` needs.
+    has_numbers: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, row: Row) -> Row | Rejection:
@@ -101,6 +103,17 @@ class Task(ABC):
     def reference_value(self, row: Row) -> str | Unreadable | None:
         """Return the reference answer as a value comparable with answers, or None without one."""
         return None
+
+    def same_value(self, first: str, second: str, tolerance: float | None) -> bool:
+        """Return whether two values are the same answer.
+
+        `tolerance` is the relative difference that numbers may have.
+        """
+        return first == second
+
+    def exactness(self, value: str) -> int:
+        """Return a number that is higher for the more exact of two values that are the same."""
+        return 0
 
     def teacher_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str | None = None

@@ -33,6 +33,7 @@ PLAIN_DIGITS = 15  # of a whole number that can be taken as it is
 class Math(ShortAnswerTask):
     name = "math"
     min_rows = 40
+    has_numbers = True
 
     def value(self, row: Row, text: str) -> str | Unreadable:
         text = normalised(text.replace("=>", "="))

@@ -12,7 +12,7 @@ from shared.assembly.commit import commit_rejected
 from shared.core.counters import Counters, total
 from shared.core.paths import Split
 from shared.dataset.rows import Message
-from shared.generation.ask_row import AsksTeacher
+from shared.generation.ask_turn import AsksTeacher
 from shared.generation.shard import ShardRun
 from shared.teacher import Completion
 from tests.shared.conftest import RunFolder, commit_split

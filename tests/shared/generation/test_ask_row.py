@@ -9,7 +9,8 @@ import pytest
 
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.generation.ask_row import MAX_REPLIES, ask_row
+from shared.generation.ask_row import ask_row
+from shared.generation.ask_turn import MAX_REPLIES
 from shared.generation.record import Record, rejected_record
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec

@@ -10,7 +10,8 @@ import pytest
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.generation.ask_row import MAX_REPLIES, ask_row
+from shared.generation.ask_row import ask_row
+from shared.generation.ask_turn import MAX_REPLIES
 from shared.generation.record import Record
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -20,10 +21,8 @@ PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15
 
 
 def spec_of(samples: int = 5, select: str = "majority", **fields: Any) -> RunSpec:
-    quality = {"samples": samples, "select": select}
-    return parse_spec(
-        {"task": "math", "train": "datasets/math/x/train.jsonl", "quality": quality, **fields}
-    )
+    sections = {"quality": {"samples": samples, "select": select}, **fields}
+    return parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl", **sections})
 
 
 def row(reference: str | None = None, text: str = "What is 2 + 3?") -> Row:
@@ -82,16 +81,26 @@ async def test_a_clear_row_costs_no_more_samples_than_decide_it() -> None:
     assert split.waves == [3, 2]
 
 
-async def test_samples_that_cannot_be_used_have_no_vote() -> None:
-    unusable = [RowFailure(RejectionReason.TIMEOUT, "no reply", 2)] * 3
-    record = await answer(Sampled("5", unusable[0], unusable[1], unusable[2], "5"))
-    assert (record.status, record.answers, record.samples, record.agreeing) == (
-        "accepted",
-        ["5"],
-        5,
-        2,
+async def test_samples_that_cannot_be_used_have_no_vote_and_count_as_asked() -> None:
+    unusable = RowFailure(RejectionReason.TIMEOUT, "no reply", 2)
+    replies = ("5", unusable, unusable, "5", "6")
+    record = await answer(Sampled(*replies))
+    assert (record.status, record.reason) == ("rejected", "no_majority")
+    assert record.detail == "2 of 5 answers agree, but 3 of 5 must: 5, 6; 2 could not be used"
+    assert record.requests == 3 + 2 * 2
+    quality = {"samples": 5, "select": "majority", "min_agreement": 0.4}
+    fewer = await answer(Sampled(*replies), spec=spec_of(quality=quality))
+    assert (fewer.status, fewer.answers, fewer.samples, fewer.agreeing) == ("accepted", ["5"], 4, 2)
+
+
+async def test_a_row_without_a_majority_is_rejected_and_no_sample_is_asked_for_in_vain() -> None:
+    teacher = Sampled("5", "6", "7", "8", "9")
+    record = await answer(teacher, spec=spec_of(4))
+    assert (record.status, record.reason, record.answers) == ("rejected", "no_majority", [])
+    assert (record.detail, record.requests) == (
+        "1 of 3 answers agree, but 3 of 4 must: 5, 6, 7",
+        3,
     )
-    assert record.requests == 2 + 3 * 2
 
 
 async def test_a_row_of_which_no_sample_can_be_used_is_rejected_under_the_reason_of_a_sample() -> (
@@ -104,7 +113,7 @@ async def test_a_row_of_which_no_sample_can_be_used_is_rejected_under_the_reason
         "timeout",
         "no reply within 5 s",
     )
-    assert record.requests == 5
+    assert record.requests == 3  # the other two could decide nothing
     unreadable = await answer(Sampled(*["many"] * 2 * MAX_REPLIES), spec=spec_of(2))
     assert (unreadable.status, unreadable.reason, unreadable.requests) == (
         "rejected",
@@ -122,15 +131,15 @@ async def test_the_reason_does_not_depend_on_which_sample_came_first() -> None:
     assert (await answer(Sampled(filtered, timeout), spec=spec_of(2))).reason == "content_filter"
 
 
-async def test_the_reasoning_that_is_kept_belongs_to_the_answer_whichever_came_first() -> None:
+async def test_the_reasoning_that_is_kept_is_of_the_first_sample_with_the_answer() -> None:
     spec = spec_of(3, prompt={"chain_of_thought": True})
     replies = [
         f'{{"reasoning": "{why}", "answer": "{what}"}}'
         for why, what in (("b", 5), ("c", 6), ("a", 5))
     ]
-    for order in (replies, replies[::-1]):
+    for order, first in ((replies, "b"), (replies[::-1], "a")):
         record = await answer(Sampled(*order), spec=spec)
-        assert (record.answers, record.reasoning) == (["5"], ["a"])
+        assert (record.answers, record.reasoning) == (["5"], [first])
 
 
 async def test_an_answer_that_agrees_with_the_reference_is_kept_at_the_first_sample() -> None:
@@ -144,7 +153,7 @@ async def test_an_answer_that_agrees_with_the_reference_is_kept_at_the_first_sam
     )
     later = Sampled("6", "7", "5", "6")
     assert (await answer(later, row("5"), spec_of(4, "reference"))).agreeing == 1
-    assert later.waves == [1, 3]
+    assert later.waves == [1, 1, 1]
 
 
 async def test_a_row_whose_samples_all_contradict_the_reference_is_rejected_with_them() -> None:

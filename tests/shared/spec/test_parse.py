@@ -157,6 +157,23 @@ def test_a_training_set_cannot_validate_itself() -> None:
         ("math", {"quality": {"samples": 3}}, "quality.samples"),
         ("math", {"quality": {"select": "majority"}}, "quality.samples"),
         ("math", {"quality": {"select": "majority", "samples": 17}}, "quality.samples"),
+        ("math", {"quality": {"min_agreement": 0.6}}, "quality.min_agreement"),
+        (
+            "math",
+            {"quality": {"select": "reference", "min_agreement": 0.6}},
+            "quality.min_agreement",
+        ),
+        (
+            "math",
+            {"quality": {"select": "majority", "samples": 3, "min_agreement": 1.5}},
+            "quality.min_agreement",
+        ),
+        ("math", {"quality": {"tolerance": 0.01}}, "quality.tolerance"),
+        (
+            "nli",
+            {"quality": {"select": "majority", "samples": 3, "tolerance": 0.01}},
+            "quality.tolerance",
+        ),
         ("summarization", {"quality": {"select": "majority", "samples": 3}}, "quality.select"),
         ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
         ("nli", {"quality": {"select": "vote"}}, "quality.select"),
