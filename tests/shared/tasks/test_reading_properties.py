@@ -72,7 +72,6 @@ MARKED = dress(  # a mark beside a short answer; dress of both may go around it
     '{"answer": "§"}',
     '{"note": ["neutral", 99, "(B)",], "answer": "§",}',
     'Sure! {"Answer": "§"} That is not 99 or neutral.',
-    "{'answer': '§'}",
     "#### §",
 )
 
@@ -208,9 +207,9 @@ def spellings(number: Fraction) -> list[str]:
             f"{size.numerator}%",
             f"{size.numerator}\\%",
             f"{size.numerator:,}\\text{{ km}}",
-            f"{size.numerator} m^2",
+            f"{size.numerator} cm^2",
         ]
-    minus = ["-", "−", "–", "- ", "-$"] if negative else ["", "+", "$", "€ ", "x = ", "2 + 2 = "]
+    minus = ["-", "−", "–", "-$"] if negative else ["", "+", "$", "€ ", "x = ", "total = "]
     return [
         f"{sign}{text}" for sign in minus for text in texts if not ("$" in sign and "frac" in text)
     ]

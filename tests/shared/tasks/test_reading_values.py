@@ -15,7 +15,7 @@ DATA = REPOSITORY.parent / "shared" / "data"
 
 
 @pytest.mark.parametrize(
-    "given_text", ["1.234,50", "12,34", "0,5", "1.2.3", "12:30", "5:5", "1/2/3", "5-3", "10–12"]
+    "given_text", ["1.234 €", "1.2.3", "12:30", "5:5", "1/2/3", "5-3", "10–12"]
 )
 @pytest.mark.parametrize("form", ["§", "Answer: §", "\\boxed{§}", '{"answer": "§"}'])
 def test_a_number_that_can_be_read_in_two_ways_is_refused(given_text: str, form: str) -> None:
@@ -39,9 +39,9 @@ def test_a_number_that_can_be_read_in_two_ways_is_refused(given_text: str, form:
         ("9" * 5000, "<no_number>"),
         ("5π", "<no_number>"),
         ("at least 5", "<no_number>"),
-        ("2 * 3", "<several_numbers>"),
+        ("2 * 3", "<no_number>"),
         ("x = 3 or x = -3", "<no_number>"),
-        ("a = 3, b = 4", "<several_numbers>"),
+        ("a = 3, b = 4", "<no_number>"),
         ("covid-19", "<no_number>"),
         ("the 2nd", "<no_number>"),
     ],

@@ -1,0 +1,61 @@
+"""Reads the number that one sentence of a closed form states, such as "The total is 7 apples.".
+
+    sentence   {opener} subject verb {adverb} number    for instance "So the profit is ($1,200)."
+    subject    a noun phrase without digits, commas, a second verb, denial, doubt or clause
+
+Sentences of any other form state nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shared.tasks.number_tables import TABLES, one_of
+from shared.tasks.numbers import MAX_CHARACTERS, read_number
+
+TABLE = TABLES.sentences
+FLAGS = re.IGNORECASE
+OPENER = re.compile(rf"(?:{one_of(TABLE.openers)}),? +", FLAGS)
+VERB = re.compile(
+    rf"(?<![\w'’-])(?:{one_of(TABLE.verbs)})(?= )|(?<=\bit)['’]s(?= )|{one_of(TABLE.joined_verbs)}",
+    FLAGS,
+)
+IMPERSONAL = re.compile(rf"(?:{one_of(TABLE.impersonal)}) +", FLAGS)
+ENDING = re.compile(rf"(?:{one_of(TABLE.endings)})(?=[.。]?$)")
+NUMBER_FIRST = re.compile(
+    r"(.+?) (?:is|are) the (?:final |correct |right )?(?:answer|result|total|solution)[.!]?", FLAGS
+)
+VARIABLE = re.compile(r"\$([A-Za-z])\$|\\\(([A-Za-z])\\\)")
+ADVERB = re.compile(rf" *(?:{one_of(TABLE.adverbs)}) +", FLAGS)
+SUBJECT = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
+MAX_SUBJECT_WORDS = 14
+
+
+def number_stated(sentence: str) -> str | None:
+    """Return the number that a sentence of the closed form states, None for any other text."""
+    sentence = sentence.strip()
+    if len(sentence) > MAX_CHARACTERS:
+        return None
+    sentence = ENDING.sub("", OPENER.sub("", sentence, count=1))
+    if impersonal := IMPERSONAL.match(sentence):
+        return read_number(sentence[impersonal.end() :])
+    if reverse := NUMBER_FIRST.fullmatch(sentence):
+        return read_number(reverse[1])
+    for verb in VERB.finditer(sentence):
+        stated = ADVERB.sub("", sentence[verb.end() :], count=1)
+        if _is_subject(sentence[: verb.start()]) and (number := read_number(stated)):
+            return number
+        if verb[0].lower() not in TABLE.nouns:
+            return None
+    return None
+
+
+def _is_subject(text: str) -> bool:
+    text = VARIABLE.sub(r"\1\2", text).strip()
+    if not SUBJECT.fullmatch(text):
+        return False
+    words = re.split(r"[ '’-]", text.lower())
+    is_excluded = any(word in TABLE.excluded for word in words) or any(
+        word in text for word in TABLE.excluded if not word.isascii() and word[0] > "\u0370"
+    )
+    return not is_excluded and len(words) <= MAX_SUBJECT_WORDS
