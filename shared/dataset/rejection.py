@@ -54,7 +54,17 @@ class RejectionReason(StrEnum):
     INVALID_CONTENT = "invalid_content", FIX_THE_ROW
     EMPTY_CONTENT = "empty_content", FIX_THE_ROW
     WRONG_TURNS = "wrong_turns", FIX_THE_ROW
-    NO_CHOICES = "no_choices", FIX_THE_ROW
+    NO_LABELS = (
+        "no_labels",
+        SuggestedFix(
+            "declare the labels in `answers.labels` of the run specification, or in `labels` of"
+            " the rows"
+        ),
+    )
+    NO_CHOICES = (
+        "no_choices",
+        SuggestedFix("letter the choices, or declare them in `choices` of the rows"),
+    )
     DUPLICATE = "duplicate", SuggestedFix("nothing: the first of them is used")
     OVERLAP = "overlap", SuggestedFix("nothing: it is used for training")
     NO_REFERENCE = (

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from pydantic_core import from_json
 
+from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 
 Role = Literal["system", "user", "assistant"]
@@ -35,6 +36,10 @@ class Row:
     messages: tuple[Message, ...]
     id: str | None = None
     reference: str | None = None
+    # What the row's fields `labels` and `choices` hold, which tasks that have such values check.
+    labels: object = None
+    choices: object = None
+    answers: AnswerSpace | None = None  # set by `Task.check` where a task has such values
 
     @property
     def system(self) -> str | None:
@@ -103,7 +108,7 @@ def _row(data: dict[str, Any]) -> Row | Rejection:
     messages = _messages(data.get("messages"))
     if isinstance(messages, Rejection):
         return replace(messages, id=row_id)
-    return Row(tuple(messages), row_id, reference)
+    return Row(tuple(messages), row_id, reference, data.get("labels"), data.get("choices"))
 
 
 def _id(value: object) -> str | Rejection | None:
@@ -122,7 +127,7 @@ def _id(value: object) -> str | Rejection | None:
 def _reference(value: object) -> str | Rejection | None:
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         return json.dumps(value)
     if not isinstance(value, str):
         detail = f"answer is {_json_type(value)}, not text or a number"

@@ -54,7 +54,13 @@ class CacheKeys:
             self._task.schema(row, self._prompt),
             self._task.answer_schema(row) if self._task.has_values else None,
             self._task.reference_value(row) if self._has_reference else None,
+            _answers(row),
         ]
         digest = self._common.copy()
         digest.update(to_json(request))
         return digest.hexdigest()[:KEY_CHARACTERS]
+
+
+def _answers(row: Row) -> object:
+    """Return the values that the answer may take, by which it is read."""
+    return None if row.answers is None else [row.answers.values, row.answers.aliases]

@@ -36,10 +36,10 @@ class RowChecks:
     def shape(self, content: bytes | None) -> Row | Rejection:
         """Return the row of a line as its task accepts it.
 
-        Settings, which may change when a run is resumed, are not checked.
+        Settings that may change when a run is resumed are not checked.
         """
         parsed = parse_row(content)
-        return self._task.check(parsed) if isinstance(parsed, Row) else parsed
+        return self._task.check(parsed, self._spec.answers) if isinstance(parsed, Row) else parsed
 
     def usable(self, line: Line, shard: Shard) -> Row | Rejection:
         """Return the row of a line, or why it is rejected: by the checks or as a duplicate."""

@@ -11,11 +11,13 @@ from typing import Any, cast
 
 from shared.core.errors import Problem
 from shared.core.paths import DATASETS
+from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
 from shared.students.backends import backends_taking
 from shared.students.catalogue import find_student
 from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
+from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
 
 Raw = Mapping[str, Any]
@@ -63,6 +65,7 @@ def _task_problems(data: Raw) -> Problems:
         return
     task = TASKS[name]
     yield from _prompt_problems(task, _section(data, "prompt"))
+    yield from _answer_problems(task, _section(data, "answers"))
     yield from _quality_problems(task, _section(data, "quality"))
     yield from _agreement_problems(task, _section(data, "quality"))
     yield from _sampling_problems(_section(data, "quality"), _section(data, "teacher"))
@@ -79,6 +82,40 @@ def _prompt_problems(task: Task, prompt: Raw) -> Problems:
     if learns_reasoning and not prompt.get("chain_of_thought"):
         problem = "`reasoning` needs chain_of_thought: true"
         yield {"where": "prompt.student_learns", "problem": problem}
+
+
+def _answer_problems(task: Task, answers: Raw) -> Problems:
+    for setting in AnswersSpec.model_fields:
+        if answers.get(setting) and setting not in task.answer_settings:
+            problem = f"can't be used by task {task.name}: remove it"
+            yield {"where": f"answers.{setting}", "problem": problem}
+    labels = _texts(answers.get("labels"))
+    spellings: dict[str, str] = {}
+    for label in labels:
+        earlier = spellings.setdefault(spelled(label) or label, label)
+        if earlier is not label:
+            problem = f"{earlier!r} and {label!r} differ in case and dress alone: remove one"
+            yield {"where": "answers.labels", "problem": problem}
+    aliases = answers.get("aliases")
+    if labels and isinstance(aliases, Mapping):
+        yield from _alias_problems(labels, cast(Raw, aliases))
+
+
+def _alias_problems(labels: list[str], aliases: Raw) -> Problems:
+    names = {spelled(label): label for label in labels}
+    for spelling, label in aliases.items():
+        where = f"answers.aliases.{spelling}"
+        if label not in labels:
+            problem = f"must be one of answers.labels: {', '.join(labels)}"
+            yield {"where": where, "problem": problem}
+        elif names.get(spelled(spelling), label) != label:
+            yield {"where": where, "problem": "is another label itself: remove it"}
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts in a list, in whose place anything may stand."""
+    entries = cast(list[object], value) if isinstance(value, list) else []
+    return [entry for entry in entries if isinstance(entry, str)]
 
 
 def _quality_problems(task: Task, quality: Raw) -> Problems:

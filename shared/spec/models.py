@@ -22,6 +22,7 @@ from shared.students.catalogue import (
     find_student,
 )
 from shared.tasks import TASKS, tasks_with_values
+from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
 
 TaskName = Annotated[str, RegisteredName(TASKS)]
@@ -270,6 +271,7 @@ class RunSpec(Section):
     )
     teacher: TeacherSpec = TeacherSpec()
     prompt: PromptSpec = PromptSpec()
+    answers: AnswersSpec = AnswersSpec()
     quality: QualitySpec = QualitySpec()
     budget: BudgetSpec = BudgetSpec()
     holdout: HoldoutSpec = HoldoutSpec()

@@ -28,6 +28,11 @@ def tasks_taking(prompt_setting: str) -> str:
     return ", ".join(name for name, task in TASKS.items() if prompt_setting in task.prompt_settings)
 
 
+def tasks_declaring(answer_setting: str) -> str:
+    """Return the names of the tasks that accept a setting of `answers`, for descriptions."""
+    return ", ".join(name for name, task in TASKS.items() if answer_setting in task.answer_settings)
+
+
 def tasks_with_values() -> str:
     """Return the names of the tasks whose answers can be compared, for descriptions."""
     return ", ".join(name for name, task in TASKS.items() if task.has_values)
@@ -43,6 +48,7 @@ __all__ = [
     "TeacherRequest",
     "Unreadable",
     "split_reply",
+    "tasks_declaring",
     "tasks_taking",
     "tasks_with_values",
 ]

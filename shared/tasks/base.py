@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.dataset.rejection import Rejection, RejectionReason
@@ -24,6 +24,7 @@ from shared.tasks.prompts import (
 from shared.tasks.reply import Reply
 
 if TYPE_CHECKING:
+    from shared.tasks.answers_spec import AnswersSpec
     from shared.tasks.prompt_spec import PromptSpec
 
 Schema = dict[str, Any]  # JSON Schema, in the strict form of structured outputs
@@ -65,14 +66,19 @@ class Task(ABC):
     min_rows: ClassVar[int]
     # The fields of PromptSpec that this task accepts.
     prompt_settings: ClassVar[frozenset[str]]
+    # The fields of AnswersSpec that this task accepts.
+    answer_settings: ClassVar[frozenset[str]] = frozenset()
     # Whether answers are values that can be compared, which `quality.select` needs.
     has_values: ClassVar[bool] = False
     # Whether these values are numbers, which `quality.tolerance` needs.
     has_numbers: ClassVar[bool] = False
 
     @abstractmethod
-    def check(self, row: Row) -> Row | Rejection:
-        """Return the row as this task uses it, or why it cannot be used."""
+    def check(self, row: Row, declared: AnswersSpec | None = None) -> Row | Rejection:
+        """Return the row as this task uses it, or why it cannot be used.
+
+        `declared` is what the run specification says of answers.
+        """
 
     @abstractmethod
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
@@ -168,16 +174,17 @@ class Task(ABC):
 class SingleTurnTask(Task):
     """A task of one question and one answer. A final assistant message is the reference answer."""
 
-    def check(self, row: Row) -> Row | Rejection:
+    def check(self, row: Row, declared: AnswersSpec | None = None) -> Row | Rejection:
         turns = row.turns
         if len(turns) > 2:
             detail = f"task {self.name} takes one user message, not {len(turns)} turns"
             return Rejection(RejectionReason.WRONG_TURNS, detail, row.id)
         if len(turns) == 2:
-            row = Row(row.messages[:-1], row.id, row.reference or turns[1]["content"])
-        return self.check_question(row)
+            reference = row.reference or turns[1]["content"]
+            row = replace(row, messages=row.messages[:-1], reference=reference)
+        return self.check_question(row, declared)
 
-    def check_question(self, row: Row) -> Row | Rejection:
+    def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
         """Return the row, or why this task cannot use its question."""
         return row
 

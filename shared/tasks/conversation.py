@@ -11,6 +11,7 @@ from shared.tasks.base import Answer, Task, Unreadable
 from shared.tasks.reply import Reply
 
 if TYPE_CHECKING:
+    from shared.tasks.answers_spec import AnswersSpec
     from shared.tasks.prompt_spec import PromptSpec
 
 USUAL_TOKENS = 120  # of a reply, if the row has no assistant turns to go by
@@ -21,7 +22,7 @@ class Conversation(Task):
     min_rows = 65
     prompt_settings = frozenset[str]()
 
-    def check(self, row: Row) -> Row:
+    def check(self, row: Row, declared: AnswersSpec | None = None) -> Row:
         return row  # `parse_row` accepts no other order than a conversation's
 
     def turns(self, row: Row) -> int:

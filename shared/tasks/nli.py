@@ -1,140 +1,109 @@
-"""Natural language inference: the answer is one of the labels that the row's prompt names."""
+"""Natural language inference: the answer is one of the labels that the row offers.
+
+They are declared by the row or the run specification, or named by the row's prompt; there are no
+labels by default.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from shared.dataset.rejection import RejectionReason
+from shared.dataset.answer_space import AnswerSpace
+from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.answer_marks import is_question
 from shared.tasks.base import Schema, Unreadable
+from shared.tasks.declared import declared_values, offered
+from shared.tasks.label_grammar import FoundLabels, find_labels
+from shared.tasks.label_sentences import label_reader
 from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
-Labels = tuple[str, ...]
+if TYPE_CHECKING:
+    from shared.tasks.answers_spec import AnswersSpec
 
-DEFAULT_LABELS: Labels = ("entailment", "neutral", "contradiction")
-QUOTED = re.compile(r"(?<!\w)['\"‘“`]([A-Za-z][A-Za-z _-]{1,30}?)['\"’”`](?!\w)")
-NAMES_LABELS = re.compile(
-    r"label|one of|answer with|respond with|output|classif|relation", re.IGNORECASE
-)
-NOT_LABELS = frozenset({"premise", "hypothesis", "text", "label", "answer"})
-SENTENCE_OR_LINE_END = re.compile(r"(?<=[.!?])\s+|\n")
-COMPARED_TEXT = re.compile(r"(?im)^\W*(?:premise|text 1|sentence 1)\W*:")
-# Other words for the usual labels, each accepted only if its label is offered.
-SYNONYMS = {
-    "entailment": ("entails", "entailed", "entail", "implies", "implied"),
-    "contradiction": ("contradicts", "contradicted", "contradictory", "contradict"),
-    "neutral": ("neither entails nor contradicts", "neither entailment nor contradiction"),
-    "not entailment": ("non entailment",),
-}
-# Accepted only as the whole answer: prose has other uses for these words.
-LONE_SYNONYMS = {"neutral": ("neither", "undetermined", "unknown")}
-# Before a label, these words deny or doubt it.
-DOUBTING = re.compile(
-    r"not?|never|n?either|nor|non|cannot|without|hardly|or|maybe|perhaps|possibly|might|may|could"
-    r"|unsure|uncertain|unlikely|than|instead|except|wrong|incorrect"
-)
-DOUBTING_REACH = 3  # words
-DOUBTING_REACH_CHARACTERS = 60
+REMEDY = "declare them in `answers.labels` of the run specification, or in `labels` of the row"
+# The numbers of SNLI, MNLI and their relatives, where just these labels are offered.
+CLASS_NUMBERS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
+NO_REFERENCE = "-1"
+NUMBER = re.compile(r"\s*(-?\d{1,3})(?:\.0)?\s*\Z")
 
 
 class Nli(ShortAnswerTask):
     name = "nli"
     min_rows = 65
+    answer_settings = frozenset({"labels", "aliases"})
+
+    def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
+        space = _answer_space(row, declared)
+        if isinstance(space, str):
+            return Rejection(RejectionReason.NO_LABELS, space, row.id)
+        return replace(row, answers=space)
 
     def answer_schema(self, row: Row) -> Schema:
-        return {"type": "string", "enum": list(row_labels(row))}
+        return {"type": "string", "enum": list(offered(row).values)}
+
+    def reference_value(self, row: Row) -> str | Unreadable | None:
+        if row.reference is None:
+            return None
+        value = self.alone(row, row.reference) or self.sentence(row, row.reference)
+        number = NUMBER.match(row.reference)
+        if value is None and number:
+            if number[1] == NO_REFERENCE:
+                return None
+            value = _label_of_class(offered(row), number[1])
+        return value or _problem(Unreadable, "none of the labels", row)
 
     def value(self, row: Row, text: str) -> str | Unreadable:
-        alone = self.alone(row, text)
-        if alone is not None:
-            return alone
-        labels = row_labels(row)
-        words = _words(text)
-        mentions = list(_mention(labels).finditer(words))
-        mentioned = {_spellings(labels)[mention[0]] for mention in mentions}
-        if not mentioned:
-            return _problem(Unreadable, "none of the labels", labels)
-        if len(mentioned) > 1:
-            return _problem(Hedged, "several labels", labels)
-        if is_question(text) or any(_is_doubted(words, mention, labels) for mention in mentions):
-            return _problem(Hedged, "a label with doubt", labels)
-        return mentioned.pop()
+        value = self.alone(row, text) or self.sentence(row, text)
+        return value or _problem(Unreadable, "none of the labels", row)
 
     def alone(self, row: Row, line: str) -> str | None:
-        if is_question(line):
-            return None
-        labels = row_labels(row)
-        spellings = _spellings(labels) | _lone_spellings(labels)
-        return spellings.get(_words(line))
+        """Return the label that the text is and nothing else, once known dress is removed."""
+        return label_reader(offered(row)).alone(line)
+
+    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        """Return the label that a sentence states in one of the closed forms.
+
+        Unreadable if it names labels in another form: it denies or doubts them, or they are
+        several.
+        """
+        reader = label_reader(offered(row))
+        mentioned = reader.mentioned(sentence)
+        if len(mentioned) > 1 or mentioned:
+            named = "several labels" if len(mentioned) > 1 else "a label with doubt"
+            return reader.stated(sentence) or _problem(Hedged, named, row)
+        return reader.stated(sentence)
 
 
-def row_labels(row: Row) -> Labels:
-    """Return the labels that the row's prompts name, or the three usual ones."""
-    for text in (row.system or "", _instructions(row)):
-        labels = _quoted_labels(text)
-        if len(labels) >= 2:
-            return labels
-    return DEFAULT_LABELS
+def _answer_space(row: Row, declared: AnswersSpec | None) -> AnswerSpace | str:
+    """Return the labels of a row, or why they cannot be told."""
+    aliases = tuple(declared.aliases.items()) if declared else ()
+    if row.labels is not None:
+        space = declared_values(row.labels, "labels")
+        return space if isinstance(space, str) else replace(space, aliases=aliases)
+    if declared and declared.labels:
+        return AnswerSpace(tuple(declared.labels), aliases=aliases, source="specification")
+    found = find_labels(row.system, row.turns[0]["content"])
+    if found.labels is None:
+        return _not_found(found)
+    labels = found.labels
+    return AnswerSpace(labels.labels, labels.meanings, (*aliases, *labels.aliases))
 
 
-def _instructions(row: Row) -> str:
-    """Return the user message up to the texts to compare: quotations in those aren't labels."""
-    return COMPARED_TEXT.split(row.turns[0]["content"])[0]
+def _not_found(found: FoundLabels) -> str:
+    if not found.conflict:
+        return f"the prompt names no two labels: {REMEDY}"
+    lists = " and ".join(f"({', '.join(entry.labels)})" for entry in found.conflict[:3])
+    return f"the prompt names different lists of labels, {lists}: {REMEDY}"
 
 
-@lru_cache(maxsize=256)
-def _quoted_labels(text: str) -> Labels:
-    labels: list[str] = []
-    for sentence in SENTENCE_OR_LINE_END.split(text):
-        if NAMES_LABELS.search(sentence):
-            labels += [label.strip() for label in QUOTED.findall(sentence)]
-    return tuple(label for label in dict.fromkeys(labels) if label.lower() not in NOT_LABELS)
+def _label_of_class(space: AnswerSpace, number: str) -> str | None:
+    labels = {label.casefold(): label for label in space.values}
+    is_usual = labels.keys() == set(CLASS_NUMBERS.values())
+    return labels.get(CLASS_NUMBERS.get(number, "")) if is_usual else None
 
 
-def _problem(kind: type[Unreadable], named: str, labels: Labels) -> Unreadable:
-    detail = f"the reply names {named}; it must be one of: {', '.join(labels)}"
+def _problem(kind: type[Unreadable], named: str, row: Row) -> Unreadable:
+    detail = f"the reply names {named}; it must be one of: {offered(row).listed()}"
     return kind(RejectionReason.INVALID_LABEL, detail)
-
-
-def _words(text: str) -> str:
-    """Return the text in lower case with one space between words; "isn't" becomes two words."""
-    return re.sub(r"[\W_]+", " ", re.sub(r"n['’]t\b", " not", text)).strip().lower()
-
-
-@lru_cache(maxsize=256)
-def _spellings(labels: Labels) -> dict[str, str]:
-    """Return the label for each way to write it."""
-    return {_words(label): label for label in labels} | _synonyms(labels, SYNONYMS)
-
-
-@lru_cache(maxsize=256)
-def _lone_spellings(labels: Labels) -> dict[str, str]:
-    return _synonyms(labels, LONE_SYNONYMS)
-
-
-def _synonyms(labels: Labels, synonyms: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    label_words = {_words(label) for label in labels}
-    spellings: dict[str, str] = {}
-    for label in labels:
-        for synonym in synonyms.get(_words(label), ()):
-            if synonym not in label_words:
-                spellings[synonym] = label
-    return spellings
-
-
-@lru_cache(maxsize=256)
-def _mention(labels: Labels) -> re.Pattern[str]:
-    longest_first = sorted(_spellings(labels), key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
-
-
-def _is_doubted(words: str, mention: re.Match[str], labels: Labels) -> bool:
-    if words[mention.end() : mention.end() + 4] in (" or", " or "):
-        return True
-    start = max(0, mention.start() - DOUBTING_REACH_CHARACTERS)
-    words_before = words[start : mention.start()].split()[-DOUBTING_REACH:]
-    label_words = {_words(label) for label in labels}
-    return any(DOUBTING.fullmatch(word) and word not in label_words for word in words_before)

@@ -1,147 +1,104 @@
-"""Multiple-choice questions: the answer is the letter of one of the choices in the prompt."""
+"""Multiple-choice questions: the answer is the letter or number of one of the choices.
+
+The choices are declared by the row, or stand in the last question of its prompt.
+"""
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.answer_marks import SENTENCE_END, is_doubtful, is_question, undressed
 from shared.tasks.base import Schema, Unreadable
+from shared.tasks.choice_grammar import find_choices
+from shared.tasks.choice_sentences import choice_reader, is_elimination
+from shared.tasks.declared import declared_values, offered
 from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
-Choices = dict[str, str]  # letter to text
+if TYPE_CHECKING:
+    from shared.tasks.answers_spec import AnswersSpec
 
-# "(A) text", "A) text", "A. text", "A: text", at the beginning of a line.
-CHOICE_LINE = re.compile(
-    r"^[ \t]*[-*]?[ \t]*(?:\(([A-Z])\)|([A-Z])[).:])[ \t]*(\S[^\n]*?)[ \t]*$", re.MULTILINE
-)
-BARE_LETTER = re.compile(r"\A[\W_]*([A-Za-z])[\W_]*\Z")
-# "(b)", "b)", "B. text", "B - text", "B because …"; not "e.g. …", not the article of "A fish …".
-LEADING_LETTER = re.compile(
-    r"\A[\W_]*(?:\(([A-Za-z])\)|([A-Za-z])(?:[).:,](?![\w.])|(?=\s+[-–—]\s))"
-    r"|([A-Z])(?=\s+(?:because|since|as|due)\b))"
-)
-MARKED_LETTER = re.compile(
-    r"\(([A-Z])\)"
-    r"|\b(?i:option|choice|answer|letter)(?:[ \t]+is)?[ \t:]{1,3}([A-Z])\b(?!['’])"
-    r"|\b([B-HJ-Z])\)|\b([A-Z])[ \t]+is[ \t]+(?:the[ \t]+)?(?:correct|right|best|answer)\b"
-)
-NEXT_LETTER = re.compile(r"\A[\W_]*(?:(?:or|and)\b[\W_]*)?([A-Z])(?![\w'’])")
-DOUBT_REACH = 40  # characters behind a leading letter
+REMEDY = "letter them, or declare them in `choices` of the row"
+TRUE_WORDS = {"true": ("yes", "true", "1"), "false": ("no", "false", "0")}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class NluQa(ShortAnswerTask):
     name = "nlu_qa"
     min_rows = 65
+    answer_settings = frozenset({"aliases"})
 
-    def check_question(self, row: Row) -> Row | Rejection:
-        if len(row_choices(row)) < 2:
-            detail = "the user message offers no lettered choices, e.g. lines like (A) …"
-            return Rejection(RejectionReason.NO_CHOICES, detail, row.id)
-        return row
+    def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
+        space = _answer_space(row)
+        if isinstance(space, str):
+            return Rejection(RejectionReason.NO_CHOICES, f"{space}: {REMEDY}", row.id)
+        aliases = declared.aliases.items() if declared else ()
+        offered_aliases = tuple(pair for pair in aliases if pair[1] in space.values)
+        return replace(row, answers=replace(space, aliases=offered_aliases))
 
     def answer_schema(self, row: Row) -> Schema:
-        return {"type": "string", "enum": list(row_choices(row))}
+        return {"type": "string", "enum": list(offered(row).values)}
+
+    def reference_value(self, row: Row) -> str | Unreadable | None:
+        if row.reference is None or row.reference.strip() == "-1":
+            return None
+        value = self.alone(row, row.reference) or self.sentence(row, row.reference)
+        return (
+            value or _closed(row, row.reference) or _problem(Unreadable, "none of the choices", row)
+        )
 
     def value(self, row: Row, text: str) -> str | Unreadable:
-        choices = row_choices(row)
-        if is_question(text):
-            return _problem(choices, "a choice with doubt")
-        alone = self.alone(row, text)
-        if alone is not None:
-            return alone
-        letter, rest = _leading_letter(choices, text)
-        if letter:
-            is_contradicted = _names_another(choices, letter, rest)
-            return _problem(choices, "several choices") if is_contradicted else letter
-        return _marked_choice(choices, text)
+        value = self.alone(row, text) or self.sentence(row, text)
+        return value or _problem(Unreadable, "none of the choices", row)
 
     def alone(self, row: Row, line: str) -> str | None:
-        if is_question(line):
-            return None
-        choices = row_choices(row)
-        bare = BARE_LETTER.match(line)
-        if bare and bare[1].upper() in choices:
-            return bare[1].upper()
-        letter, rest = _leading_letter(choices, line)
-        if not letter:  # "C the text" as "C) the text"
-            letter, rest = _leading_letter(choices, line.lstrip().replace(" ", ") ", 1))
-        if letter and _plain(rest) == _plain(choices[letter]):
-            return letter
-        return _letter_of_text(choices, line)
+        """Return the choice that the text is and nothing else, once known dress is removed."""
+        return choice_reader(offered(row)).alone(line)
+
+    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        """Return the choice that a sentence states in one of the closed forms.
+
+        Unreadable if it names choices in another form; None if it names none, or only says which
+        are wrong.
+        """
+        reader = choice_reader(offered(row))
+        mentioned = reader.mentioned(sentence)
+        value = reader.stated(sentence)
+        if value or not mentioned or is_elimination(sentence):
+            return value
+        named = "several choices" if len(mentioned) > 1 else "a choice with doubt"
+        return _problem(Hedged, named, row)
 
 
-def row_choices(row: Row) -> Choices:
-    """Return the choices that the row offers."""
-    return _choices(row.turns[0]["content"])
+def _answer_space(row: Row) -> AnswerSpace | str:
+    if row.choices is None:
+        return find_choices(row.system, row.turns[0]["content"])
+    space = declared_values(row.choices, "choices")
+    if isinstance(space, str):
+        return space
+    values = tuple(value.upper() for value in space.values)
+    are_letters = all(len(value) == 1 or value.isdigit() for value in values)
+    if are_letters and len(set(values)) == len(values):
+        return replace(space, values=values)
+    if space.texts:
+        return "`choices` must have letters or numbers as keys"
+    if len(values) > len(LETTERS):
+        return f"`choices` has {len(values)} entries: it may have {len(LETTERS)}"
+    return AnswerSpace(tuple(LETTERS[: len(values)]), space.values, source="row")
 
 
-@lru_cache(maxsize=256)
-def _choices(question: str) -> Choices:
-    lines = CHOICE_LINE.findall(question)
-    return {bracketed or bare: text for bracketed, bare, text in lines}
+def _closed(row: Row, reference: str) -> str | None:
+    """Return the choice that a boolean stands for: 1 and true are yes."""
+    values = {value.casefold(): value for value in offered(row).values}
+    for word, others in TRUE_WORDS.items():
+        if reference.strip().casefold() in others or reference == word:
+            matching = [values[other] for other in others[:2] if other in values]
+            return matching[0] if len(matching) == 1 else None
+    return None
 
 
-def _problem(choices: Choices, named: str | None) -> Unreadable:
-    """Complain that the reply names `named`, or nothing at all, instead of one choice."""
-    kind = Hedged if named else Unreadable
-    detail = (
-        f"the reply names {named or 'none of the choices'}; it must be one of: {', '.join(choices)}"
-    )
+def _problem(kind: type[Unreadable], named: str, row: Row) -> Unreadable:
+    detail = f"the reply names {named}; it must be one of: {offered(row).listed()}"
     return kind(RejectionReason.INVALID_CHOICE, detail)
-
-
-def _leading_letter(choices: Choices, text: str) -> tuple[str, str]:
-    """Return the choice whose letter the text begins with, or "", and the text behind it."""
-    match = LEADING_LETTER.match(text)
-    letter = _letter(match) if match else ""
-    if match is None or letter not in choices:
-        return "", text
-    return letter, text[match.end() :]
-
-
-def _marked_choice(choices: Choices, text: str) -> str | Unreadable:
-    letters = {_letter(match) for match in MARKED_LETTER.finditer(text)}
-    if len(letters) > 1:
-        return _problem(choices, "several choices")
-    if not letters <= choices.keys() or not letters:
-        return _problem(choices, None)
-    return _problem(choices, "a choice with doubt") if is_doubtful(text) else letters.pop()
-
-
-def _letter(match: re.Match[str]) -> str:
-    return next(group for group in match.groups() if group).upper()
-
-
-def _names_another(choices: Choices, letter: str, rest: str) -> bool:
-    """Return whether the text behind a letter takes it back.
-
-    It does so by naming another letter or another choice's text, or by doubting.
-    """
-    own_text = re.match(r"[\W_]*" + re.escape(choices[letter]), rest, re.IGNORECASE)
-    if own_text:
-        rest = rest[own_text.end() :]
-    letters = {_letter(match) for match in MARKED_LETTER.finditer(rest)}
-    next_letter = NEXT_LETTER.match(rest)
-    if next_letter:
-        letters.add(next_letter[1])
-    if letters & choices.keys() - {letter}:
-        return True
-    first_sentence = SENTENCE_END.split(f"{rest} ", maxsplit=1)[0][:DOUBT_REACH]
-    if is_doubtful(first_sentence):
-        return True
-    return _letter_of_text(choices, first_sentence) not in (None, letter)
-
-
-def _letter_of_text(choices: Choices, reply: str) -> str | None:
-    """Return the choice whose text the reply repeats and nothing else."""
-    text = _plain(reply)
-    letters = [letter for letter, choice in choices.items() if _plain(choice) == text]
-    return letters[0] if len(letters) == 1 else None
-
-
-def _plain(text: str) -> str:
-    """Return a choice's text without quotation marks and emphasis."""
-    return re.sub(r"\s+", " ", undressed(text)).strip(" .,;:!\"'“”‘’").casefold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
+from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
 from shared.tasks.prompt_spec import PromptSpec
 from shared.tasks.reply import Reply
@@ -17,7 +18,7 @@ class YesNo(SingleTurnTask):
     prompt_settings = frozenset({"chain_of_thought"})
     has_values = True
 
-    def check_question(self, row: Row) -> Row | Rejection:
+    def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
         if row.turns[0]["content"].endswith("?"):
             return row
         return Rejection(RejectionReason.NO_CHOICES, "the message is no question", row.id)

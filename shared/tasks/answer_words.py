@@ -1,0 +1,108 @@
+"""The words by which labels and choices are found, read from `answer_words.toml`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptWords(_Table):
+    """Words of prompts that name labels."""
+
+    headings: list[str]
+    one_of: list[str]
+    verbs: list[str]
+    fillers: list[str]
+    alternatives: list[str]
+    conjunctions: list[str]
+    hard_qualifiers: list[str]
+    soft_qualifiers: list[str]
+    no_labels: list[str]
+    not_labels: list[str]
+    usual_labels: list[str]
+    naming: list[str]
+    negations: list[str]
+    codes: list[str]
+    data: list[str]
+    openers: list[str]
+    prepositions: list[str]
+    copulas: list[str]
+    otherwise: list[str]
+
+
+class ChoiceWords(_Table):
+    """Words of prompts that offer choices."""
+
+    headings: list[str]
+    option: list[str]
+    closed: list[list[str]]
+    answers: list[str]
+    questions: list[str]
+
+
+class LabelForms(_Table):
+    """The forms of one label in replies."""
+
+    names: list[str]
+    words: list[str]
+    verbs: list[str] = []
+    bases: list[str] = []
+    passives: list[str] = []
+    both_ways: bool = False  # who contradicts whom makes no difference
+    undecided: bool = False  # "neither … nor …" means this label
+
+
+class ReplyWords(_Table):
+    """Words of sentences that state a value."""
+
+    leads: list[str]
+    subjects: list[str]
+    links: list[str]
+    softeners: list[str]
+    premises: list[str]
+    hypotheses: list[str]
+    adverbs: list[str]
+    explanations: list[str]
+    conclusions: list[str]
+    corrections: list[str]
+    conditions: list[str]
+    refused: list[str]
+    praise: list[str]
+
+
+class _Words(_Table):
+    prompt: PromptWords
+    choices: ChoiceWords
+    forms: list[LabelForms]
+    replies: ReplyWords
+
+
+def any_of(words: list[str]) -> str:
+    """Return a pattern of whole words, the longest first, for use without regard to case."""
+    ordered = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(_whole(word) for word in ordered)})"
+
+
+def _whole(word: str) -> str:
+    """Return the pattern of one entry; scripts without spaces have no word boundaries."""
+    pattern = word.replace(" ", r"\s+")
+    if WITHOUT_SPACES.search(word):
+        return pattern
+    return f"{pattern}(?!\\w)" if word.startswith("[") else rf"(?<!\w){pattern}(?!\w)"
+
+
+def _read() -> _Words:
+    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    return _Words.model_validate(tomllib.loads(text))
+
+
+WORDS = _read()

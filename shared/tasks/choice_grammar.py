@@ -1,0 +1,176 @@
+"""Reads the choices of a multiple-choice question from the row's own prompt.
+
+Choices are lettered or numbered from the first on, in one block and one form: `(A)`, `A)`, `A.`,
+`[A]`, `**A.**`, `A:`, `Option A:`, `a)`, `1.`; on lines of their own or in one. Only the last
+question counts: what stands before an answered example's `Answer: B` belongs to that. A question to
+be answered with yes or no, or true or false, needs no choices.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.dataset.answer_space import AnswerSpace, spelled
+from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.instructions import instructions
+from shared.tasks.label_grammar import ALTERNATIVE, MAX_TEXT, find_labels
+
+W = WORDS.choices
+FLAGS = re.IGNORECASE
+SYMBOL = r"(?P<symbol>[A-Za-z]|\d{1,2})"
+BEGINS = r"(?P<line>(?:^|\n)[ \t]*(?:[-*•>][ \t]+)?)"
+# In one line, a marker stands behind white space or the words before the choices.
+INLINE = r"(?<=[\s:;,.?：？，。])"
+MARKERS = tuple(
+    re.compile(rf"(?:{BEGINS}|{INLINE}){marker}", FLAGS)
+    for marker in (
+        rf"[(（]{SYMBOL}[)）](?=\s|\w)",
+        rf"\[{SYMBOL}\](?=\s|\w)",
+        rf"{any_of(W.option)}\s+{SYMBOL}\s*[:.)：]",
+        rf"\*\*[(\[]?{SYMBOL}[)\].:]*\*\*[).:]?",
+        rf"{SYMBOL}[)）](?=\s|\w)",
+        rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f])",
+        rf"{SYMBOL}[:：](?=\s|[^\x00-\x7f])",
+    )
+)
+ANSWERED = re.compile(
+    rf"(?:^|\n)[ \t*]*{any_of(W.answers)}[ \t*]*[:：][ \t*]*\w[^\n]*(?:\n|$)", FLAGS
+)
+QUESTION = re.compile(rf"(?:^|\n)[ \t*]*{any_of(W.questions)}[ \t*\d]*[:：.]|[?？]\s*\n", FLAGS)
+HEADING = re.compile(rf"{any_of(W.headings)}[ \t*]*[:：]?[ \t*]*\Z", FLAGS)
+NO_TEXT = re.compile(rf"(?:[\W_]|{ALTERNATIVE}|(?:and|und|et|y|e)\b)*\Z", FLAGS)
+BREAK = re.compile(r"\n\s*\n\s*\S")
+SENTENCE_END = re.compile(r"[.?!]\s")
+MAX_CHOICE = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One block of choices: its place, its values and their texts."""
+
+    start: int
+    end: int
+    values: tuple[str, ...]
+    texts: tuple[str, ...]
+    rank: int  # capitals before small letters before numbers, which may number statements
+
+
+def find_choices(system: str | None, user: str) -> AnswerSpace | str:
+    """Return the choices of the last question in a row's prompts, or why they cannot be told."""
+    question = last_question(user[-MAX_TEXT:])
+    blocks = _belonging(question, list(_blocks(question)))
+    if len({(block.values, block.texts) for block in blocks}) > 1:
+        return "the last question has several blocks of choices"
+    if blocks:
+        return AnswerSpace(blocks[0].values, blocks[0].texts)
+    closed = _closed_answers(system, user, question)
+    return closed or "the last question offers no choices in order, e.g. lines like (A) …"
+
+
+def last_question(text: str) -> str:
+    """Return what follows the last answered example, if anything does."""
+    parts: list[str] = []
+    start = 0
+    for match in ANSWERED.finditer(text):
+        parts.append(text[start : match.start()])
+        start = match.end()
+    parts.append(text[start:])
+    return next((part for part in reversed(parts) if part.strip()), "")
+
+
+def _blocks(text: str) -> Iterator[Choices]:
+    starts: set[int] = set()
+    for pattern in MARKERS:
+        markers = list(pattern.finditer(text))
+        for position, marker in enumerate(markers):
+            start = marker.start("symbol")
+            if marker["symbol"] not in ("A", "a", "1") or start in starts:
+                continue
+            block = _block(text, markers[position:])
+            if block:
+                starts.add(start)
+                yield block
+
+
+def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
+    """Return the block of choices that begins at the first of these markers."""
+    chosen = [markers[0]]
+    on_lines = markers[0]["line"] is not None
+    for marker in markers[1:]:
+        if on_lines and marker["line"] is None and _is_bare(marker):
+            continue
+        between = text[chosen[-1].end() : marker.start()]
+        if BREAK.search(between) or len(between) > MAX_CHOICE:
+            break
+        if marker["symbol"] == _next(chosen[-1]["symbol"]):
+            chosen.append(marker)
+        elif marker["line"] is not None or not on_lines:
+            if on_lines and "\n" not in between.strip("\n"):
+                return None  # a letter is left out
+            break
+    if len(chosen) < 2:
+        return None
+    ends = [*(marker.start() for marker in chosen[1:]), _last_end(text, chosen)]
+    texts = [_text(text[m.end() : end]) for m, end in zip(chosen, ends, strict=True)]
+    if any(NO_TEXT.match(choice) for choice in texts):
+        return None
+    symbols = tuple(marker["symbol"].upper() for marker in chosen)
+    rank = ("A", "a", "1").index(chosen[0]["symbol"])
+    return Choices(chosen[0].start(), ends[-1], symbols, tuple(texts), rank)
+
+
+def _is_bare(marker: re.Match[str]) -> bool:
+    """Return whether a marker could as well be an initial or the end of a sentence."""
+    return not re.search(r"[(\[*（]", marker[0])
+
+
+def _next(symbol: str) -> str:
+    return str(int(symbol) + 1) if symbol.isdigit() else chr(ord(symbol) + 1)
+
+
+def _last_end(text: str, chosen: list[re.Match[str]]) -> int:
+    start = chosen[-1].end()
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    earlier = text[chosen[0].end() : chosen[-1].start()].strip()
+    sentence = SENTENCE_END.search(text, start, end)
+    is_inline = chosen[-1]["line"] is None
+    if is_inline and sentence and not SENTENCE_END.search(f"{earlier} "):
+        return sentence.start()
+    return end
+
+
+def _text(choice: str) -> str:
+    """Return a choice's text without the signs that separate it from the next."""
+    without = re.sub(rf"[\s,;]+{ALTERNATIVE}\s*\Z", "", choice, flags=FLAGS)
+    return re.sub(r"\s+", " ", without).strip(" ,;*")
+
+
+def _belonging(question: str, blocks: list[Choices]) -> list[Choices]:
+    """Return the blocks that can be the question's: best those below a heading, else the last."""
+    headed = [block for block in blocks if HEADING.search(question[: block.start].rstrip())]
+    blocks = headed or blocks
+    rank = min((block.rank for block in blocks), default=0)
+    blocks = sorted((b for b in blocks if b.rank == rank), key=lambda block: block.start)
+    while len(blocks) > 1 and QUESTION.search(question, blocks[-2].end, blocks[-1].start + 1):
+        blocks = blocks[-1:]
+    return blocks
+
+
+def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace | None:
+    """Return yes and no, or true and false, where the prompt asks for them."""
+    labels = find_labels(system, user).labels
+    if labels:
+        for answers in W.closed:
+            if frozenset(map(spelled, answers)) == labels.names:
+                return AnswerSpace(tuple(answers))
+    places = [system or "", *instructions(question)]
+    lines = [line for line in question.split("\n") if line.strip()]
+    places += [lines[0], lines[-1]] if lines else []
+    for yes, no in (answers for answers in W.closed if len(answers) == 2):
+        asked = rf"{any_of([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_of([no])}"
+        if any(re.search(asked, place, FLAGS) for place in places):
+            return AnswerSpace((yes, no))
+    return None

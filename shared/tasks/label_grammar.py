@@ -1,0 +1,290 @@
+"""Reads the labels of a comparison from the row's own prompt.
+
+The system prompt is read first, then the user message without the texts to compare. Lists of labels
+stand in one of these forms; docs/datasets-and-tasks.md has an example of each:
+
+- quoted, in a sentence that speaks of answers or labels, or tells what each of them means
+- behind "one of", "Labels:", "Answer with" …: `X, Y or Z`, `X / Y / Z`, `X|Y|Z`
+- on lines of their own below such words, with bullets or numbers
+- codes with their meanings: `0 for entailment, 1 for neutral`, `e: entailment`
+
+Lists that differ, and lists of fewer than two labels, are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+from shared.dataset.answer_space import spelled
+from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.instructions import instructions
+
+W = WORDS.prompt
+FLAGS = re.IGNORECASE | re.UNICODE
+MAX_TEXT = 20_000  # characters of a prompt that are read
+MAX_LABEL = 40  # characters of a label without quotes
+MAX_LABELS = 50
+
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
+QUOTED = re.compile(
+    r"(?<!\w)'([^'\n]{1,80}?)'(?!\w)|\"([^\"\n]{1,80}?)\"|“([^”\n]{1,80}?)”|(?<!\w)‘([^’\n]{1,80}?)’"
+    r"|„([^“”\n]{1,80}?)[“”]|«\s?([^»\n]{1,80}?)\s?»|‹([^›\n]{1,80}?)›|「([^」\n]{1,80}?)」"
+    r"|『([^』\n]{1,80}?)』|`([^`\n]{1,80}?)`|\*\*([^*\n]{1,80}?)\*\*"
+)
+NAMING = re.compile(rf"\b(?:{'|'.join(W.naming)})|[回标选输关答ラ답레]", FLAGS)
+NEGATION = re.compile(any_of(W.negations), FLAGS)
+NOT_LABELS = frozenset(W.not_labels)
+FILLER = rf"(?:[\s:：(\[]|[-–—](?=\s)|{any_of(W.fillers)})*"
+HEADING = re.compile(rf"{any_of(W.headings)}[^\S\n]*[:：(\[]{FILLER}", FLAGS)
+ONE_OF = re.compile(any_of(W.one_of) + FILLER, FLAGS)
+VERB = re.compile(
+    rf"{any_of(W.verbs)}(?:\s+\w+){{0,3}}?\s*(?:{any_of(W.prepositions)}|[:：]){FILLER}", FLAGS
+)
+BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{any_of(W.copulas)}){FILLER}", FLAGS)
+LIST_END = re.compile(r"[.?!](?=\s|$|[\"'”])|[。！？\n]")
+ALTERNATIVE = any_of(W.alternatives)
+SEPARATOR = re.compile(
+    rf"\s*(?:[,，、]\s*(?:{ALTERNATIVE}|{any_of(W.conjunctions)})?|[/|]|;|{ALTERNATIVE}"
+    rf"|{any_of(W.conjunctions)})\s*",
+    FLAGS,
+)
+IS_ALTERNATIVE = re.compile(rf"[/|]|{ALTERNATIVE}", FLAGS)
+IS_CONJUNCTION = re.compile(any_of(W.conjunctions), FLAGS)
+MEANING = re.compile(
+    rf"\s*(?:=>?|->|→|[:：(（]|(?<=\d)\s*[-–]|\s[-–—]\s|{any_of(W.hard_qualifiers)})\s*", FLAGS
+)
+SOFT = re.compile(rf"\s{any_of(W.soft_qualifiers)}", FLAGS)
+NO_LABEL = re.compile(any_of(W.no_labels), FLAGS)
+USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
+BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?\d{1,2}[.)]\s+|\(?[a-zA-Z][.)]\s+)(\S.*)")
+CODE = re.compile(
+    r"(?<![\w.])[\"'“‘`(]?(-?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
+    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|{any_of(W.hard_qualifiers)})\s*"
+    r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
+    rf"|(?:{ALTERNATIVE}|{any_of(W.conjunctions)})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
+    FLAGS,
+)
+NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]")
+OTHERWISE = re.compile(rf"{any_of(W.otherwise)}[,:]?\s+(?=\S)", FLAGS)
+WANTS_CODES = re.compile(any_of(W.codes), FLAGS)
+
+
+@dataclass(frozen=True)
+class LabelList:
+    """Labels in the order offered, and what each of them means ("" where nothing is said)."""
+
+    labels: tuple[str, ...]
+    meanings: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(spelled(label) for label in self.labels)
+
+    def covers(self, other: LabelList) -> bool:
+        """Return whether the other list names these labels too, or what they mean."""
+        meanings = {spelled(meaning) for meaning in self.meanings}
+        codes = {spelled(spelling) for spelling, _ in self.aliases}
+        return any(other.names <= names for names in (self.names, meanings, codes))
+
+
+@dataclass(frozen=True)
+class FoundLabels:
+    """The labels of a prompt, or the lists that contradict each other."""
+
+    labels: LabelList | None
+    conflict: tuple[LabelList, ...] = ()
+
+
+def find_labels(system: str | None, user: str) -> FoundLabels:
+    """Return the labels that a row's prompts name."""
+    before, behind = instructions(user)
+    parts = [part for part in instructions(system or "") if part]
+    found = agreed(
+        [*(lists for part in parts for lists in label_lists(part)), *label_lists(before)]
+    )
+    return found if found.labels or found.conflict else agreed(list(label_lists(behind)))
+
+
+def agreed(lists: list[LabelList]) -> FoundLabels:
+    """Return the list that covers all others, or the conflict."""
+    is_split = any(_are_apart(*pair) for pair in combinations(lists, 2))
+    for candidate in [] if is_split else lists:
+        if all(candidate.covers(other) for other in lists):
+            return FoundLabels(candidate)
+    different = dict(zip((entry.names for entry in lists), lists, strict=True))
+    return FoundLabels(None, tuple(different.values()))
+
+
+def _are_apart(one: LabelList, other: LabelList) -> bool:
+    return not (one.names & other.names or one.covers(other) or other.covers(one))
+
+
+@lru_cache(maxsize=256)
+def label_lists(text: str) -> tuple[LabelList, ...]:
+    """Return the lists of labels in an instruction."""
+    text = text[:MAX_TEXT]
+    lists = list(_code_lists(text))
+    if not lists:
+        lists = [*_lists_on_lines(text), *_lists_behind_words(text)]
+        quoted = _quoted_list(text)
+        lists += [quoted] if quoted else []
+    return tuple(dict.fromkeys(lists or _usual_lists(text)))
+
+
+def _list(labels: list[str], meanings: list[str] | None = None) -> LabelList | None:
+    """Return the labels as a list if they can be told apart."""
+    names = {spelled(label) for label in labels}
+    if not 2 <= len(labels) <= MAX_LABELS or len(names) != len(labels) or "" in names:
+        return None
+    return LabelList(tuple(labels), tuple(meanings or ()))
+
+
+def _quoted_list(text: str) -> LabelList | None:
+    labels: dict[str, str] = {}
+    for sentence in SENTENCE.split(text):
+        if not NAMING.search(sentence):
+            continue
+        negation = NEGATION.search(sentence)
+        for match in QUOTED.finditer(sentence):
+            if negation and negation.start() < match.start():
+                break
+            for label in re.split(r"[|/]", next(group for group in match.groups() if group)):
+                labels.setdefault(spelled(label), label.strip(" <>{}[]"))
+    for name in list(labels):
+        if name in NOT_LABELS or not name or len(name) > MAX_LABEL:
+            del labels[name]
+    return _list(list(labels.values()))
+
+
+def _code_lists(text: str) -> Iterator[LabelList]:
+    """Yield the codes of each paragraph: numbers that count up, or letters, with meanings."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        codes: dict[str, str] = {}
+        for code, meaning in CODE.findall(paragraph):
+            codes.setdefault(code, meaning.strip(" *_("))
+        numbers = [int(code) for code in codes if code.lstrip("-").isdigit()]
+        are_numbers = len(numbers) == len(codes) and sorted(numbers) == list(
+            range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
+        )
+        are_letters = not numbers and all(
+            meaning.casefold().startswith(code.casefold()) for code, meaning in codes.items()
+        )
+        if are_numbers or are_letters:
+            found = _list(list(codes), list(codes.values()))
+            if found:
+                yield found
+
+
+def _lists_on_lines(text: str) -> Iterator[LabelList]:
+    """Yield the lists whose labels stand on lines of their own, below words that announce them."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        announces = line.rstrip().endswith((":", "：")) and NAMING.search(line)
+        if not announces and not HEADING.fullmatch(line.strip()):
+            continue
+        labels: list[str] = []
+        meanings: list[str] = []
+        for below in lines[number + 1 :]:
+            bullet = BULLET.match(below)
+            if not below.strip() and not labels:
+                continue
+            if not bullet and (not HEADING.search(line) or not below.strip()):
+                break
+            label, meaning = _item(bullet[1] if bullet else below, soft=False)
+            if not label or len(label.split()) > 8:
+                break
+            labels.append(label)
+            meanings.append(meaning)
+        found = _list(labels, meanings if any(meanings) else None)
+        if found:
+            yield found
+
+
+def _lists_behind_words(text: str) -> Iterator[LabelList]:
+    for introduction, is_strong in ((HEADING, True), (ONE_OF, True), (VERB, False)):
+        for match in introduction.finditer(text):
+            found = _list_at(text[match.end() :], is_strong)
+            if found:
+                yield _with_codes(found, text)
+
+
+def _usual_lists(text: str) -> Iterator[LabelList]:
+    """Yield the lists behind words that introduce much else: "Answer", "is"."""
+    for match in BARE_VERB.finditer(text):
+        found = _list_at(text[match.end() :], is_strong=False)
+        if found and all(USUAL.match(label) for label in found.labels):
+            yield found
+
+
+def _list_at(text: str, is_strong: bool) -> LabelList | None:
+    """Return the list that a text begins with."""
+    end = LIST_END.search(text)
+    text = _without_closed_bracket(text[: end.start()] if end else text[:400])
+    pieces = SEPARATOR.split(text)
+    separators = SEPARATOR.findall(text)
+    has_alternative = any(IS_ALTERNATIVE.search(separator) for separator in separators)
+    labels: list[str] = []
+    meanings: list[str] = []
+    is_quoted = bool(QUOTED.match(pieces[0]))
+    closing = IS_ALTERNATIVE if has_alternative else IS_CONJUNCTION
+    for position, piece in enumerate(pieces):
+        label, meaning = _item(piece, soft=not is_strong or position == len(pieces) - 1)
+        if labels and is_quoted and not QUOTED.match(piece):
+            break
+        if not label:
+            return None
+        labels.append(label)
+        meanings.append(meaning)
+        after = separators[position] if position < len(separators) else ""
+        before = separators[position - 1] if position else ""
+        if closing.search(before) and not closing.search(after):
+            break
+    if not (has_alternative or is_strong or is_quoted or all(meanings)):
+        return None
+    return _list(labels, meanings if all(meanings) else None)
+
+
+def _without_closed_bracket(text: str) -> str:
+    """Return the text up to the end of the bracket that the list may stand in."""
+    depth = 0
+    for match in re.finditer(r"[(\[)\]]", text):
+        depth += 1 if match[0] in "([" else -1
+        if depth < 0:
+            return text[: match.start()]
+    return text
+
+
+def _item(piece: str, *, soft: bool) -> tuple[str, str]:
+    """Return the label and the meaning of one entry of a list, or "" if it is no label."""
+    piece, is_rest = OTHERWISE.subn("", piece.strip(), count=1)
+    quoted = QUOTED.match(piece)
+    if quoted:
+        rest = MEANING.sub("", piece[quoted.end() :], count=1)
+        return next(group for group in quoted.groups() if group).strip(), rest.strip()
+    label, *rest = MEANING.split(piece, maxsplit=1)
+    if soft and label:
+        label = SOFT.split(label, maxsplit=1)[0]
+    label = label.strip(" \t*_\"'`<>[]{}")
+    is_label = label and len(label) <= MAX_LABEL and not NO_LABEL.match(label)
+    if not is_label or label.casefold() in NOT_LABELS or NOT_IN_LABEL.search(label):
+        return "", ""
+    return label, "otherwise" if is_rest else " ".join(rest).strip(" )）*_\"'")
+
+
+def _with_codes(found: LabelList, text: str) -> LabelList:
+    """Tell words with codes in brackets, `entailment (0)`, from codes with words in brackets."""
+    if not found.meanings or not all(map(_is_code, found.meanings)):
+        return found
+    if WANTS_CODES.search(text):
+        return LabelList(found.meanings, found.labels)
+    codes = tuple(zip(found.meanings, found.labels, strict=True))
+    return LabelList(found.labels, aliases=codes)
+
+
+def _is_code(meaning: str) -> bool:
+    return bool(re.fullmatch(r"-?\d{1,2}|[A-Za-z]", meaning))

@@ -1,0 +1,158 @@
+"""Labels in replies: as the whole text, and in sentences that state one.
+
+The forms of sentences are few and closed. What denies or doubts a label, and what only mentions
+one, has none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from shared.dataset.answer_space import AnswerSpace, spelled
+from shared.tasks.answer_words import WORDS, LabelForms, any_of
+from shared.tasks.statements import FLAGS, said, statement, takes_back, unled
+
+W = WORDS.replies
+MAX_VALUE = 600  # characters that can be one label
+PREMISE = rf"(?:the\s+)?{any_of(W.premises)}"
+HYPOTHESIS = rf"(?:the\s+)?{any_of(W.hypotheses)}"
+EACH_OTHER = r"(?:each\s+other|one\s+another)"
+TEXTS = rf"(?:{PREMISE}|{HYPOTHESIS}|(?:the\s+)?(?:two\s+)?(?:texts|sentences|statements)|they)"
+ADVERB = rf"(?:{any_of(W.adverbs)}\s+)?"
+NEITHER = re.compile(
+    r"(?:it(?:['’]s|\s+is)\s+)?neither\s+(.+?)\s+nor\s+(.+?)(?:\s*[;,:]\s*(?:so\s+)?(.+))?", FLAGS
+)
+RATHER = re.compile(
+    r"(.+?),?\s+(?:and\s+not|not|rather\s+than|instead\s+of|as\s+opposed\s+to)\s+(?:an?\s+)?(.+)",
+    FLAGS,
+)
+THERE_IS = re.compile(
+    r"there\s+is\s+(?:an?\s+)?(?:clear\s+|direct\s+|logical\s+)*(\w+)"
+    r"(?:\s+(?:here|between\s+.{1,100}))?",
+    FLAGS,
+)
+
+
+class LabelReader:
+    """Reads the labels of one answer space."""
+
+    def __init__(self, space: AnswerSpace) -> None:
+        self._space = space
+        self._forms: dict[str, LabelForms] = {}
+        words: dict[str, set[str]] = {}
+        for value in space.values:
+            forms = _forms_of(value, space.meanings.get(value, ""))
+            if forms:
+                self._forms[value] = forms
+                for word in forms.words:
+                    words.setdefault(word, set()).add(value)
+        self._words = {word: values for word, values in words.items() if len(values) == 1}
+        names = [re.escape(value) for value in space.values if len(value) > 2]
+        self._mention = re.compile(any_of(names), FLAGS) if names else None
+
+    def alone(self, text: str) -> str | None:
+        """Return the label that the text is, once case, quotes and final stop are removed."""
+        if len(text) > MAX_VALUE or text.rstrip(" \"'”’*").endswith(("?", "？")):
+            return None
+        value = self._space.value_of(text)
+        named = self._words.get(spelled(text, words=True), set[str]())
+        return value or next(iter(named), None)
+
+    def stated(self, text: str) -> str | None:
+        """Return the label that a sentence states without doubting or denying one, or None."""
+        found = statement(text, self._head)
+        return (
+            None if found is None or takes_back(found, self._head, self.mentioned) else found.value
+        )
+
+    def mentioned(self, text: str) -> set[str]:
+        """Return the labels that the text names, whatever it says of them."""
+        if self._mention is None:
+            return set()
+        values = {self._space.value_of(match[0]) for match in self._mention.finditer(text)}
+        return {value for value in values if value}
+
+    def _head(self, text: str) -> str | None:
+        text = unled(text)
+        return said(text, self._with_rejected) or self._of_texts(text) or self._neither(text)
+
+    def _with_rejected(self, text: str) -> str | None:
+        """Return the label of "X", "X, not Y", "X rather than Y"."""
+        value = self.alone(text)
+        if value:
+            return value
+        there = THERE_IS.fullmatch(text)
+        if there:
+            return self.alone(there[1])
+        rather = RATHER.fullmatch(text)
+        value = self.alone(rather[1]) if rather else None
+        return value if rather and self.alone(rather[2]) not in (None, value) else None
+
+    def _of_texts(self, text: str) -> str | None:
+        """Return the label of "The premise entails the hypothesis" and the like."""
+        for value, forms in self._forms.items():
+            if forms.verbs and _texts_pattern(tuple(forms.verbs), tuple(forms.passives)).fullmatch(
+                text
+            ):
+                return value
+            if forms.both_ways and _both_ways(tuple(forms.verbs)).fullmatch(text):
+                return value
+        return self._does_neither(text)
+
+    def _does_neither(self, text: str) -> str | None:
+        undecided = [value for value, forms in self._forms.items() if forms.undecided]
+        bases = [base for forms in self._forms.values() for base in (*forms.bases, *forms.verbs)]
+        if len(undecided) != 1 or len(bases) < 2:
+            return None
+        return undecided[0] if _neither_pattern(tuple(bases)).fullmatch(text) else None
+
+    def _neither(self, text: str) -> str | None:
+        """Return the only label left by "Neither X nor Y"."""
+        match = NEITHER.fullmatch(text)
+        if match is None:
+            return None
+        denied = {self.alone(match[1]), self.alone(match[2])}
+        left = [value for value in self._space.values if value not in denied]
+        if len(denied - {None}) != 2 or len(left) != 1:
+            return None
+        return left[0] if not match[3] or self.alone(match[3]) == left[0] else None
+
+
+@lru_cache(maxsize=256)
+def label_reader(space: AnswerSpace) -> LabelReader:
+    return LabelReader(space)
+
+
+def _forms_of(value: str, meaning: str) -> LabelForms | None:
+    for name in (spelled(value, words=True), spelled(meaning, words=True)):
+        for forms in WORDS.forms:
+            if name in forms.names:
+                return forms
+    return None
+
+
+@lru_cache(maxsize=64)
+def _texts_pattern(verbs: tuple[str, ...], passives: tuple[str, ...]) -> re.Pattern[str]:
+    active = rf"{PREMISE}\s+{ADVERB}{any_of(list(verbs))}\s+{HYPOTHESIS}"
+    passive = rf"{HYPOTHESIS}\s+is\s+{ADVERB}{any_of(list(passives))}\s+by\s+{PREMISE}"
+    return re.compile(f"{active}|{passive}", FLAGS)
+
+
+@lru_cache(maxsize=64)
+def _both_ways(verbs: tuple[str, ...]) -> re.Pattern[str]:
+    verb = any_of(list(verbs))
+    return re.compile(
+        rf"{HYPOTHESIS}\s+{ADVERB}{verb}\s+{PREMISE}|{TEXTS}\s+{ADVERB}{verb}\s+{EACH_OTHER}", FLAGS
+    )
+
+
+@lru_cache(maxsize=64)
+def _neither_pattern(bases: tuple[str, ...]) -> re.Pattern[str]:
+    verb = any_of(list(bases))
+    denied = r"(?:does\s+not|doesn['’]t|neither)"
+    return re.compile(
+        rf"{PREMISE}\s+{denied}\s+{verb}(?:\s+{HYPOTHESIS})?,?\s+nor\s+(?:does\s+it\s+)?{verb}"
+        rf"\s+(?:it|{HYPOTHESIS})",
+        FLAGS,
+    )

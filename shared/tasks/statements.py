@@ -1,0 +1,91 @@
+"""Sentences that state one value, of whatever task: "The answer is …", "…, so …", "… because …"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from shared.tasks.answer_words import WORDS, any_of
+
+W = WORDS.replies
+FLAGS = re.IGNORECASE | re.DOTALL
+MAX_SENTENCE = 1000  # characters; a longer one states nothing
+MAX_HEADS = 12
+
+LEAD = re.compile(rf"(?:{any_of(W.leads)}[\s,:]*)+", FLAGS)
+OF_WHAT = (
+    r"(?:\s+(?:between|of|for|to|from|zwischen|entre|tra|между)\s[^;:]{1,200}?"
+    r"|\s*[\"“][^\"”]{1,300}[\"”])?"
+)
+SUBJECT = "|".join(subject.replace(" ", r"\s+").replace("…", OF_WHAT) for subject in W.subjects)
+STATED = re.compile(
+    rf"(?:{SUBJECT})\s*(?:{any_of(W.links)}[\s:]*|\s*:\s*)(?:{any_of(W.softeners)}[\s:]*)*(\S.*)",
+    FLAGS,
+)
+EXPLANATION = re.compile(rf",?\s+{any_of(W.explanations)}|\s*[:;(—–](?=\s|\w)|\s+-\s", FLAGS)
+CONCLUSION = re.compile(rf"[\s,;.—–]+{any_of(W.conclusions)}[\s,:]+", FLAGS)
+CLAUSE = re.compile(rf"[,;.—–]\s+|\s+{any_of([*W.corrections, *W.conclusions, 'and'])}\s+", FLAGS)
+CORRECTION = re.compile(any_of(W.corrections), FLAGS)
+CONDITION = re.compile(any_of(W.conditions), FLAGS)
+QUOTATION = re.compile(r"\"[^\"]*\"|“[^”]*”|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
+
+Value = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The value that a sentence states, and what it says behind it."""
+
+    value: str
+    rest: str = ""
+
+
+def unled(text: str) -> str:
+    """Return a sentence without "So", "I think" and the like before it, and its final stop."""
+    text = text.strip().rstrip(".!。").strip()
+    lead = LEAD.match(text)
+    return text[lead.end() :] if lead and lead.end() < len(text) else text
+
+
+def said(text: str, value: Value) -> str | None:
+    """Return the value of "(The answer is) X": of what stands alone or behind a subject."""
+    text = unled(text)
+    stated = STATED.fullmatch(text)
+    return value(text) or (value(stated[1]) if stated else None)
+
+
+def statement(text: str, read: Value) -> Statement | None:
+    """Return what a sentence states, as `read` reads its parts.
+
+    The value stands before an explanation ("X because …", "X: …") or behind a conclusion ("…, so
+    X").
+    """
+    if len(text) > MAX_SENTENCE or text.rstrip().endswith(("?", "？")):
+        return None
+    for head, rest in _heads(text):
+        value = read(head)
+        if value:
+            return Statement(value, rest)
+    for match in list(CONCLUSION.finditer(text))[-MAX_HEADS:]:
+        before = text[: match.start()]
+        for head, rest in _heads(text[match.end() :]):
+            value = read(head)
+            if value and not CONDITION.search(QUOTATION.sub("", before)):
+                return Statement(value, f"{before}. {rest}")
+    return None
+
+
+def takes_back(stated: Statement, read: Value, mentioned: Callable[[str], set[str]]) -> bool:
+    """Return whether the words around a value state another one, or a correction names one."""
+    rest = QUOTATION.sub(" ", stated.rest)
+    values = {read(clause) for clause in CLAUSE.split(rest)} - {None, stated.value}
+    correction = CORRECTION.search(rest)
+    behind = mentioned(rest[correction.end() :]) if correction else set[str]()
+    return bool(values or behind - {stated.value})
+
+
+def _heads(text: str) -> Iterator[tuple[str, str]]:
+    yield text, ""
+    for match in list(EXPLANATION.finditer(text))[:MAX_HEADS]:
+        yield text[: match.start()], text[match.end() :]
