@@ -48,19 +48,15 @@ class CacheKeys:
         later_questions = [
             message["content"] for message in row.turns[1:] if message["role"] == "user"
         ]
-        request = [
+        request: list[object] = [
             self._task.teacher_messages(row, self._prompt, []),
             later_questions,
             self._task.schema(row, self._prompt),
             self._task.answer_schema(row) if self._task.has_values else None,
             self._task.reference_value(row) if self._has_reference else None,
-            _answers(row),
         ]
+        if row.answers is not None:  # by which the answer is read
+            request.append([row.answers.values, row.answers.aliases])
         digest = self._common.copy()
         digest.update(to_json(request))
         return digest.hexdigest()[:KEY_CHARACTERS]
-
-
-def _answers(row: Row) -> object:
-    """Return the values that the answer may take, by which it is read."""
-    return None if row.answers is None else [row.answers.values, row.answers.aliases]

@@ -41,6 +41,7 @@ ANSWERED = re.compile(
 QUESTION = re.compile(rf"(?:^|\n)[ \t*]*{any_of(W.questions)}[ \t*\d]*[:：.]|[?？]\s*\n", FLAGS)
 HEADING = re.compile(rf"{any_of(W.headings)}[ \t*]*[:：]?[ \t*]*\Z", FLAGS)
 NO_TEXT = re.compile(rf"(?:[\W_]|{ALTERNATIVE}|(?:and|und|et|y|e)\b)*\Z", FLAGS)
+BLANK = re.compile(r"[\W_]*\Z")
 BREAK = re.compile(r"\n\s*\n\s*\S")
 SENTENCE_END = re.compile(r"[.?!]\s")
 MAX_CHOICE = 1000  # characters
@@ -114,7 +115,8 @@ def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
         return None
     ends = [*(marker.start() for marker in chosen[1:]), _last_end(text, chosen)]
     texts = [_text(text[m.end() : end]) for m, end in zip(chosen, ends, strict=True)]
-    if any(NO_TEXT.match(choice) for choice in texts):
+    no_text = BLANK if on_lines else NO_TEXT
+    if any(no_text.match(choice) for choice in texts):
         return None
     symbols = tuple(marker["symbol"].upper() for marker in chosen)
     rank = ("A", "a", "1").index(chosen[0]["symbol"])

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.statements import FLAGS, Statement, said, statement, takes_back, unled
+from shared.tasks.statements import FLAGS, MAX_HEADS, Statement, said, statement, takes_back, unled
 
 W = WORDS.replies
 MAX_MENTIONS = 10_000  # characters of a sentence that are searched for letters
@@ -72,9 +72,18 @@ class ChoiceReader:
         found = statement(text, self._head)
         if found is None and leading and leading[1] in self._space.values:
             found = Statement(leading[1], leading[2])
+        found = found or self._with_afterthought(text)
         if found is None or takes_back(found, self._head, self.mentioned):
             return None
         return None if self.mentioned(found.rest) - {found.value} else found.value
+
+    def _with_afterthought(self, text: str) -> Statement | None:
+        """Return what "B) in trees, of course" states: a letter, its text, and more words."""
+        for comma in list(re.finditer(r"[,;]\s", text))[:MAX_HEADS]:
+            value = self.alone(text[: comma.start()])
+            if value and len(text[: comma.start()].strip(" ()[]*")) > 1:
+                return Statement(value, text[comma.end() :])
+        return None
 
     def mentioned(self, text: str) -> set[str]:
         """Return the choices whose letters the text names with a mark of its own."""

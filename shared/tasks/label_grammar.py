@@ -68,7 +68,7 @@ CODE = re.compile(
     rf"|(?:{ALTERNATIVE}|{any_of(W.conjunctions)})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
     FLAGS,
 )
-NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]")
+NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]|(?<!\w)['‘]|['’](?!\w)")
 OTHERWISE = re.compile(rf"{any_of(W.otherwise)}[,:]?\s+(?=\S)", FLAGS)
 WANTS_CODES = re.compile(any_of(W.codes), FLAGS)
 

@@ -22,13 +22,24 @@ def row(user: str, system: str | None = None) -> Row:
     return Row(tuple(messages))  # pyright: ignore[reportArgumentType]
 
 
-NLI = row(
+def checked(task: str, *texts: str) -> Row:
+    """The row of a user message and a system prompt, as its task takes it."""
+    taken = TASKS[task].check(row(*texts))
+    assert isinstance(taken, Row), taken
+    return taken
+
+
+NLI = checked(
+    "nli",
     "Premise: It rains.\nHypothesis: It is 'wet'.",
     "Answer with one of 'entailment', 'contradiction', 'neutral'.",
 )
-YES_NO = row("Premise: a\nHypothesis: b", "Your output should be one of the labels 'yes' or 'no'.")
-CHOICES = row(
-    "Question: Where do fish live?\nAnswer Choices:\n(A) in water\n(B) in trees\n(C) on the moon"
+YES_NO = checked(
+    "nli", "Premise: a\nHypothesis: b", "Your output should be one of the labels 'yes' or 'no'."
+)
+CHOICES = checked(
+    "nlu_qa",
+    "Question: Where do fish live?\nAnswer Choices:\n(A) in water\n(B) in trees\n(C) on the moon",
 )
 SUM = row("How many apples are left?")
 

@@ -8,9 +8,12 @@ import pytest
 
 from shared.dataset.rows import Row, parse_row
 from shared.tasks import TASKS
-from tests.shared.tasks.test_reading_answers import CHOICES, NLI, SUM, read
+from shared.tasks.answers_spec import AnswersSpec
+from tests.shared.tasks.test_reading_answers import CHOICES, NLI, SUM, checked, read
 
 REPOSITORY = Path(__file__).parents[3]
+# The answer keys of the samples hold questions without their prompts.
+DECLARED = {"nli": AnswersSpec(labels=["entailment", "neutral", "contradiction"])}
 DATA = REPOSITORY.parent / "shared" / "data"
 
 
@@ -91,11 +94,8 @@ def test_a_label_is_stated_or_not_read(reply: str, expected: str) -> None:
 
 
 def test_an_apostrophe_in_the_prompt_does_not_hide_a_label() -> None:
-    row = Row(
-        ({"role": "system", "content": "Answer with the row's label 'yes' or 'no'."}, *NLI.turns)
-    )
+    row = checked("nli", NLI.turns[0]["content"], "Answer with the row's label 'yes' or 'no'.")
     assert read("nli", row, "Yes.") == "yes"
-    assert read("nli", row, "No, it does not.") == "no"
 
 
 def unreadable_references(folder: Path, task: str) -> list[str]:
@@ -105,14 +105,14 @@ def unreadable_references(folder: Path, task: str) -> list[str]:
         line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()
     ]:
         row = parse_row(line)
-        checked = TASKS[task].check(row) if isinstance(row, Row) else row
-        assert isinstance(checked, Row), checked
-        references = [checked.reference] if checked.reference is not None else []
+        taken = TASKS[task].check(row, DECLARED.get(task)) if isinstance(row, Row) else row
+        assert isinstance(taken, Row), taken
+        references = [taken.reference] if taken.reference is not None else []
         if task == "conversation":
             references = [
-                message["content"] for message in checked.turns if message["role"] == "assistant"
+                message["content"] for message in taken.turns if message["role"] == "assistant"
             ]
-        found += [text for text in references if read(task, checked, text) != text.strip()]
+        found += [text for text in references if read(task, taken, text) != text.strip()]
     return found
 
 

@@ -9,6 +9,7 @@ from shared.dataset.rows import Message, Row
 from shared.tasks import TASKS
 
 CHOICES = "Where do fish live?\n(A) in water\n(B) in trees"
+QUESTION = {"nli": "Answer with 'yes' or 'no'.\nPremise: a\nHypothesis: b"}
 ONE_TURN = ["nli", "nlu_qa", "math", "summarization"]
 
 
@@ -21,28 +22,28 @@ def check(task: str, *turns: str, reference: str | None = None) -> Row | Rejecti
 
 @pytest.mark.parametrize("task", TASKS)
 def test_one_question_is_taken_by_every_task(task: str) -> None:
-    checked = check(task, CHOICES)
+    checked = check(task, QUESTION.get(task, CHOICES))
     assert isinstance(checked, Row)
     assert TASKS[task].turns(checked) == 1
 
 
 @pytest.mark.parametrize("task", ONE_TURN)
 def test_a_final_assistant_turn_is_the_reference_answer(task: str) -> None:
-    checked = check(task, CHOICES, "A")
+    checked = check(task, QUESTION.get(task, CHOICES), "A")
     assert isinstance(checked, Row)
     assert (checked.reference, len(checked.messages), checked.id) == ("A", 1, "row-7")
 
 
 @pytest.mark.parametrize("task", ONE_TURN)
 def test_an_answer_field_goes_before_the_final_assistant_turn(task: str) -> None:
-    checked = check(task, CHOICES, "A", reference="B")
+    checked = check(task, QUESTION.get(task, CHOICES), "A", reference="B")
     assert isinstance(checked, Row)
     assert checked.reference == "B"
 
 
 @pytest.mark.parametrize("task", ONE_TURN)
 def test_a_task_of_one_question_refuses_a_conversation_and_names_itself(task: str) -> None:
-    checked = check(task, CHOICES, "A", "and now?")
+    checked = check(task, QUESTION.get(task, CHOICES), "A", "and now?")
     assert isinstance(checked, Rejection)
     assert (checked.reason, checked.id) == ("wrong_turns", "row-7")
     assert task in checked.detail
