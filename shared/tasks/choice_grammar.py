@@ -172,7 +172,7 @@ def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace
     lines = [line for line in question.split("\n") if line.strip()]
     places += [lines[0], lines[-1]] if lines else []
     for yes, no in (answers for answers in W.closed if len(answers) == 2):
-        asked = rf"{any_of([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_of([no])}"
-        if any(re.search(asked, place, FLAGS) for place in places):
+        either = rf"{any_of([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_of([no])}"
+        if any(re.search(either, place, FLAGS) for place in places):
             return AnswerSpace((yes, no))
     return None

@@ -69,13 +69,13 @@ class ChoiceReader:
     def stated(self, text: str) -> str | None:
         """Return the choice that a sentence states without taking it back, or None."""
         leading = LEADING.fullmatch(text.strip())
-        found = statement(text, self._head)
-        if found is None and leading and leading[1] in self._space.values:
-            found = Statement(leading[1], leading[2])
-        found = found or self._with_afterthought(text)
-        if found is None or takes_back(found, self._head, self.mentioned):
+        stated = statement(text, self._head)
+        if stated is None and leading and leading[1] in self._space.values:
+            stated = Statement(leading[1], leading[2])
+        stated = stated or self._with_afterthought(text)
+        if stated is None or takes_back(stated, self._head, self.mentioned):
             return None
-        return None if self.mentioned(found.rest) - {found.value} else found.value
+        return None if self.mentioned(stated.rest) - {stated.value} else stated.value
 
     def _with_afterthought(self, text: str) -> Statement | None:
         """Return what "B) in trees, of course" states: a letter, its text, and more words."""

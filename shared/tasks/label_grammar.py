@@ -93,31 +93,31 @@ class LabelList:
 
 
 @dataclass(frozen=True)
-class FoundLabels:
+class PromptLabels:
     """The labels of a prompt, or the lists that contradict each other."""
 
     labels: LabelList | None
     conflict: tuple[LabelList, ...] = ()
 
 
-def find_labels(system: str | None, user: str) -> FoundLabels:
+def find_labels(system: str | None, user: str) -> PromptLabels:
     """Return the labels that a row's prompts name."""
     before, behind = instructions(user)
     parts = [part for part in instructions(system or "") if part]
-    found = agreed(
+    listing = agreed(
         [*(lists for part in parts for lists in label_lists(part)), *label_lists(before)]
     )
-    return found if found.labels or found.conflict else agreed(list(label_lists(behind)))
+    return listing if listing.labels or listing.conflict else agreed(list(label_lists(behind)))
 
 
-def agreed(lists: list[LabelList]) -> FoundLabels:
+def agreed(lists: list[LabelList]) -> PromptLabels:
     """Return the list that covers all others, or the conflict."""
     is_split = any(_are_apart(*pair) for pair in combinations(lists, 2))
     for candidate in [] if is_split else lists:
         if all(candidate.covers(other) for other in lists):
-            return FoundLabels(candidate)
+            return PromptLabels(candidate)
     different = dict(zip((entry.names for entry in lists), lists, strict=True))
-    return FoundLabels(None, tuple(different.values()))
+    return PromptLabels(None, tuple(different.values()))
 
 
 def _are_apart(one: LabelList, other: LabelList) -> bool:
@@ -175,9 +175,9 @@ def _code_lists(text: str) -> Iterator[LabelList]:
             meaning.casefold().startswith(code.casefold()) for code, meaning in codes.items()
         )
         if are_numbers or are_letters:
-            found = _list(list(codes), list(codes.values()))
-            if found:
-                yield found
+            listing = _list(list(codes), list(codes.values()))
+            if listing:
+                yield listing
 
 
 def _lists_on_lines(text: str) -> Iterator[LabelList]:
@@ -200,25 +200,25 @@ def _lists_on_lines(text: str) -> Iterator[LabelList]:
                 break
             labels.append(label)
             meanings.append(meaning)
-        found = _list(labels, meanings if any(meanings) else None)
-        if found:
-            yield found
+        listing = _list(labels, meanings if any(meanings) else None)
+        if listing:
+            yield listing
 
 
 def _lists_behind_words(text: str) -> Iterator[LabelList]:
     for introduction, is_strong in ((HEADING, True), (ONE_OF, True), (VERB, False)):
         for match in introduction.finditer(text):
-            found = _list_at(text[match.end() :], is_strong)
-            if found:
-                yield _with_codes(found, text)
+            listing = _list_at(text[match.end() :], is_strong)
+            if listing:
+                yield _with_codes(listing, text)
 
 
 def _usual_lists(text: str) -> Iterator[LabelList]:
     """Yield the lists behind words that introduce much else: "Answer", "is"."""
     for match in BARE_VERB.finditer(text):
-        found = _list_at(text[match.end() :], is_strong=False)
-        if found and all(USUAL.match(label) for label in found.labels):
-            yield found
+        listing = _list_at(text[match.end() :], is_strong=False)
+        if listing and all(USUAL.match(label) for label in listing.labels):
+            yield listing
 
 
 def _list_at(text: str, is_strong: bool) -> LabelList | None:
@@ -276,14 +276,14 @@ def _item(piece: str, *, soft: bool) -> tuple[str, str]:
     return label, "otherwise" if is_rest else " ".join(rest).strip(" )）*_\"'")
 
 
-def _with_codes(found: LabelList, text: str) -> LabelList:
+def _with_codes(listing: LabelList, text: str) -> LabelList:
     """Tell words with codes in brackets, `entailment (0)`, from codes with words in brackets."""
-    if not found.meanings or not all(map(_is_code, found.meanings)):
-        return found
+    if not listing.meanings or not all(map(_is_code, listing.meanings)):
+        return listing
     if WANTS_CODES.search(text):
-        return LabelList(found.meanings, found.labels)
-    codes = tuple(zip(found.meanings, found.labels, strict=True))
-    return LabelList(found.labels, aliases=codes)
+        return LabelList(listing.meanings, listing.labels)
+    codes = tuple(zip(listing.meanings, listing.labels, strict=True))
+    return LabelList(listing.labels, aliases=codes)
 
 
 def _is_code(meaning: str) -> bool:

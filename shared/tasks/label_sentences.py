@@ -61,9 +61,11 @@ class LabelReader:
 
     def stated(self, text: str) -> str | None:
         """Return the label that a sentence states without doubting or denying one, or None."""
-        found = statement(text, self._head)
+        stated = statement(text, self._head)
         return (
-            None if found is None or takes_back(found, self._head, self.mentioned) else found.value
+            None
+            if stated is None or takes_back(stated, self._head, self.mentioned)
+            else stated.value
         )
 
     def mentioned(self, text: str) -> set[str]:
@@ -113,10 +115,10 @@ class LabelReader:
         if match is None:
             return None
         denied = {self.alone(match[1]), self.alone(match[2])}
-        left = [value for value in self._space.values if value not in denied]
-        if len(denied - {None}) != 2 or len(left) != 1:
+        remaining = [value for value in self._space.values if value not in denied]
+        if len(denied - {None}) != 2 or len(remaining) != 1:
             return None
-        return left[0] if not match[3] or self.alone(match[3]) == left[0] else None
+        return remaining[0] if not match[3] or self.alone(match[3]) == remaining[0] else None
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
 from shared.tasks.declared import declared_values, offered
-from shared.tasks.label_grammar import FoundLabels, find_labels
+from shared.tasks.label_grammar import PromptLabels, find_labels
 from shared.tasks.label_sentences import label_reader
 from shared.tasks.short_answers import Hedged, ShortAnswerTask
 
@@ -84,17 +84,17 @@ def _answer_space(row: Row, declared: AnswersSpec | None) -> AnswerSpace | str:
         return space if isinstance(space, str) else replace(space, aliases=aliases)
     if declared and declared.labels:
         return AnswerSpace(tuple(declared.labels), aliases=aliases, source="specification")
-    found = find_labels(row.system, row.turns[0]["content"])
-    if found.labels is None:
-        return _not_found(found)
-    labels = found.labels
+    prompt_labels = find_labels(row.system, row.turns[0]["content"])
+    if prompt_labels.labels is None:
+        return _not_found(prompt_labels)
+    labels = prompt_labels.labels
     return AnswerSpace(labels.labels, labels.meanings, (*aliases, *labels.aliases))
 
 
-def _not_found(found: FoundLabels) -> str:
-    if not found.conflict:
+def _not_found(prompt_labels: PromptLabels) -> str:
+    if not prompt_labels.conflict:
         return f"the prompt names no two labels: {REMEDY}"
-    lists = " and ".join(f"({', '.join(entry.labels)})" for entry in found.conflict[:3])
+    lists = " and ".join(f"({', '.join(entry.labels)})" for entry in prompt_labels.conflict[:3])
     return f"the prompt names different lists of labels, {lists}: {REMEDY}"
 
 
