@@ -16,6 +16,7 @@ from orchestrators.root import Root, RunCancelled
 from orchestrators.scan import scan_datasets
 from shared.core.counters import Counters
 from shared.core.paths import Split
+from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import nothing_reused
 from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
@@ -118,6 +119,10 @@ def _reuse_answers(
 def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> None:
     """The gate before the teacher is paid. Raises RunFailed with every reason."""
     root.status.expect(expected_usage(scans), spec.budget)
+    places: list[str] = []
+    for scan in scans.values():
+        places += scan.unused_fields
+    root.status.warnings += unused_field_warnings(places)
     error = after_scan(spec, scans)
     if error:
         raise RunFailed(error)

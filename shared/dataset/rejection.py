@@ -46,14 +46,16 @@ class RejectionReason(StrEnum):
     INVALID_UTF8 = "invalid_utf8", SuggestedFix("save the file as UTF-8")
     INVALID_JSON = "invalid_json", FIX_THE_ROW
     NOT_AN_OBJECT = "not_an_object", FIX_THE_ROW
-    INVALID_ID = "invalid_id", FIX_THE_ROW
-    INVALID_ANSWER = "invalid_answer", FIX_THE_ROW
     MISSING_MESSAGES = "missing_messages", FIX_THE_ROW
     INVALID_MESSAGE = "invalid_message", FIX_THE_ROW
     UNKNOWN_ROLE = "unknown_role", FIX_THE_ROW
     INVALID_CONTENT = "invalid_content", FIX_THE_ROW
     EMPTY_CONTENT = "empty_content", FIX_THE_ROW
     WRONG_TURNS = "wrong_turns", FIX_THE_ROW
+    ZERO_WEIGHT = (
+        "zero_weight",
+        SuggestedFix("remove the weight to have the row used; otherwise nothing"),
+    )
     NO_LABELS = (
         "no_labels",
         SuggestedFix(

@@ -13,9 +13,11 @@ from pydantic_core import from_json
 
 from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.unused_fields import unused_fields, weight_problem
 
 Role = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
+SYNONYMS = {"developer": "system"}  # what OpenAI's newer models call it
 
 # Characters that some readers take for the end of a line.
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -40,6 +42,8 @@ class Row:
     labels: object = None
     choices: object = None
     answers: AnswerSpace | None = None  # set by `Task.check` where a task has such values
+    # places of fields that the run doesn't use, see shared/dataset/unused_fields.py
+    unused_fields: tuple[str, ...] = ()
 
     @property
     def system(self) -> str | None:
@@ -99,60 +103,91 @@ def is_writable(text: str) -> bool:
 
 
 def _row(data: dict[str, Any]) -> Row | Rejection:
-    row_id = _id(data.get("id"))
-    if isinstance(row_id, Rejection):
-        return row_id
-    reference = _reference(data.get("answer"))
-    if isinstance(reference, Rejection):
-        return replace(reference, id=row_id)
+    row_id = _as_text(data.get("id"))
     messages = _messages(data.get("messages"))
     if isinstance(messages, Rejection):
         return replace(messages, id=row_id)
-    return Row(tuple(messages), row_id, reference, data.get("labels"), data.get("choices"))
+    refusal = weight_problem(data)
+    if refusal is not None:
+        return replace(refusal, id=row_id)
+    reference = _as_text(data.get("answer"))
+    return Row(
+        tuple(messages),
+        row_id,
+        reference,
+        labels=_writable(data.get("labels")),
+        choices=_writable(data.get("choices")),
+        unused_fields=unused_fields(data),
+    )
 
 
-def _id(value: object) -> str | Rejection | None:
+def _as_text(value: object) -> str | None:
+    """Return a field that the teacher isn't sent as text, whatever it holds; None for null."""
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        detail = f"id is {_json_type(value)}, not text or a whole number"
-        return Rejection(RejectionReason.INVALID_ID, detail)
-    if not is_writable(value):
-        return Rejection(RejectionReason.INVALID_ID, "id holds half of a surrogate pair")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _writable_text(text)
+
+
+def _writable(value: object) -> object:
+    """Return a JSON value as a file can hold it."""
+    if isinstance(value, str):
+        return _writable_text(value)
+    if isinstance(value, list):
+        return [_writable(entry) for entry in cast(list[object], value)]
+    if isinstance(value, dict):
+        entries = cast(dict[str, object], value)
+        return {_writable_text(name): _writable(entry) for name, entry in entries.items()}
     return value
 
 
-def _reference(value: object) -> str | Rejection | None:
-    if value is None:
-        return None
-    if isinstance(value, int | float):
-        return json.dumps(value)
-    if not isinstance(value, str):
-        detail = f"answer is {_json_type(value)}, not text or a number"
-        return Rejection(RejectionReason.INVALID_ANSWER, detail)
-    if not is_writable(value):
-        return Rejection(RejectionReason.INVALID_ANSWER, "answer holds half of a surrogate pair")
-    return value
+def _writable_text(text: str) -> str:
+    """Return a text as UTF-8 can hold it: half of a surrogate pair becomes a question mark."""
+    return text if is_writable(text) else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _messages(value: object) -> list[Message] | Rejection:
     if not isinstance(value, list) or not value:
         detail = "messages must be a list with at least one message"
         return Rejection(RejectionReason.MISSING_MESSAGES, detail)
+    entries = cast(list[object], value)
     messages: list[Message] = []
+    places: list[str] = []
     problems: list[Rejection] = []
-    for position, entry in enumerate(cast(list[object], value)):
-        message = _message(entry, f"messages[{position}]")
+    for position, entry in enumerate(entries):
+        if _is_placeholder(entry, is_last=position == len(entries) - 1):
+            continue
+        place = f"messages[{position}]"
+        message = _message(entry, place)
         if isinstance(message, Rejection):
             problems.append(message)
         else:
             messages.append(message)
+            places.append(place)
     if problems:  # counted by the first, described with all of them
         details = [problem.detail for problem in problems]
         return Rejection(problems[0].reason, "; ".join(details))
-    return _order_problem(messages) or messages
+    return _order_problem(messages, places) or messages
+
+
+def _is_placeholder(entry: object, *, is_last: bool) -> bool:
+    """Return whether a message stands for none: an empty system prompt or final answer."""
+    if not isinstance(entry, dict):
+        return False
+    message = cast(dict[str, Any], entry)
+    role = _role(message)
+    if role != "system" and not (role == "assistant" and is_last):
+        return False
+    if message.get("tool_calls") or message.get("function_call"):
+        return False
+    content = message.get("content", 0)
+    text = "" if content is None else _text(content)
+    return text is not None and not text.strip()
+
+
+def _role(message: dict[str, Any]) -> object:
+    role = message.get("role")
+    return SYNONYMS.get(role, role) if isinstance(role, str) else role
 
 
 def _message(entry: object, where: str) -> Message | Rejection:
@@ -160,7 +195,7 @@ def _message(entry: object, where: str) -> Message | Rejection:
         detail = f"{where} is {_json_type(entry)}, not an object"
         return Rejection(RejectionReason.INVALID_MESSAGE, detail)
     message = cast(dict[str, Any], entry)
-    role = message.get("role")
+    role = _role(message)
     if role not in ROLES:
         detail = f"{where}.role must be one of {', '.join(ROLES)}"
         return Rejection(RejectionReason.UNKNOWN_ROLE, detail)
@@ -191,8 +226,10 @@ def _text(content: object) -> str | None:
     return "\n".join(texts)
 
 
-def _order_problem(messages: Sequence[Message]) -> Rejection | None:
+def _order_problem(messages: Sequence[Message], places: Sequence[str]) -> Rejection | None:
     """Rows are `system? (user assistant)* user assistant?`; each task then restricts that."""
+    if not messages:
+        return Rejection(RejectionReason.WRONG_TURNS, "there is no user message")
     first_turn = 1 if messages[0]["role"] == "system" else 0
     if len(messages) == first_turn:
         return Rejection(RejectionReason.WRONG_TURNS, "there is no user message")
@@ -200,7 +237,7 @@ def _order_problem(messages: Sequence[Message]) -> Rejection | None:
         role = message["role"]
         expected = "assistant" if (position - first_turn) % 2 else "user"
         if role != expected:
-            detail = f"messages[{position}] is from {role}, {expected} is due"
+            detail = f"{places[position]} is from {role}, {expected} is due"
             return Rejection(RejectionReason.WRONG_TURNS, detail)
     return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
+from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
 from shared.scan.range_plan import plan_in_memory
@@ -70,6 +71,10 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     usage = expected_usage(plans)
     problem = after_scan(spec, plans)
     warnings = spec.student_warnings
+    places: list[str] = []
+    for plan in plans.values():
+        places += plan.unused_fields
+    warnings += unused_field_warnings(places)
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
     return {

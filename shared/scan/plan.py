@@ -53,6 +53,8 @@ class ScanCounts(BaseModel):
     reused: int = 0
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
+    # places of fields that the run doesn't use, such as `tools`
+    unused_fields: list[str] = Field(default_factory=list[str])
     estimate: Usage = Field(default_factory=Usage)
 
     def add(self, later: ScanCounts) -> None:
@@ -63,6 +65,7 @@ class ScanCounts(BaseModel):
         for reason, count in later.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
         self.samples = [*self.samples, *later.samples][:MAX_SAMPLES]
+        self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
         self.estimate.add(later.estimate)
 
 

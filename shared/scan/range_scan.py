@@ -91,6 +91,9 @@ class RangeScan:
 
     def _accept(self, row: Row, line: int) -> None:
         self.plan.valid += 1
+        for place in row.unused_fields:
+            if place not in self.plan.unused_fields:
+                self.plan.unused_fields.append(place)
         estimate = Usage()
         if self.is_answered(row):
             self.plan.reused += 1

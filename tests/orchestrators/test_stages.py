@@ -43,6 +43,19 @@ def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made
     ]
 
 
+def test_fields_that_the_run_does_not_use_are_named_once_for_all_splits() -> None:
+    scans = {
+        "train": {**Distillation.scanned(1), "unused_fields": ["tools"]},
+        "validation": {**Distillation.scanned(1), "unused_fields": ["messages[].name", "tools"]},
+    }
+    run = Distillation(
+        {"train": 1, "validation": 1}, instead={SCAN_DATASET: lambda _: ok(splits=scans)}
+    )
+    run.run()
+    [warning] = [text for text in run.shown["warnings"] if "tools" in text]
+    assert warning.endswith(": messages[].name, tools")
+
+
 def test_every_shard_of_every_split_is_answered_once() -> None:
     run = Distillation({"train": 5, "validation": 2})
     run.run()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.dataset.rejection import Rejection
 from shared.dataset.rows import Row, as_jsonl, parse_row
+from shared.dataset.unused_fields import unused_field_warnings
 from shared.tasks import TASKS
 
 USER = {"role": "user", "content": "hello"}
@@ -48,10 +49,13 @@ def line(*messages: Any, **fields: Any) -> bytes:
         (line(ASSISTANT), "wrong_turns"),
         (line(USER, USER), "wrong_turns"),
         (line(USER, SYSTEM), "wrong_turns"),
-        (line(USER, id=[]), "invalid_id"),
-        (line(USER, id="row \ud83d"), "invalid_id"),
-        (line(USER, answer={}), "invalid_answer"),
-        (line(USER, answer="4\udc00"), "invalid_answer"),
+        (line(USER, {"role": "assistant", "content": ""}, USER), "empty_content"),
+        (line(USER, ASSISTANT, {"role": "user", "content": ""}), "empty_content"),
+        (line({"role": "assistant", "content": ""}), "wrong_turns"),
+        (line({"role": "developer", "content": " "}), "wrong_turns"),
+        (line(USER, {"role": "assistant", "content": None, "tool_calls": [1]}), "invalid_content"),
+        (line(USER, {**ASSISTANT, "weight": 0}), "zero_weight"),
+        (line(USER, {**ASSISTANT, "weight": 1}, USER, weight=0.0), "zero_weight"),
         (None, "line_too_long"),
     ],
 )
@@ -72,6 +76,77 @@ def test_ids_and_reference_answers_are_kept() -> None:
     assert parse_row(line(USER, id=7, answer=3.5)) == Row(
         ({"role": "user", "content": "hello"},), "7", "3.5"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (-2.5, "-2.5"),
+        (["a", "b"], '["a", "b"]'),
+        ({"text": "é"}, '{"text": "é"}'),
+        ("ä\ud83d", "ä?"),
+        (["\udc00"], '["?"]'),
+        (None, None),
+    ],
+)
+def test_no_row_is_lost_for_what_its_id_or_answer_holds(value: Any, text: str | None) -> None:
+    parsed = parse_row(line(USER, id=value, answer=value))
+    assert isinstance(parsed, Row)
+    assert (parsed.id, parsed.reference) == (text, text)
+
+
+def test_the_developer_role_is_the_system_role() -> None:
+    parsed = parse_row(line({"role": "developer", "content": "be kind"}, USER))
+    assert parsed == parse_row(line(SYSTEM, USER))
+
+
+@pytest.mark.parametrize("content", ["", " \n", None, [], [{"type": "text", "text": ""}]])
+def test_an_empty_system_prompt_or_final_answer_is_as_absent(content: Any) -> None:
+    alone = parse_row(line(USER))
+    assert parse_row(line({"role": "system", "content": content}, USER)) == alone
+    assert parse_row(line(USER, {"role": "assistant", "content": content})) == alone
+    placeholder = {"role": "developer", "content": content}
+    assert parse_row(line(placeholder, USER, {"role": "assistant", "content": content})) == alone
+
+
+def test_problems_name_the_message_as_the_file_has_it() -> None:
+    parsed = parse_row(line({"role": "system", "content": ""}, USER, USER))
+    assert isinstance(parsed, Rejection)
+    assert parsed.detail == "messages[2] is from user, assistant is due"
+
+
+def test_fields_that_a_run_does_not_use_are_named_and_harm_no_row() -> None:
+    tool = {"type": "function", "function": {"name": "look_up"}}
+    parsed = parse_row(
+        line(
+            {**USER, "name": "Ann"},
+            {**ASSISTANT, "weight": 1},
+            {**USER, "weight": 0},
+            tools=[tool],
+            parallel_tool_calls=False,
+            functions=[],
+            note="mine",
+        )
+    )
+    assert isinstance(parsed, Row)
+    assert parsed.unused_fields == (
+        "tools",
+        "parallel_tool_calls",
+        "messages[].name",
+        "messages[].weight",
+    )
+    [warning] = unused_field_warnings([*parsed.unused_fields, "tools"])
+    assert warning.endswith(": messages[].name, messages[].weight, parallel_tool_calls, tools")
+    assert unused_field_warnings([]) == []
+
+
+def test_a_refused_weight_is_named_with_its_place() -> None:
+    parsed = parse_row(line(USER, {**ASSISTANT, "weight": 0}, USER, id="r"))
+    assert isinstance(parsed, Rejection)
+    assert (parsed.id, parsed.detail.split(",")[0]) == ("r", "messages[1].weight is 0")
 
 
 def test_a_rejection_carries_the_rows_id() -> None:
@@ -143,5 +218,7 @@ def test_no_line_whatsoever_raises(content: bytes) -> None:
 def test_whatever_is_kept_of_a_row_can_be_written_to_a_file(
     row_id: str, answer: str, content: str
 ) -> None:
-    parsed = parse_row(line({"role": "user", "content": content}, id=row_id, answer=answer))
+    message = {"role": "user", "content": content}
+    lists: dict[str, Any] = {"labels": [answer, row_id], "choices": {answer: [row_id]}}
+    parsed = parse_row(line(message, id=row_id, answer=answer, **lists))
     assert as_jsonl([asdict(parsed)])

@@ -14,7 +14,7 @@ from shared.generation.ask_turn import MAX_REPLIES
 from shared.generation.record import Record, rejected_record
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
-from shared.tasks import Schema
+from shared.tasks import TASKS, Schema
 from shared.teacher import Completion, RowFailure, TeacherDown
 
 Reply = str | Completion | Exception
@@ -127,7 +127,9 @@ async def test_the_last_request_holds_the_teacher_to_the_values_that_the_row_all
 ) -> None:
     question, allowed = QUESTION_OF_TASK[task]
     teacher = Scripted("hmm", "hmm", "hmm")
-    await answer(teacher, row(question), spec_of(task))
+    checked = TASKS[task].check(row(question))
+    assert isinstance(checked, Row)
+    await answer(teacher, checked, spec_of(task))
     assert teacher.schemas[:2] == [None, None]
     schema = teacher.schemas[2]
     assert schema is not None

@@ -103,6 +103,13 @@ async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     assert "Novel-7B" in warning
 
 
+async def test_fields_that_a_run_does_not_use_are_named_once(storage: Storage) -> None:
+    row = b'{"messages": [{"role": "user", "name": "Ann", "content": "%d + 1?"}], "tools": [1]}\n'
+    paths = await uploaded(storage, train=b"".join(row % number for number in range(50)))
+    [warning] = (await dry_run(storage, spec_of(**paths)))["warnings"]
+    assert warning.endswith(": messages[].name, tools")
+
+
 async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage: Storage) -> None:
     found = await dry_run(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
     assert (len(found["rejected_rows"]), found["splits"]["train"]["rejected"]) == (
