@@ -13,20 +13,20 @@ import re
 from shared.tasks.number_tables import TABLES, one_of
 from shared.tasks.numbers import MAX_CHARACTERS, read_number
 
-TABLE = TABLES.sentences
 FLAGS = re.IGNORECASE
-OPENER = re.compile(rf"(?:{one_of(TABLE.openers)}),? +", FLAGS)
+OPENER = re.compile(rf"(?:{one_of(TABLES.openers)}),? +", FLAGS)
 VERB = re.compile(
-    rf"(?<![\w'’-])(?:{one_of(TABLE.verbs)})(?= )|(?<=\bit)['’]s(?= )|{one_of(TABLE.joined_verbs)}",
+    rf"(?<![\w'’-])(?:{one_of(TABLES.verbs)})(?= )|(?<=\bit)['’]s(?= )"
+    rf"|{one_of(TABLES.joined_verbs)}",
     FLAGS,
 )
-IMPERSONAL = re.compile(rf"(?:{one_of(TABLE.impersonal)}) +", FLAGS)
-ENDING = re.compile(rf"(?:{one_of(TABLE.endings)})(?=[.。]?$)")
+IMPERSONAL = re.compile(rf"(?:{one_of(TABLES.impersonal)}) +", FLAGS)
+ENDING = re.compile(rf"(?:{one_of(TABLES.endings)})(?=[.。]?$)")
 NUMBER_FIRST = re.compile(
     r"(.+?) (?:is|are) the (?:final |correct |right )?(?:answer|result|total|solution)[.!]?", FLAGS
 )
 VARIABLE = re.compile(r"\$([A-Za-z])\$|\\\(([A-Za-z])\\\)")
-ADVERB = re.compile(rf" *(?:{one_of(TABLE.adverbs)}) +", FLAGS)
+ADVERB = re.compile(rf" *(?:{one_of(TABLES.adverbs)}) +", FLAGS)
 SUBJECT = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 MAX_SUBJECT_WORDS = 14
 
@@ -36,6 +36,8 @@ def number_stated(sentence: str) -> str | None:
     sentence = sentence.strip()
     if len(sentence) > MAX_CHARACTERS:
         return None
+    if number := read_number(sentence):
+        return number
     sentence = ENDING.sub("", OPENER.sub("", sentence, count=1))
     if impersonal := IMPERSONAL.match(sentence):
         return read_number(sentence[impersonal.end() :])
@@ -45,7 +47,7 @@ def number_stated(sentence: str) -> str | None:
         stated = ADVERB.sub("", sentence[verb.end() :], count=1)
         if _is_subject(sentence[: verb.start()]) and (number := read_number(stated)):
             return number
-        if verb[0].lower() not in TABLE.nouns:
+        if verb[0].lower() not in TABLES.nouns:
             return None
     return None
 
@@ -55,7 +57,7 @@ def _is_subject(text: str) -> bool:
     if not SUBJECT.fullmatch(text):
         return False
     words = re.split(r"[ '’-]", text.lower())
-    is_excluded = any(word in TABLE.excluded for word in words) or any(
-        word in text for word in TABLE.excluded if not word.isascii() and word[0] > "\u0370"
+    is_excluded = any(word in TABLES.excluded for word in words) or any(
+        word in text for word in TABLES.excluded if not word.isascii() and word[0] > "\u0370"
     )
     return not is_excluded and len(words) <= MAX_SUBJECT_WORDS

@@ -3,9 +3,10 @@
 `1,234.0` is `1234`, `5/10` is `0.5`, `2/6` is `1/3`, `-0` is `0`. A text is read as a whole or not
 at all: no number is searched for, and what the grammar doesn't know makes the text unreadable.
 
-    text       [arrow] {name or calculation "="} quantity [remark] [footnote] [full stop]
-    quantity   [about] [sign] [currency] expression or number words {magnitude} [%] [unit]
-    quantity   "(" money ")"                       accountants write losses so
+    text       [arrow] {name or calculation "="} quantity [footnote] [full stop]
+    quantity   [about] [sign] [currency] expression or number words {magnitude} [rest] [remark]
+    quantity   "(" money ")"       as accountants write losses
+    rest       [percent] [currency] [unit]
     unit       one to four words that are no number, magnitude, operator or conjunction
     remark     "(" the same value, a unit, "rounded to …" or "not …" ")"
 
@@ -19,7 +20,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from fractions import Fraction
 
 from shared.tasks.expressions import MAX_DIGITS, Expression, NotANumber, evaluated
@@ -27,78 +27,74 @@ from shared.tasks.number_spelling import plainly_spelled
 from shared.tasks.number_tables import TABLES, one_of, value_of_words
 
 MAX_CHARACTERS = 200  # of one number with its unit, and of a calculation before it
-PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+ROUNDING = Fraction(1, 200)  # of the result of a calculation
 ROUNDED_DIGITS = 3  # of a rounded value that agrees with the exact one
-NEARLY = Fraction(1, 100)
 
 LIST_ITEM = re.compile(r"[-−–—‐‑][ \t\u00a0]")
-ARROW = re.compile(r"(?:→|➜|➔|⇒|=>|->|[=•*])\s*")
+ARROW = re.compile(r"(?:→|➜|➔|⇒|=>|->|[=≈•*])\s*")
 QUOTED = re.compile(r"[\"'“‘«`](.+)[\"'”’»`]")
 FOOTNOTE = re.compile(r"\s*(?:\[\d{1,2}\]|(?<!\*)\*|[†‡])$")
 FULL_STOP = re.compile(r"(?<!\.)[.。]$|(?<=[^\W\d_])!$")
-EQUALS = re.compile(r"\s*([=≈]|\bor\b)\s*")
-UNITS_OF_TERM = re.compile(r"(?<=[\d )])(?<!\\)(?!sqrt|log)[A-Za-z]{2,20}(?: |$)")
+EQUALS = re.compile(r"\s*[=≈]\s*")
+UNIT_OF_TERM = re.compile(r"(?<=[\d )])(?<!\\)[A-Za-z]{2,20}(?: |$)")
 NAME = re.compile(
     r"\\?[A-Za-z]{1,16}(?:_\{?\w{1,3}\}?)?(?:\([\w, ]{1,12}\))?|[^\W\d_]{2,20}(?: [^\W\d_]+){1,5}"
 )
 
-CURRENCY = re.compile(
-    rf"(?<![A-Za-z])(?:{one_of([*TABLES.currencies.symbols, *TABLES.currencies.codes])}) ?",
-    re.IGNORECASE,
+FLAGS = re.IGNORECASE
+CURRENCY = re.compile(rf"(?<![A-Za-z])(?:{one_of(TABLES.currencies)}) ?", FLAGS)
+BRACKETS = re.compile(rf"((?:{CURRENCY.pattern})?)\(([^()]*)\)", FLAGS)
+WITH_COMMA = one_of(TABLES.written_with_comma)
+GROUPED_OR_NOT = re.compile(
+    rf"(?:{WITH_COMMA}) ?[1-9]\d{{0,2}}\.\d{{3}}(?![\d,])"
+    rf"|(?<![\d.,])[1-9]\d{{0,2}}\.\d{{3}} ?(?:{WITH_COMMA})",
+    FLAGS,
 )
-WITH_COMMA = re.compile(one_of(TABLES.currencies.written_with_comma), re.IGNORECASE)
-CURRENCY_BEHIND = re.compile(rf" *{CURRENCY.pattern}(?![^\s/])", re.IGNORECASE)
-BRACKETS = re.compile(rf"((?:{CURRENCY.pattern})?)\(([^()]*)\)", re.IGNORECASE)
-APPROXIMATION = re.compile(rf"(?:[≈~]|{one_of(TABLES.approximations)})\s*", re.IGNORECASE)
-NEGATIVE = rf"-(?![-+])|{one_of(TABLES.signs.negative)}"
-POSITIVE = rf"\+(?![-+])|{one_of(TABLES.signs.positive)}"
-SIGN = re.compile(rf"(?:(?P<negative>{NEGATIVE})|{POSITIVE}) *", re.IGNORECASE)
-WORD = re.compile(rf"(?:[ -]| and )?({one_of(TABLES.words)})", re.IGNORECASE)
-A_HUNDRED = re.compile(
-    r"an? (?=(?:hundred|thousand|[mbtr]+illion|dozen|half|[a-z]+th|third)\b)", re.IGNORECASE
+APPROXIMATION = re.compile(rf"(?:[≈~]|{one_of(TABLES.approximations)})\s*", FLAGS)
+SIGN = re.compile(
+    rf"(?:(-(?![-+])|{one_of(TABLES.negative)})|\+(?![-+])|{one_of(TABLES.positive)}) *", FLAGS
 )
-HALF = re.compile(r"half(?: an?(?= (?:hundred|thousand|[mb]illion|dozen)))?(?! of|[A-Za-z])", re.I)
-AND_A_HALF = re.compile(r" and (?:a|one)[ -]half(?![A-Za-z])", re.IGNORECASE)
-MAGNITUDE = re.compile(rf"[ -]?({one_of(TABLES.magnitudes)})(?!-)\.?", re.IGNORECASE)
+WORD = re.compile(rf"(?:[ -]| and )?({one_of(TABLES.words)})", FLAGS)
+MAGNITUDE = re.compile(rf"[ -]?({one_of(TABLES.magnitudes)})(?!-)\.?", FLAGS)
+AND_A_HALF = re.compile(r" and (?:a|one)[ -]half(?![A-Za-z])", FLAGS)
 THOUSANDS = re.compile(r"(?<=\d)k(?![A-Za-z])")
 MONEY_MAGNITUDE = re.compile(rf" ?({one_of(TABLES.money_magnitudes)})")
+MAGNITUDE_OF_MONEY = re.compile(rf"{MONEY_MAGNITUDE.pattern}(?= +(?i:{CURRENCY.pattern}))")
 LONE_LETTER = re.compile(r" ?(?! a )[A-Za-z](?![A-Za-z])")
-RAISED = re.compile(r" (squared|cubed)$", re.IGNORECASE)
 
-PERCENT = re.compile(
-    r" *(?:%|per ?cent(?![A-Za-z])|percentage points?|pct\b|°(?: ?[CFK]\b)?)", re.IGNORECASE
+NO_UNIT = one_of({*TABLES.never_units, *TABLES.magnitudes, *TABLES.words, *TABLES.joining})
+LETTERS = rf"(?!(?i:{NO_UNIT}|[a-z]+(?:illi(?:on|ard)s?|fold)\b))[A-Za-zÀ-ɏḀ-ỿµΩ]"
+LONG_WORD = rf"{LETTERS}[A-Za-zÀ-ɏḀ-ỿ]{{%d,}}(?:['’-]{LETTERS}+)*\.?"
+POWER = r"(?:\^(?:\{-?[1-9]\}|-?[1-9](?!\d)))?"
+SHORT_UNIT = rf"(?:{one_of(TABLES.short_units)})\.?(?:{POWER}|[23](?!\d))"
+JOINING = rf"(?:{one_of(TABLES.joining)})(?= +[A-Za-z])"
+FIRST_WORD = (
+    rf"(?: {{1,4}}|-)(?:{LONG_WORD % 2}|{JOINING})|{LONG_WORD % 3}|(?: +|(?!m )){SHORT_UNIT}"
 )
-UNIT_WORD = re.compile(
-    r"(?P<join> *[/·] *| {1,4}|-|)(?P<word>[A-Za-zÀ-ɏḀ-ỿµΩ]+(?:['’-][A-Za-z]+)*)\.?"
-    r"(?:\^(?:\{-?[1-9]\}|-?[1-9](?!\d))|(?P<power>[23])(?!\d))?"
+NEXT_WORD = rf" {{1,4}}(?:{LONG_WORD % 1}|{JOINING})"
+UNIT = rf"(?:(?:{FIRST_WORD}){POWER}| */ *{LONG_WORD % 1}| */ *{SHORT_UNIT})"
+UNITS = rf"{UNIT}(?: *[/·] *{SHORT_UNIT}| */ *{LONG_WORD % 1}|{NEXT_WORD}{POWER}){{0,3}}"
+PERCENT = r" *(?:%|(?i:per ?cent|percentage points?|pct)\b|°(?: ?[CFK]\b)?)"
+REST = re.compile(
+    rf"(?:{PERCENT})?(?: *(?i:{CURRENCY.pattern})(?![^\s/]))?"
+    rf"(?:{UNITS}| ?(?:{one_of(TABLES.counters)}))? *"
 )
-COUNTER = re.compile(rf" ?(?:{one_of(TABLES.units.counters)})")
-MAX_UNIT_WORDS = 4
-GREAT_NUMBER = re.compile(r"[a-z]+illi(?:on|ard)s?")  # gazillions, and all that no table lists
-REMARK = re.compile(r"(.*?) ?\(([^()]*)\)")
-GROUPED_OR_NOT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+REMARK = re.compile(r" *\(([^()]*)\)$")
 HARMLESS_REMARK = re.compile(
     r"(?:approx(?:\.|imately)?|(?:when )?rounded(?: (?:up|down|off))?(?: to [^()]*)?"
     r"|to (?:the nearest|\w+ decimal|\w+ significant) [a-z ]+"
     r"|not -?[\d.,]+|cannot be (?:negative|fractional|zero|a fraction))",
-    re.IGNORECASE,
+    FLAGS,
 )
-EQUIVALENT = re.compile(r"(?:or|i\.e\.,?|that is,?|=)\s+", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Quantity:
-    value: Fraction
-    is_money: bool = False
-    is_signed: bool = False
-    is_approximate: bool = False
+EQUIVALENT = re.compile(r"(?:or|i\.e\.,?|that is,?|=)\s+", FLAGS)
 
 
 def read_number(text: str) -> str | None:
     """Return the number that the text is, in canonical form; None if it isn't one for certain.
 
-    Never raises, and takes a bounded time. Dress of other kinds (bold, quotes, code fences, a
-    mark such as "Answer:") must be removed before.
+    Never raises, and takes a bounded time. Dress of other kinds (bold, code fences, a mark such
+    as "Answer:") must be removed before.
     """
     text = text.strip()
     if PLAIN.fullmatch(text):
@@ -106,10 +102,12 @@ def read_number(text: str) -> str | None:
     if not 0 < len(text) <= MAX_CHARACTERS or LIST_ITEM.match(text):
         return None
     try:
-        value = _equated(_undressed(plainly_spelled(text)))
+        *terms, result = EQUALS.split(_undressed(plainly_spelled(text)))
+        value = _quantity(result)
+        is_certain = _is_of_size(value) and all(_is_worth(term, value) for term in terms)
     except NotANumber:
         return None
-    return canonical(value) if _is_of_size(value) else None
+    return canonical(value) if is_certain else None
 
 
 def canonical(value: Fraction) -> str:
@@ -155,10 +153,11 @@ def _is_of_size(value: Fraction) -> bool:
 
 
 def _undressed(text: str) -> str:
-    """Return the text without an arrow, footnote, emoji or full stop around it."""
+    """Return the text without quotes, an arrow, footnote, emoji or full stop around it."""
     while quoted := QUOTED.fullmatch(FULL_STOP.sub("", text)):
         text = quoted[1].strip()
-    text = ARROW.sub("", text, count=1) if ARROW.match(text) else text
+    if arrow := ARROW.match(text):
+        text = text[arrow.end() :]
     while text and (text[-1] == "\ufe0f" or _is_emoji(text[-1])):
         text = text[:-1].rstrip()
     return FOOTNOTE.sub("", FULL_STOP.sub("", text)).strip()
@@ -168,91 +167,61 @@ def _is_emoji(character: str) -> bool:
     return unicodedata.category(character) == "So" and character != "°"
 
 
-def _equated(text: str) -> Fraction:
-    """Return the value behind the last equals sign, which all in front of it must have or name."""
-    *terms, result = EQUALS.split(text)
-    value = _quantity(result).value
-    signs = terms[1::2]
-    for position, (term, sign) in enumerate(zip(terms[::2], signs, strict=True)):
-        if position == 0 and not term and sign == "≈":
-            continue
-        if not _is_worth(term, value, sign):
-            raise NotANumber
+def _is_worth(term: str, value: Fraction) -> bool:
+    """Return whether a term is a calculation with this value, or only a name."""
+    if not TABLES.excluded.isdisjoint(re.findall(r"[^\W\d_]+", term.lower())):
+        return False
+    try:
+        exact = evaluated(UNIT_OF_TERM.sub(" ", CURRENCY.sub("", term)))
+    except NotANumber:
+        return NAME.fullmatch(term) is not None
+    result = canonical(value)
+    tolerance = ROUNDING if "." in result else None
+    return _is_of_size(exact) and same_number(canonical(exact), result, tolerance)
+
+
+def _quantity(text: str) -> Fraction:
+    """Return the value of a number with all that may stand around it. Raises NotANumber."""
+    if bracketed := BRACKETS.fullmatch(text):
+        return _in_brackets(bracketed[1], bracketed[2])
+    expression = Expression(text)
+    expression.accept(APPROXIMATION)
+    sign = expression.accept(SIGN)
+    currency = expression.accept(CURRENCY)
+    sign = sign or expression.accept(SIGN)
+    if expression.accept(SIGN) or GROUPED_OR_NOT.search(text):
+        raise NotANumber
+    value = _magnified(expression, _number(expression), is_money=currency is not None)
+    value = -value if sign and sign[1] else value
+    remark = REMARK.search(text, expression.position)
+    rest = text[: remark.start()] if remark else text
+    is_lakh = currency and LONE_LETTER.match(text, expression.position)  # `₹5L`
+    if is_lakh or not REST.fullmatch(rest, expression.position):
+        raise NotANumber
+    if remark and not _is_harmless(remark[1].strip(), value):
+        raise NotANumber
     return value
 
 
-def _is_worth(term: str, value: Fraction, sign: str) -> bool:
-    """Return whether a term is a calculation with this value, or only a name."""
-    words = set(re.findall(r"[^\W\d_]+", term.lower()))
-    if words & TABLES.sentences.excluded:
-        return False
-    try:
-        exact = evaluated(UNITS_OF_TERM.sub(" ", CURRENCY.sub("", term)))
-    except NotANumber:
-        return sign != "or" and NAME.fullmatch(term) is not None
-    if not _is_of_size(exact):
-        return False
-    tolerance = NEARLY if sign == "≈" else None
-    return same_number(canonical(exact), canonical(value), tolerance)
-
-
-def _quantity(text: str) -> _Quantity:
-    """Read a number with all that may stand around it. Raises NotANumber."""
-    bracketed = BRACKETS.fullmatch(text)
-    if bracketed:
-        return _bracketed(_quantity(f"{bracketed[1]}{bracketed[2]}"))
-    expression = Expression(text)
-    is_approximate = expression.accept(APPROXIMATION) is not None
-    sign = expression.accept(SIGN)
-    currency = expression.accept(CURRENCY)
-    if currency and not sign:
-        sign = expression.accept(SIGN)
-    if sign and expression.accept(SIGN):
-        raise NotANumber
-    value = _number(expression)
-    if expression.accept(AND_A_HALF):
-        value += Fraction(1, 2)
-    value = _magnified(expression, value, is_money=currency is not None)
-    rest = text[expression.position :]
-    is_money = currency is not None or CURRENCY.search(rest) is not None
-    if is_money and _could_be_grouped(text, expression):
-        raise NotANumber
-    if sign and sign["negative"]:
-        value = -value
-    if currency and LONE_LETTER.match(rest):  # `₹5L` is five lakh
-        raise NotANumber
-    _check_rest(rest, value, is_attached=text[expression.position - 1].isdigit())
-    return _Quantity(value, is_money, sign is not None, is_approximate)
-
-
-def _bracketed(inside: _Quantity) -> _Quantity:
+def _in_brackets(currency: str, inside: str) -> Fraction:
     """Return the loss that accountants write as `($5)`; a bare `(7)` says too little."""
-    if inside.is_signed:
-        return inside
-    if not inside.is_money:
+    if SIGN.match(inside):
+        return _quantity(currency + inside)
+    if not CURRENCY.search(currency + inside):
         raise NotANumber
-    return _Quantity(-inside.value, is_money=True, is_signed=True)
+    return -_quantity(currency + inside)
 
 
 def _number(expression: Expression) -> Fraction:
     words: list[str] = []
-    if expression.accept(A_HUNDRED):
-        words.append("one")
     while word := expression.accept(WORD):
         if word[0].startswith(" and ") and TABLES.words[words[-1]] < 100:
             raise NotANumber
         words.append(word[1].lower())
-    if words:
-        value = value_of_words(words)
-        if value is None:
-            raise NotANumber
-        return Fraction(value)
-    if expression.accept(HALF):
-        return Fraction(1, 2)
-    value = expression.sum()
-    if expression.is_calculation or expression.text[: expression.position].endswith("!"):
+    value = value_of_words(words) if words else expression.sum()
+    if value is None or expression.is_calculation:
         raise NotANumber
-    return value
+    return value + Fraction(expression.accept(AND_A_HALF) is not None, 2)
 
 
 def _magnified(expression: Expression, value: Fraction, *, is_money: bool) -> Fraction:
@@ -266,79 +235,16 @@ def _magnified(expression: Expression, value: Fraction, *, is_money: bool) -> Fr
             value *= factor
     if expression.accept(THOUSANDS):
         return value * 1000
-    letters = MONEY_MAGNITUDE.match(expression.text, expression.position)
-    if letters and (is_money or CURRENCY_BEHIND.match(expression.text, letters.end())):
-        expression.position = letters.end()
+    if letters := expression.accept(MONEY_MAGNITUDE if is_money else MAGNITUDE_OF_MONEY):
         return value * TABLES.money_magnitudes[letters[1]]
-    if power := expression.accept(RAISED):
-        return value ** (2 if power[1].lower() == "squared" else 3)
     return value
 
 
-def _could_be_grouped(text: str, expression: Expression) -> bool:
-    """Return whether `1.234` stands beside a currency that is written `1.234,00`."""
-    return WITH_COMMA.search(text) is not None and any(
-        GROUPED_OR_NOT.fullmatch(run) for run in expression.runs
-    )
-
-
-def _check_rest(rest: str, value: Fraction, *, is_attached: bool) -> None:
-    """Raise NotANumber unless what follows the number leaves its value as it is."""
-    if remark := REMARK.fullmatch(rest):
-        _check_remark(remark[2].strip(), value)
-        rest = remark[1]
-    for pattern in (PERCENT, CURRENCY_BEHIND):
-        if match := pattern.match(rest):
-            rest = rest[match.end() :]
-            is_attached = False
-    if rest and not COUNTER.fullmatch(rest):
-        _check_unit(rest, is_attached=is_attached)
-
-
-def _check_remark(remark: str, value: Fraction) -> None:
+def _is_harmless(remark: str, value: Fraction) -> bool:
+    """Return whether a remark in brackets leaves the value as it is."""
     if HARMLESS_REMARK.fullmatch(remark):
-        return
+        return True
     try:
-        repeated = _quantity(EQUIVALENT.sub("", remark, count=1))
+        return _quantity(EQUIVALENT.sub("", remark, count=1)) == value
     except NotANumber:
-        _check_unit(f" {remark}", is_attached=False)
-        return
-    if repeated.value != value and not (
-        repeated.is_approximate and abs(repeated.value - value) <= NEARLY * abs(value)
-    ):
-        raise NotANumber
-
-
-def _check_unit(text: str, *, is_attached: bool) -> None:
-    position = 0
-    for count in range(MAX_UNIT_WORDS):
-        word = UNIT_WORD.match(text, position)
-        if not word or not _is_of_unit(word, is_first=count == 0, is_attached=is_attached):
-            break
-        position = word.end()
-        is_attached = False
-        if position == len(text):
-            return
-    raise NotANumber
-
-
-def _is_of_unit(match: re.Match[str], *, is_first: bool, is_attached: bool) -> bool:
-    word = match["word"]
-    join = match["join"]
-    parts = {word.lower(), *re.split("['’-]", word.lower())}
-    if GREAT_NUMBER.fullmatch(word.lower()):
-        return False
-    if (
-        parts & TABLES.units.never
-        or parts & TABLES.magnitudes.keys()
-        or parts & TABLES.words.keys()
-    ):
-        return False
-    is_known = word in TABLES.units.short
-    if match["power"] or (is_attached and not join and len(word) <= 3):
-        return is_known and not (word == "m" and match.end() < len(match.string) and is_attached)
-    if word in TABLES.units.joining:
-        return bool(join) and match.end() < len(match.string)
-    if len(word) == 1 or (is_first and len(word) == 2):
-        return is_known and (is_first or join.strip() != "")
-    return is_first or bool(join)
+        return REST.fullmatch(f" {remark}") is not None
