@@ -113,6 +113,7 @@ async def _report(
         outputs=outputs,
         counts={**counters},
         reasons=reasons,
+        answers=status.answers,
         datasets={split: dataset.description for split, dataset in datasets.items()},
         cost=status.cost,
         estimate=status.estimate,

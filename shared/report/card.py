@@ -10,6 +10,7 @@ from shared.core.errors import ErrorData
 from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
+from shared.scan.answer_sets import answer_lines
 from shared.spec.models import RunSpec
 
 # of a message shown as an example
@@ -28,6 +29,7 @@ def card(report: Report) -> str:
         _table(("split", "rows", "accepted", "rejected"), _count_rows(report.counts)),
         _reused(report),
         _reasons(report.reasons),
+        _answers(report),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
         f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. "
@@ -68,6 +70,17 @@ def _reasons(reasons: Sequence[ReasonLine]) -> str:
     rows = [_reason_row(line) for line in reasons]
     head = ("split", "reason", "rows", "suggested fix", "extra tokens (approx.)")
     return f"{_table(head, rows)}\n\n`rejected.jsonl` lists each rejected row with its line."
+
+
+def _answers(report: Report) -> str:
+    """Return the labels or choices that the rows offered, as they were found."""
+    lines = answer_lines(report.answers.items())
+    if not lines:
+        return ""
+    rows: list[tuple[object, ...]] = [
+        (split, f"`{values}`", rows, example) for split, values, rows, example in lines
+    ]
+    return f"## Answers offered\n\n{_table(('split', 'answers', 'rows', 'example'), rows)}"
 
 
 def _reason_row(line: ReasonLine) -> tuple[object, ...]:

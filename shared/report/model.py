@@ -18,6 +18,7 @@ from shared.dataset.file_facts import FileFacts
 from shared.finetuning.record import Trained
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
+from shared.scan.answer_sets import AnswerSets
 from shared.spec.models import RunSpec
 from shared.tasks import PROMPT_VERSION
 
@@ -52,6 +53,10 @@ class Report(BaseModel):
     counts: dict[str, Counters] = Field(description="rows and what they took, by split")
     reasons: list[ReasonLine] = Field(
         default_factory=list[ReasonLine], description="why rows were rejected"
+    )
+    answers: dict[str, AnswerSets] = Field(
+        default_factory=dict[str, AnswerSets],
+        description="the labels or choices that rows offered, by split",
     )
     datasets: dict[str, Description] = Field(
         default_factory=dict[str, Description],

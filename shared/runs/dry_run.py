@@ -13,6 +13,7 @@ from shared.dataset.lines import ReadBytes
 from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
+from shared.scan.plan import RangePlan
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
 from shared.spec.budget import cost
@@ -87,6 +88,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
                 **({"reused": plan.reused} if earlier else {}),
                 "shards": len(plan.shards),
                 "rejected": plan.rejected,
+                **_answers(plan),
             }
             for split, plan in plans.items()
         },
@@ -95,6 +97,11 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
         "error": problem,
         "warnings": warnings,
     }
+
+
+def _answers(plan: RangePlan) -> dict[str, Any]:
+    """Return the labels or choices that the rows of a split offer, if its task has such."""
+    return {"answers": plan.answers.shown().model_dump()} if plan.answers.sets else {}
 
 
 async def _size(storage: Storage, path: str) -> int:

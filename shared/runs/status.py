@@ -17,6 +17,7 @@ from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, Problem
 from shared.core.paths import Split
 from shared.finetuning.base import JobState
+from shared.scan.answer_sets import AnswerSets
 from shared.spec.budget import Usage, cost
 from shared.spec.models import BudgetSpec, StudentSpec
 
@@ -91,6 +92,8 @@ class RunStatus(BaseModel):
 
     # rejected rows by reason, by split
     reasons: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
+    # labels or choices that the rows offer, by split
+    answers: dict[str, AnswerSets] = Field(default_factory=dict[str, AnswerSets])
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
     requests: int = 0
 
@@ -152,8 +155,10 @@ class RunStatus(BaseModel):
         """Show the usage that the scan estimates."""
         self.estimate = {**usage.model_dump(), "cost": cost(usage, budget)}
 
-    def plan(self, split: str, rows: int, shards: int) -> None:
-        """Show the rows and shards of a split, before any is answered."""
+    def plan(self, split: str, rows: int, shards: int, answers: AnswerSets | None = None) -> None:
+        """Show the rows, shards and answers of a split, before any row is answered."""
+        if answers and answers.sets:
+            self.answers[split] = answers
         self.splits[split] = {
             "rows": rows,
             "done": 0,

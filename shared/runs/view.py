@@ -87,6 +87,7 @@ def _view(
         "splits": run_status.splits,
         "parallel_shards": run_status.parallel_shards,
         "reasons": run_status.reasons,
+        "answers": {split: answers.model_dump() for split, answers in run_status.answers.items()},
         "tokens": run_status.tokens,
         "requests": run_status.requests,
         "cost": run_status.cost,

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line, line_batches
 from shared.dataset.rejection import RejectionReason
+from shared.scan.answer_sets import AnswerSets
 from shared.spec.budget import Usage
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ScanCounts(BaseModel):
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
     # places of fields that the run doesn't use, such as `tools`
     unused_fields: list[str] = Field(default_factory=list[str])
+    answers: AnswerSets = Field(default_factory=AnswerSets)  # that the valid rows may have
     estimate: Usage = Field(default_factory=Usage)
 
     def add(self, later: ScanCounts) -> None:
@@ -66,6 +68,7 @@ class ScanCounts(BaseModel):
             self.rejected[reason] = self.rejected.get(reason, 0) + count
         self.samples = [*self.samples, *later.samples][:MAX_SAMPLES]
         self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
+        self.answers.add(later.answers)
         self.estimate.add(later.estimate)
 
 
@@ -100,7 +103,8 @@ class Plan(ScanCounts):
 
     def summary(self) -> dict[str, Any]:
         """Return the counts: small, whatever the size of the dataset."""
-        return self.model_dump(exclude={"reused", "ranges"})
+        shown = self.model_copy(update={"answers": self.answers.shown()})
+        return shown.model_dump(exclude={"reused", "ranges"})
 
 
 class PlanReader:

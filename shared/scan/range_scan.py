@@ -94,6 +94,7 @@ class RangeScan:
         for place in row.unused_fields:
             if place not in self.plan.unused_fields:
                 self.plan.unused_fields.append(place)
+        self.plan.answers.count(row.answers, line)
         estimate = Usage()
         if self.is_answered(row):
             self.plan.reused += 1

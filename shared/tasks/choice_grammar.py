@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.instructions import instructions
+from shared.tasks.instructions import DATA, instructions
 from shared.tasks.label_grammar import ALTERNATIVE, MAX_TEXT, find_labels
 
 W = WORDS.choices
@@ -31,8 +31,9 @@ MARKERS = tuple(
         rf"{any_of(W.option)}\s+{SYMBOL}\s*[:.)：]",
         rf"\*\*[(\[]?{SYMBOL}[)\].:]*\*\*[).:]?",
         rf"{SYMBOL}[)）](?=\s|\w)",
-        rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f])",
+        rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f]|[a-z])",
         rf"{SYMBOL}[:：](?=\s|[^\x00-\x7f])",
+        rf"{SYMBOL}\s+[-–—](?=\s)",
     )
 )
 ANSWERED = re.compile(
@@ -44,6 +45,7 @@ NO_TEXT = re.compile(rf"(?:[\W_]|{ALTERNATIVE}|(?:and|und|et|y|e)\b)*\Z", FLAGS)
 BLANK = re.compile(r"[\W_]*\Z")
 BREAK = re.compile(r"\n\s*\n\s*\S")
 SENTENCE_END = re.compile(r"[.?!]\s")
+STARTS = ("A", "a", "1")
 MAX_CHOICE = 1000  # characters
 
 
@@ -87,7 +89,7 @@ def _blocks(text: str) -> Iterator[Choices]:
         markers = list(pattern.finditer(text))
         for position, marker in enumerate(markers):
             start = marker.start("symbol")
-            if marker["symbol"] not in ("A", "a", "1") or start in starts:
+            if marker["symbol"] not in STARTS or start in starts:
                 continue
             block = _block(text, markers[position:])
             if block:
@@ -108,7 +110,8 @@ def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
         if marker["symbol"] == _next(chosen[-1]["symbol"]):
             chosen.append(marker)
         elif marker["line"] is not None or not on_lines:
-            if on_lines and "\n" not in between.strip("\n"):
+            is_left_out = marker["symbol"] not in STARTS and on_lines
+            if is_left_out and "\n" not in between.strip("\n"):
                 return None  # a letter is left out
             break
     if len(chosen) < 2:
@@ -119,7 +122,7 @@ def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
     if any(no_text.match(choice) for choice in texts):
         return None
     symbols = tuple(marker["symbol"].upper() for marker in chosen)
-    rank = ("A", "a", "1").index(chosen[0]["symbol"])
+    rank = STARTS.index(chosen[0]["symbol"])
     return Choices(chosen[0].start(), ends[-1], symbols, tuple(texts), rank)
 
 
@@ -170,7 +173,7 @@ def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace
                 return AnswerSpace(tuple(answers))
     places = [system or "", *instructions(question)]
     lines = [line for line in question.split("\n") if line.strip()]
-    places += [lines[0], lines[-1]] if lines else []
+    places += [lines[-1]] if lines and not DATA.match(lines[-1]) else []
     for yes, no in (answers for answers in W.closed if len(answers) == 2):
         either = rf"{any_of([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_of([no])}"
         if any(re.search(either, place, FLAGS) for place in places):

@@ -30,7 +30,7 @@ LEADING = re.compile(
     re.DOTALL,
 )
 PRAISED = re.compile(
-    rf"(.+?)\s*(?:{any_of(W.links)})\s+(?:(?:clearly|definitely|probably|obviously)\s+)?"
+    rf"(?:the\s+)?(.+?)\s*(?:{any_of(W.links)})\s+(?:(?:clearly|definitely|probably|obviously)\s+)?"
     rf"(?:{any_of(W.softeners)}\s+)*{any_of(W.praise)}",
     FLAGS,
 )

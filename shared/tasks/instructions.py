@@ -9,14 +9,14 @@ from shared.tasks.answer_words import WORDS, any_of
 
 W = WORDS.prompt
 FLAGS = re.IGNORECASE
-MAX_PART = 20_000  # characters at either end of a prompt that are read
+MAX_PART = 10_000  # characters at either end of a prompt that are read
 NUMBER = r"(?:\s*(?:\d{1,2}|[A-Da-d]|one|two))?"
 # "Premise:", "**Text A**:", "[C00] Premise:"
 DATA = re.compile(rf"[\"'“(\[<*_]*{any_of(W.data)}{NUMBER}[\"'”)\]>*_]*\s*[:：=]", FLAGS)
-# "<premise>…</premise>", fences, and texts in triple quotes
-ENCLOSED = re.compile(
-    rf"<({any_of(W.data)}{NUMBER})>.*?</\1>|```.*?```|\"\"\".*?\"\"\"", FLAGS | re.DOTALL
-)
+COLON = re.compile("[:：=]")
+MAX_MARKER = 40  # characters
+OPENING_TAG = re.compile(rf"<({any_of(W.data)}{NUMBER})>", FLAGS)
+FENCES = ("```", '"""')
 LONG_QUOTE = re.compile(r"\"[^\"\n]{60,}\"|“[^”\n]{60,}”|«[^»\n]{60,}»")
 OPENER = re.compile(
     rf"[\W_]*(?:{any_of(W.verbs)}|{any_of(W.one_of)}|{any_of(W.headings)}\s*[:：(]"
@@ -30,12 +30,37 @@ def instructions(text: str) -> tuple[str, str]:
     """Return the instruction before the data of a prompt, and the one behind them."""
     if len(text) > 2 * MAX_PART:
         text = f"{text[:MAX_PART]}\n{text[-MAX_PART:]}"
-    text = LONG_QUOTE.sub(" ", ENCLOSED.sub("\n", text))
-    markers = list(DATA.finditer(text))
-    if not markers:
+    text = LONG_QUOTE.sub(" ", _without_enclosed(text))
+    starts = _data_starts(text)
+    if not starts:
         return text, ""
-    _, *lines = text[markers[-1].start() :].split("\n")
+    _, *lines = text[starts[-1] :].split("\n")
     for number, line in enumerate(lines):
         if OPENER.match(line):
-            return text[: markers[0].start()], "\n".join(lines[number:])
-    return text[: markers[0].start()], ""
+            return text[: starts[0]], "\n".join(lines[number:])
+    return text[: starts[0]], ""
+
+
+def _data_starts(text: str) -> list[int]:
+    """Return where the words before data stand: looked for before colons, which are few."""
+    starts: list[int] = []
+    for colon in COLON.finditer(text):
+        markers = DATA.finditer(text, max(0, colon.start() - MAX_MARKER), colon.end())
+        starts += [marker.start() for marker in markers if marker.end() == colon.end()]
+    return starts
+
+
+def _without_enclosed(text: str) -> str:
+    """Return the text without what stands in fences, triple quotes and tags such as <premise>."""
+    for fence in FENCES:
+        parts = text.split(fence)
+        if len(parts) % 2:  # each has its end
+            text = "\n".join(parts[::2])
+    tag = OPENING_TAG.search(text)
+    while tag:
+        end = text.lower().find(f"</{tag[1].lower()}>", tag.end())
+        if end < 0:
+            break
+        text = f"{text[: tag.start()]}\n{text[end + len(tag[0]) + 1 :]}"
+        tag = OPENING_TAG.search(text, tag.start())
+    return text

@@ -14,8 +14,9 @@ Lists that differ, and lists of fewer than two labels, are none.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -24,10 +25,11 @@ from shared.tasks.answer_words import WORDS, any_of
 from shared.tasks.instructions import instructions
 
 W = WORDS.prompt
-FLAGS = re.IGNORECASE | re.UNICODE
-MAX_TEXT = 20_000  # characters of a prompt that are read
+FLAGS = re.IGNORECASE
+MAX_TEXT = 10_000  # characters of a prompt that are read
 MAX_LABEL = 40  # characters of a label without quotes
 MAX_LABELS = 50
+MAX_WORDS = 8  # of a label on a line of its own
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
 QUOTED = re.compile(
@@ -46,26 +48,30 @@ VERB = re.compile(
 )
 BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{any_of(W.copulas)}){FILLER}", FLAGS)
 LIST_END = re.compile(r"[.?!](?=\s|$|[\"'”])|[。！？\n]")
-ALTERNATIVE = any_of(W.alternatives)
+# Not in capitals: "E, N or C" are labels.
+ALTERNATIVE = f"(?-i:{any_of(W.alternatives)})"
+CONJUNCTION = f"(?-i:{any_of(W.conjunctions)})"
 SEPARATOR = re.compile(
-    rf"\s*(?:[,，、]\s*(?:{ALTERNATIVE}|{any_of(W.conjunctions)})?|[/|]|;|{ALTERNATIVE}"
-    rf"|{any_of(W.conjunctions)})\s*",
+    rf"\s*(?:[,，、]\s*(?:{ALTERNATIVE}|{CONJUNCTION})?|[/|]|;|{ALTERNATIVE}"
+    rf"|{CONJUNCTION})\s*",
     FLAGS,
 )
 IS_ALTERNATIVE = re.compile(rf"[/|]|{ALTERNATIVE}", FLAGS)
-IS_CONJUNCTION = re.compile(any_of(W.conjunctions), FLAGS)
+IS_CONJUNCTION = re.compile(CONJUNCTION)
 MEANING = re.compile(
     rf"\s*(?:=>?|->|→|[:：(（]|(?<=\d)\s*[-–]|\s[-–—]\s|{any_of(W.hard_qualifiers)})\s*", FLAGS
 )
 SOFT = re.compile(rf"\s{any_of(W.soft_qualifiers)}", FLAGS)
 NO_LABEL = re.compile(any_of(W.no_labels), FLAGS)
 USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
-BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?\d{1,2}[.)]\s+|\(?[a-zA-Z][.)]\s+)(\S.*)")
+BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
+IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
+NEGATION_REACH = 25  # characters before an introduction
 CODE = re.compile(
     r"(?<![\w.])[\"'“‘`(]?(-?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
     rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|{any_of(W.hard_qualifiers)})\s*"
     r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
-    rf"|(?:{ALTERNATIVE}|{any_of(W.conjunctions)})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
+    rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
     FLAGS,
 )
 NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]|(?<!\w)['‘]|['’](?!\w)")
@@ -147,18 +153,26 @@ def _list(labels: list[str], meanings: list[str] | None = None) -> LabelList | N
 def _quoted_list(text: str) -> LabelList | None:
     labels: dict[str, str] = {}
     for sentence in SENTENCE.split(text):
-        if not NAMING.search(sentence):
-            continue
-        negation = NEGATION.search(sentence)
-        for match in QUOTED.finditer(sentence):
-            if negation and negation.start() < match.start():
-                break
-            for label in re.split(r"[|/]", next(group for group in match.groups() if group)):
-                labels.setdefault(spelled(label), label.strip(" <>{}[]"))
+        if NAMING.search(sentence):
+            for quoted in _quoted(sentence):
+                for label in re.split(r"[|/]", quoted):
+                    labels.setdefault(spelled(label), label.strip(" <>{}[]"))
     for name in list(labels):
         if name in NOT_LABELS or not name or len(name) > MAX_LABEL:
             del labels[name]
     return _list(list(labels.values()))
+
+
+def _quoted(sentence: str) -> Iterator[str]:
+    """Yield what a sentence quotes, without what it says not to answer."""
+    negated_end = -1
+    for match in QUOTED.finditer(sentence):
+        before = sentence[max(0, match.start() - NEGATION_REACH) : match.start()]
+        is_next = SEPARATOR.fullmatch(sentence, negated_end, match.start()) is not None
+        if NEGATION.search(re.split(r"[,;]", before)[-1]) or (negated_end >= 0 and is_next):
+            negated_end = match.end()
+        else:
+            yield next(group for group in match.groups() if group)
 
 
 def _code_lists(text: str) -> Iterator[LabelList]:
@@ -171,9 +185,10 @@ def _code_lists(text: str) -> Iterator[LabelList]:
         are_numbers = len(numbers) == len(codes) and sorted(numbers) == list(
             range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
         )
-        are_letters = not numbers and all(
+        are_initials = all(
             meaning.casefold().startswith(code.casefold()) for code, meaning in codes.items()
         )
+        are_letters = not numbers and (are_initials or "".join(codes) in string.ascii_uppercase)
         if are_numbers or are_letters:
             listing = _list(list(codes), list(codes.values()))
             if listing:
@@ -187,35 +202,53 @@ def _lists_on_lines(text: str) -> Iterator[LabelList]:
         announces = line.rstrip().endswith((":", "：")) and NAMING.search(line)
         if not announces and not HEADING.fullmatch(line.strip()):
             continue
-        labels: list[str] = []
-        meanings: list[str] = []
-        for below in lines[number + 1 :]:
-            bullet = BULLET.match(below)
-            if not below.strip() and not labels:
-                continue
-            if not bullet and (not HEADING.search(line) or not below.strip()):
-                break
-            label, meaning = _item(bullet[1] if bullet else below, soft=False)
-            if not label or len(label.split()) > 8:
-                break
-            labels.append(label)
-            meanings.append(meaning)
-        listing = _list(labels, meanings if any(meanings) else None)
+        listing = _list_below(lines[number + 1 :], bare=bool(HEADING.search(line)))
         if listing:
-            yield listing
+            yield _numbered(listing, text)
+
+
+def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
+    """Return the list that these lines begin with; `bare` lines need no bullets."""
+    labels: list[str] = []
+    meanings: list[str] = []
+    marks: list[str] = []
+    for line in lines:
+        if not line.strip() and not labels:
+            continue
+        bullet = BULLET.match(line)
+        if not bullet and (not bare or not line.strip()):
+            break
+        label, meaning = _item(bullet[2] if bullet else line, soft=False, is_line=True)
+        if not label or len(label.split()) > MAX_WORDS:
+            break
+        labels.append(label)
+        meanings.append(meaning)
+        marks.append((bullet[1] or "") if bullet else "")
+    aliases = tuple(zip(marks, labels, strict=True)) if all(marks) else ()
+    listing = _list(labels, meanings if any(meanings) else None)
+    return replace(listing, aliases=aliases) if listing else None
+
+
+def _numbered(listing: LabelList, text: str) -> LabelList:
+    """Return the numbers of the lines as the labels where the prompt asks for numbers."""
+    if not listing.aliases or not WANTS_CODES.search(text):
+        return replace(listing, aliases=())
+    return LabelList(tuple(number for number, _ in listing.aliases), listing.labels)
 
 
 def _lists_behind_words(text: str) -> Iterator[LabelList]:
     for introduction, is_strong in ((HEADING, True), (ONE_OF, True), (VERB, False)):
         for match in introduction.finditer(text):
+            if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
+                continue
             listing = _list_at(text[match.end() :], is_strong)
             if listing:
                 yield _with_codes(listing, text)
 
 
 def _usual_lists(text: str) -> Iterator[LabelList]:
-    """Yield the lists behind words that introduce much else: "Answer", "is"."""
-    for match in BARE_VERB.finditer(text):
+    """Yield the lists behind what introduces much else: "Answer", "is", a bracket."""
+    for match in [*BARE_VERB.finditer(text), *IN_BRACKETS.finditer(text)]:
         listing = _list_at(text[match.end() :], is_strong=False)
         if listing and all(USUAL.match(label) for label in listing.labels):
             yield listing
@@ -246,6 +279,8 @@ def _list_at(text: str, is_strong: bool) -> LabelList | None:
             break
     if not (has_alternative or is_strong or is_quoted or all(meanings)):
         return None
+    if meanings[0] and not any(meanings[1:]) and re.search(r"[:：]", pieces[0]):
+        labels[0] = _item(meanings[0], soft=False)[0]  # "with one of these words: X, Y or Z"
     return _list(labels, meanings if all(meanings) else None)
 
 
@@ -259,7 +294,7 @@ def _without_closed_bracket(text: str) -> str:
     return text
 
 
-def _item(piece: str, *, soft: bool) -> tuple[str, str]:
+def _item(piece: str, *, soft: bool, is_line: bool = False) -> tuple[str, str]:
     """Return the label and the meaning of one entry of a list, or "" if it is no label."""
     piece, is_rest = OTHERWISE.subn("", piece.strip(), count=1)
     quoted = QUOTED.match(piece)
@@ -270,7 +305,7 @@ def _item(piece: str, *, soft: bool) -> tuple[str, str]:
     if soft and label:
         label = SOFT.split(label, maxsplit=1)[0]
     label = label.strip(" \t*_\"'`<>[]{}")
-    is_label = label and len(label) <= MAX_LABEL and not NO_LABEL.match(label)
+    is_label = label and len(label) <= MAX_LABEL and (is_line or not NO_LABEL.match(label))
     if not is_label or label.casefold() in NOT_LABELS or NOT_IN_LABEL.search(label):
         return "", ""
     return label, "otherwise" if is_rest else " ".join(rest).strip(" )）*_\"'")

@@ -61,6 +61,7 @@ def statement(text: str, read: Value) -> Statement | None:
     The value stands before an explanation ("X because …", "X: …") or behind a conclusion ("…, so
     X").
     """
+    text = " ".join(text[: 2 * MAX_SENTENCE].split())
     if len(text) > MAX_SENTENCE or text.rstrip().endswith(("?", "？")):
         return None
     for head, rest in _heads(text):
