@@ -134,6 +134,24 @@ class RejectionReason(StrEnum):
     INVALID_CHOICE = "invalid_choice", ASK_AGAIN
     NO_NUMBER = "no_number", ASK_AGAIN
     SEVERAL_NUMBERS = "several_numbers", ASK_AGAIN
+    INVENTED_TURN = (
+        "invented_turn",
+        _resume("resume to ask again, or set teacher.stop to the words that begin the next turn"),
+    )
+    PLACEHOLDER = (
+        "placeholder",
+        _resume("see whether the rows hold the text to answer about, and resume to ask again"),
+    )
+    ECHO = "echo", ASK_AGAIN
+    LOOP = (
+        "loop",
+        _resume("resume to ask again, with a higher teacher.frequency_penalty or temperature"),
+    )
+    WRONG_LANGUAGE = (
+        "wrong_language",
+        _resume("name the language in the rows' prompts, or resume to ask again"),
+    )
+    TOO_FEW_WORDS = "too_few_words", ASK_AGAIN
     TOO_MANY_WORDS = (
         "too_many_words",
         _resume("resume to ask again, or start a new run with a higher prompt.max_summary_words"),

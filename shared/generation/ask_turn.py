@@ -76,6 +76,9 @@ class TurnRequests:
             reply = split_reply(completion.text, completion.reasoning)
             answer = task.read(self.row, prompt, reply)
             if isinstance(answer, Answer):
+                skip_checks = self.spec.quality.skip_checks
+                answer = task.checked(self.row, prompt, answers, answer, skip_checks)
+            if isinstance(answer, Answer):
                 if answer.reasoning is None and reply.reasoning:
                     return Answer(answer.text, reply.reasoning)
                 return answer

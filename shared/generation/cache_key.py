@@ -40,6 +40,7 @@ class CacheKeys:
             spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
             spec.prompt.model_dump(exclude=STUDENT_SETTINGS, exclude_defaults=True),
             spec.quality.model_dump(include=SELECTION_SETTINGS, exclude_none=True),
+            *sorted(spec.quality.skip_checks),
         ]
         self._common = hashlib.sha256(to_json(common))
 

@@ -19,6 +19,7 @@ from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
+from shared.tasks.text_checks import CHECK_NAMES
 
 Raw = Mapping[str, Any]
 Problems = Iterator[Problem]
@@ -124,6 +125,7 @@ def _quality_problems(task: Task, quality: Raw) -> Problems:
     if select != "first" and not task.has_values:
         problem = f"answers of task {task.name} can't be compared: remove it"
         yield {"where": "quality.select", "problem": problem}
+    yield from _skipped_check_problems(task, quality.get("skip_checks"))
     if select == "first" and isinstance(samples, int) and samples > 1:
         problem = (
             "needs quality.select: majority or reference; otherwise the first answer is kept "
@@ -148,6 +150,14 @@ def _agreement_problems(task: Task, quality: Raw) -> Problems:
     elif select == "first":
         problem = "is for quality.select: majority or reference: remove it"
         yield {"where": "quality.tolerance", "problem": problem}
+
+
+def _skipped_check_problems(task: Task, skip_checks: object) -> Problems:
+    names = cast(list[object], skip_checks) if isinstance(skip_checks, list) else []
+    for name in names:
+        if name in CHECK_NAMES and name not in task.text_checks:
+            problem = f"task {task.name} has no check {name}: remove it"
+            yield {"where": "quality.skip_checks", "problem": problem}
 
 
 def _sampling_problems(quality: Raw, teacher: Raw) -> Problems:

@@ -21,7 +21,7 @@ from shared.students.catalogue import (
     common,
     find_student,
 )
-from shared.tasks import TASKS, tasks_with_values
+from shared.tasks import TASKS, CheckName, tasks_with_checks, tasks_with_values
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
 
@@ -115,6 +115,10 @@ class QualitySpec(Section):
     )
     min_rows: int | None = Field(
         default=None, ge=1, description="least accepted training rows; default: by task"
+    )
+    skip_checks: list[CheckName] = Field(
+        default=[],
+        description=f"{tasks_with_checks()}: checks of the texts that are left out",
     )
 
 

@@ -10,6 +10,7 @@ from shared.tasks.nlu_qa import NluQa
 from shared.tasks.prompts import PROMPT_VERSION
 from shared.tasks.reply import Reply, split_reply
 from shared.tasks.summarization import Summarization
+from shared.tasks.text_checks import CheckName
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -38,10 +39,16 @@ def tasks_with_values() -> str:
     return ", ".join(name for name, task in TASKS.items() if task.has_values)
 
 
+def tasks_with_checks() -> str:
+    """Return the names of the tasks whose texts are checked, for descriptions."""
+    return ", ".join(name for name, task in TASKS.items() if task.text_checks)
+
+
 __all__ = [
     "PROMPT_VERSION",
     "TASKS",
     "Answer",
+    "CheckName",
     "Reply",
     "Schema",
     "Task",
@@ -50,5 +57,6 @@ __all__ = [
     "split_reply",
     "tasks_declaring",
     "tasks_taking",
+    "tasks_with_checks",
     "tasks_with_values",
 ]

@@ -8,7 +8,7 @@ student learns. To add one, write a module with a subclass of `Task` and registe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,6 +72,8 @@ class Task(ABC):
     has_values: ClassVar[bool] = False
     # Whether these values are numbers, which `quality.tolerance` needs.
     has_numbers: ClassVar[bool] = False
+    # The checks of its texts, which `quality.skip_checks` may name.
+    text_checks: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def check(self, row: Row, declared: AnswersSpec | None = None) -> Row | Rejection:
@@ -83,6 +85,20 @@ class Task(ABC):
     @abstractmethod
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
         """Return the answer in the teacher's reply. Never raises."""
+
+    def checked(
+        self,
+        row: Row,
+        prompt: PromptSpec,
+        answers: Sequence[Answer],
+        answer: Answer,
+        skip_checks: Collection[str],
+    ) -> Answer | Unreadable:
+        """Return the answer, or what a check finds wrong with it. `answers` are the turns before.
+
+        Short answers need no check: only a value of the row is read at all.
+        """
+        return answer
 
     @abstractmethod
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 
 # What may open code.
 CODE_MARK = r"`+|~{3,}"
+_CODE_MARK = re.compile(CODE_MARK)
 BACKTICKS_OR_LINE_END = re.compile(r"`+|\n")
 BARE_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*$", re.MULTILINE)
 FENCE_LENGTH = 3
@@ -64,3 +65,20 @@ def _closing_runs(text: str) -> dict[int, int]:
             ends[run.start()] = next_ends[run[0]]
         next_ends[run[0]] = run.end()
     return ends
+
+
+def without_code(text: str) -> str:
+    """Return the text with its code left out."""
+    if "`" not in text and "~~~" not in text:
+        return text
+    spans = CodeSpans(text)
+    parts: list[str] = []
+    position = 0
+    mark = _CODE_MARK.search(text)
+    while mark:
+        end = spans.end(mark)
+        if end is not None:
+            parts.append(text[position : mark.start()])
+            position = end
+        mark = _CODE_MARK.search(text, end or mark.end())
+    return " ".join([*parts, text[position:]])

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.dataset.token_estimates import text_tokens
-from shared.tasks.base import Answer, Task, Unreadable
+from shared.tasks.base import Answer, Unreadable
+from shared.tasks.free_text import FreeTextTask
 from shared.tasks.reply import Reply
+from shared.tasks.text_checks import CHECK_NAMES
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 USUAL_TOKENS = 120  # of a reply, if the row has no assistant turns to go by
 
 
-class Conversation(Task):
+class Conversation(FreeTextTask):
     name = "conversation"
     min_rows = 65
     prompt_settings = frozenset[str]()
+    text_checks = frozenset(CHECK_NAMES) - {"length"}
 
     def check(self, row: Row, declared: AnswersSpec | None = None) -> Row:
         return row  # `parse_row` accepts no other order than a conversation's

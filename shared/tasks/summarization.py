@@ -1,22 +1,23 @@
-"""Summaries: any text within the word limit.
+"""Summaries: a text of the length that is asked for, without the words that teachers put around it.
 
 With chain of density, the summary is the last one of the teacher's steps.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.answer_marks import AFTERWORD
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
-from shared.tasks.json_replies import value_of
-from shared.tasks.lenient_json import objects_in
+from shared.tasks.free_text import FreeTextTask
+from shared.tasks.lenient_json import JsonObject, objects_in
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
 from shared.tasks.reply import Reply, whole_characters
-from shared.tasks.text_checks import text_problem
+from shared.tasks.summary_dress import bare_summary
+from shared.tasks.text_checks import CHECK_NAMES
+from shared.tasks.word_counts import Length, requested_length
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
@@ -25,24 +26,16 @@ TOKENS_PER_WORD = 1.4
 STEPS = 4  # summaries that chain of density requests
 USUAL_WORDS = 60  # of a summary, if the limit allows more
 
-SUMMARY_KEYS = ("summary", "answer")
-# "Sure! Here is a summary:", "**Summary:**"
-INTRODUCTION = re.compile(
-    r"[*_#\s]{0,9}(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,150}:"
-    r"|(?:here|below)\b[^\n:.]{0,150}:|(?:summary|answer)[*_]*:)[*_]*\s*",
-    re.IGNORECASE,
-)
-WORD_COUNT = re.compile(
-    r"\s?[(\[*_]{1,3}(?:word count: ?\d{1,4}|\d{1,4} words)[)\]*_]{1,3}\Z", re.IGNORECASE
-)
-# The whole text in quotes or in bold, without either inside.
-QUOTED = re.compile(r"(?P<open>\"|\*\*|“)(?P<text>[^\"“”*]+)(?:\"|\*\*|”)")
+SUMMARY_KEYS = ("summary", "denser_summary")  # of a step
+INSTRUCTION_CHARACTERS = 300  # at the beginning and the end of a message with the text to summarize
 
 
-class Summarization(SingleTurnTask):
+class Summarization(FreeTextTask, SingleTurnTask):
     name = "summarization"
     min_rows = 65
     prompt_settings = frozenset({"chain_of_density", "max_summary_words"})
+    text_checks = frozenset(CHECK_NAMES)
+    is_summary = True
 
     def instructions(self, prompt: PromptSpec) -> str | None:
         limit = word_limit(prompt.max_summary_words)
@@ -60,37 +53,46 @@ class Summarization(SingleTurnTask):
         return round(summaries * TOKENS_PER_WORD * min(prompt.max_summary_words, USUAL_WORDS))
 
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
-        problem = text_problem(reply.text)
-        if problem:
-            return problem
-        summary = (
-            _last_summary(reply.text) if prompt.chain_of_density else _summary_alone(reply.text)
-        )
+        if not reply.text:
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
+        read = _last_summary if prompt.chain_of_density else bare_summary
+        summary = read(reply.text)
         if isinstance(summary, Unreadable):
             return summary
         if not summary:
             return Unreadable(RejectionReason.EMPTY, "the reply holds no summary")
-        words = len(summary.split())
-        if words > prompt.max_summary_words:
-            detail = f"it has {words} words, the limit is {prompt.max_summary_words}"
-            return Unreadable(RejectionReason.TOO_MANY_WORDS, detail)
         return Answer(summary)
 
+    def length(self, row: Row, prompt: PromptSpec) -> Length:
+        """Return the length that the row's prompts ask for, or else the run.
 
-def _summary_alone(text: str) -> str:
-    """Return the summary without the words that teachers put around it: they would be counted."""
-    value = value_of(text, SUMMARY_KEYS)
-    text = value if isinstance(value, str) else text
-    introduction = INTRODUCTION.match(text)
-    if introduction:
-        text = text[introduction.end() :]
-    text = text.strip()
-    body, gap, last = text.rpartition("\n\n")
-    if gap and AFTERWORD.match(last):
-        text = body
-    text = WORD_COUNT.sub("", text).strip()
-    quoted = QUOTED.fullmatch(text)
-    return quoted["text"].strip() if quoted else text
+        A limit that was set for the run holds for rows with a higher one of their own too.
+        """
+        limit = prompt.max_summary_words
+        for text in (row.system or "", _instruction(row.turns[0]["content"])):
+            length = requested_length(text)
+            if length is None:
+                continue
+            is_default = limit == type(prompt).model_fields["max_summary_words"].default
+            fits = length.at_least <= limit and not length.in_characters
+            if fits and length.at_most is None:
+                return replace(length, at_most=limit)
+            if fits and length.at_most is not None and not is_default:
+                return replace(length, at_most=min(limit, length.at_most))
+            return length
+        return Length(at_most=limit)
+
+
+def _instruction(message: str) -> str:
+    """Return what is said before and after the text to summarize: limits in that aren't the row's.
+
+    The text follows a colon or a line break, and the end of an instruction is a line of its own.
+    """
+    first_line, newline, rest = message.partition("\n")
+    before = first_line.partition(":")[0]
+    last_line = rest.rstrip().rpartition("\n")[2] if newline else ""
+    parts = [part for part in (before, last_line) if len(part) <= INSTRUCTION_CHARACTERS]
+    return "\n".join(parts)
 
 
 def _last_summary(text: str) -> str | Unreadable:
@@ -98,17 +100,23 @@ def _last_summary(text: str) -> str | Unreadable:
     summary = ""
     for part in objects_in(text):
         for step in _steps(part.value or {}):
-            step_summary = step.get("summary")
-            if isinstance(step_summary, str) and step_summary.strip():
-                summary = whole_characters(step_summary).strip()
+            summary = _step_summary(step) or summary
     if not summary:
         detail = "the reply holds no JSON object with `steps`, each with a `summary`"
         return Unreadable(RejectionReason.UNREADABLE, detail)
     return summary
 
 
-def _steps(data: dict[str, Any]) -> list[dict[str, Any]]:
-    steps = data.get("steps")
+def _steps(data: JsonObject) -> list[JsonObject]:
+    """Return the steps of an object, which may be a step itself."""
+    steps = data.get("steps", [data])
     if not isinstance(steps, list):
         return []
-    return [cast(dict[str, Any], step) for step in cast(list[Any], steps) if isinstance(step, dict)]
+    return [cast(JsonObject, step) for step in cast(list[Any], steps) if isinstance(step, dict)]
+
+
+def _step_summary(step: JsonObject) -> str:
+    for key, value in step.items():
+        if key.strip().lower() in SUMMARY_KEYS and isinstance(value, str):
+            return whole_characters(value).strip()
+    return ""

@@ -1,20 +1,89 @@
-"""Checks on what a reply shows, whatever the task."""
+"""Named checks of a text that a teacher wrote: whether it is an answer at all.
+
+Each looks for closed forms (`text_checks.toml`), because a right answer that is rejected costs a
+row. `quality.skip_checks` switches each of them off.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
+from shared.tasks.code_spans import without_code
+from shared.tasks.invented_turns import invented_turn
+from shared.tasks.languages import is_other_language
+from shared.tasks.loops import is_loop
+from shared.tasks.refusals import asks_to_decline, is_refusal, is_reported
+from shared.tasks.word_counts import Length, length_problem, word_count
 
-REFUSAL = re.compile(
-    r"(?:i['’]?m (?:very |really )?sorry|sorry|i apologi[sz]e|unfortunately)?\W*"
-    r"(?:but )?(?:as an ai[^,.]*,\s*)?"
-    r"(?:i (?:can(?:no|['’])t|am (?:not able|unable)|won['’]t|will not|must decline)"
-    r"|i['’]m (?:not able|unable))\b",
+CheckName = Literal["refusal", "placeholder", "invented_turn", "echo", "loop", "language", "length"]
+CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
+
+MIN_ECHO_WORDS = 6
+ECHO_SHARE = 0.9  # of a prompt that a long echo repeats
+LONG_ECHO_WORDS = 30
+WHOLE_PLACEHOLDER_CHARACTERS = 200
+FIRST_SENTENCES = re.compile(r"\s*[^.!?\n。！？]+[.!?\n。！？]*")
+
+
+class _Placeholders(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    whole: list[str]
+    brackets: str
+    missing_input: list[str]
+
+
+class _Loops(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    repeats: list[tuple[int, int]]
+    asked_for: str
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    placeholder: _Placeholders
+    loop: _Loops
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A text and what it answers."""
+
+    text: str
+    question: str  # the last user message
+    prompts: tuple[str, ...]  # all system and user messages so far
+    length: Length | None = None  # what is asked for
+    is_summary: bool = False
+
+
+def _apostrophes(pattern: str) -> str:
+    return pattern.replace("’", "['’]")
+
+
+_TABLE = _Table.model_validate(
+    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+)
+_PLACEHOLDER = re.compile(
+    rf"\W*(?:{'|'.join(_TABLE.placeholder.whole)}|{_TABLE.placeholder.brackets})\W*", re.IGNORECASE
+)
+_MISSING_INPUT = re.compile(
+    r"\W*(?:(?:i’m sorry|i am sorry|sorry|apologies|i apologi[sz]e|unfortunately|however|but|sure"
+    r"|okay|ok|of course|certainly)\b[,!.:]?\s*(?:but )?){0,2}".replace("’", "['’]")
+    + f"(?:{_apostrophes('|'.join(_TABLE.placeholder.missing_input))})",
     re.IGNORECASE,
 )
-REFUSAL_WINDOW = 300
+_LOOP_ASKED_FOR = re.compile(_TABLE.loop.asked_for, re.IGNORECASE)
 
 
 def text_problem(text: str) -> Unreadable | None:
@@ -26,7 +95,105 @@ def text_problem(text: str) -> Unreadable | None:
     return None
 
 
-def is_refusal(text: str) -> bool:
-    """Return whether the text declines to answer at its very beginning."""
-    start = re.sub(r"\A\W+", "", text[:REFUSAL_WINDOW])
-    return REFUSAL.match(start) is not None
+def first_problem(exchange: Exchange, names: Collection[str]) -> Unreadable | None:
+    """Return the problem that the first of these checks finds, None if none does."""
+    for name, check in CHECKS.items():
+        problem = check(exchange) if name in names else None
+        if problem:
+            return problem
+    return None
+
+
+def _refusal(exchange: Exchange) -> Unreadable | None:
+    if not is_refusal(exchange.text) or any(map(asks_to_decline, exchange.prompts)):
+        return None
+    return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
+
+
+def _placeholder(exchange: Exchange) -> Unreadable | None:
+    """Find a text in the place of an answer, or, instead of a summary, a request for the text."""
+    text = exchange.text
+    is_placeholder = (
+        len(text) <= WHOLE_PLACEHOLDER_CHARACTERS and _PLACEHOLDER.fullmatch(text) is not None
+    )
+    if not is_placeholder and not (exchange.is_summary and _asks_for_input(text)):
+        return None
+    detail = "the reply says that there is nothing to answer; it must answer what is there"
+    return Unreadable(RejectionReason.PLACEHOLDER, detail)
+
+
+def _asks_for_input(text: str) -> bool:
+    position = 0
+    for _ in range(2):
+        sentence = FIRST_SENTENCES.match(text, position)
+        if sentence is None:
+            return False
+        missing = _MISSING_INPUT.match(sentence[0])
+        if missing and not is_reported(sentence[0], missing.end()):
+            return True
+        position = sentence.end()
+    return False
+
+
+def _invented_turn(exchange: Exchange) -> Unreadable | None:
+    head = invented_turn(exchange.text, exchange.question, exchange.is_summary)
+    if head is None:
+        return None
+    detail = f"the reply goes on with a turn of its own ({head}); it must end with the answer"
+    return Unreadable(RejectionReason.INVENTED_TURN, detail)
+
+
+def _echo(exchange: Exchange) -> Unreadable | None:
+    if len(exchange.text) < len(exchange.question) / 2:
+        return None
+    text = _normal(exchange.text)
+    question = _normal(exchange.question)
+    is_long = exchange.is_summary and word_count(text) >= LONG_ECHO_WORDS
+    is_most = is_long and text in question and len(text) >= ECHO_SHARE * len(question)
+    is_all = text == question and word_count(text) >= MIN_ECHO_WORDS
+    if not (is_most or is_all):
+        return None
+    detail = "the reply repeats what it is to answer; it must answer it"
+    return Unreadable(RejectionReason.ECHO, detail)
+
+
+def _loop(exchange: Exchange) -> Unreadable | None:
+    if not is_loop(without_code(exchange.text), _TABLE.loop.repeats):
+        return None
+    if _LOOP_ASKED_FOR.search(exchange.question):
+        return None
+    detail = "the reply repeats the same words again and again; it must say everything once"
+    return Unreadable(RejectionReason.LOOP, detail)
+
+
+def _language(exchange: Exchange) -> Unreadable | None:
+    if not is_other_language(without_code(exchange.text), exchange.prompts):
+        return None
+    detail = "the reply is in another language than the question; it must be in the same"
+    return Unreadable(RejectionReason.WRONG_LANGUAGE, detail)
+
+
+def _length(exchange: Exchange) -> Unreadable | None:
+    if exchange.length is None:
+        return None
+    problem = length_problem(exchange.text, exchange.length)
+    if problem is None:
+        return None
+    is_short = "at least" in problem
+    reason = RejectionReason.TOO_FEW_WORDS if is_short else RejectionReason.TOO_MANY_WORDS
+    return Unreadable(reason, problem)
+
+
+def _normal(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+CHECKS: dict[CheckName, Callable[[Exchange], Unreadable | None]] = {
+    "refusal": _refusal,
+    "placeholder": _placeholder,
+    "invented_turn": _invented_turn,
+    "echo": _echo,
+    "loop": _loop,
+    "language": _language,
+    "length": _length,
+}

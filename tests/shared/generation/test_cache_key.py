@@ -96,6 +96,7 @@ def test_every_setting_of_the_teacher_the_prompt_and_the_quality_is_on_one_of_bo
         ("prompt", "chain_of_density"),
         ("prompt", "max_summary_words"),
         ("prompt", "student_learns"),
+        ("quality", "skip_checks"),
     }
     sections = {"teacher": TeacherSpec, "prompt": PromptSpec, "quality": QualitySpec}
     every = {(section, key) for section, model in sections.items() for key in model.model_fields}
@@ -112,6 +113,11 @@ def test_summaries_by_other_rules_are_other_answers() -> None:
     assert (
         len({key_of("Summarise.", task="summarization", prompt=prompt) for prompt in prompts}) == 3
     )
+
+
+def test_a_text_that_fewer_checks_looked_at_is_another_answer() -> None:
+    qualities: list[dict[str, Any]] = [{}, {"skip_checks": ["loop"]}, {"skip_checks": ["echo"]}]
+    assert len({key_of("Hi", task="conversation", quality=quality) for quality in qualities}) == 3
 
 
 def test_the_reference_counts_where_it_chooses_the_answer() -> None:

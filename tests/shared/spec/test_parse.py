@@ -177,6 +177,9 @@ def test_a_training_set_cannot_validate_itself() -> None:
         ("summarization", {"quality": {"select": "majority", "samples": 3}}, "quality.select"),
         ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
         ("nli", {"quality": {"select": "vote"}}, "quality.select"),
+        ("nli", {"quality": {"skip_checks": ["loop"]}}, "quality.skip_checks"),
+        ("conversation", {"quality": {"skip_checks": ["length"]}}, "quality.skip_checks"),
+        ("conversation", {"quality": {"skip_checks": ["lop"]}}, "quality.skip_checks.0"),
         (
             "nli",
             {"quality": {"select": "majority", "samples": 3}, "teacher": {"temperature": 0}},

@@ -141,11 +141,13 @@ def test_chain_of_thought_without_its_json_object_is_unreadable() -> None:
 
 
 def test_a_summary_over_the_word_limit_is_not_accepted_and_says_by_how_much() -> None:
-    answer = TASKS["summarization"].read(
-        SUM, DENSE, split_reply('{"steps": [{"summary": "' + "word " * 11 + '"}]}')
-    )
-    assert isinstance(answer, Unreadable)
-    assert "11 words, the limit is 10" in answer.detail
+    summary = " ".join(f"word{number}" for number in range(11))
+    task = TASKS["summarization"]
+    answer = task.read(SUM, DENSE, split_reply(f'{{"steps": [{{"summary": "{summary}"}}]}}'))
+    assert answer == Answer(summary)
+    problem = task.checked(SUM, DENSE, [], Answer(summary), [])
+    assert isinstance(problem, Unreadable)
+    assert "11 words, the limit is 10" in problem.detail
 
 
 def test_chain_of_density_gives_the_last_summary() -> None:

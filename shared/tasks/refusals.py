@@ -1,0 +1,86 @@
+"""Tells a teacher that declines to answer from a text in the first person.
+
+A refusal is a closed form at the beginning of a short text (`refusals.toml`). What an article or a
+chat says somebody cannot do isn't one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.tasks.word_counts import word_count
+
+WINDOW = 500  # characters in which a refusal must be told
+MAX_WORDS = 120  # a longer text has more to it than a refusal
+SENTENCE = re.compile(r"[^.!?\n。！？]*")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    apologies: list[str]
+    inabilities: list[str]
+    acts: list[str]
+    objects: list[str]
+    not_acts: list[str]
+    whole: list[str]
+    reporting: str
+    other_languages: list[str]
+    asked_for: str
+
+
+def one_of(patterns: list[str]) -> str:
+    """Return a pattern of these, the longest first; each ’ stands for the plain apostrophe too."""
+    return "|".join(sorted(patterns, key=len, reverse=True)).replace("’", "['’]")
+
+
+_TABLE = _Table.model_validate(
+    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+)
+_NOUN = (
+    r"(?:request|question|topic|kind|type|sort|information|content|task|query|prompt|discussion)"
+)
+_THIS = rf"(?:that|this)(?=\W*(?:\Z|[.!?,;\n])| (?:\w+ )?{_NOUN}\b)"
+_APOLOGY = (
+    rf"(?:(?:{one_of(_TABLE.apologies)})\b[^.!?\n]{{0,60}}?[.!,;:–—-]*\s+(?:but |however,? )?)"
+)
+_REFUSAL = re.compile(
+    rf"\W*{_APOLOGY}{{0,2}}(?:as an ai\b[^,.]{{0,60}},\s*)?(?:{one_of(_TABLE.inabilities)})"
+    rf"(?: (?:really|currently|directly|personally|in good conscience|to|with)){{0,2}}"
+    rf" (?!(?:{one_of(_TABLE.not_acts)})\b)(?:{one_of(_TABLE.acts)})\b"
+    rf"(?:[^.!?\n]{{0,80}}?\b(?:(?:{one_of(_TABLE.objects)})\b|{_THIS})| you\W*(?=\Z|[.!\n]))",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(
+    rf"\W*{_APOLOGY}?(?:{one_of(_TABLE.whole)})\W*(?:\Z|(?<=[.!?])\s)", re.IGNORECASE
+)
+_OTHER = re.compile(
+    rf"\W*(?:{'|'.join(_TABLE.other_languages)})".replace("’", "['’]"), re.IGNORECASE
+)
+_REPORTING = re.compile(_TABLE.reporting, re.IGNORECASE)
+_ASKED_FOR = re.compile(_TABLE.asked_for.replace("’", "['’]"), re.IGNORECASE)
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether the text declines to answer in its first sentence."""
+    start = text[:WINDOW]
+    for pattern in (_REFUSAL, _WHOLE, _OTHER):
+        refusal = pattern.match(start)
+        if refusal and not is_reported(start, refusal.end()):
+            return word_count(text) <= MAX_WORDS
+    return False
+
+
+def is_reported(text: str, position: int) -> bool:
+    """Return whether the sentence at this position goes on to say who said it."""
+    rest = SENTENCE.match(text, position)
+    return rest is not None and _REPORTING.search(rest[0]) is not None
+
+
+def asks_to_decline(prompt: str) -> bool:
+    """Return whether a prompt tells the teacher to decline some questions."""
+    return _ASKED_FOR.search(prompt) is not None

@@ -1,0 +1,149 @@
+"""Removes what teachers put around a summary: only whole, and only in the forms listed.
+
+A summary may begin with words and a colon, and end in a paragraph about anything. So what isn't in
+`summary_dress.toml` stays, or makes the reply unreadable if it plainly speaks about the summary.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.dataset.rejection import RejectionReason
+from shared.tasks.base import Unreadable
+from shared.tasks.json_replies import beside_objects, value_of
+from shared.tasks.lenient_json import objects_in
+
+MAX_LAYERS = 6
+MAX_HEAD = 300  # characters of an introduction or a heading
+MAX_TAIL = 400  # of a closing paragraph
+
+NOT_ALONE = Unreadable(
+    RejectionReason.UNREADABLE,
+    "it holds more than a summary, such as words about it; it must be the summary alone",
+)
+QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "「": "」", "**": "**", "*": "*", "__": "__"}
+MARKUP = r"[*_#>~`\s]{0,9}"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    headings: list[str]
+    bare_headings: list[str]
+    tags: list[str]
+    keys: frozenset[str]
+    openers: list[str]
+    introductions: list[str]
+    closings: list[str]
+    word_counts: list[str]
+    unknown_introductions: str
+
+
+def _one_of(patterns: list[str]) -> str:
+    """Return a pattern of these; each ’ stands for the plain apostrophe too."""
+    return "|".join(patterns).replace("’", "['’]")
+
+
+def _any_of(words: list[str]) -> str:
+    return _one_of([re.escape(word) for word in sorted(words, key=len, reverse=True)])
+
+
+_TABLE = _Table.model_validate(
+    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+)
+_FLAGS = re.IGNORECASE
+_OPENER = rf"(?:{_any_of(_TABLE.openers)})"
+_COLON = r"[*_]{0,3} ?[:：][*_]{0,3}"
+_HEADING = re.compile(
+    rf"{MARKUP}(?:(?:{_any_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$)"
+    rf"|(?:{_any_of(_TABLE.bare_headings)})(?:[ ]?[-–—])?(?=\s))",
+    _FLAGS | re.MULTILINE,
+)
+_INTRODUCTION = re.compile(
+    rf"{MARKUP}(?:{_OPENER}[!,.:]*\s+)?(?:{_one_of(_TABLE.introductions)}){_COLON}", _FLAGS
+)
+_OPENING = re.compile(rf"{MARKUP}{_OPENER}(?:!+(?=\s)|[!.:,]?[ ]*(?=\n))", _FLAGS)
+_CLOSING = re.compile(rf"{MARKUP}(?:{_one_of(_TABLE.closings)})", _FLAGS)
+_COUNT = rf"(?:{_one_of(_TABLE.word_counts)})\.?"
+_BRACKETED_COUNT = rf"[(\[*_（【]{{1,3}}{_COUNT}[)\]*_）】]{{1,3}}"
+_WORD_COUNT = re.compile(  # in brackets behind a sentence, or on a line of its own
+    rf"(?:(?<=[.!?。！？”\"»…])[ ]?|\n\s*){_BRACKETED_COUNT}\Z|\n\s*{_COUNT}\Z", _FLAGS
+)
+_TAGS = re.compile(rf"<({_any_of(_TABLE.tags)})>(?P<text>.*)</\1>", re.IGNORECASE | re.DOTALL)
+_RULE = re.compile(r"\s*[-*_=]{3,}\s*")
+_AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
+_UNKNOWN = re.compile(rf"{MARKUP}(?:{_one_of([_TABLE.unknown_introductions])})", _FLAGS)
+
+
+def bare_summary(text: str) -> str | Unreadable:
+    """Return a summary without its dress; Unreadable if words about it cannot be told from it."""
+    for _ in range(MAX_LAYERS):
+        bare = text.strip()
+        for layer in (_from_json, _untagged, _headless, _tailless, _unquoted):
+            bare = layer(bare).strip()
+        if bare == text:
+            break
+        text = bare
+    first, newline, _ = text.partition("\n")
+    is_introduced = newline and first.rstrip("*_ ").endswith((":", "："))
+    if is_introduced and len(first) <= MAX_HEAD and _UNKNOWN.match(first):
+        return NOT_ALONE
+    return NOT_ALONE if text.startswith("{") and objects_in(text) else text
+
+
+def _from_json(text: str) -> str:
+    """Return the summary of a text that is one JSON object, in a fence or not."""
+    if not _AROUND_JSON.fullmatch(beside_objects(text)):
+        return text
+    value = value_of(text, _TABLE.keys)
+    return value if isinstance(value, str) else text
+
+
+def _untagged(text: str) -> str:
+    tags = _TAGS.fullmatch(text)
+    if tags is None or f"<{tags[1].lower()}>" in tags["text"].lower():
+        return text
+    return tags["text"]
+
+
+def _headless(text: str) -> str:
+    """Return the text without one introduction, opener or heading at its beginning."""
+    first, newline, rest = text.partition("\n")
+    if newline and _RULE.fullmatch(first):
+        return rest
+    for head in (_INTRODUCTION, _HEADING, _OPENING):
+        match = head.match(text[: MAX_HEAD + 1])
+        if match and text[match.end() :].strip():
+            return text[match.end() :]
+    return text
+
+
+def _tailless(text: str) -> str:
+    """Return the text without one closing paragraph or word count at its end."""
+    body, newline, last = text.rpartition("\n")
+    if newline and _RULE.fullmatch(last):
+        return body
+    body, gap, last = text.rpartition("\n\n")
+    is_closing = gap and len(last) <= MAX_TAIL and "\n" not in last.strip()
+    if is_closing and body.strip() and _CLOSING.match(last.strip()):
+        return body
+    tail = text[-MAX_TAIL:]
+    count = _WORD_COUNT.search(tail)
+    return text[: len(text) - len(tail) + count.start()] if count else text
+
+
+def _unquoted(text: str) -> str:
+    """Return what stands in quotes, bold or a block quote, if all of the text does."""
+    for opening, closing in QUOTES.items():
+        inner = text[len(opening) : -len(closing)]
+        is_whole = text.startswith(opening) and text.endswith(closing) and len(inner.strip()) > 1
+        if is_whole and not any(mark in inner for mark in (opening, closing)):
+            return inner
+    lines = text.splitlines()
+    if lines and all(line.startswith(">") for line in lines):
+        return "\n".join(line[1:].removeprefix(" ") for line in lines)
+    return text
