@@ -56,11 +56,13 @@ SIGN = re.compile(
     rf"(?:(-(?![-+])|{one_of(TABLES.negative)})|\+(?![-+])|{one_of(TABLES.positive)}) *", FLAGS
 )
 WORD = re.compile(rf"(?:[ -]| and )?({one_of(TABLES.words)})", FLAGS)
-MAGNITUDE = re.compile(rf"[ -]?({one_of(TABLES.magnitudes)})(?!-)\.?", FLAGS)
+MAGNITUDE = re.compile(rf"(?: {{1,4}}|-)?({one_of(TABLES.magnitudes)})(?!-)\.?", FLAGS)
 AND_A_HALF = re.compile(r" and (?:a|one)[ -]half(?![A-Za-z])", FLAGS)
 THOUSANDS = re.compile(r"(?<=\d)k(?![A-Za-z])")
 MONEY_MAGNITUDE = re.compile(rf" ?({one_of(TABLES.money_magnitudes)})")
-MAGNITUDE_OF_MONEY = re.compile(rf"{MONEY_MAGNITUDE.pattern}(?= +(?i:{CURRENCY.pattern}))")
+MAGNITUDE_OF_MONEY = re.compile(
+    rf"{MONEY_MAGNITUDE.pattern}(?= +(?i:{CURRENCY.pattern}|dollars|euros))"
+)
 LONE_LETTER = re.compile(r" ?(?! a )[A-Za-z](?![A-Za-z])")
 
 NO_UNIT = one_of({*TABLES.never_units, *TABLES.magnitudes, *TABLES.words, *TABLES.joining})

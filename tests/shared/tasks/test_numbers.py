@@ -89,6 +89,8 @@ MAGNITUDES = {
     "2,5 Mio. €": "2500000",
     "3万元": "30000",
     "half a million": "500000",
+    r"\$6 \text{ million}": "6000000",
+    "1.2B dollars": "1200000000",
 }
 GROUPINGS = {
     "1,250": "1250",
@@ -226,6 +228,7 @@ UNITS = {
 }
 DRESS = {
     "about 9": "9",
+    "only 9": "9",
     "approximately 9.25": "9.25",
     "≈ 9.25": "9.25",
     "~9": "9",
@@ -295,7 +298,7 @@ twenty and five|six seven|3/4 (0.7)|seven (8)|6 ± 2|6±2|6 (or 4)
 one hundred dollars and ten cents|6 ft 2 in|3 h 20 min|3h20|5°30'
 """)
 CHANGED_VALUES = listed("""
-log2(9)|log_2(9)|\\log 9|\\log_{2}9|5!!|6 hundredfold|6 twice|6 doubled|6 millier|6 gazillion
+log2(9)|log_2(9)|\\log 9|\\log_{2}9|5!!|6 hundredfold|6 halved|6 twice|6 millier|6 gazillion
 6 of|6 in the|6 per|6i|6x|6π|6\\pi|6√2|6\\sqrt{2}|\\sqrt{2}|√7|3ab|6n|2x + 3|\\log 7|\\ln 7
 log2(9)|6M|6B|6 K|₹6L|6th|the 6th|6 tens|6 gross|6 below zero|6 under par|$6 loss|$6 less
 6 less|6 more|6+|6 or more|6 or so|6 negative|(6)|(1,200)|6 pm|6 a.m.|6 o'clock|6 AD|6 mod 4|-(
