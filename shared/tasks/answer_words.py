@@ -60,6 +60,10 @@ class LabelForms(_Table):
     both_ways: bool = False  # who contradicts whom makes no difference
     undecided: bool = False  # "neither … nor …" means this label
 
+    @property
+    def all_verbs(self) -> list[str]:
+        return [*self.bases, *self.verbs, *self.passives]
+
 
 class ReplyWords(_Table):
     """Words of sentences that state a value."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, any_of
 from shared.tasks.instructions import DATA, instructions
-from shared.tasks.label_grammar import ALTERNATIVE, MAX_TEXT, find_labels
+from shared.tasks.label_grammar import MAX_TEXT, find_labels
+from shared.tasks.label_lists import ALTERNATIVE
 
 W = WORDS.choices
 FLAGS = re.IGNORECASE

@@ -18,18 +18,18 @@ MAX_VALUE = 600  # characters that can be one label
 PREMISE = rf"(?:the\s+)?{any_of(W.premises)}"
 HYPOTHESIS = rf"(?:the\s+)?{any_of(W.hypotheses)}"
 EACH_OTHER = r"(?:each\s+other|one\s+another)"
-TEXTS = rf"(?:{PREMISE}|{HYPOTHESIS}|(?:the\s+)?(?:two\s+)?(?:texts|sentences|statements)|they)"
+TEXTS = (
+    rf"(?:the\s+premise\s+and\s+(?:the\s+)?hypothesis|{PREMISE}|{HYPOTHESIS}"
+    r"|(?:the\s+)?(?:two\s+)?(?:texts|sentences|statements)|they)"
+)
 ADVERB = rf"(?:{any_of(W.adverbs)}\s+)?"
 NEITHER = re.compile(
     r"(?:it(?:['’]s|\s+is)\s+)?neither\s+(.+?)\s+nor\s+(.+?)(?:\s*[;,:]\s*(?:so\s+)?(.+))?", FLAGS
 )
-RATHER = re.compile(
-    r"(.+?),?\s+(?:and\s+not|not|rather\s+than|instead\s+of|as\s+opposed\s+to)\s+(?:an?\s+)?(.+)",
-    FLAGS,
-)
-THERE_IS = re.compile(
-    r"there\s+is\s+(?:an?\s+)?(?:clear\s+|direct\s+|logical\s+)*(\w+)"
-    r"(?:\s+(?:here|between\s+.{1,100}))?",
+# "There is a clear X between …", "(It is) an X of the premise"
+OF_TEXTS = re.compile(
+    r"(?:there\s+is\s+(?:an?\s+)?(?:clear\s+|direct\s+|logical\s+)*)?(.+?)"
+    rf"(?:\s+here|\s+between\s+.{{1,100}}|\s+(?:of|to|with)\s+(?:{PREMISE}|{HYPOTHESIS}))?",
     FLAGS,
 )
 
@@ -47,6 +47,9 @@ class LabelReader:
                 self._forms[value] = forms
                 for word in forms.words:
                     words.setdefault(word, set()).add(value)
+        self._verbs = {
+            verb: value for value, forms in self._forms.items() for verb in forms.all_verbs
+        }
         self._words = {word: values for word, values in words.items() if len(values) == 1}
         names = [re.escape(value) for value in space.values if len(value) > 2]
         self._mention = re.compile(any_of(names), FLAGS) if names else None
@@ -77,19 +80,12 @@ class LabelReader:
 
     def _head(self, text: str) -> str | None:
         text = unled(text)
-        return said(text, self._with_rejected) or self._of_texts(text) or self._neither(text)
+        return said(text, self._of_what) or self._of_texts(text) or self._neither(text)
 
-    def _with_rejected(self, text: str) -> str | None:
-        """Return the label of "X", "X, not Y", "X rather than Y"."""
-        value = self.alone(text)
-        if value:
-            return value
-        there = THERE_IS.fullmatch(text)
-        if there:
-            return self.alone(there[1])
-        rather = RATHER.fullmatch(text)
-        value = self.alone(rather[1]) if rather else None
-        return value if rather and self.alone(rather[2]) not in (None, value) else None
+    def _of_what(self, text: str) -> str | None:
+        """Return the label of "X", "X of the premise", "there is X between them"."""
+        match = OF_TEXTS.fullmatch(text)
+        return self.alone(text) or (self.alone(match[1]) if match else None)
 
     def _of_texts(self, text: str) -> str | None:
         """Return the label of "The premise entails the hypothesis" and the like."""
@@ -104,10 +100,11 @@ class LabelReader:
 
     def _does_neither(self, text: str) -> str | None:
         undecided = [value for value, forms in self._forms.items() if forms.undecided]
-        bases = [base for forms in self._forms.values() for base in (*forms.bases, *forms.verbs)]
-        if len(undecided) != 1 or len(bases) < 2:
+        if len(undecided) != 1 or len(self._verbs) < 2:
             return None
-        return undecided[0] if _neither_pattern(tuple(bases)).fullmatch(text) else None
+        match = _neither_pattern(tuple(self._verbs)).fullmatch(text)
+        denied = {self._verbs[verb.casefold()] for verb in match.groups() if verb} if match else ()
+        return undecided[0] if len(denied) == 2 else None
 
     def _neither(self, text: str) -> str | None:
         """Return the only label left by "Neither X nor Y"."""
@@ -150,11 +147,11 @@ def _both_ways(verbs: tuple[str, ...]) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=64)
-def _neither_pattern(bases: tuple[str, ...]) -> re.Pattern[str]:
-    verb = any_of(list(bases))
-    denied = r"(?:does\s+not|doesn['’]t|neither)"
+def _neither_pattern(verbs: tuple[str, ...]) -> re.Pattern[str]:
+    verb = f"({any_of(list(verbs))})"
     return re.compile(
-        rf"{PREMISE}\s+{denied}\s+{verb}(?:\s+{HYPOTHESIS})?,?\s+nor\s+(?:does\s+it\s+)?{verb}"
-        rf"\s+(?:it|{HYPOTHESIS})",
+        rf"{PREMISE}\s+(?:does\s+not|doesn['’]t|neither)\s+{verb}(?:\s+{HYPOTHESIS})?,?"
+        rf"\s+nor\s+(?:does\s+it\s+)?{verb}\s+(?:it|{HYPOTHESIS})"
+        rf"|{HYPOTHESIS}\s+is\s+neither\s+{verb}\s+nor\s+{verb}\s+by\s+{PREMISE}",
         FLAGS,
     )

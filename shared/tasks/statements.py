@@ -27,6 +27,10 @@ EXPLANATION = re.compile(rf",?\s+{any_of(W.explanations)}|\s*[:;(—–](?=\s|\w
 CONCLUSION = re.compile(rf"[\s,;.—–]+{any_of(W.conclusions)}[\s,:]+", FLAGS)
 CLAUSE = re.compile(rf"[,;.—–]\s+|\s+{any_of([*W.corrections, *W.conclusions, 'and'])}\s+", FLAGS)
 CORRECTION = re.compile(any_of(W.corrections), FLAGS)
+RATHER = re.compile(
+    r"(.+?),?\s+(?:and\s+not|not|rather\s+than|instead\s+of|as\s+opposed\s+to)\s+(?:an?\s+)?(.+)",
+    FLAGS,
+)
 CONDITION = re.compile(any_of(W.conditions), FLAGS)
 QUOTATION = re.compile(r"\"[^\"]*\"|“[^”]*”|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
 
@@ -43,7 +47,7 @@ class Statement:
 
 def unled(text: str) -> str:
     """Return a sentence without "So", "I think" and the like before it, and its final stop."""
-    text = text.strip().rstrip(".!。").strip()
+    text = text.strip().rstrip(".!。").strip().removesuffix("です")
     lead = LEAD.match(text)
     return text[lead.end() :] if lead and lead.end() < len(text) else text
 
@@ -52,7 +56,17 @@ def said(text: str, value: Value) -> str | None:
     """Return the value of "(The answer is) X": of what stands alone or behind a subject."""
     text = unled(text)
     stated = STATED.fullmatch(text)
-    return value(text) or (value(stated[1]) if stated else None)
+    return _chosen(text, value) or (_chosen(stated[1], value) if stated else None)
+
+
+def _chosen(text: str, value: Value) -> str | None:
+    """Return the value of "X", "X, not Y", "X rather than Y"."""
+    chosen = value(text)
+    rather = None if chosen else RATHER.fullmatch(text)
+    if rather is None:
+        return chosen
+    chosen = value(rather[1])
+    return chosen if value(rather[2]) not in (None, chosen) else None
 
 
 def statement(text: str, read: Value) -> Statement | None:
