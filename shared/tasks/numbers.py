@@ -65,8 +65,10 @@ MAGNITUDE_OF_MONEY = re.compile(
 )
 LONE_LETTER = re.compile(r" ?(?! a )[A-Za-z](?![A-Za-z])")
 
-NO_UNIT = one_of({*TABLES.never_units, *TABLES.magnitudes, *TABLES.words, *TABLES.joining})
-LETTERS = rf"(?!(?i:{NO_UNIT}|[a-z]+(?:illi(?:on|ard)s?|fold)\b))[A-Za-zÀ-ɏḀ-ỿµΩ]"
+NO_UNIT = {*TABLES.never_units, *TABLES.magnitudes, *TABLES.words}
+UNFINISHED = TABLES.joining - TABLES.short_units  # `5 apples per`
+GREAT_NUMBER = re.compile(r"[a-z]+(?:illi(?:on|ard)s?|fold)\b")  # and all that no table lists
+LETTERS = r"[A-Za-zÀ-ɏḀ-ỿµΩ]"
 LONG_WORD = rf"{LETTERS}[A-Za-zÀ-ɏḀ-ỿ]{{%d,}}(?:['’-]{LETTERS}+)*\.?"
 POWER = r"(?:\^(?:\{-?[1-9]\}|-?[1-9](?!\d)))?"
 SHORT_UNIT = rf"(?:{one_of(TABLES.short_units)})\.?(?:{POWER}|[23](?!\d))"
@@ -198,7 +200,7 @@ def _quantity(text: str) -> Fraction:
     remark = REMARK.search(text, expression.position)
     rest = text[: remark.start()] if remark else text
     is_lakh = currency and LONE_LETTER.match(text, expression.position)  # `₹5L`
-    if is_lakh or not REST.fullmatch(rest, expression.position):
+    if is_lakh or not _leaves_value(rest, expression.position):
         raise NotANumber
     if remark and not _is_harmless(remark[1].strip(), value):
         raise NotANumber
@@ -249,4 +251,13 @@ def _is_harmless(remark: str, value: Fraction) -> bool:
     try:
         return _quantity(EQUIVALENT.sub("", remark, count=1)) == value
     except NotANumber:
-        return REST.fullmatch(f" {remark}") is not None
+        return _leaves_value(f" {remark}")
+
+
+def _leaves_value(text: str, position: int = 0) -> bool:
+    """Return whether what follows a number is a unit, which leaves its value as it is."""
+    words = re.findall(f"{LETTERS}+", text[position:].lower())
+    if not NO_UNIT.isdisjoint(words) or any(map(GREAT_NUMBER.fullmatch, words)):
+        return False
+    is_finished = not words or words[-1] not in UNFINISHED
+    return is_finished and REST.fullmatch(text, position) is not None
