@@ -211,3 +211,19 @@ async def test_an_example_that_the_student_cannot_take_in_is_rejected_with_its_l
     assert "takes 4,096" in record.detail
     fits = await answer(Sampled(f'{{"reasoning": "{"word " * 4000}", "answer": 5}}'), spec=spec)
     assert fits.status == "accepted"
+
+
+async def test_numbers_that_differ_by_rounding_agree_and_the_exact_one_is_kept() -> None:
+    record = await answer(Sampled("0.67", "0.667", "2/3"), spec=spec_of(3))
+    assert (record.answers, record.samples, record.agreeing) == (["2/3"], 3, 2)
+    apart = await answer(Sampled("0.67", "0.7", "2/3"), spec=spec_of(3))
+    assert (apart.status, apart.reason) == ("rejected", "no_majority")
+
+
+async def test_a_tolerance_decides_which_numbers_agree() -> None:
+    quality = {"samples": 3, "select": "majority", "tolerance": 0.02}
+    record = await answer(Sampled("101", "100", "55"), spec=spec_of(quality=quality))
+    assert (record.answers, record.agreeing) == (["101"], 2)
+    quality = {"samples": 2, "select": "reference", "tolerance": 0.02}
+    near = await answer(Sampled("90", "98.5"), row("100"), spec_of(quality=quality))
+    assert (near.status, near.answers) == ("accepted", ["98.5"])
