@@ -143,6 +143,8 @@ def _min_rows_of(spec: RunSpec) -> str:
 
 
 def _why(scan: ScanCounts) -> str:
+    if scan.file_form:
+        return f"; {scan.file_form}"
     return f"; for example {'; '.join(scan.samples)}" if scan.samples else ""
 
 

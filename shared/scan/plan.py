@@ -54,6 +54,8 @@ class ScanCounts(BaseModel):
     reused: int = 0
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text
+    # what the file is, if it isn't rows of messages: a sentence with the remedy
+    file_form: str = ""
     # places of fields that the run doesn't use, such as `tools`
     unused_fields: list[str] = Field(default_factory=list[str])
     answers: AnswerSets = Field(default_factory=AnswerSets)  # that the valid rows may have
@@ -67,6 +69,7 @@ class ScanCounts(BaseModel):
         for reason, count in later.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
         self.samples = [*self.samples, *later.samples][:MAX_SAMPLES]
+        self.file_form = self.file_form or later.file_form
         self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
         self.answers.add(later.answers)
         self.estimate.add(later.estimate)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.core.paths import Split
-from shared.dataset.lines import ReadBytes, range_lines
+from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row, parse_row
 from shared.scan.duplicates import BUCKETS, Duplicate, HashBuckets, RangeKey, find_duplicates
@@ -94,8 +94,7 @@ async def plan_in_memory(
     scans: dict[Split, RangeScan] = {}
     for split, (read, size) in inputs.items():
         scans[split] = RangeScan(split, spec, is_answered)
-        async for line in range_lines(read, 0, size, size):
-            scans[split].add(line)
+        await scans[split].read(read, 0, size, size)
     duplicates = _duplicates(scans.values())
     plans: dict[Split, RangePlan] = {}
     rejected: list[RejectedRow] = []

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.paths import Split
-from shared.dataset.lines import Line
+from shared.dataset.file_form import HEAD_BYTES, file_form
+from shared.dataset.lines import Line, ReadBytes, range_lines
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.scan.duplicates import HashBuckets
@@ -74,6 +75,18 @@ class RangeScan:
 
     def __post_init__(self) -> None:
         self._checks = RowChecks(self.spec)
+
+    async def read(self, read: ReadBytes, start: int, end: int, size: int) -> None:
+        """Check the rows that begin in bytes [start, end) of a file of `size` bytes."""
+        head = b"".join([chunk async for chunk in read(0, min(size, HEAD_BYTES))])
+        form = file_form(head)
+        if form is not None:
+            path = self.spec.train if self.split == "train" else self.spec.validation
+            self.plan.file_form = form.sentence(path or self.split, self.spec.task)
+            if not form.has_lines:
+                return
+        async for line in range_lines(read, start, end, size):
+            self.add(line)
 
     def add(self, line: Line) -> None:
         """Check the next line and add it to a shard."""

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.core.paths import JSON_LINES, RUNS, RunPaths, Split
-from shared.dataset.lines import ReadBytes, range_lines
+from shared.dataset.lines import ReadBytes
 from shared.dataset.rows import as_jsonl
 from shared.scan.duplicates import (
     BUCKETS,
@@ -68,8 +68,7 @@ class ScanSteps:
         width = range_bytes(size)
         scan = RangeScan(split, self.spec)
         start = number * width
-        async for line in range_lines(self._reader(split), start, start + width, size):
-            scan.add(line)
+        await scan.read(self._reader(split), start, start + width, size)
         rejected = self.paths.scanned_rejected(self.round, split, number)
         await self._write_lines(rejected, scan.rejections)
         await self.storage.write(

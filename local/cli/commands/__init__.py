@@ -19,7 +19,8 @@ from local.runtime.failures import LocalError
 from local.runtime.options import cloud_options
 from local.runtime.teacher_check import check_teacher
 
-MODULES = {"up": "up", "demo": "demo", "run": "run", "test": "checks"}
+MODULES = {"up": "up", "demo": "demo", "run": "run", "convert": "convert", "test": "checks"}
+WITHOUT_CLOUD = ("convert", "test")
 INTERRUPTED = 130
 
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     chosen = parse(arguments)
     try:
-        if chosen.command != "test" and CONTINUED_IN not in os.environ:
+        if chosen.command not in WITHOUT_CLOUD and CONTINUED_IN not in os.environ:
             _check_options(chosen)
         ensure_environment(arguments)
         # Stop in order, as with Ctrl-C.

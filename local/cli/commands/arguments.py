@@ -26,6 +26,7 @@ examples:
   python3 -m local demo --train                  run one of them, and train a tiny student for real
   python3 -m local up                            serve until Ctrl-C: upload datasets, call the API
   python3 -m local run nli my-pairs.jsonl        run a dataset of your own
+  python3 -m local convert rows.csv --task math  make JSON lines of a file in another form
   python3 -m local test                          run the checks and tests, in minutes
 
 `python3 -m local <command> --help` shows a command's options."""
@@ -49,6 +50,13 @@ Distil one dataset of your own, follow the run and download its results to
 <data-dir>/runs/<run id>/. Uses the `up` that serves the same data directory, if any; otherwise
 starts everything and stops it afterwards.
 Exit code: 0 the run completed, 1 it did not, 2 the command line or a file is wrong."""
+
+CONVERT = """\
+Make JSON lines in UTF-8 of a file in another form: UTF-16 or UTF-32, gzip, zip, bzip2, xz, a JSON
+array, CSV, Parquet (with pyarrow installed); with rows of messages or in the formats of Alpaca,
+ShareGPT, prompt and completion, question and answer (GSM8K), multiple choice, or NLI.
+Rows in = rows out + rejected; each rejected row is printed with its line or place and the reason.
+Exit code: 0 all rows were converted, 1 some were not, 2 the command line or the file is wrong."""
 
 TEST = """\
 Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions.
@@ -97,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     up = add_command("up", "serve the app until Ctrl-C", UP)
     demo = add_command("demo", "run the five sample datasets and check the results", DEMO)
     run = add_command("run", "distil one dataset of your own", RUN)
+    convert = add_command("convert", "make JSON lines of a file in another form", CONVERT)
     test = add_command("test", "run the checks and tests", TEST)
     for parsed in (up, demo, run):
         _add_cloud_options(parsed)
@@ -105,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(demo, DEMO_MINUTES)
     _add_timeout(run, None)
     _add_run_arguments(run)
+    _add_convert_arguments(convert)
     _add_test_options(test)
     demo.add_argument(
         "--train",
@@ -146,6 +156,30 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="run specification (run.json): teacher, prompt, student",
     )
     parser.add_argument("--name", help="name of the dataset (default: made from TRAIN's file name)")
+
+
+def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=_file, metavar="FILE", help="file to convert")
+    parser.add_argument(
+        "--task", choices=TASKS, help="also reject the rows that this task can't use"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="file to write (default: <name>.converted.jsonl beside FILE)",
+    )
+    parser.add_argument(
+        "--labels",
+        type=_labels,
+        metavar="NAME,NAME",
+        help="NLI: names of the labels in the order of their class numbers",
+    )
+
+
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",") if label.strip()]
 
 
 def _add_timeout(parser: argparse.ArgumentParser, minutes: int | None) -> None:

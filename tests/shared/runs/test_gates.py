@@ -36,6 +36,16 @@ def test_too_few_rows_fail_before_the_teacher_is_asked_with_examples_of_what_is_
     assert "line 3: invalid_json" in error["details"][0]["problem"]
 
 
+def test_a_file_in_another_form_is_told_once_instead_of_its_lines() -> None:
+    bad = scan(0, "line 1: invalid_utf8: byte 1", "line 2: invalid_json: column 1")
+    bad.file_form = "the file is UTF-16 text, not UTF-8: convert it"
+    error = after_scan(spec(), {"train": bad})
+    assert error is not None
+    problem = error["details"][0]["problem"]
+    assert problem.endswith("; the file is UTF-16 text, not UTF-8: convert it")
+    assert "line 2" not in problem
+
+
 def test_enough_rows_pass() -> None:
     assert after_scan(spec(), {"train": scan(65), "validation": scan(1)}) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 from hypothesis import given
@@ -129,3 +130,17 @@ def test_the_plan_of_a_split_is_small_and_knows_where_each_range_stands() -> Non
     assert (whole.rows, whole.valid, whole.shards) == (11, 11, 5)
     assert [(one.first_shard, one.first_line) for one in whole.ranges] == [(0, 1), (3, 8), (3, 8)]
     assert "ranges" not in whole.summary()
+
+
+def test_a_file_in_another_encoding_has_its_rows_and_one_sentence() -> None:
+    text = questions(7).decode()
+    for encoding in ("utf-16", "utf-16-be", "utf-32"):
+        plan, rejections = plan_of(text.replace("\n", "\r\n").encode(encoding))
+        assert (plan.rows, plan.valid, len(rejections)) == (7, 0, 7)
+        assert "UTF-8" in plan.file_form
+
+
+def test_a_compressed_file_has_no_rows() -> None:
+    plan, rejections = plan_of(gzip.compress(questions(50)))
+    assert (plan.rows, len(plan.shards), rejections) == (0, 0, [])
+    assert "gzip" in plan.file_form

@@ -1,0 +1,172 @@
+"""The rows of a file in any of the forms that people have: where each stands, and what it holds.
+
+Compressed files are opened, other encodings decoded; JSON lines, JSON arrays, tables and Parquet
+files are read row by row. A row that can't be read is a `Problem` in its place.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from local.runtime.failures import UsageError
+from shared.dataset.file_form import delimiter_of, row_format, text_encoding
+from shared.dataset.lines import BLANK, BOM
+
+JsonObject = dict[str, Any]
+MAX_LAYERS = 3  # of compression
+MAX_CELL_CHARACTERS = 16 * 1024 * 1024
+JSON_COLUMNS = ("messages", "conversations", "choices")  # of a table: cells that may hold JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a row can't be converted."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row of the file. `number` is its line, or its place in an array or table, from 1."""
+
+    number: int
+    content: JsonObject | Problem
+
+
+def source_rows(path: Path) -> list[SourceRow]:
+    """Return the rows of a file. Raises UsageError if it has none that could be converted."""
+    content = path.read_bytes()
+    if content.startswith(b"PAR1"):
+        return _numbered(_parquet_rows(path))
+    text = _decoded(_uncompressed(content, path), path)
+    if text.lstrip()[:1] == "[":
+        document = _json(text)
+        if isinstance(document, list):
+            return _numbered(cast(list[object], document))
+    first_line = text.lstrip().partition("\n")[0]
+    if first_line[:1] == "{" and _json(first_line) is None:
+        document = _json(text)
+        if isinstance(document, dict):
+            return _numbered(_rows_of_document(cast(JsonObject, document)))
+    delimiter = delimiter_of(first_line.strip()) if first_line[:1] not in ("{", "[") else None
+    if delimiter:
+        try:
+            return list(_table_rows(text.lstrip(), delimiter))
+        except csv.Error as error:
+            raise UsageError(f"{path} can't be read as a table: {error}") from error
+    return list(_lines(text))
+
+
+def _uncompressed(content: bytes, path: Path) -> bytes:
+    try:
+        for _ in range(MAX_LAYERS):
+            if content.startswith(b"\x1f\x8b"):
+                content = gzip.decompress(content)
+            elif content.startswith(b"BZh"):
+                content = bz2.decompress(content)
+            elif content.startswith(b"\xfd7zXZ\x00"):
+                content = lzma.decompress(content)
+            elif content.startswith(b"PK\x03\x04"):
+                content = _sole_member(content, path)
+            else:
+                break
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
+    return content
+
+
+def _sole_member(content: bytes, path: Path) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise UsageError(f"{path} holds {len(names)} files: extract the one to convert")
+        return archive.read(names[0])
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    encoding = text_encoding(content[:4])
+    if encoding is not None:
+        try:
+            return content.decode(json.detect_encoding(content))
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path} is damaged {encoding}: {error}") from error
+    # a byte that isn't UTF-8 becomes half of a surrogate pair, which is the problem of its row
+    return content.removeprefix(BOM).decode("utf-8", "surrogateescape")
+
+
+def _lines(text: str) -> Iterator[SourceRow]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.encode("utf-8", "surrogateescape").strip(BLANK):
+            continue
+        try:
+            line.encode("utf-8")
+            value = json.loads(line)
+        except UnicodeEncodeError:
+            yield SourceRow(number, Problem("isn't UTF-8"))
+        except (ValueError, RecursionError) as error:
+            yield SourceRow(number, Problem(f"isn't JSON: {error}"))
+        else:
+            yield SourceRow(number, _object(value))
+
+
+def _table_rows(text: str, delimiter: str) -> Iterator[SourceRow]:
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    for number, cells in enumerate(reader, 1):
+        extra: Any = cast(dict[Any, Any], cells).pop(None, None)
+        missing = [name for name, cell in cells.items() if cast(str | None, cell) is None]
+        if extra is not None:
+            yield SourceRow(number, Problem(f"has more cells than the header: {extra}"))
+        elif missing:
+            yield SourceRow(number, Problem(f"has no cell for {', '.join(missing)}"))
+        else:
+            yield SourceRow(number, {name: _cell(name, cell) for name, cell in cells.items()})
+
+
+def _cell(name: str, cell: str) -> object:
+    value = _json(cell) if name in JSON_COLUMNS else None
+    return cell if value is None else value
+
+
+def _parquet_rows(path: Path) -> list[object]:
+    try:
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        command = ".venv/bin/python -m pip install pyarrow"
+        raise UsageError(f"{path} is a Parquet file: to read it, run `{command}`") from None
+    return cast(list[object], parquet.read_table(path).to_pylist())
+
+
+def _rows_of_document(document: JsonObject) -> list[object]:
+    """Return the rows in the only list of an object, such as `{"data": […]}`; else the object."""
+    lists = [cast(list[object], value) for value in document.values() if isinstance(value, list)]
+    is_row = row_format(document) is not None
+    return lists[0] if len(lists) == 1 and not is_row else [document]
+
+
+def _numbered(rows: list[object]) -> list[SourceRow]:
+    return [SourceRow(number, _object(row)) for number, row in enumerate(rows, 1)]
+
+
+def _object(value: object) -> JsonObject | Problem:
+    return cast(JsonObject, value) if isinstance(value, dict) else Problem("isn't an object")
+
+
+def _json(text: str) -> object:
+    """Return the JSON value of a text, None if it has none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

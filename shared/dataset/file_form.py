@@ -1,0 +1,179 @@
+"""What a file is that isn't rows of messages, by its first bytes or by the keys of its first row.
+
+A whole file in another form would otherwise be reported as an error on each of its lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from shared.dataset.lines import BOM
+
+HEAD_BYTES = 64 * 1024
+MAX_KEYS = 8  # named in a message
+MAX_KEY_CHARACTERS = 40
+
+# Compressed and binary files, by their first bytes.
+MAGIC_BYTES = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PAR1": "Parquet",
+    b"ARROW1": "Arrow",
+}
+CONVERTIBLE = frozenset({"gzip", "zip", "bzip2", "xz", "Parquet"})
+ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32"}
+DELIMITERS = (",", "\t", ";")
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """A format of rows, by the keys that a row must have, and some of which it must have one."""
+
+    name: str
+    keys: frozenset[str]
+    one_of: frozenset[str] = frozenset()
+
+    def matches(self, keys: Collection[str]) -> bool:
+        has_one = not self.one_of or not self.one_of.isdisjoint(keys)
+        return self.keys <= set(keys) and has_one
+
+
+CHAT = RowFormat("chat", frozenset({"messages"}))
+ALPACA = RowFormat("Alpaca", frozenset({"instruction"}), frozenset({"output", "response"}))
+SHAREGPT = RowFormat("ShareGPT", frozenset({"conversations"}))
+COMPLETION = RowFormat(
+    "prompt and completion", frozenset({"prompt"}), frozenset({"completion", "response"})
+)
+NLI = RowFormat("NLI", frozenset({"premise", "hypothesis"}))
+CHOICES = RowFormat("multiple-choice", frozenset({"question", "choices"}))
+QUESTION = RowFormat("question and answer (GSM8K)", frozenset({"question", "answer"}))
+# A row has the first format that matches.
+ROW_FORMATS = (CHAT, ALPACA, SHAREGPT, COMPLETION, NLI, CHOICES, QUESTION)
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """What a file is. `text` completes the sentence "the file is …"."""
+
+    text: str
+    is_convertible: bool = True
+    # whether its lines are still its rows; otherwise no row of it can be counted
+    has_lines: bool = False
+
+    def sentence(self, path: str, task: str) -> str:
+        """Return what the file is, and what to do."""
+        name = path.rpartition("/")[2] or path
+        if not self.is_convertible:
+            return f"the file is {self.text}: make it JSON lines in UTF-8 with `messages`"
+        command = f"python3 -m local convert {name} --task {task}"
+        return f"the file is {self.text}: convert it to JSON lines in UTF-8 with `{command}`"
+
+
+def file_form(head: bytes) -> FileForm | None:
+    """Return the form of a file that begins with these bytes; None if it has rows of messages.
+
+    None also for a file that isn't recognised.
+    """
+    for magic, name in MAGIC_BYTES.items():
+        if head.startswith(magic):
+            return FileForm(f"a {name} file", is_convertible=name in CONVERTIBLE)
+    encoding = text_encoding(head)
+    if encoding is not None:
+        return FileForm(f"{encoding} text, not UTF-8", has_lines=True)
+    text = head.removeprefix(BOM).decode("utf-8", "replace").lstrip()
+    if text[:1] == "[":
+        return _array_form(text)
+    if text[:1] == "{":
+        return _object_form(text)
+    return _table_form(text)
+
+
+def text_encoding(head: bytes) -> str | None:
+    """Return `UTF-16` or `UTF-32` by a byte order mark or by zero bytes, otherwise None."""
+    if len(head) < 4 or (0 not in head[:4] and head[:2] not in (b"\xff\xfe", b"\xfe\xff")):
+        return None
+    return ENCODINGS.get(json.detect_encoding(head)[:6])
+
+
+def row_format(keys: Collection[str]) -> RowFormat | None:
+    """Return the format of a row with these keys."""
+    for candidate in ROW_FORMATS:
+        if candidate.matches(keys):
+            return candidate
+    return None
+
+
+def delimiter_of(header: str) -> str | None:
+    """Return the character between the columns of a table whose header names a known format."""
+    for delimiter in DELIMITERS:
+        if header and row_format(next(csv.reader([header], delimiter=delimiter))) is not None:
+            return delimiter
+    return None
+
+
+def listed(keys: Collection[str]) -> str:
+    """Return the first keys of a row, for a message."""
+    names = [key[:MAX_KEY_CHARACTERS] for key in list(keys)[:MAX_KEYS]]
+    return ", ".join(names)
+
+
+def _array_form(text: str) -> FileForm | None:
+    first_line, _, rest = text.partition("\n")
+    if rest.strip() and _parsed(first_line) is not None:
+        return None  # a line for each row, which is not an object
+    row = _first_object(text[1:])
+    keys = f" of rows with the keys {listed(row)}" if row else ""
+    return FileForm(f"one JSON array{keys}, not one JSON object a line")
+
+
+def _object_form(text: str) -> FileForm | None:
+    first_line, _, rest = text.partition("\n")
+    row = _parsed(first_line)
+    if row is None:
+        is_pretty_printed = first_line.strip() == "{" and rest.lstrip()[:1] == '"'
+        if not is_pretty_printed:
+            return None
+        return FileForm("one JSON document over several lines, not one JSON object a line")
+    if not isinstance(row, dict):
+        return None
+    keys = list(cast(Mapping[str, Any], row))
+    row_form = row_format(keys)
+    if row_form is CHAT or not keys:
+        return None
+    if row_form is None:
+        text = f"rows with the keys {listed(keys)} instead of `messages`"
+        return FileForm(text, is_convertible=False, has_lines=True)
+    text = f"rows in {row_form.name} format with the keys {listed(keys)} instead of `messages`"
+    return FileForm(text, has_lines=True)
+
+
+def _table_form(text: str) -> FileForm | None:
+    header = text.partition("\n")[0].strip()
+    delimiter = delimiter_of(header)
+    if delimiter is None:
+        return None
+    columns = next(csv.reader([header], delimiter=delimiter))
+    return FileForm(f"a CSV table with the columns {listed(columns)}")
+
+
+def _parsed(line: str) -> object:
+    """Return the JSON value of a line, None if it has none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _first_object(text: str) -> Mapping[str, Any] | None:
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return None
+    return cast(Mapping[str, Any], value) if isinstance(value, dict) else None
