@@ -46,6 +46,9 @@ _USER = _head(_TABLE.user, _COLON)
 _ASSISTANT = _head(_TABLE.assistant, _COLON)
 _DEFINITE = _head(_TABLE.definite, r"(?: ?[:：])?\s*(?=$)")
 _EXAMPLE = _head(_TABLE.examples, _COLON)
+# On one line, both roles must be there.
+_INLINE_USER = re.compile(r"[.!?] (User|Human): (?=\w)")
+_INLINE_ASSISTANT = re.compile(r"[.!?\w] (?:Assistant|AI): (?=\w)")
 _ASKED_FOR = re.compile(_TABLE.asked_for, re.IGNORECASE)
 
 
@@ -56,6 +59,9 @@ def invented_turn(text: str, question: str, is_summary: bool) -> str | None:
     lines = [line.strip() for line in without_code(text).splitlines() if line.strip()]
     if not lines or _ASKED_FOR.search(question) or _is_role(lines[0]):
         return None
+    inline = _INLINE_USER.search(text)
+    if inline and _INLINE_ASSISTANT.search(text, inline.end()):
+        return f"{inline[1]}:"
     for number in range(1, len(lines)):
         definite = _DEFINITE.match(lines[number])
         if definite:

@@ -81,6 +81,11 @@ def is_reported(text: str, position: int) -> bool:
     return rest is not None and _REPORTING.search(rest[0]) is not None
 
 
+def reports(text: str) -> bool:
+    """Return whether the text tells what somebody said."""
+    return _REPORTING.search(text) is not None
+
+
 def asks_to_decline(prompt: str) -> bool:
     """Return whether a prompt tells the teacher to decline some questions."""
     return _ASKED_FOR.search(prompt) is not None

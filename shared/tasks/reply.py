@@ -24,6 +24,8 @@ INVISIBLE = "\ufeff\u200b\u2060"
 PROSE_FENCE = re.compile(
     r"(`{3,}|~{3,})[ \t]*(?:(?:text|txt|plaintext|markdown|md)[ \t]*)?", re.IGNORECASE
 )
+MAX_TOKEN_CHARACTERS = 100
+_LAST_TOKEN = re.compile(r"(?:(?<=\S)|(?<=[.!?\n] )|(?<=\n))(?:<[|｜][\w▁]{2,30}[|｜]>\s*)+\Z")
 MAX_LAYERS = 4  # of dress around a text
 # A tag in the middle of a sentence is a word of it; one in quotes is quoted.
 WORD_BEFORE = re.compile(r"[^\W\d_][,;]?[ ]\Z")
@@ -221,8 +223,13 @@ def _plain_reasoning_tagged(text: str) -> str:
 
 
 def _undressed(text: str) -> str:
-    """Return the text without fences around prose, answer tags, and outer white space."""
+    """Return the text without fences around prose, answer tags, and outer white space.
+
+    A token that no table lists is one all the same if it is attached to the end of the text.
+    """
     text = _trimmed(text)
+    token = _LAST_TOKEN.search(text, max(0, len(text) - MAX_TOKEN_CHARACTERS))
+    text = _trimmed(text[: token.start()]) if token else text
     for _ in range(MAX_LAYERS):
         inner = _trimmed(_untagged(_unfenced(text)))
         if inner == text:

@@ -16,6 +16,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
 from shared.tasks.json_replies import beside_objects, value_of
 from shared.tasks.lenient_json import objects_in
+from shared.tasks.refusals import reports
 
 MAX_LAYERS = 6
 MAX_HEAD = 300  # characters of an introduction or a heading
@@ -60,11 +61,16 @@ _OPENER = rf"(?:{_any_of(_TABLE.openers)})"
 _COLON = r"[*_]{0,3} ?[:：][*_]{0,3}"
 _HEADING = re.compile(
     rf"{MARKUP}(?:(?:{_any_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$)"
-    rf"|(?:{_any_of(_TABLE.bare_headings)})(?:[ ]?[-–—])?(?=\s))",
+    rf"|(?:{_any_of(_TABLE.headings)})[ ][-–—](?=\s)|(?:{_any_of(_TABLE.bare_headings)})(?=\s))",
     _FLAGS | re.MULTILINE,
 )
 _INTRODUCTION = re.compile(
-    rf"{MARKUP}(?:{_OPENER}[!,.:]*\s+)?(?:{_one_of(_TABLE.introductions)}){_COLON}", _FLAGS
+    rf"{MARKUP}(?:{_OPENER}[!,.:]*\s+)?(?:{_one_of(_TABLE.introductions)})"
+    rf"(?:{_COLON}|\.(?=\s*\n))",
+    _FLAGS,
+)
+_HEAD_ALONE = re.compile(
+    rf"(?:{_INTRODUCTION.pattern}|{_HEADING.pattern})\s*", _FLAGS | re.MULTILINE
 )
 _OPENING = re.compile(rf"{MARKUP}{_OPENER}(?:!+(?=\s)|[!.:,]?[ ]*(?=\n))", _FLAGS)
 _CLOSING = re.compile(rf"{MARKUP}(?:{_one_of(_TABLE.closings)})", _FLAGS)
@@ -92,7 +98,9 @@ def bare_summary(text: str) -> str | Unreadable:
     is_introduced = newline and first.rstrip("*_ ").endswith((":", "："))
     if is_introduced and len(first) <= MAX_HEAD and _UNKNOWN.match(first):
         return NOT_ALONE
-    return NOT_ALONE if text.startswith("{") and objects_in(text) else text
+    is_head_alone = len(text) <= MAX_HEAD and _HEAD_ALONE.fullmatch(text)
+    is_json = text.startswith("{") and objects_in(text)
+    return NOT_ALONE if is_head_alone or is_json else text
 
 
 def _from_json(text: str) -> str:
@@ -129,7 +137,7 @@ def _tailless(text: str) -> str:
         return body
     body, gap, last = text.rpartition("\n\n")
     is_closing = gap and len(last) <= MAX_TAIL and "\n" not in last.strip()
-    if is_closing and body.strip() and _CLOSING.match(last.strip()):
+    if is_closing and body.strip() and _CLOSING.match(last.strip()) and not reports(last):
         return body
     tail = text[-MAX_TAIL:]
     count = _WORD_COUNT.search(tail)

@@ -21,7 +21,7 @@ from shared.tasks.code_spans import without_code
 from shared.tasks.invented_turns import invented_turn
 from shared.tasks.languages import is_other_language
 from shared.tasks.loops import is_loop
-from shared.tasks.refusals import asks_to_decline, is_refusal, is_reported
+from shared.tasks.refusals import asks_to_decline, is_refusal, reports
 from shared.tasks.word_counts import Length, length_problem, word_count
 
 CheckName = Literal["refusal", "placeholder", "invented_turn", "echo", "loop", "language", "length"]
@@ -83,6 +83,7 @@ _MISSING_INPUT = re.compile(
     + f"(?:{_apostrophes('|'.join(_TABLE.placeholder.missing_input))})",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\w")
 _LOOP_ASKED_FOR = re.compile(_TABLE.loop.asked_for, re.IGNORECASE)
 
 
@@ -116,7 +117,8 @@ def _placeholder(exchange: Exchange) -> Unreadable | None:
     is_placeholder = (
         len(text) <= WHOLE_PLACEHOLDER_CHARACTERS and _PLACEHOLDER.fullmatch(text) is not None
     )
-    if not is_placeholder and not (exchange.is_summary and _asks_for_input(text)):
+    is_no_summary = exchange.is_summary and (not _WORD.search(text) or _asks_for_input(text))
+    if not is_placeholder and not is_no_summary:
         return None
     detail = "the reply says that there is nothing to answer; it must answer what is there"
     return Unreadable(RejectionReason.PLACEHOLDER, detail)
@@ -129,7 +131,7 @@ def _asks_for_input(text: str) -> bool:
         if sentence is None:
             return False
         missing = _MISSING_INPUT.match(sentence[0])
-        if missing and not is_reported(sentence[0], missing.end()):
+        if missing and not reports(sentence[0]):
             return True
         position = sentence.end()
     return False

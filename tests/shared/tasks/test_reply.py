@@ -35,6 +35,7 @@ REASONED = [
     "§</think>¤<|im_end|>",
     "§<|end|><|start|>assistant<|channel|>final<|message|>¤",
     "¤\n<think>§",
+    "§ final<|message|>¤",
     "¤<think>§</think>",
 ]
 BARE = [
@@ -48,6 +49,9 @@ BARE = [
     "§<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhy?",
     "<|start_header_id|>assistant<|end_header_id|>\n\n§<|eot_id|>",
     "§</s>",
+    "§<|some_new_end|>",
+    "§\n<|some_new_end|>\n",
+    "<|message|>§",
     "<s>§</s>",
     "§<end_of_turn>\n<start_of_turn>user\nWhy?",
     "§<|endoftext|>Write a poem.",
@@ -116,6 +120,8 @@ def test_a_reply_without_anything_visible_shows_nothing(text: str) -> None:
         "```a``` and ```b```",
         "I am thinking. Analysis follows; assistants know best.",
         "analysis of the assistant's final report",
+        "Their turns end with <|some_end|>",
+        "`<|some_end|>`",
         "a < b > c, [THINKING] of it",
         "<answer>1</answer> or <answer>2</answer>",
         "1. <b>bold</b>\n2. x</y>",

@@ -45,6 +45,9 @@ DRESS = [
     "Aquí tienes un resumen del artículo:\n\n§",
     "以下是文章的摘要：\n\n§",
     "Sure!\n\n§",
+    "Of course. Here is the summary.\n\n§",
+    "Summary - §",
+    "§\n\nWould you like a longer version?",
     '"§"',
     "“§”",
     "«§»",
@@ -90,6 +93,8 @@ def test_known_dress_is_removed(form: str) -> None:
         "The mill closed.\n\nNote that others stay open.",
         "The mill closed.\n\nPlease recycle, its owner asks.",
         "The mill closed.\n\nThis version of events is disputed.",
+        "The mill closed.\n\nI hope it helps, says Ben.",
+        "He was furious.\n\nWould you like to apologise?",
         "The letter was short (42 words)",
         '"We had to," she said, "or we would be poor."',
         '"Never," said Ann. Ben said "always".',
@@ -113,6 +118,8 @@ def test_a_beginning_or_an_end_of_the_summary_itself_stays(text: str) -> None:
         "Here are the key points:\n- The mill closed.",
         '{"summary": "The mill closed.", "tldr": "Closed."}',
         '{"title": "Mill", "text": "The mill closed."}',
+        "Here is the summary:",
+        "**Summary**",
     ],
 )
 def test_unknown_words_about_a_summary_are_asked_again(text: str) -> None:

@@ -110,6 +110,9 @@ def test_a_placeholder_is_found(text: str) -> None:
         "Your article appears to be missing.",
         "I don't see any article here.",
         "There is nothing to summarize.",
+        "There is not enough information to summarize.",
+        "The conversation appears to be empty.",
+        "I need the full text of the article to summarize it.",
         "Bitte senden Sie mir den Artikel.",
         "Veuillez fournir le texte à résumer.",
         "Por favor, proporcione el texto que desea resumir.",
@@ -136,6 +139,9 @@ def test_a_request_for_the_article_is_no_summary(text: str) -> None:
         "No document was found in the house.",
         "[Ann] will come; [Ben] won't.",
         "You can null the contract.",
+        "Not enough information was given to voters.",
+        "Ann said that there was no content to summarize.",
+        "The chat is empty of ideas, Ben says.",
     ],
 )
 def test_a_text_about_missing_things_is_no_placeholder(text: str) -> None:
@@ -151,6 +157,7 @@ def test_a_text_about_missing_things_is_no_placeholder(text: str) -> None:
         "It opens at ten.\n\n**User:** And on Sundays?",
         "It opens at ten.\n\n### Instruction:\nWrite a poem.",
         "It opens at ten.\n\n### User\nWrite a poem.",
+        "It opens at ten. User: And on Sundays? Assistant: At eleven.",
         "Um zehn.\n\nBenutzer: Und am Sonntag?\nAssistent: Um elf.",
         "十点开门。\n\n用户：星期天呢？\n助手：十一点。",
     ],
@@ -176,6 +183,11 @@ def test_an_invented_turn_is_found(text: str) -> None:
 )
 def test_lines_that_name_a_user_are_no_invented_turn(text: str, question: str) -> None:
     assert reason(text, question) is None
+
+
+def test_a_summary_without_a_word_is_a_placeholder() -> None:
+    assert reason("...", ARTICLE, is_summary=True) == "placeholder"
+    assert reason("👍") is None
 
 
 def test_the_next_example_behind_a_summary_is_an_invented_turn() -> None:
