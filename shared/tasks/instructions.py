@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.label_lists import list_at
 
 W = WORDS.prompt
 FLAGS = re.IGNORECASE
@@ -47,7 +48,14 @@ def _data_starts(text: str) -> list[int]:
     for colon in COLON.finditer(text):
         markers = DATA.finditer(text, max(0, colon.start() - MAX_MARKER), colon.end())
         starts += [marker.start() for marker in markers if marker.end() == colon.end()]
-    return starts
+    return [start for start in starts if not _is_in_sentence(text, start)]
+
+
+def _is_in_sentence(text: str, start: int) -> bool:
+    """Return whether a marker ends a sentence that lists labels: "label text 1 and text 2: …"."""
+    is_word = text[start].islower() and text[max(0, start - 2) : start].strip(" ").islower()
+    colon = COLON.search(text, start) if is_word else None
+    return colon is not None and list_at(text[colon.end() :].lstrip(), is_strong=True) is not None
 
 
 def _without_enclosed(text: str) -> str:

@@ -47,12 +47,16 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
 NAMING = re.compile(rf"\b(?:{'|'.join(W.naming)})|[回标选输关答ラ답레]", FLAGS)
 NEGATION = re.compile(any_of(W.negations), FLAGS)
 FILLER = rf"(?:[\s:：(\[]|[-–—](?=\s)|{any_of(W.fillers)})*"
-HEADING = re.compile(rf"{any_of(W.headings)}[^\S\n]*[:：(\[]{FILLER}", FLAGS)
+ARE = any_of(W.copulas)
+HEADING = re.compile(rf"{any_of(W.headings)}(?:\s+{ARE})?[^\S\n]*[:：(\[]{FILLER}", FLAGS)
+MARKED_HEADING = re.compile(rf"(?:#+|\*\*)\s*[\w ]*?{any_of(W.headings)}\W*", FLAGS)
+HEADING_IS = re.compile(rf"{any_of(W.headings)}\s+{ARE}{FILLER}", FLAGS)
 ONE_OF = re.compile(any_of(W.one_of) + FILLER, FLAGS)
 VERB = re.compile(
     rf"{any_of(W.verbs)}(?:\s+\w+){{0,3}}?\s*(?:{any_of(W.prepositions)}|[:：]){FILLER}", FLAGS
 )
-BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{any_of(W.copulas)}){FILLER}", FLAGS)
+BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE}){FILLER}", FLAGS)
+VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]{FILLER}", FLAGS)
 USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
 BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
 IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
@@ -160,7 +164,8 @@ def _lists_on_lines(text: str) -> Iterator[LabelList]:
     lines = text.split("\n")
     for number, line in enumerate(lines):
         announces = line.rstrip().endswith((":", "：")) and NAMING.search(line)
-        if not announces and not HEADING.fullmatch(line.strip()):
+        is_heading = HEADING.fullmatch(line.strip()) or MARKED_HEADING.fullmatch(line.strip())
+        if not announces and not is_heading:
             continue
         listing = _list_below(lines[number + 1 :], bare=bool(HEADING.search(line)))
         if listing:
@@ -208,7 +213,8 @@ def _lists_behind_words(text: str) -> Iterator[LabelList]:
 
 def _usual_lists(text: str) -> Iterator[LabelList]:
     """Yield the lists behind what introduces much else: "Answer", "is", a bracket."""
-    for match in [*BARE_VERB.finditer(text), *IN_BRACKETS.finditer(text)]:
-        listing = list_at(text[match.end() :], is_strong=False)
-        if listing and all(USUAL.match(label) for label in listing.labels):
-            yield listing
+    for introduction in (BARE_VERB, IN_BRACKETS, VERB_AND_COLON, HEADING_IS):
+        for match in introduction.finditer(text):
+            listing = list_at(text[match.end() :], is_strong=introduction is HEADING_IS)
+            if listing and all(USUAL.match(label) for label in listing.labels):
+                yield with_codes(listing, text)

@@ -28,6 +28,10 @@ def labels(system: str | None, user: str = PAIR) -> tuple[str, ...] | None:
         "Reply with exactly one of these words: agree, differ, unclear.",
         "Classify the pair as agree, differ or unclear.",
         "Choose between agree, differ and unclear.",
+        "Valid outputs are: agree, differ, unclear.",
+        "There are three labels: agree, differ, and unclear.",
+        "## Labels\n- agree\n- differ\n- unclear",
+        "Do not say 'same' or 'other'. Answer with agree, differ or unclear.",
         "Your output is one of 'agree', 'differ', 'unclear'.",
         "Output “agree”, “differ” or “unclear”.",
         "Answer with **agree**, **differ** or **unclear**.",
@@ -73,6 +77,11 @@ def test_codes_are_labels_with_a_meaning(
     assert listing is not None
     assert listing.labels == tuple(expected)
     assert meanings is None or listing.meanings == meanings
+
+
+def test_words_that_stand_before_data_elsewhere_may_end_an_instruction() -> None:
+    instruction = "Label the relation of text 1 and text 2: entailment, neutral or contradiction."
+    assert labels(instruction) == ("entailment", "neutral", "contradiction")
 
 
 def test_a_number_behind_a_word_is_another_spelling_of_it() -> None:
