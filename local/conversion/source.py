@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from local.runtime.failures import UsageError
-from shared.dataset.file_form import delimiter_of, row_format, text_encoding
-from shared.dataset.lines import BLANK, BOM
+from shared.dataset.file_form import BLANK, delimiter_of, row_format, text_encoding
+from shared.dataset.lines import BOM
 
 JsonObject = dict[str, Any]
 MAX_LAYERS = 3  # of compression

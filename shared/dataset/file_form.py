@@ -28,6 +28,8 @@ MAGIC_BYTES = {
     b"ARROW1": "Arrow",
 }
 CONVERTIBLE = frozenset({"gzip", "zip", "bzip2", "xz", "Parquet"})
+# White space of any encoding. A line end in UTF-16, cut at its newline byte, leaves zero bytes.
+BLANK = b" \t\r\n\x0b\x0c\x00"
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32"}
 DELIMITERS = (",", "\t", ";")
 
@@ -66,6 +68,11 @@ class FileForm:
     is_convertible: bool = True
     # whether its lines are still its rows; otherwise no row of it can be counted
     has_lines: bool = False
+    has_zero_bytes: bool = False  # as ASCII has in UTF-16 and UTF-32
+
+    def is_blank(self, line: bytes | None) -> bool:
+        """Return whether a line has no row, in the encoding of this file."""
+        return self.has_zero_bytes and line is not None and not line.strip(BLANK)
 
     def sentence(self, path: str, task: str) -> str:
         """Return what the file is, and what to do."""
@@ -86,7 +93,7 @@ def file_form(head: bytes) -> FileForm | None:
             return FileForm(f"a {name} file", is_convertible=name in CONVERTIBLE)
     encoding = text_encoding(head)
     if encoding is not None:
-        return FileForm(f"{encoding} text, not UTF-8", has_lines=True)
+        return FileForm(f"{encoding} text, not UTF-8", has_lines=True, has_zero_bytes=True)
     text = head.removeprefix(BOM).decode("utf-8", "replace").lstrip()
     if text[:1] == "[":
         return _array_form(text)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 MAX_LINE_BYTES = 1024 * 1024  # far above any chat row that fits a student's context
 BOM = b"\xef\xbb\xbf"
-# White space and zero bytes: a line end in UTF-16 leaves half of itself behind
-BLANK = b" \t\r\n\x0b\x0c\x00"
 OVERRUN_BYTES = 256 * 1024  # read at a time past the end of a range, for the rest of its last line
 
 ReadBytes = Callable[[int, int], AsyncIterator[bytes]]  # bytes [start, end) of a file, in chunks
@@ -29,7 +27,7 @@ class Line:
 
     @property
     def is_blank(self) -> bool:
-        return self.content is not None and not self.content.strip(BLANK)
+        return self.content is not None and not self.content.strip()
 
 
 async def iter_lines(

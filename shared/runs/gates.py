@@ -143,7 +143,7 @@ def _min_rows_of(spec: RunSpec) -> str:
 
 
 def _why(scan: ScanCounts) -> str:
-    if scan.file_form:
+    if scan.file_form and not scan.valid:
         return f"; {scan.file_form}"
     return f"; for example {'; '.join(scan.samples)}" if scan.samples else ""
 

@@ -86,7 +86,10 @@ class RangeScan:
             if not form.has_lines:
                 return
         async for line in range_lines(read, start, end, size):
-            self.add(line)
+            if form is not None and form.is_blank(line.content):
+                self.lines = line.number
+            else:
+                self.add(line)
 
     def add(self, line: Line) -> None:
         """Check the next line and add it to a shard."""

@@ -46,6 +46,15 @@ def test_a_file_in_another_form_is_told_once_instead_of_its_lines() -> None:
     assert "line 2" not in problem
 
 
+def test_a_first_row_of_another_format_does_not_hide_what_is_wrong_with_the_others() -> None:
+    mixed = scan(3, "line 1: missing_messages: none", "line 2: invalid_json: column 1")
+    mixed.file_form = "the file is rows in Alpaca format"
+    error = after_scan(spec(), {"train": mixed})
+    assert error is not None
+    assert "line 2: invalid_json" in error["details"][0]["problem"]
+    assert "Alpaca" not in error["details"][0]["problem"]
+
+
 def test_enough_rows_pass() -> None:
     assert after_scan(spec(), {"train": scan(65), "validation": scan(1)}) is None
 
