@@ -83,6 +83,21 @@ def value_of(text: str, keys: Iterable[str]) -> str | Unreadable | None:
     return AMBIGUOUS if len(values) > 1 else next(iter(values), None)
 
 
+def behind_objects(text: str) -> str:
+    """Return the text behind its last JSON object, "" without one."""
+    objects = objects_in(text)
+    return latex_escaped(text)[objects[-1].end :] if objects else ""
+
+
+def other_texts(text: str) -> set[str]:
+    """Return the plain values of the text's JSON objects that are no reasoning."""
+    texts: set[str] = set()
+    for data in filter(None, _readable_objects(text)):
+        keys = {_plain(key) for key in data} - _KEYS.reasoning_keys
+        texts |= _values(data, frozenset(keys))
+    return texts
+
+
 def beside_objects(text: str) -> str:
     """Return the text without its JSON objects."""
     objects = objects_in(text)

@@ -5,7 +5,6 @@ That form has no separators, no needless zeros, and no unit.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from shared.dataset.rejection import RejectionReason
@@ -13,9 +12,9 @@ from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.number_sentences import number_stated
 from shared.tasks.numbers import read_number, same_number
-from shared.tasks.short_answers import Hedged, ShortAnswerTask
+from shared.tasks.short_answers import Problem, ShortAnswerTask
 
-DIGIT = re.compile(r"\d")
+REASONS = {Problem.SEVERAL: RejectionReason.SEVERAL_NUMBERS}
 EXACT = 1000  # more decimal places than an answer has
 
 
@@ -23,6 +22,7 @@ class Math(ShortAnswerTask):
     name = "math"
     min_rows = 40
     has_numbers = True
+    is_closed = False
 
     def same_value(self, first: str, second: str, tolerance: float | None) -> bool:
         limit = None if tolerance is None else Fraction(str(tolerance))
@@ -32,15 +32,12 @@ class Math(ShortAnswerTask):
         """Return the decimal places; of a fraction that no decimal equals, more than any has."""
         return EXACT if "/" in value else len(value.partition(".")[2])
 
-    def value(self, row: Row, text: str) -> str | Unreadable:
-        number = self.alone(row, text) or number_stated(text)
-        if number is not None:
-            return number
-        if DIGIT.search(text):
-            detail = "the reply gives no number for certain; it must be the number alone"
-            return Hedged(RejectionReason.NO_NUMBER, detail)
-        detail = "the reply holds no number; it must be the number alone"
-        return Unreadable(RejectionReason.NO_NUMBER, detail)
+    def alone(self, row: Row, text: str) -> str | None:
+        return read_number(text)
 
-    def alone(self, row: Row, line: str) -> str | None:
-        return read_number(line)
+    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        return number_stated(sentence)
+
+    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
+        reason = REASONS.get(problem, RejectionReason.NO_NUMBER)
+        return Unreadable(reason, f"the reply gives {problem}; it must be the number alone")

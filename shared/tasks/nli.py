@@ -17,7 +17,7 @@ from shared.tasks.base import Schema, Unreadable
 from shared.tasks.declared import declared_values, offered
 from shared.tasks.label_grammar import PromptLabels, find_labels
 from shared.tasks.label_sentences import label_reader
-from shared.tasks.short_answers import Hedged, ShortAnswerTask
+from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -44,23 +44,17 @@ class Nli(ShortAnswerTask):
         return {"type": "string", "enum": list(offered(row).values)}
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        if row.reference is None:
+        value = super().reference_value(row)
+        number = NUMBER.match(row.reference or "")
+        if number is None or not isinstance(value, Unreadable):
+            return value
+        if number[1] == NO_REFERENCE:
             return None
-        value = self.alone(row, row.reference) or self.sentence(row, row.reference)
-        number = NUMBER.match(row.reference)
-        if value is None and number:
-            if number[1] == NO_REFERENCE:
-                return None
-            value = _label_of_class(offered(row), number[1])
-        return value or _problem(Unreadable, "none of the labels", row)
+        return _label_of_class(offered(row), number[1]) or value
 
-    def value(self, row: Row, text: str) -> str | Unreadable:
-        value = self.alone(row, text) or self.sentence(row, text)
-        return value or _problem(Unreadable, "none of the labels", row)
-
-    def alone(self, row: Row, line: str) -> str | None:
+    def alone(self, row: Row, text: str) -> str | None:
         """Return the label that the text is and nothing else, once known dress is removed."""
-        return label_reader(offered(row)).alone(line)
+        return label_reader(offered(row)).alone(text)
 
     def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
         """Return the label that a sentence states in one of the closed forms.
@@ -69,11 +63,15 @@ class Nli(ShortAnswerTask):
         several.
         """
         reader = label_reader(offered(row))
+        value = reader.stated(sentence)
         mentioned = reader.mentioned(sentence)
-        if len(mentioned) > 1 or mentioned:
-            named = "several labels" if len(mentioned) > 1 else "a label with doubt"
-            return reader.stated(sentence) or _problem(Hedged, named, row)
-        return reader.stated(sentence)
+        if value or not mentioned:
+            return value
+        return self.unreadable(row, Problem.SEVERAL if len(mentioned) > 1 else Problem.DOUBT)
+
+    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
+        detail = f"the reply gives {problem}; it must be one of: {offered(row).listed()}"
+        return Unreadable(RejectionReason.INVALID_LABEL, detail)
 
 
 def _answer_space(row: Row, declared: AnswersSpec | None) -> AnswerSpace | str:
@@ -102,8 +100,3 @@ def _label_of_class(space: AnswerSpace, number: str) -> str | None:
     labels = {label.casefold(): label for label in space.values}
     is_usual = labels.keys() == set(CLASS_NUMBERS.values())
     return labels.get(CLASS_NUMBERS.get(number, "")) if is_usual else None
-
-
-def _problem(kind: type[Unreadable], named: str, row: Row) -> Unreadable:
-    detail = f"the reply names {named}; it must be one of: {offered(row).listed()}"
-    return kind(RejectionReason.INVALID_LABEL, detail)

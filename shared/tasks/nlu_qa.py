@@ -15,13 +15,14 @@ from shared.tasks.base import Schema, Unreadable
 from shared.tasks.choice_grammar import find_choices
 from shared.tasks.choice_sentences import choice_reader, is_elimination
 from shared.tasks.declared import declared_values, offered
-from shared.tasks.short_answers import Hedged, ShortAnswerTask
+from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
 
 REMEDY = "letter them, or declare them in `choices` of the row"
 TRUE_WORDS = {"true": ("yes", "true", "1"), "false": ("no", "false", "0")}
+NO_REFERENCE = "-1"  # of datasets without answers
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -42,20 +43,14 @@ class NluQa(ShortAnswerTask):
         return {"type": "string", "enum": list(offered(row).values)}
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        if row.reference is None or row.reference.strip() == "-1":
+        if row.reference is None or row.reference.strip() == NO_REFERENCE:
             return None
-        value = self.alone(row, row.reference) or self.sentence(row, row.reference)
-        return (
-            value or _closed(row, row.reference) or _problem(Unreadable, "none of the choices", row)
-        )
+        value = super().reference_value(row)
+        return value if isinstance(value, str) else _closed(row, row.reference) or value
 
-    def value(self, row: Row, text: str) -> str | Unreadable:
-        value = self.alone(row, text) or self.sentence(row, text)
-        return value or _problem(Unreadable, "none of the choices", row)
-
-    def alone(self, row: Row, line: str) -> str | None:
+    def alone(self, row: Row, text: str) -> str | None:
         """Return the choice that the text is and nothing else, once known dress is removed."""
-        return choice_reader(offered(row)).alone(line)
+        return choice_reader(offered(row)).alone(text)
 
     def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
         """Return the choice that a sentence states in one of the closed forms.
@@ -68,8 +63,11 @@ class NluQa(ShortAnswerTask):
         value = reader.stated(sentence)
         if value or not mentioned or is_elimination(sentence):
             return value
-        named = "several choices" if len(mentioned) > 1 else "a choice with doubt"
-        return _problem(Hedged, named, row)
+        return self.unreadable(row, Problem.SEVERAL if len(mentioned) > 1 else Problem.DOUBT)
+
+    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
+        detail = f"the reply gives {problem}; it must be one of: {offered(row).listed()}"
+        return Unreadable(RejectionReason.INVALID_CHOICE, detail)
 
 
 def _answer_space(row: Row) -> AnswerSpace | str:
@@ -97,8 +95,3 @@ def _closed(row: Row, reference: str) -> str | None:
             matching = [values[other] for other in others[:2] if other in values]
             return matching[0] if len(matching) == 1 else None
     return None
-
-
-def _problem(kind: type[Unreadable], named: str, row: Row) -> Unreadable:
-    detail = f"the reply names {named}; it must be one of: {offered(row).listed()}"
-    return kind(RejectionReason.INVALID_CHOICE, detail)

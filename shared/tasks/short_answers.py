@@ -1,33 +1,57 @@
 """Tasks whose answer is short and checkable: a label, a choice, a number.
 
-Replies are read alike with and without chain of thought.
+A reply is read by contract, never searched. A value is taken from
+
+1. the `answer` of a JSON object,
+2. a reply that is the value once its dress is removed (`dress.py`),
+3. an explicit mark: `\\boxed{}`, `####`, "Answer: …", "The answer is …" (`marks.py`),
+4. a first or last line that is the value and nothing else,
+5. a first or last sentence that states the value in a closed form which the task lists.
+
+Two values that differ, a denial, a doubt or a correction make the reply unreadable, and it is
+asked for again: strictness costs a request, not a row.
 """
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.answer_marks import (
-    AFTERWORD,
-    boxed,
-    hashed,
-    marked_answers,
-    outer_lines,
-    undressed,
-)
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.json_replies import answer_object, reasoned_object
+from shared.tasks.dress import bare, undressed
+from shared.tasks.json_replies import (
+    answer_object,
+    behind_objects,
+    other_texts,
+    reasoned_object,
+)
+from shared.tasks.marks import (
+    Mark,
+    Rank,
+    before_next_turn,
+    framed_lines,
+    is_correction,
+    marks_in,
+    readings,
+    sentences_in,
+    without_conclusion,
+)
 from shared.tasks.reply import Reply, split_reply
-from shared.tasks.text_checks import text_problem
+from shared.tasks.text_checks import is_refusal
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec
 
+MAX_SENTENCES = 60  # behind an answer, in which it could be taken back
+MAX_LINES = 40
+# Also behind a letter, where no sentence ends: "B. Hold on".
+PART_END = re.compile(r"[.!?]\s+")
 
 NOT_REASONED = Unreadable(
     RejectionReason.UNREADABLE,
@@ -35,26 +59,39 @@ NOT_REASONED = Unreadable(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hedged(Unreadable):
-    """The text gives several values, or denies or doubts one: reading on would be a guess."""
+class Problem(StrEnum):
+    """Why a short answer can't be read, as the teacher is told."""
+
+    NONE = "no answer"
+    SEVERAL = "several answers"
+    DOUBT = "an answer with doubt"
 
 
 class ShortAnswerTask(SingleTurnTask):
-    """Reads a reply by reducing it to one value of a known kind."""
+    """Reads a reply by reducing it to one value of a closed kind."""
 
     prompt_settings = frozenset({"chain_of_thought", "student_learns"})
     has_values = True
     plain_tokens = 4  # of a reply that is the answer alone
     reasoned_tokens = 180  # of a reply that reasons first
+    # Whether the values are a closed set that the row offers. Then a first sentence that states one
+    # is the answer, and the others explain it; of an open set it may be a step on the way.
+    is_closed: ClassVar[bool] = True
 
     @abstractmethod
-    def value(self, row: Row, text: str) -> str | Unreadable:
-        """Return the one value of the text in canonical form; Hedged if the text doubts it."""
+    def alone(self, row: Row, text: str) -> str | None:
+        """Return the value that the text is, None if it isn't a value and nothing else."""
 
     @abstractmethod
-    def alone(self, row: Row, line: str) -> str | None:
-        """Return the value of a line that holds a value and nothing else."""
+    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        """Return the value that a sentence states in a closed form.
+
+        Unreadable if it denies or doubts one or states several; None if it speaks of none.
+        """
+
+    @abstractmethod
+    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
+        """Return why a reply is unreadable, with what the teacher should answer instead."""
 
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
@@ -62,99 +99,220 @@ class ShortAnswerTask(SingleTurnTask):
     def reference_value(self, row: Row) -> str | Unreadable | None:
         if row.reference is None:
             return None
-        return self._read_value(row, split_reply(row.reference).text)
+        return self.stated_value(row, split_reply(row.reference).text)
 
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
-        problem = text_problem(reply.text)
-        if problem:
-            return problem
-        text = reply.text
-        reasoning: str | None = None
+        if not reply.text:
+            return Unreadable(RejectionReason.EMPTY, "the reply is empty")
         if prompt.chain_of_thought:
-            reasoned = reasoned_object(text)
-            if reasoned is None:
-                return NOT_REASONED
-            text = reasoned.answer
-            reasoning = reasoned.reasoning
-        value = self._read_value(row, text)
-        return value if isinstance(value, Unreadable) else Answer(value, reasoning)
+            answer = self._reasoned(row, reply)
+        else:
+            value = self.stated_value(row, reply.text)
+            answer = value if isinstance(value, Unreadable) else Answer(value)
+        if isinstance(answer, Unreadable) and is_refusal(reply.text):
+            return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
+        return answer
 
-    def _read_value(self, row: Row, text: str) -> str | Unreadable:
-        """Return the value at the strongest mark that has one.
-
-        From strong to weak: JSON, a box, hashes, "final answer", "answer", a line of its own, and
-        then anywhere in the text.
-        """
+    def stated_value(self, row: Row, text: str) -> str | Unreadable:
+        """Return the one value that a text states as its answer."""
         answer = answer_object(text)
         if isinstance(answer, Unreadable):
             return answer
-        text = answer or text
-        if text.isascii() and text.isalnum():  # a single word has no marks to look for
-            return self.alone(row, text) or self.value(row, text)
-        plain = undressed(text)
-        return (
-            self._agreed(row, ([undressed(content)] for content in boxed(text)))
-            or self._agreed(row, ([line] for line in self._hashed_values(row, text)))
-            or self._marked_value(row, plain)
-            or self.value(row, plain)
-        )
+        if answer is not None:
+            return self._of_object(row, text, answer)
+        plain = undressed(before_next_turn(text))
+        value = self._alone(row, plain)
+        return value if value is not None else _Reading(self, row, plain).value()
 
-    def _hashed_values(self, row: Row, text: str) -> list[str]:
-        lines = [undressed(line) for line in hashed(text)]
-        return [line for line in lines if self.alone(row, line) is not None]
+    def _alone(self, row: Row, text: str) -> str | None:
+        value = self.alone(row, text)
+        return value if value is not None else self.alone(row, bare(text))
 
-    def _marked_value(self, row: Row, text: str) -> str | Hedged | None:
-        """Return the value behind a mark, or else the one on a line of its own."""
-        own_line_value = self._own_line_value(row, text)
-        answers = marked_answers(text)
-        value = self._agreed(row, answers.final) or self._agreed(row, answers.plain)
-        if not value:
-            return own_line_value
-        if isinstance(own_line_value, str) and isinstance(value, str) and own_line_value != value:
-            return _several({own_line_value, value})
-        return value
+    def _of_object(self, row: Row, text: str, answer: str) -> str | Unreadable:
+        """Return the value of a JSON object's answer, unless the text contradicts it."""
+        reading = _Reading(self, row, undressed(answer))
+        value = self._alone(row, reading.text)
+        if value is None:
+            return reading.value()
+        if self.is_closed:
+            for other in other_texts(text):
+                if self.alone(row, other) not in (None, value):
+                    return self.unreadable(row, Problem.SEVERAL)
+        is_taken_back = reading.is_taken_back(value, undressed(behind_objects(text)))
+        return self.unreadable(row, Problem.SEVERAL) if is_taken_back else value
 
-    def _agreed(self, row: Row, marks: Iterable[Iterable[str]]) -> str | Hedged | None:
-        """Return the value at the marks, if those with a value agree.
+    def _reasoned(self, row: Row, reply: Reply) -> Answer | Unreadable:
+        """Return answer and reasoning of a chain of thought.
 
-        Each mark is given as its readings; the first that has a value counts.
+        The reasoning stands in the JSON object that was asked for, apart from the reply (as
+        reasoning models give it), or before the answer's mark.
         """
-        values: set[str] = set()
-        for readings in marks:
-            for reading in readings:
-                value = self.value(row, reading)
-                if isinstance(value, Hedged):
-                    return value
-                if isinstance(value, str):
-                    values.add(value)
-                    break
-        return _several(values) if len(values) > 1 else next(iter(values), None)
-
-    def _own_line_value(self, row: Row, text: str) -> str | Hedged | None:
-        """Return the value on a line of its own, unless the lines below give another."""
-        lines = outer_lines(text)
-        values_by_line: dict[int, str] = {}
-        for number, line in enumerate(lines):
-            value = self.alone(row, line)
-            if value is not None:
-                values_by_line[number] = value
-        if not values_by_line:
-            return None
-        last_line = max(values_by_line)
-        value = values_by_line[last_line]
-        if set(values_by_line.values()) != {value}:
-            return _several(values_by_line.values())
-        below = lines[last_line + 1 :]
-        if not below or AFTERWORD.match(below[0]):
+        reasoned = reasoned_object(reply.text)
+        reasoning = reasoned.reasoning if reasoned else reply.reasoning
+        value = self.stated_value(row, reply.text)
+        if isinstance(value, Unreadable):
             return value
-        value_below = self.value(row, "\n".join(below))
-        is_contradicted = value_below != value and type(value_below) is not Unreadable
-        return _several([value]) if is_contradicted else value
+        reasoning = reasoning or _before_last_mark(reply.text)
+        if not reasoning:
+            return NOT_REASONED
+        conclusion = _Reading(self, row, undressed(reasoning)).conclusion()
+        if conclusion not in (None, value):
+            detail = f"the reasoning concludes {conclusion}, but the answer is {value}"
+            return Unreadable(RejectionReason.UNREADABLE, detail)
+        return Answer(value, reasoning)
 
 
-def _several(values: Iterable[str]) -> Hedged:
-    listed = ", ".join(sorted(set(values))[:5])
-    return Hedged(
-        RejectionReason.UNREADABLE,
-        f"the reply gives {listed} and speaks of other answers; it must give one",
-    )
+@dataclass(slots=True)
+class _Reading:
+    """One undressed text that is no JSON, read for a row."""
+
+    task: ShortAnswerTask
+    row: Row
+    text: str
+
+    def value(self) -> str | Unreadable:
+        """Return the value that the text states."""
+        repeated = self._repeated()
+        if repeated is not None:
+            return repeated
+        marks = [mark for mark in marks_in(self.text) if self._is_mark(mark)]
+        if marks:
+            return self._at_marks(marks)
+        value = self._on_outer_line()
+        return value if value is not None else self._in_sentence()
+
+    def conclusion(self) -> str | None:
+        """Return the value at the last clear mark of a reasoning, None if it has none."""
+        marks = [mark for mark in marks_in(self.text) if mark.rank >= Rank.FINAL]
+        for mark in reversed(marks):
+            if not mark.is_denied:
+                value, _ = self._at(mark)
+                return value
+        return None
+
+    def is_taken_back(self, value: str, rest: str) -> bool:
+        """Return whether the text behind a value corrects it, or gives another."""
+        for sentence in sentences_in(rest)[:MAX_SENTENCES]:
+            if is_correction(sentence):
+                return True
+            other = self._said(sentence)
+            if isinstance(other, str) and other != value:
+                return True
+        return False
+
+    def _alone(self, text: str) -> str | None:
+        value = self.task.alone(self.row, text)
+        return value if value is not None else self.task.alone(self.row, bare(text))
+
+    def _problem(self, problem: Problem) -> Unreadable:
+        return self.task.unreadable(self.row, problem)
+
+    def _is_mark(self, mark: Mark) -> bool:
+        """Return whether it is a mark: four hashes and weak nouns have other uses, too."""
+        is_certain = mark.rank != Rank.WEAK and not mark.is_hashes
+        return is_certain or mark.is_denied or self._at(mark)[0] is not None
+
+    def _repeated(self) -> str | None:
+        """Return the value of a reply that says the same thing again and again."""
+        for parts in (self.text.splitlines(), self.text.split()):
+            texts = {part.strip() for part in parts if part.strip()}
+            value = self._alone(texts.pop()) if len(texts) == 1 else None
+            if value is not None:
+                return value
+        return None
+
+    def _at_marks(self, marks: Sequence[Mark]) -> str | Unreadable:
+        """Return the value at the clearest marks, if all of them and later ones agree."""
+        rank = max(mark.rank for mark in marks)
+        rank = max(rank, Rank.PLAIN) if rank == Rank.WEAK else rank
+        clearest = [mark for mark in marks if mark.rank == rank] or list(marks)
+        last = clearest[-1]
+        if last.is_denied:
+            return self._problem(Problem.DOUBT)
+        value, rest = self._at(last)
+        if value is None:
+            return self._problem(Problem.NONE)
+        others = [mark for mark in marks if mark in clearest or mark.position > last.position]
+        for mark in others:
+            other, _ = self._at(mark)
+            if not mark.is_denied and other not in (None, value):
+                return self._problem(Problem.SEVERAL)
+        return self._problem(Problem.SEVERAL) if self.is_taken_back(value, rest) else value
+
+    def _at(self, mark: Mark) -> tuple[str | None, str]:
+        """Return the value of a mark's content, None without one, and the text behind it."""
+        for answer, behind in readings(mark.content):
+            value = self._alone(answer)
+            if value is not None and not _goes_on(behind):
+                return value, f"{behind.lstrip(' .,;:(')}\n{mark.rest}"
+        said = self._said(mark.content)
+        parts = PART_END.split(mark.content)[1:]
+        if not isinstance(said, str) or any(map(is_correction, parts)):
+            return None, mark.rest
+        return said, mark.rest
+
+    def _on_outer_line(self) -> str | Unreadable | None:
+        """Return the value that the first or the last line is, None if neither is one."""
+        lines = framed_lines(self.text)
+        first = self._alone(lines[0]) if lines else None
+        last = self._alone(lines[-1]) if lines else None
+        value = first if first is not None else last
+        if value is None:
+            return None
+        inner_values = {self._alone(line) for line in lines[-MAX_LINES:]}
+        if inner_values - {None, value}:
+            return self._problem(Problem.SEVERAL)
+        behind = self.text.partition(lines[0])[2] if first is not None else ""
+        return self._problem(Problem.SEVERAL) if self.is_taken_back(value, behind) else value
+
+    def _in_sentence(self) -> str | Unreadable:
+        """Return the value that the first or the last sentence states."""
+        sentences = sentences_in(self.text)
+        if not sentences:
+            return self._problem(Problem.NONE)
+        first = self._said(sentences[0])
+        is_whole = len(sentences) == 1
+        if isinstance(first, str) and (is_whole or self.task.is_closed):
+            rest = "\n".join(sentences[1:])
+            return self._problem(Problem.SEVERAL) if self.is_taken_back(first, rest) else first
+        if is_whole:
+            return first or self._problem(Problem.NONE)
+        last = sentences[-1]
+        if self.task.is_closed or without_conclusion(last) is not None:
+            said = self._said(last)
+            if isinstance(said, str):
+                return said
+        return first if isinstance(first, Unreadable) else self._problem(Problem.NONE)
+
+    def _said(self, sentence: str) -> str | Unreadable | None:
+        """Return the value of a sentence, with or without "Therefore, "."""
+        conclusion = without_conclusion(sentence)
+        for text in (sentence, conclusion):
+            if text:
+                value = self._explained(text)
+                value = self.task.sentence(self.row, text) if value is None else value
+                if value is not None:
+                    return value
+        return None
+
+    def _explained(self, text: str) -> str | None:
+        """Return the value that the text is, up to its full stop or its explanation."""
+        for answer, behind in readings(text):
+            value = self._alone(answer)
+            if value is not None and not _goes_on(behind):
+                return value
+        return None
+
+
+def _goes_on(behind: str) -> bool:
+    """Return whether the text behind a value makes it one of several: "7 (or 8)"."""
+    return behind.lstrip(" ,;:(（—–-").lower().startswith(("or ", "oder ", "ou ", "o "))
+
+
+def _before_last_mark(text: str) -> str | None:
+    """Return the reasoning of a reply in prose that ends in a mark."""
+    if answer_object(text) is not None:
+        return None
+    marks = marks_in(text)
+    reasoning = text[: marks[-1].position].strip() if marks else ""
+    return reasoning if any(map(str.isalnum, reasoning)) else None
