@@ -96,7 +96,6 @@ def _reuse_answers(
     """Copy an earlier run's answers into the journals. Return scans that estimate the rest."""
     estimates: dict[Split, SplitScan] = {}
     reused = 0
-    keyless = 0
     for split, scan in scans.items():
         usage = Usage()
         first = 0
@@ -106,11 +105,10 @@ def _reuse_answers(
             answers = yield from root.call(REUSE_ANSWERS, request)
             usage.add(answers.estimate)
             reused += answers.reused
-            keyless = answers.keyless
             first = answers.next
         estimates[split] = scan.model_copy(update={"estimate": usage})
     if not reused:
-        root.status.warnings.append(nothing_reused(earlier_run, keyless))
+        root.status.warnings.append(nothing_reused(earlier_run))
     yield from root.read_progress(spec)
     return estimates
 

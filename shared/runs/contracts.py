@@ -221,8 +221,6 @@ class ReusedAnswers(Contract):
     """The first shard that was not looked at."""
     reused: int = 0
     """Rows that now have an earlier run's answer."""
-    keyless: int = 0
-    """Answers of the earlier run that could not be compared."""
     estimate: Usage = Field(default_factory=Usage)
     """Expected use for these shards, including what the run has used already."""
 

@@ -71,7 +71,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
     problem = after_scan(spec, plans)
     warnings = spec.student_warnings
     if earlier and not any(plan.reused for plan in plans.values()):
-        warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
+        warnings.append(nothing_reused(earlier.run_id))
     return {
         "dry_run": True,
         "task": spec.task,

@@ -111,11 +111,8 @@ async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage
     )
 
 
-async def answered(storage: Storage, count: int, **keyless: Any) -> str:
-    """A run with an answer to each of the first questions.
-
-    `key=None`: as earlier versions wrote them.
-    """
+async def answered(storage: Storage, count: int) -> str:
+    """A run with an answer to each of the first questions."""
     paths, spec = (
         RunPaths(f"math-earlier-{uuid4().hex[:12]}"),
         spec_of(train="datasets/math/x/train.jsonl"),
@@ -130,7 +127,6 @@ async def answered(storage: Storage, count: int, **keyless: Any) -> str:
                 "status": "accepted",
                 "answers": ["1"],
                 "key": CacheKeys(spec).of(row),
-                **keyless,
             }
         )
     name = paths.journal("train", 0)
@@ -155,14 +151,10 @@ async def test_a_dry_run_that_finds_nothing_to_reuse_warns_with_the_reason(
     storage: Storage,
 ) -> None:
     paths = await uploaded(storage, train=questions(50))
-    for reuse, why in (
-        (await answered(storage, 50, key=None), "its 50 answers"),
-        ("math-gone-1", "must be the same"),
-    ):
-        found = await dry_run(storage, spec_of(**paths, reuse=reuse))
-        assert found["splits"]["train"]["reused"] == 0
-        [warning] = found["warnings"]
-        assert why in warning
+    found = await dry_run(storage, spec_of(**paths, reuse="math-gone-1"))
+    assert found["splits"]["train"]["reused"] == 0
+    [warning] = found["warnings"]
+    assert "must be the same" in warning
 
 
 async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
