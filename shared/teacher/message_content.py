@@ -9,7 +9,9 @@ the teacher said.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
+
+from shared.core.json_values import JsonObject
 
 TEXT_KINDS = ("text", "output_text")
 REASONING_KINDS = ("thinking", "reasoning")
@@ -64,7 +66,7 @@ def valid_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _reasoning(part: dict[str, Any]) -> str:
+def _reasoning(part: JsonObject) -> str:
     """Return the text of a part, whose own content is a string or a list of text parts."""
     for name in ("thinking", "text", "summary"):
         if part.get(name) is not None:
@@ -78,16 +80,18 @@ def _joined_text(value: object) -> str:
     return "".join([_string(part, "text") for part in _parts(value)])
 
 
-def _parts(value: object) -> list[dict[str, Any]]:
+def _parts(value: object) -> list[JsonObject]:
     if not isinstance(value, list):
         raise UnusableReply(f"the reply has content of type {type(value).__name__}")
-    parts = cast(list[object], value)
-    if not all(isinstance(part, dict) for part in parts):
-        raise UnusableReply("the reply has content parts that aren't objects")
-    return cast(list[dict[str, Any]], parts)
+    parts: list[JsonObject] = []
+    for part in cast(list[object], value):
+        if not isinstance(part, dict):
+            raise UnusableReply("the reply has content parts that aren't objects")
+        parts.append(cast(JsonObject, part))
+    return parts
 
 
-def _string(part: dict[str, Any], name: str) -> str:
+def _string(part: JsonObject, name: str) -> str:
     text = part.get(name)
     if not isinstance(text, str):
         raise UnusableReply(f"the reply has a content part without {name}")
