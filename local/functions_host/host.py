@@ -23,7 +23,6 @@ from local.functions_host.durable.links import Links
 from local.functions_host.durable.store import Store, StoreError
 from local.functions_host.durable.webhooks import Webhooks
 from local.functions_host.errors import DataDirectoryInUse, HostError
-from local.functions_host.event_grid import EventGridWebhook
 from local.functions_host.functions import (
     ACTIVITY_TRIGGER,
     HTTP_TRIGGER,
@@ -106,12 +105,7 @@ class _Host:
         store.default_version = str(durable_task.get("defaultVersion", ""))
         functions = _durable_functions(app, self._invoker)
         self._engine = Engine(store, functions, _limits(durable_task))
-        client = DurableClient(
-            store,
-            functions.orchestrators,
-            self._engine.wake,
-            replace_running=durable_task.get("overridableExistingInstanceStates") == "AnyState",
-        )
+        client = DurableClient(store, functions.orchestrators, self._engine.wake)
         self._management = Webhooks(client, self._served)
         slots = asyncio.Semaphore(settings.blob_parallelism)
         self._triggers = triggers
@@ -141,18 +135,12 @@ class _Host:
             await server.cleanup()
 
     def _web_app(self) -> web.Application:
-        pushed = {
-            trigger.name: self._runners[trigger.name].deliver
-            for trigger in self._triggers
-            if not trigger.is_polled
-        }
         server = HostServer(
             routes=self._routes,
             invoker=self._invoker,
             keys=self._keys,
             management=self._management,
             rpc_path=self._rpc_path,
-            events=EventGridWebhook(pushed),
             blobs={name: runner.deliver for name, runner in self._runners.items()},
         )
         return server.app()

@@ -22,14 +22,12 @@ class Keys:
     """The host's keys.
 
     `function_key` opens every function (a host key named default), `master_key` everything,
-    `system_key` Durable's management API (durabletask_extension), `blobs_extension` the Event Grid
-    webhook.
+    `system_key` Durable's management API (durabletask_extension).
     """
 
     function_key: str = field(repr=False)
     master_key: str = field(repr=False)
     system_key: str = field(repr=False)
-    blobs_extension: str = field(repr=False)
 
     @classmethod
     def load_or_create(cls, data_dir: Path) -> Self:

@@ -15,7 +15,7 @@ from local.functions_host.keys import FILE_NAME, Keys, matches
 def test_keys_are_made_once_and_kept(tmp_path: Path) -> None:
     made = Keys.load_or_create(tmp_path)
     assert Keys.load_or_create(tmp_path) == made
-    assert len({made.function_key, made.master_key, made.system_key, made.blobs_extension}) == 4
+    assert len({made.function_key, made.master_key, made.system_key}) == 3
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 

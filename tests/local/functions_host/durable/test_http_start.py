@@ -146,12 +146,5 @@ async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
     assert "Invalid JSON content" in answer.body["ExceptionMessage"]
 
 
-async def test_waiting_for_the_output_is_refused(api: Api) -> None:
-    answer = await api.ask(
-        "POST", "orchestrators/waits", params={"timeout": "1", "pollingInterval": "1"}
-    )
-    assert answer.status == 501
-
-
 async def test_no_more_activities_run_at_a_time_than_host_json_allows(api: Api) -> None:
     assert (await api.run("crowd", 12))["output"] == 4
