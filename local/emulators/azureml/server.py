@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local.emulators.azureml import metrics, pages, registry, resources
+from local.emulators.azureml import metrics, registry, resources
 from local.emulators.azureml.access import PERMISSIONS_PATH, Access
 from local.emulators.azureml.arm import (
     WORKSPACE_PATH,
@@ -22,13 +22,13 @@ from local.emulators.azureml.arm import (
     json_object,
     not_found,
 )
-from local.emulators.azureml.command_bodies import check_job
 from local.emulators.azureml.commands import Commands
 from local.emulators.azureml.course import RUNNING_SHARE, Courses
 from local.emulators.azureml.environment import COMPUTE, DATASTORE, METADATA_PATH, TOKEN_PATH
 from local.emulators.azureml.files import JobFiles
 from local.emulators.azureml.hosted_metrics import hosted_values
 from local.emulators.azureml.identity import Identity
+from local.emulators.azureml.job_bodies import check_job
 from local.emulators.azureml.options import EmulatorOptions
 from local.emulators.azureml.store import JobRecord, Store
 from local.emulators.faults import PATH as FAULTS_PATH
@@ -68,17 +68,16 @@ class Emulator:
             WORKSPACE_PATH + "/datastores/{datastore}": self._datastore,
             WORKSPACE_PATH + "/computes/{compute}": self._compute,
             PERMISSIONS_PATH: self._access.permissions,
-            WORKSPACE_PATH + "/jobs": self._list_jobs,
             JOB: self._get_job,
             MODEL_VERSIONS: self._model_versions,
             MODEL_VERSIONS + "/{version}": self._model_version,
             "/history/v1.0" + WORKSPACE_PATH + "/runs/{job}": self._history,
+            "/studio/runs/{job}": lambda request: resources.studio(self._job(request)),
         }
         app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
         app.add_routes(registry.routes())
         app.add_routes(metrics.routes(self._values))
         app.router.add_get(TOKEN_PATH, self._identity.token)
-        app.router.add_get("/studio/runs/{job}", self._page)
         app.router.add_put(JOB, self._put_job)
         app.router.add_post(JOB + "/cancel", self._cancel)
         app.router.add_get(JOB + "/cancellation", self._cancellation)
@@ -113,9 +112,6 @@ class Emulator:
         if name.lower() != COMPUTE:
             raise not_found("compute", name)
         return resources.compute()
-
-    def _list_jobs(self, request: web.Request) -> dict[str, Any]:
-        return {"value": [resources.job(job, _base(request)) for job in self._store.jobs()]}
 
     def _get_job(self, request: web.Request) -> dict[str, Any]:
         return resources.job(self._job(request), _base(request))
@@ -170,10 +166,6 @@ class Emulator:
 
     def _history(self, request: web.Request) -> dict[str, Any]:
         return resources.run_history(self._job(request))
-
-    async def _page(self, request: web.Request) -> web.Response:
-        job = self._job(request)
-        return web.Response(text=pages.job_page(job), content_type="text/html")
 
     def _values(self, name: str) -> list[metrics.Value]:
         job = self._store.job(name)
