@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, cast
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
-from local.emulators.service import reset_connection
+from local.emulators.service import (
+    Answer,
+    ServiceError,
+    answer_errors,
+    json_route,
+    reset_connection,
+)
 
 PATH = "/emulator/faults"
 DROPS = ("before", "after")
@@ -76,7 +83,6 @@ class Faults:
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(PATH, self._post)
         app.router.add_get(PATH, self._get)
-        app.router.add_delete(PATH, self._delete)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,10 +121,6 @@ class Faults:
     async def _get(self, _: web.Request) -> web.Response:
         return self._shown(200)
 
-    async def _delete(self, _: web.Request) -> web.Response:
-        self._waiting.clear()
-        return self._shown(200)
-
     def _shown(self, status: int) -> web.Response:
         waiting = [asdict(fault) for fault in self._waiting]
         return web.json_response({"waiting": waiting, "hits": self.hits}, status=status)
@@ -134,3 +136,26 @@ def _refusal(fault: Fault, status: int) -> web.Response:
     }
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
     return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def emulator_app(
+    error: Callable[[int, str, str], ServiceError],
+    guard: Middleware,
+    answers: Mapping[str, Answer],
+) -> web.Application:
+    """Return an application that takes faults on demand and answers these GET routes with JSON.
+
+    `error` makes a failure in the API's shape; `guard` checks every request but those for faults.
+    """
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == PATH:
+            return await handler(request)
+        return await guard(request, handler)
+
+    faults = Faults()
+    app = web.Application(middlewares=[faults.middleware, answer_errors(error), guarded])
+    faults.add_routes(app)
+    app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
+    return app

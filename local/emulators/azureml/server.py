@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,11 @@ from local.emulators.azureml.identity import Identity
 from local.emulators.azureml.job_bodies import check_job
 from local.emulators.azureml.options import EmulatorOptions
 from local.emulators.azureml.store import JobRecord, Store
-from local.emulators.faults import PATH as FAULTS_PATH
-from local.emulators.faults import Faults
-from local.emulators.service import HEALTH_PATH, Answer, answer_errors, json_route, listening
+from local.emulators.faults import emulator_app
+from local.emulators.service import HEALTH_PATH, Answer, listening
 
 DATABASE = "azureml.db"
-OPEN_PATHS = (FAULTS_PATH, HEALTH_PATH, METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
+OPEN_PATHS = (HEALTH_PATH, METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
 CHANGEABLE = frozenset({"description", "tags", "displayName", "properties", "isArchived"})
 JOB = WORKSPACE_PATH + "/jobs/{job}"
 MODEL_VERSIONS = WORKSPACE_PATH + "/models/{model}/versions"
@@ -51,15 +49,11 @@ class Emulator:
         self._store = store
         self._commands = commands
         self.courses = Courses(store, files, commands, options)
-        self.faults = Faults()
         self._access = Access(options.role)
         self._pace = options.pace
         self._identity = Identity(store.signing_key(), options.identity_header)
 
     def app(self) -> web.Application:
-        errors = answer_errors(generic)
-        app = web.Application(middlewares=[self.faults.middleware, errors, self._guard])
-        self.faults.add_routes(app)
         answers: dict[str, Answer] = {
             HEALTH_PATH: self._health,
             METADATA_PATH: lambda request: resources.cloud_metadata(_base(request)),
@@ -74,7 +68,7 @@ class Emulator:
             "/history/v1.0" + WORKSPACE_PATH + "/runs/{job}": self._history,
             "/studio/runs/{job}": lambda request: resources.studio(self._job(request)),
         }
-        app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
+        app = emulator_app(generic, self._guard, answers)
         app.add_routes(registry.routes())
         app.add_routes(metrics.routes(self._values))
         app.router.add_get(TOKEN_PATH, self._identity.token)
@@ -203,16 +197,11 @@ def _base(request: web.Request) -> str:
     return f"http://{request.host}"
 
 
-@dataclass(frozen=True, slots=True)
-class RunningEmulator:
-    base_url: str
-
-
 @asynccontextmanager
 async def serve(
     options: EmulatorOptions, *, storage: str | None, data_dir: Path | None = None, port: int = 0
-) -> AsyncGenerator[RunningEmulator]:
-    """Serve an emulator on 127.0.0.1 for the length of the block.
+) -> AsyncGenerator[str]:
+    """Serve an emulator on 127.0.0.1 for the length of the block; yields its URL.
 
     `storage` is the connection string of the training data. Without `data_dir` everything is kept
     in memory. Port 0 takes a free one. Raises OSError for a taken port.
@@ -225,4 +214,4 @@ async def serve(
         url = await stack.enter_async_context(listening(emulator.app(), port))
         stack.push_async_callback(emulator.courses.stop)
         emulator.courses.resume()
-        yield RunningEmulator(url)
+        yield url
