@@ -1,18 +1,21 @@
 """A managed identity: tokens as App Service issues them, and the check that a caller has one of
 ours.
 
-A token is the time of its end, signed with the emulator's key: it stays valid after a restart.
+Tokens are JSON Web Tokens signed with the emulator's own key, so they stay valid when it restarts.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 
+import jwt
 from aiohttp import web
 
+from local.emulators.azureml.environment import TENANT
+
 LIFETIME_SECONDS = 24 * 3600
+ALGORITHM = "HS256"
 
 
 class Identity:
@@ -31,10 +34,11 @@ class Identity:
         resource = request.query.get("resource", "")
         if not resource:
             return _refused(400, "the query parameter resource is missing")
-        expires = str(int(time.time()) + LIFETIME_SECONDS)
+        expires = int(time.time()) + LIFETIME_SECONDS
+        claims = {"aud": resource, "exp": expires, "tid": TENANT, "oid": "local-identity"}
         body = {
-            "access_token": f"{expires}.{self._signature(expires)}",
-            "expires_on": expires,
+            "access_token": jwt.encode(claims, self._key, ALGORITHM),
+            "expires_on": str(expires),
             "resource": resource,
             "token_type": "Bearer",
         }
@@ -43,15 +47,11 @@ class Identity:
     def accepts(self, authorization: str) -> bool:
         """Return whether an Authorization header carries a token of ours that is still valid."""
         scheme, _, token = authorization.partition(" ")
-        expires, _, signature = token.partition(".")
-        if scheme.lower() != "bearer":
+        try:
+            jwt.decode(token, self._key, [ALGORITHM], options={"verify_aud": False})
+        except jwt.InvalidTokenError:
             return False
-        if not hmac.compare_digest(signature.encode(), self._signature(expires).encode()):
-            return False
-        return int(expires) > time.time()
-
-    def _signature(self, expires: str) -> str:
-        return hmac.digest(self._key, expires.encode(), hashlib.sha256).hex()
+        return scheme.lower() == "bearer"
 
 
 def _refused(status: int, message: str) -> web.Response:

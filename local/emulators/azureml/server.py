@@ -62,6 +62,7 @@ class Emulator:
             WORKSPACE_PATH + "/datastores/{datastore}": self._datastore,
             WORKSPACE_PATH + "/computes/{compute}": self._compute,
             PERMISSIONS_PATH: self._access.permissions,
+            WORKSPACE_PATH + "/jobs": self._list_jobs,
             JOB: self._get_job,
             MODEL_VERSIONS: self._model_versions,
             MODEL_VERSIONS + "/{version}": self._model_version,
@@ -106,6 +107,9 @@ class Emulator:
         if name.lower() != COMPUTE:
             raise not_found("compute", name)
         return resources.compute()
+
+    def _list_jobs(self, request: web.Request) -> dict[str, Any]:
+        return {"value": [resources.job(job, _base(request)) for job in self._store.jobs()]}
 
     def _get_job(self, request: web.Request) -> dict[str, Any]:
         return resources.job(self._job(request), _base(request))
