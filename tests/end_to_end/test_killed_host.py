@@ -18,7 +18,8 @@ from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.tasks import TASKS
-from tests.support.app import App, answers_bought_twice, sample, unjournaled_answers, wait_for
+from tests.support.app import PATIENCE, App, answers_bought_twice, sample, unjournaled_answers
+from tests.support.polling import wait_for
 
 LATENCY_SECONDS = 0.6
 CONCURRENCY = 32  # of the whole worker process: as many may be in flight when it is killed
@@ -34,6 +35,7 @@ def host_pid(data_dir: Path) -> int:
     raise LookupError(f"no process holds {lock}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="finds the host's process through /proc"
 )
@@ -57,7 +59,7 @@ def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again
                 >= 3
             )
 
-        wait_for(is_under_way, lambda: "too few runs are under way")
+        wait_for(is_under_way, "the first answers of three runs", PATIENCE)
         os.kill(host_pid(options.data_dir), signal.SIGKILL)
 
         def is_noticed() -> bool:
@@ -67,7 +69,7 @@ def test_runs_go_on_after_the_host_was_killed_and_no_answered_row_is_asked_again
                 return True
             return False
 
-        wait_for(is_noticed, lambda: "the end of the host was not noticed")
+        wait_for(is_noticed, "noticing the end of the host", PATIENCE)
         lost = unjournaled_answers(app, runs.values(), log)
     with LocalCloud(options, free_port()) as cloud:
         app = App(cloud.endpoints, tmp_path / "files")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.app import App, jsonl, sums, wait_for
+from tests.support.app import App, jsonl, sums
+from tests.support.polling import wait_for
 
 
 def slow_run(app: App, name: str, first: int) -> str:
@@ -55,7 +56,7 @@ def test_durables_terminate_stops_the_teacher_too(app: App) -> None:
     system = {"x-functions-key": app.endpoints.system_key}
     wait_for(
         lambda: app.ask("GET", child, **system)[1]["runtimeStatus"] == "Completed",
-        lambda: "shards are still being answered",
+        "the end of the shards",
     )
     assert app.ask("GET", child, **system)[1]["output"]["status"] == "stopped"
 
