@@ -27,13 +27,22 @@ TIER_BY_FOLDER = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its tier: that of its folder, or else app or unit."""
+    """Mark each test with its tier and its group, and put those that wait longest first.
+
+    Its tier is that of its folder, or else app or unit. A group runs in one worker: the tests of
+    one file, which share what its fixtures set up, and all tests that share one local cloud.
+    """
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         default = "app" if "azurite" in fixtures else "unit"
-        folder = item.path.relative_to(TESTS).parts[0]
-        item.add_marker(TIER_BY_FOLDER.get(folder, default))
+        path = item.path.relative_to(TESTS)
+        tier = TIER_BY_FOLDER.get(path.parts[0], default)
+        has_cloud = tier == "end_to_end" and "app" in fixtures
+        item.add_marker(tier)
+        item.add_marker(pytest.mark.xdist_group("one cloud" if has_cloud else path.as_posix()))
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 
 @pytest.fixture(autouse=True)

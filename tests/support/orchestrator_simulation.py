@@ -36,7 +36,7 @@ Activity = Callable[[dict[str, Any]], Any]
 
 # In each episode the executor parses the time of every event again, by guessing at its format:
 # two thirds of a simulation, were it not remembered.
-history_event = importlib.import_module("azure.durable_functions.models.history.HistoryEvent")
+history_event: Any = importlib.import_module("azure.durable_functions.models.history.HistoryEvent")
 history_event.dt_parse = lru_cache(maxsize=10_000)(history_event.dt_parse)
 
 
