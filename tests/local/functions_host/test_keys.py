@@ -28,7 +28,6 @@ def test_two_data_directories_share_no_key(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
 def test_only_the_owner_can_read_them_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
