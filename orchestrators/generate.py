@@ -27,9 +27,9 @@ from shared.runs.contracts import (
     ShardOutcome,
     ShardRequest,
     SplitOutcome,
-    SplitScan,
 )
 from shared.runs.gates import during_generation, valid_rows
+from shared.scan.plan import SplitScan
 from shared.spec.models import RunSpec
 
 Generation = SubOrchestration[SplitOutcome]

@@ -30,7 +30,6 @@ from shared.runs.contracts import (
     ReuseRequest,
     RunReference,
     RunSummary,
-    SplitScan,
 )
 from shared.runs.gates import (
     after_generation,
@@ -41,6 +40,7 @@ from shared.runs.gates import (
 )
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
+from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 

@@ -32,9 +32,9 @@ from shared.runs.contracts import (
     ScanRanges,
     ScanRequest,
     ScanSteps,
-    SplitScan,
     WindowState,
 )
+from shared.scan.plan import SplitScan
 
 RANGES_AT_ONCE = 4
 """Ranges scanned by one activity: a minute or two."""

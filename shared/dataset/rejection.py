@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import TypeAdapter
+
+from shared.core.json_values import JsonObject
+from shared.core.paths import Split
+
 
 @dataclass(frozen=True, slots=True)
 class SuggestedFix:
@@ -139,3 +144,22 @@ class Rejection:
     reason: RejectionReason
     detail: str
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row of `rejected.jsonl`. `line` is its line in the split's input."""
+
+    split: Split
+    line: int
+    id: str | None
+    reason: RejectionReason
+    detail: str
+
+
+_REJECTED_ROWS = TypeAdapter(list[RejectedRow])
+
+
+def parse_rejected_rows(lines: list[JsonObject]) -> list[RejectedRow]:
+    """Return the rows that decoded lines of the file hold."""
+    return _REJECTED_ROWS.validate_python(lines)

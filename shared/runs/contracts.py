@@ -28,7 +28,7 @@ from shared.finetuning.outcome import TrainingOutcome
 from shared.generation.shard_losses import ShardLosses
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
-from shared.scan.plan import ScanCounts
+from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 
@@ -140,12 +140,6 @@ class PreparedRun(Contract):
 
 
 # Scan
-
-
-class SplitScan(ScanCounts):
-    """What the scan found in one split."""
-
-    shards: int = 0
 
 
 class ScanRequest(Contract):
