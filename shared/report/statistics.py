@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -38,7 +37,7 @@ class Description(BaseModel):
     answers: dict[str, int] = Field(default_factory=dict[str, int])
     other_answers: int = 0
     lengths: list[LengthBucket] = Field(default_factory=list[LengthBucket])
-    examples: list[list[dict[str, Any]]] = Field(default_factory=list[list[dict[str, Any]]])
+    examples: list[list[dict[str, str]]] = Field(default_factory=list[list[dict[str, str]]])
 
 
 class Describer:
@@ -49,14 +48,15 @@ class Describer:
         self._answers: Counter[str] = Counter()
         self._uncounted = 0
         self._lengths: Counter[int] = Counter()
-        self._examples: list[list[dict[str, Any]]] = []
+        self._examples: list[list[dict[str, str]]] = []
 
     def take(self, line: Line) -> None:
         messages: list[Message] = json.loads(line.content or b"{}").get("messages", [])
         tokens = chat_tokens(messages)
         self._lengths[next((edge for edge in EDGES if tokens <= edge), EDGES[-1])] += 1
         if len(self._examples) < MAX_EXAMPLES:
-            self._examples.append([dict(message) for message in messages])
+            example = [dict[str, str](role=m["role"], content=m["content"]) for m in messages]
+            self._examples.append(example)
         if self._has_values:
             self._count(messages[-1]["content"].rpartition(ANSWER_MARK)[2])
 

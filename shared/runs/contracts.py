@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.counters import Counters
 from shared.core.errors import ErrorData
+from shared.core.json_values import JsonObject
 from shared.core.paths import Split
 from shared.finetuning.base import JobState
 from shared.finetuning.monitor import JobMonitor
@@ -92,7 +93,7 @@ class Orchestrator(_Name[InputT, OutputT]):
         return self.returns.model_validate(output)
 
 
-def to_wire(model: BaseModel) -> dict[str, Any]:
+def to_wire(model: BaseModel) -> JsonObject:
     """Return the model as plain JSON data."""
     return model.model_dump(mode="json")
 

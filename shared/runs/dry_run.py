@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
+from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
+from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
-from shared.spec.budget import cost
+from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
 MAX_REJECTED = 100  # listed
+
+
+class SplitFindings(TypedDict):
+    """What a dry run finds in one split."""
+
+    rows: int
+    valid: int
+    reused: NotRequired[int]
+    """Rows that the run named in `reuse` has answered."""
+    shards: int
+    rejected: dict[str, int]
+
+
+class DryRun(TypedDict):
+    """The answer to a dry run. `error` says why the run would fail."""
+
+    dry_run: Literal[True]
+    task: str
+    splits: dict[Split, SplitFindings]
+    estimate: Estimate
+    rejected_rows: list[RejectedRow]
+    error: ErrorData | None
+    warnings: list[str]
 
 
 def parse_dry_run(query: Mapping[str, str]) -> bool:
@@ -42,7 +65,7 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
+async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the
     run.
 
@@ -67,27 +90,26 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
-    usage = expected_usage(plans)
-    problem = after_scan(spec, plans)
     warnings = spec.student_warnings
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))
+    splits: dict[Split, SplitFindings] = {}
+    for split, plan in plans.items():
+        splits[split] = {
+            "rows": plan.rows,
+            "valid": plan.valid,
+            "shards": len(plan.shards),
+            "rejected": plan.rejected,
+        }
+        if earlier:
+            splits[split]["reused"] = plan.reused
     return {
         "dry_run": True,
         "task": spec.task,
-        "splits": {
-            split: {
-                "rows": plan.rows,
-                "valid": plan.valid,
-                **({"reused": plan.reused} if earlier else {}),
-                "shards": len(plan.shards),
-                "rejected": plan.rejected,
-            }
-            for split, plan in plans.items()
-        },
-        "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
-        "rejected_rows": [asdict(row) for row in rejected[:MAX_REJECTED]],
-        "error": problem,
+        "splits": splits,
+        "estimate": priced(expected_usage(plans), spec.budget),
+        "rejected_rows": rejected[:MAX_REJECTED],
+        "error": after_scan(spec, plans),
         "warnings": warnings,
     }
 

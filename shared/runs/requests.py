@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
+from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths, beside, split_path
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -39,11 +39,10 @@ class RunRequest(BaseModel):
     name: str
     train: str
     etag: str
-    body: dict[str, Any] | None = None
+    body: JsonObject | None = None
     round: int = 0  # each resumption is one more
-    changes: dict[str, Any] = Field(
-        default_factory=dict[str, Any]
-    )  # sections of the specification, over the first ones
+    changes: JsonObject = Field(default_factory=JsonObject)
+    """Sections of the specification, which replace settings of the first round."""
 
 
 async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
@@ -90,7 +89,6 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         if spec.name
         else random_run_id(spec.task, name)
     )
-    raw = cast(dict[str, Any], body)
     return RunRequest(
         run_id=run_id,
         source="http",
@@ -98,7 +96,7 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         name=name,
         train=spec.train,
         etag=properties.etag,
-        body=raw,
+        body=cast(JsonObject, body),
     )
 
 
@@ -162,7 +160,7 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
     return parse_spec(body)
 
 
-async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
+async def _run_json(storage: Storage, path: str) -> JsonObject:
     try:
         document = await storage.read_path(path)
     except NotFound:
@@ -173,12 +171,13 @@ async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
         raise InvalidInput(
             f"{path} isn't valid JSON", details=[{"where": path, "problem": str(error)}]
         ) from None
-    if not isinstance(data, Mapping):
+    settings = json_object(data)
+    if settings is None:
         raise InvalidInput(
             f"{path} must contain a JSON object",
             details=[{"where": path, "problem": "isn't an object"}],
         )
-    return dict(cast(Mapping[str, Any], data))
+    return settings
 
 
 def _dataset_name(train: str) -> str:

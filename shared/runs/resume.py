@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from shared.core.errors import InvalidInput, NotFound, Problem
+from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths
 from shared.runs.requests import RunRequest
 from shared.spec.models import RunSpec
@@ -26,17 +29,17 @@ PARALLEL_SHARDS = (
 )
 
 
-def check_changes(body: object) -> dict[str, Any]:
+def check_changes(body: object) -> JsonObject:
     """The sections that a resumption changes, checked as far as they can be without the rest.
 
     Raises InvalidInput.
     """
-    if not isinstance(body, Mapping):
+    changes = json_object(body)
+    if changes is None:
         raise InvalidInput(
             "the body must be a JSON object",
             details=[{"where": "body", "problem": "isn't an object"}],
         )
-    changes = dict(cast(Mapping[str, Any], body))
     problems: list[Problem] = []
     for key, value in changes.items():
         if key not in (*CHANGEABLE, "generation"):
@@ -49,9 +52,9 @@ def check_changes(body: object) -> dict[str, Any]:
             problems.append({"where": key, "problem": problem})
         elif key == "student" and isinstance(value, list):
             continue
-        elif not isinstance(value, Mapping):
+        elif not isinstance(value, dict):
             problems.append({"where": key, "problem": "isn't an object"})
-        elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
+        elif key == "generation" and set(value) - {PARALLEL_SHARDS}:
             problems.append(
                 {
                     "where": key,
@@ -66,7 +69,7 @@ def check_changes(body: object) -> dict[str, Any]:
     return changes
 
 
-def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+def changed(spec: RunSpec, changes: Mapping[str, JsonValue]) -> RunSpec:
     """A specification with some settings replaced. Raises InvalidInput with every problem."""
     if not changes:
         return spec
@@ -76,14 +79,14 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     return parse_spec(data)
 
 
-def _merged(before: Any, settings: Any) -> Any:
-    """A section with some settings replaced; a list of students replaces whatever there was."""
-    if not isinstance(before, Mapping) or not isinstance(settings, Mapping):
+def _merged(before: JsonValue, settings: JsonValue) -> JsonValue:
+    """Return a section with some settings replaced. A list of students replaces all of it."""
+    if not isinstance(before, dict) or not isinstance(settings, dict):
         return settings
-    kept = dict(cast(Mapping[str, Any], before))
+    merged = before | settings
     if "model" in settings and "backend" not in settings:
-        kept.pop("backend", None)  # another model may be trained elsewhere
-    return {**kept, **cast(Mapping[str, Any], settings)}
+        merged.pop("backend", None)  # another model may be trained elsewhere
+    return merged
 
 
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
@@ -105,7 +108,7 @@ def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     raise InvalidInput("the run cannot be resumed with this student", details=details)
 
 
-async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
+async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonValue]) -> RunRequest:
     """The request that resumes a run, written down over the one before.
 
     Raises NotFound, InvalidInput.

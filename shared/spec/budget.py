@@ -4,7 +4,7 @@ held against its budget.
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.core.errors import Problem
 from shared.dataset.rows import Row
@@ -35,6 +35,12 @@ class Usage(BaseModel):
         return self.prompt_tokens + self.completion_tokens
 
 
+class Estimate(Usage):
+    """What a run is expected to use."""
+
+    cost: float | None = Field(default=None, description="null without prices")
+
+
 def row_estimate(row: Row, spec: RunSpec) -> Usage:
     """What asking for one row is expected to take: every turn and every sample once, nothing asked
     again.
@@ -51,6 +57,11 @@ def row_estimate(row: Row, spec: RunSpec) -> Usage:
         prompt_tokens=samples * sum(prompts),
         completion_tokens=samples * reply * len(said),
     )
+
+
+def priced(usage: Usage, budget: BudgetSpec) -> Estimate:
+    """Return an expected use with its cost."""
+    return Estimate(**usage.model_dump(), cost=cost(usage, budget))
 
 
 def cost(usage: Usage, budget: BudgetSpec) -> float | None:
