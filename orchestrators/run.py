@@ -39,7 +39,7 @@ from shared.runs.gates import (
     valid_rows,
 )
 from shared.runs.requests import RunRequest
-from shared.runs.status import RunStatus
+from shared.runs.status import Outcome, RunStatus, Stage
 from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
@@ -148,11 +148,17 @@ def _assemble(
 
 
 def _write_report(root: Root) -> Steps[None]:
-    """Report on every run that was prepared."""
-    outcome = root.status.outcome
-    if not root.splits or outcome is None:
-        root.show_stage("done")
-        return
+    """Report on every run that was prepared. A run that has failed keeps the stage it failed in."""
+    last_stage: Stage = root.status.stage if root.status.outcome == "failed" else "done"
+    if root.splits and root.status.outcome:
+        has_report = yield from _call_write_report(root, root.status.outcome)
+        if not has_report and last_stage == "done":
+            last_stage = "report"
+    root.show_stage(last_stage)
+
+
+def _call_write_report(root: Root, outcome: Outcome) -> Steps[bool]:
+    """Return whether the report was written. If not, the run has failed."""
     root.show_stage("report")
     request = ReportRequest(
         run_id=root.run_id,
@@ -164,11 +170,12 @@ def _write_report(root: Root) -> Steps[None]:
     )
     try:
         report = yield from root.call(WRITE_REPORT, request)
-        root.status.outputs = report.outputs
     except RunFailed as failure:
         if root.status.error is None:
             root.status.fail(failure.error)
-    root.show_stage("done")
+        return False
+    root.status.outputs = report.outputs
+    return True
 
 
 def _summary(root: Root) -> RunSummary:
