@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
 from shared.tasks.parsing import answering_text
-from shared.tasks.prompt_spec import PromptSpec
+
+if TYPE_CHECKING:  # it describes its settings by the registry, which imports this module
+    from shared.tasks.prompt_spec import PromptSpec
 
 COMPLAINT = "it must be one of: yes, no"
 
