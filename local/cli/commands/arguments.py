@@ -137,13 +137,16 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="training set, JSON lines: one {messages: [...]} a line",
     )
     parser.add_argument(
-        "--validation", type=_file, metavar="FILE", help="validation set, of the same form"
+        "--validation",
+        type=_file,
+        metavar="FILE",
+        help="validation set, of the same form (default: validation.jsonl beside TRAIN, if any)",
     )
     parser.add_argument(
         "--spec",
         type=_file,
         metavar="FILE",
-        help="run specification (run.json): teacher, prompt, student",
+        help="run specification: teacher, prompt, student (default: run.json beside TRAIN, if any)",
     )
     parser.add_argument("--name", help="name of the dataset (default: made from TRAIN's file name)")
 

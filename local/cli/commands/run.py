@@ -32,6 +32,7 @@ def main(chosen: argparse.Namespace) -> int:
     """
     options = cloud_options(chosen)
     files = dataset_files(chosen)
+    _announce(files_beside(chosen))
     name = slug(chosen.name or dataset_name(chosen.train))
     with session(options) as joined:
         view = _distil(joined, chosen, name, files)
@@ -47,17 +48,38 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
-    """Return the files to upload, by their names in storage.
+    """Return the files to upload, by their names in storage. Options replace files beside TRAIN.
 
     Raises UsageError if the specification isn't a JSON object.
     """
-    files: dict[str, Path] = {TRAIN: chosen.train}
+    files: dict[str, Path] = {TRAIN: chosen.train, **files_beside(chosen)}
     if chosen.validation:
         files[VALIDATION] = chosen.validation
     if chosen.spec:
-        _check_specification(chosen.spec)
         files[SPECIFICATION] = chosen.spec
+    if SPECIFICATION in files:
+        _check_specification(files[SPECIFICATION])
     return files
+
+
+def files_beside(chosen: argparse.Namespace) -> dict[str, Path]:
+    """Return `validation.jsonl` and `run.json` beside the training set, as for an upload.
+
+    A file that an option replaces is left out.
+    """
+    options = {VALIDATION: chosen.validation, SPECIFICATION: chosen.spec}
+    files: dict[str, Path] = {}
+    for name, replacement in options.items():
+        path = chosen.train.with_name(name)
+        if not replacement and path.is_file() and path != chosen.train:
+            files[name] = path
+    return files
+
+
+def _announce(files: dict[str, Path]) -> None:
+    """Say which files are used that the command line doesn't name."""
+    if files:
+        print(f"Also uses {' and '.join(map(str, files.values()))}.", flush=True)
 
 
 def dataset_name(train: Path) -> str:
@@ -70,9 +92,11 @@ def _check_specification(path: Path) -> None:
     try:
         specification: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise UsageError(f"--spec {path} is not JSON: {error}") from error
+        raise UsageError(f"the specification {path} is not JSON: {error}") from error
     if not isinstance(specification, dict):
-        raise UsageError(f'--spec {path} must hold a JSON object, such as {{"prompt": {{...}}}}')
+        raise UsageError(
+            f'the specification {path} must hold a JSON object, such as {{"prompt": {{...}}}}'
+        )
 
 
 def _distil(joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]) -> View:
