@@ -1,4 +1,4 @@
-"""`dry_run`: what a run would find and take, without calling the teacher or writing anything."""
+"""Dry runs: scan and estimate without calling the teacher or writing anything."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from shared.spec.models import RunSpec
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
-MAX_REJECTED = 100  # listed
+MAX_BYTES = 256 * 1024 * 1024  # about a minute, while the caller waits
+MAX_REJECTED = 100
+"""Rejected rows that the answer lists."""
 
 
 class SplitFindings(TypedDict):
@@ -48,9 +49,9 @@ class DryRun(TypedDict):
 
 
 def parse_dry_run(query: Mapping[str, str]) -> bool:
-    """`?dry_run=`.
+    """Return the value of `?dry_run=`.
 
-    Raises InvalidInput for anything else: a slip here must not start a run that costs money.
+    Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
     unknown: list[Problem] = [
         {"where": key, "problem": "isn't a parameter of this route"}
@@ -66,15 +67,14 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
 
 
 async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
-    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the
-    run.
+    """Scan the datasets in place, and return what a run would find and use.
 
-    Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
+    Raises NotFound, and PermanentError (`too_large`) for datasets that take longer than a request
+    can wait.
     """
-    inputs: dict[Split, str] = {
-        "train": spec.train,
-        **({"validation": spec.validation} if spec.validation else {}),
-    }
+    inputs: dict[Split, str] = {"train": spec.train}
+    if spec.validation:
+        inputs["validation"] = spec.validation
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
@@ -115,7 +115,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
 
 
 async def _size(storage: Storage, path: str) -> int:
-    """Bytes of a dataset. Raises NotFound."""
+    """Return the size of a dataset in bytes. Raises NotFound."""
     properties = await storage.properties(path)
     if properties is None:
         raise NotFound(f"dataset {path} does not exist")

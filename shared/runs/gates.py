@@ -1,6 +1,4 @@
-"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was
-accepted is enough.
-"""
+"""The gates of a run: whether it goes on after the scan, during and after generation. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from shared.spec.models import RunSpec
 
 
 def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | None:
-    """Why the run cannot succeed, known before the teacher is asked; every reason at once."""
+    """Return every reason why the run cannot succeed, known before the teacher is asked."""
     problems: list[Problem] = []
     train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
@@ -42,15 +40,17 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
             "details": problems,
         }
     over = over_budget(expected_usage(scans), spec.budget, estimated=True)
-    return (
-        {"code": ErrorCode.BUDGET, "message": "the run would exceed its budget", "details": over}
-        if over
-        else None
-    )
+    if not over:
+        return None
+    return {
+        "code": ErrorCode.BUDGET,
+        "message": "the run would exceed its budget",
+        "details": over,
+    }
 
 
 def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:
-    """What the scans of all splits expect together."""
+    """Return the expected usage of all splits together."""
     usage = Usage()
     for scan in scans.values():
         usage.add(scan.estimate)
@@ -134,12 +134,10 @@ def after_generation(
 
 
 def _min_rows_of(spec: RunSpec) -> str:
-    """What demands so many rows."""
-    return (
-        "quality.min_rows"
-        if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows
-        else "by the fine-tuning service"
-    )
+    """Return what requires so many rows."""
+    if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows:
+        return "quality.min_rows"
+    return "by the fine-tuning service"
 
 
 def _why(scan: ScanCounts) -> str:

@@ -1,5 +1,7 @@
-"""GET /api/runs: a page of runs, found as folders of container `runs`, so that sub-orchestrations
-and purged hubs don't matter.
+"""`GET /api/runs`: a page of runs.
+
+Runs are found as folders of container `runs`, so sub-orchestrations and purged task hubs don't
+matter.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class RunFilter(BaseModel):
 
     @property
     def id_prefix(self) -> str:
-        """What the ids of all runs asked for begin with."""
+        """Return how the ids of all runs in the listing begin."""
         return self.prefix or (f"{self.task}-" if self.task else "")
 
     def admits(self, view: RunView) -> bool:
@@ -60,7 +62,7 @@ class RunPage(TypedDict):
 
 
 def parse_filter(query: Mapping[str, str]) -> RunFilter:
-    """Raises InvalidInput naming every parameter that is wrong."""
+    """Return the filter in a query. Raises InvalidInput with every wrong parameter."""
     details: list[Problem] = []
     run_filter: RunFilter | None = None
     try:

@@ -1,8 +1,6 @@
-"""How a run that has ended goes on: with its journals, and with settings that may be other than
-before.
+"""Resume: another round of a run that has ended, with its journals and possibly other settings.
 
-Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for
-again.
+Accepted rows stay as they are. Rows that the teacher failed to answer are retried.
 """
 
 from __future__ import annotations
@@ -24,13 +22,12 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 CHANGEABLE = ("teacher", "quality", "budget", "student")
-PARALLEL_SHARDS = (
-    "parallel_shards"  # of section generation; the shards themselves are planned already
-)
+# of section `generation`: its other settings decide how shards are cut, which is done already
+PARALLEL_SHARDS = "parallel_shards"
 
 
 def check_changes(body: object) -> JsonObject:
-    """The sections that a resumption changes, checked as far as they can be without the rest.
+    """Return the sections that change, checked as far as they can be without the others.
 
     Raises InvalidInput.
     """
@@ -70,7 +67,7 @@ def check_changes(body: object) -> JsonObject:
 
 
 def changed(spec: RunSpec, changes: Mapping[str, JsonValue]) -> RunSpec:
-    """A specification with some settings replaced. Raises InvalidInput with every problem."""
+    """Return a specification with some settings replaced. Raises InvalidInput."""
     if not changes:
         return spec
     data = spec.model_dump(mode="json", exclude_none=True)
@@ -90,37 +87,31 @@ def _merged(before: JsonValue, settings: JsonValue) -> JsonValue:
 
 
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
-    """Raises InvalidInput for a student that may not take in what was accepted for the ones
-    before.
+    """Raise InvalidInput if accepted rows may be too long for the student.
+
+    A student whose model comes from the app settings is checked once it is resolved.
     """
-    before, unnamed = (
-        spec.taught.context_tokens,
-        any(student.model is None for student in after.students),
-    )
-    if unnamed or after.taught.context_tokens >= before:
+    before = spec.taught.context_tokens
+    is_unresolved = any(student.model is None for student in after.students)
+    if is_unresolved or after.taught.context_tokens >= before:
         return
     problem = (
         f"takes {after.taught.context_tokens:,} tokens, but the run's rows were accepted for "
-        f"{before:,}: "
-        f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
+        f'{before:,}: start a new run with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
     raise InvalidInput("the run cannot be resumed with this student", details=details)
 
 
 async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonValue]) -> RunRequest:
-    """The request that resumes a run, written down over the one before.
-
-    Raises NotFound, InvalidInput.
-    """
+    """Write and return the request of a run's next round. Raises NotFound, InvalidInput."""
     paths = RunPaths(run_id)
     try:
         before = RunRequest.model_validate(await storage.read_json(paths.request))
     except NotFound:
         raise NotFound(f"run {run_id} doesn't exist") from None
-    with contextlib.suppress(
-        NotFound
-    ):  # it may have ended before its specification was resolved: prepare will check
+    # a run that ended before its specification was written is checked when it is prepared
+    with contextlib.suppress(NotFound):
         spec = parse_spec(await storage.read_json(paths.specification))
         check_student(spec, changed(spec, changes), run_id)
     merged = {

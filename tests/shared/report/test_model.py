@@ -73,7 +73,7 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
     for told in (
         "**completed** on 2026-03-04 05:06 UTC",
         "| train | 5 | 3 | 2 |",
-        "| train | empty | 2 | resume to ask again",
+        "| train | empty | 2 | resume to retry",
         "`gpt-x`",
         "temperature 0.5",
         "1,234 requests",
