@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from orchestrators.durable.context import Context
 from shared.core.json_values import JsonObject
-from shared.runs.contracts import Orchestrator, to_wire
+from shared.runs.wire import Orchestrator, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)

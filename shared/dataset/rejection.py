@@ -1,7 +1,7 @@
 """Why a row is rejected, and what the user can do about it.
 
-Reasons are the values in journals and `rejected.jsonl`, by which reports count. Each is defined with
-its suggested fix; a reason without one fails at import.
+Journals and `rejected.jsonl` hold reasons, and reports count by them. Each reason is defined with
+its suggested fix; one without fails at import.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from shared.core.errors import PermanentError
 from shared.core.json_values import JsonObject
-from shared.runs.contracts import Activity, Failed, to_wire
+from shared.runs.wire import Activity, Failed, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
