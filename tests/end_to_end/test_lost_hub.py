@@ -13,7 +13,7 @@ from local.runtime.ports import free_port
 from tests.support.app import App, answers_bought_twice, unjournaled_answers
 from tests.support.polling import wait_for
 
-ROWS = 400
+ROWS = 200
 CONCURRENCY = 16
 LATENCY_SECONDS = 0.6
 
@@ -37,7 +37,7 @@ def dataset(app: App) -> dict[str, Path]:
     ]
     spec = {
         "teacher": {"concurrency": CONCURRENCY},
-        "generation": {"rows_per_shard": 40, "parallel_shards": 4},
+        "generation": {"rows_per_shard": 20, "parallel_shards": 4},
     }
     return {
         "train.jsonl": app.write(

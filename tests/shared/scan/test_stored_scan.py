@@ -63,7 +63,7 @@ async def test_the_same_is_found_whatever_the_ranges(
     }
     expected = await scanned(folder, inputs)
     monkeypatch.setattr("shared.scan.range_scan.MIN_RANGE_BYTES", width)
-    monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 12)
+    monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 6)
     cut = RunFolder(storage, folder.spec)
     found, rejected = await scanned(cut, inputs)
     for split in inputs:
