@@ -43,19 +43,6 @@ def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made
     ]
 
 
-def test_every_shard_of_every_split_is_answered_once() -> None:
-    run = Distillation({"train": 5, "validation": 2})
-    run.run()
-    answered = sorted(
-        (call.input["split"], call.input["index"]) for call in run.hub.called(GENERATE_SHARD)
-    )
-    assert answered == [
-        *(("train", index) for index in range(5)),
-        ("validation", 0),
-        ("validation", 1),
-    ]
-
-
 def test_train_and_validation_are_answered_side_by_side() -> None:
     run = Distillation({"train": 2, "validation": 2})
     run.run()
