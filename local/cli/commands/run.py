@@ -6,13 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from local.cli.commands.outcome import outcome_lines
-from local.cli.display import RunsDisplay
-from local.cli.following import follow
+from local.cli.following import follow_shown
 from local.cli.verification import check_run
-from local.runtime.client import RunsClient, View, download_outputs, storage_client, upload_dataset
+from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.failures import UsageError
 from local.runtime.options import cloud_options
 from local.runtime.session import Session, session
@@ -37,7 +34,7 @@ def main(chosen: argparse.Namespace) -> int:
     with session(options) as joined:
         view = _distil(joined, chosen, name, files)
         folder = options.data_dir / "runs" / view["id"]
-        with storage_client(joined.endpoints.storage_connection_string) as storage:
+        with joined.storage() as storage:
             download_outputs(storage, view["id"], folder)
     inputs = {
         name.removesuffix(".jsonl"): file for name, file in files.items() if name != SPECIFICATION
@@ -101,11 +98,8 @@ def _check_specification(path: Path) -> None:
 
 def _distil(joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]) -> View:
     """Upload the dataset, follow its run to the end and return its last status."""
-    with storage_client(joined.endpoints.storage_connection_string) as storage:
+    with joined.storage() as storage:
         run_id = upload_dataset(storage, chosen.task, name, files)
     print(f"Uploaded datasets/{chosen.task}/{name}; its run is {run_id}.", flush=True)
     seconds = chosen.timeout * 60 if chosen.timeout else None
-    source = RunsClient(joined.endpoints)
-    with RunsDisplay(Console()) as display:
-        views = follow(source, [run_id], show=display.show, check=joined.check, seconds=seconds)
-    return views[run_id]
+    return follow_shown(joined, [run_id], seconds)[run_id]
