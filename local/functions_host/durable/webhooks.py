@@ -85,13 +85,12 @@ class Webhooks:
         if _flag(request, "showHistory") and instance.status is not Status.PENDING:
             events = self._client.history(instance_id)
             show_output = _flag(request, "showHistoryOutput")
-            history = history_view(events, show_input=show_input, show_output=show_output)
+            history = history_view(events, show_output=show_output)
         body = status_view(instance, show_input=show_input, history=history)
         if not instance.status.is_terminal:
             headers = {"Location": str(request.url), "Retry-After": str(RETRY_SECONDS)}
             return _json(202, body, headers)
-        reports_failure = _flag(request, "returnInternalServerErrorOnFailure")
-        return _json(500 if reports_failure and instance.status is Status.FAILED else 200, body)
+        return _json(200, body)
 
     async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
         if self._client.get(instance_id).status.is_terminal:
