@@ -67,7 +67,3 @@ def parts_of(run_id: str, students: int = 1) -> list[str]:
 def slug(name: str) -> str:
     """Return the name in the alphabet of run ids. Other characters become hyphens."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", name)[:NAME_CHARACTERS].strip("-") or "dataset"
-
-
-def is_run_id(text: str) -> bool:
-    return RUN_ID.fullmatch(text) is not None

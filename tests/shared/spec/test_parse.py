@@ -10,7 +10,7 @@ import pytest
 
 from docs.make import documents
 from shared.core.errors import InvalidInput
-from shared.core.ids import is_run_id
+from shared.core.ids import RUN_ID
 from shared.spec.checks import path_problem
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -108,7 +108,7 @@ def test_a_run_to_reuse_is_named_by_a_run_id_and_nothing_that_leads_elsewhere(te
 
 def test_a_run_to_reuse_may_have_any_run_id() -> None:
     for run_id in ("nli-mine-0123456789ab", "A", "x_" + "y" * 98):
-        assert is_run_id(run_id)
+        assert RUN_ID.fullmatch(run_id)
         assert parse(reuse=run_id).reuse == run_id
     assert parse().reuse is None
 
