@@ -34,6 +34,7 @@ from shared.runs.contracts import (
 from shared.runs.gates import (
     after_generation,
     after_scan,
+    budget_overrun,
     expected_usage,
     training_splits,
     valid_rows,
@@ -141,6 +142,7 @@ def _assemble(
             assembled = yield from root.call(ASSEMBLE_SPLIT, request)
         counters[split] = assembled.counters
     root.status.count(counters, spec.budget)
+    root.status.warnings += budget_overrun(spec, counters)
     error = after_generation(spec, counters, valid_rows(scans))
     if error:
         raise RunFailed(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.core.counters import Counters
+from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
 from shared.generation.success_ratio import (
@@ -13,7 +13,7 @@ from shared.generation.success_ratio import (
     out_of_reach,
 )
 from shared.scan.plan import ScanCounts
-from shared.spec.budget import Usage, over_budget
+from shared.spec.budget import Usage, over_budget, overrun_warnings
 from shared.spec.models import RunSpec
 
 
@@ -131,6 +131,12 @@ def after_generation(
         "message": "too few rows were accepted",
         "details": problems,
     }
+
+
+def budget_overrun(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:
+    """Return a warning for each limit that the run has exceeded. All its rows are answered."""
+    usage = Usage.model_validate(total(by_split.values()), from_attributes=True)
+    return overrun_warnings(usage, spec.budget)
 
 
 def _min_rows_of(spec: RunSpec) -> str:

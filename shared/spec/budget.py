@@ -4,6 +4,9 @@ held against its budget.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from pydantic import BaseModel, Field
 
 from shared.core.errors import Problem
@@ -77,20 +80,48 @@ def cost(usage: Usage, budget: BudgetSpec) -> float | None:
 
 def over_budget(usage: Usage, budget: BudgetSpec, *, estimated: bool) -> list[Problem]:
     """Every limit that this usage exceeds, with the numbers; none when it is within the budget."""
-    used: list[tuple[str, float | None, float | None]] = [
-        ("max_requests", usage.requests, budget.max_requests),
-        ("max_tokens", usage.tokens, budget.max_tokens),
-        ("max_cost", cost(usage, budget), budget.max_cost),
-    ]
+    exceeded = [limit for limit in _limits(usage, budget) if limit.used > limit.limit]
     verb = "are expected" if estimated else "were used"
+    return [limit.problem(verb) for limit in exceeded]
+
+
+def used_up(usage: Usage, budget: BudgetSpec) -> list[Problem]:
+    """Every limit of which this usage leaves nothing."""
+    reached = [limit for limit in _limits(usage, budget) if limit.used >= limit.limit]
+    return [limit.problem("were used") for limit in reached]
+
+
+def overrun_warnings(usage: Usage, budget: BudgetSpec) -> list[str]:
+    """Say by how much a run that wasn't stopped in time has exceeded its limits."""
     return [
-        {
-            "where": f"budget.{name}",
-            "problem": f"{_number(amount)} {verb}, but the limit is {_number(limit)}: raise it",
-        }
-        for name, amount, limit in used
-        if amount is not None and limit is not None and amount > limit
+        f"budget.{limit.name} is {_number(limit.limit)}, but {_number(limit.used)} were used: "
+        "the rows were answered before the limit could stop them"
+        for limit in _limits(usage, budget)
+        if limit.used > limit.limit
     ]
+
+
+class _Limit(NamedTuple):
+    """A limit that is set, and what was used of it."""
+
+    name: str
+    used: float
+    limit: float
+
+    def problem(self, verb: str) -> Problem:
+        amount = f"{_number(self.used)} {verb}, but the limit is {_number(self.limit)}"
+        return {"where": f"budget.{self.name}", "problem": f"{amount}: raise it"}
+
+
+def _limits(usage: Usage, budget: BudgetSpec) -> Iterator[_Limit]:
+    """Yield the limits that are set and can be compared."""
+    if budget.max_requests is not None:
+        yield _Limit("max_requests", usage.requests, budget.max_requests)
+    if budget.max_tokens is not None:
+        yield _Limit("max_tokens", usage.tokens, budget.max_tokens)
+    spent = cost(usage, budget)
+    if budget.max_cost is not None and spent is not None:
+        yield _Limit("max_cost", spent, budget.max_cost)
 
 
 def _number(amount: float) -> str:

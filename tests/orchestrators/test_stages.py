@@ -174,3 +174,15 @@ def test_what_preflight_warns_of_is_in_the_status() -> None:
     run = Distillation(instead={PREFLIGHT: lambda _: ok(warnings=["the workspace lies elsewhere"])})
     assert run.run().output["status"] == "completed"
     assert "the workspace lies elsewhere" in run.shown["warnings"]
+
+
+def test_a_run_that_has_exceeded_its_budget_completes_with_a_warning() -> None:
+    used = {**counters(30), "requests": 46}
+    run = Distillation(
+        {"train": 3},
+        spec={"budget": {"max_requests": 30}},
+        instead={ASSEMBLE_SPLIT: lambda _: ok(counters=used)},
+    )
+    assert run.run().output["status"] == "completed"
+    (warning,) = (text for text in run.shown["warnings"] if "budget" in text)
+    assert warning.startswith("budget.max_requests is 30, but 46 were used")
