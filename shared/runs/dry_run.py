@@ -12,6 +12,7 @@ from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
+from shared.runs.http import UNKNOWN_PARAMETER
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
 from shared.spec.budget import Estimate, priced
@@ -54,9 +55,7 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
     unknown: list[Problem] = [
-        {"where": key, "problem": "isn't a parameter of this route"}
-        for key in query
-        if key != "dry_run"
+        {"where": key, "problem": UNKNOWN_PARAMETER} for key in query if key != "dry_run"
     ]
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):

@@ -24,6 +24,7 @@ from shared.core.errors import (
 
 # a specification is a few KB, and Durable keeps it in the run's history
 MAX_BODY_BYTES = 256 * 1024
+UNKNOWN_PARAMETER = "isn't a parameter of this route"
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
 STATUS_OF_CODE: dict[str, int] = {

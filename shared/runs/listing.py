@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.core.errors import ErrorCode, InvalidInput, Problem
+from shared.runs.http import UNKNOWN_PARAMETER
 from shared.runs.status import RunState
 from shared.runs.view import RunView
 from shared.tasks import TASKS
@@ -68,10 +69,10 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
     try:
         run_filter = RunFilter.model_validate(dict(query))
     except ValidationError as error:
-        details = [
-            {"where": str(e["loc"][0]), "problem": e["msg"]}
-            for e in error.errors(include_url=False)
-        ]
+        for entry in error.errors(include_url=False):
+            is_unknown = entry["type"] == "extra_forbidden"
+            problem = UNKNOWN_PARAMETER if is_unknown else entry["msg"]
+            details.append({"where": str(entry["loc"][0]), "problem": problem})
     if (status := query.get("status")) and status not in list(RunState):
         details.append(
             {"where": "status", "problem": f"must be one of {', '.join(sorted(RunState))}"}

@@ -191,7 +191,8 @@ def _check_student(model: str) -> None:
     if not asset:
         form = "azureml://registries/<registry>/models/<model>/versions/<version>"
         raise PermanentError(
-            f"student {model!r} is not an asset id of a model registry: set student.model to {form}"
+            f"student {model!r} is not an asset id of a model registry: set student.model to "
+            f"{form}, or train a Hugging Face model with student.backend azureml_command"
         )
     with service_errors(f"student {model} cannot be used (check student.model)"):
         models = clients().registry(asset["registry"]).models

@@ -121,3 +121,9 @@ def test_everything_wrong_with_a_query_is_told_at_once(
 def test_an_empty_query_is_the_first_page_of_everything() -> None:
     wanted = parse_filter({})
     assert (wanted.id_prefix, wanted.limit, wanted.after) == ("", 20, "")
+
+
+def test_an_unknown_parameter_is_named_as_on_the_other_routes() -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse_filter({"x": "1"})
+    assert error.value.details == [{"where": "x", "problem": "isn't a parameter of this route"}]

@@ -63,6 +63,30 @@ def test_all_problems_are_reported_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"qualty": {}}, "qualty isn't a known setting: did you mean quality?"),
+        (
+            {"quality": {"min_row": 9}},
+            "quality.min_row isn't a known setting: did you mean min_rows?",
+        ),
+        ({"student": {"modle": "x"}}, "student.modle isn't a known setting: did you mean model?"),
+        (
+            {"student": [{"modle": "x"}]},
+            "student.0.modle isn't a known setting: did you mean model?",
+        ),
+        ({"budget": {"speed": 1}}, "budget.speed isn't a known setting"),
+        ({"student": []}, "student List should have at least 1 item, not 0"),
+    ],
+)
+def test_a_problem_says_what_to_write_instead(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(**fields)
+    problems = [f"{entry['where']} {entry['problem']}" for entry in error.value.details]
+    assert problem in problems
+
+
 @pytest.mark.parametrize("data", [None, [], "nli", 7])
 def test_a_body_that_is_no_object_is_an_error(data: object) -> None:
     assert places(data) == {"body"}
