@@ -13,7 +13,11 @@ from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.failures import UsageError
 from local.runtime.options import cloud_options
 from local.runtime.session import Session, session
+from shared.core.errors import InvalidInput
 from shared.core.ids import slug
+from shared.core.json_values import json_object
+from shared.core.paths import DATASETS
+from shared.spec.parse import parse_spec
 
 SPECIFICATION = "run.json"
 TRAIN = "train.jsonl"
@@ -47,7 +51,7 @@ def main(chosen: argparse.Namespace) -> int:
 def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
     """Return the files to upload, by their names in storage. Options replace files beside TRAIN.
 
-    Raises UsageError if the specification isn't a JSON object.
+    Raises UsageError if the specification is wrong.
     """
     files: dict[str, Path] = {TRAIN: chosen.train, **files_beside(chosen)}
     if chosen.validation:
@@ -55,7 +59,7 @@ def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
     if chosen.spec:
         files[SPECIFICATION] = chosen.spec
     if SPECIFICATION in files:
-        _check_specification(files[SPECIFICATION])
+        _check_specification(files[SPECIFICATION], chosen.task)
     return files
 
 
@@ -85,15 +89,21 @@ def dataset_name(train: Path) -> str:
     return path.parent.name if path.stem in USUAL_NAMES else path.stem
 
 
-def _check_specification(path: Path) -> None:
+def _check_specification(path: Path, task: str) -> None:
     try:
         specification: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise UsageError(f"the specification {path} is not JSON: {error}") from error
-    if not isinstance(specification, dict):
+    settings = json_object(specification)
+    if settings is None:
         raise UsageError(
             f'the specification {path} must hold a JSON object, such as {{"prompt": {{...}}}}'
         )
+    try:
+        parse_spec({**settings, "task": task, "train": f"{DATASETS}/{task}/{TRAIN}"})
+    except InvalidInput as error:
+        problems = [f"{problem['where']} {problem['problem']}" for problem in error.details]
+        raise UsageError(f"the specification {path} is wrong: {'; '.join(problems)}") from error
 
 
 def _distil(joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]) -> View:

@@ -61,6 +61,13 @@ def test_a_specification_in_another_encoding_is_refused(tmp_path: Path) -> None:
         )
 
 
+def test_a_wrong_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as wrong:
+        files_of(tmp_path, train="{}", spec='{"quality": {"min_row": 9}}')
+    assert "quality.min_row isn't a known setting: did you mean min_rows?" in str(wrong.value)
+    assert wrong.value.exit_code == 2
+
+
 def test_the_files_beside_the_training_set_are_used_as_in_an_upload(tmp_path: Path) -> None:
     (tmp_path / "validation.jsonl").write_text("{}")
     (tmp_path / "run.json").write_text("{}")
