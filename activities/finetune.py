@@ -31,10 +31,10 @@ from shared.runs.contracts import (
     PollRequest,
     StudentReference,
     SubmitRequest,
-    to_wire,
 )
 from shared.runs.control import RunWatch
 from shared.runs.status import InstanceState
+from shared.runs.wire import to_wire
 from shared.spec.resolution import read_spec
 
 bp = df.Blueprint()

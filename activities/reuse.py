@@ -30,6 +30,5 @@ async def reuse_answers(request: ReuseRequest) -> ReusedAnswers:
     return ReusedAnswers(
         next=seeded.next,
         reused=seeded.reused,
-        keyless=seeded.keyless,
         estimate=seeded.estimate,
     )

@@ -5,13 +5,12 @@ Small datasets take one activity; large ones several, see orchestrators/scan.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import azure.durable_functions as df
 
-from shared.core.paths import RunPaths, Split
+from shared.core.paths import RunPaths
 from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.runs.activity import implements
@@ -27,7 +26,6 @@ from shared.runs.contracts import (
     ScannedDatasets,
     ScanRequest,
     ScanSteps,
-    SplitScan,
 )
 from shared.scan import stored_scan
 from shared.scan.stored_scan import ranges_of
@@ -54,7 +52,7 @@ async def _open_scan(request: ScanRequest | ScanSteps) -> AsyncGenerator[stored_
 async def scan_dataset(request: ScanRequest) -> ScannedDatasets:
     """Take all splits through every step. Where a row is in both, the one in train counts."""
     async with _open_scan(request) as scan:
-        return _scanned(await scan.all())
+        return ScannedDatasets(splits=await scan.all())
 
 
 @bp.activity_trigger(input_name="request", activity=SCAN_RANGE)
@@ -89,10 +87,4 @@ async def plan_range(request: RangeStep) -> Done:
 async def finish_scan(request: ScanSteps) -> ScannedDatasets:
     """Write the plan of each split, and delete what the steps handed to each other."""
     async with _open_scan(request) as scan:
-        return _scanned(await scan.finish())
-
-
-def _scanned(splits: Mapping[Split, Mapping[str, Any]]) -> ScannedDatasets:
-    return ScannedDatasets(
-        splits={split: SplitScan.model_validate(summary) for split, summary in splits.items()}
-    )
+        return ScannedDatasets(splits=await scan.finish())

@@ -11,6 +11,8 @@ if sys.version_info < (3, 7):  # noqa: UP036 (an older Python is exactly who thi
         "Start it with one of them, for example: python3.11 -m local demo"
         % (sys.version_info[0], sys.version_info[1], sys.executable)
     )
+if sys.platform == "win32":
+    sys.exit("This runs on Linux and macOS. On Windows, use WSL (wsl --install) and run it there.")
 
 from local.bootstrap.interpreters import leave_unsupported_python
 

@@ -8,8 +8,9 @@ import azure.durable_functions as df
 
 from orchestrators.durable.context import Context
 from orchestrators.durable.edge import ContinueAsNew, Steps, implements
-from orchestrators.durable.sliding_window import End, Launch, SlidingWindow, Then
+from orchestrators.durable.sliding_window import SlidingWindow
 from orchestrators.durable.waiting import RunFailed, SubOrchestration, first_of, start
+from orchestrators.durable.window_items import End, Launch, Then
 from orchestrators.root import Root, RunCancelled
 from shared.core.backoff import progress_interval
 from shared.core.errors import ErrorData
@@ -22,14 +23,14 @@ from shared.runs.contracts import (
     GENERATE_SHARD,
     GENERATE_SPLIT,
     AbandonedShard,
-    Failed,
     GenerateSplit,
     ShardOutcome,
     ShardRequest,
     SplitOutcome,
-    SplitScan,
 )
 from shared.runs.gates import during_generation, valid_rows
+from shared.runs.wire import Failed
+from shared.scan.plan import SplitScan
 from shared.spec.models import RunSpec
 
 Generation = SubOrchestration[SplitOutcome]

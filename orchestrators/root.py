@@ -14,9 +14,14 @@ from orchestrators.durable.edge import Steps
 from orchestrators.durable.waiting import RunFailed, call, event_data, first_of
 from shared.core.counters import Counters
 from shared.core.paths import Split
-from shared.runs.contracts import READ_PROGRESS, Activity, Event, ProgressRequest
+from shared.runs.contracts import (
+    READ_PROGRESS,
+    Event,
+    ProgressRequest,
+)
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus, Stage
+from shared.runs.wire import Activity
 from shared.spec.models import RunSpec
 
 InputT = TypeVar("InputT", bound=BaseModel)

@@ -31,17 +31,18 @@ from shared.runs.contracts import (
     ReuseRequest,
     RunReference,
     RunSummary,
-    SplitScan,
 )
 from shared.runs.gates import (
     after_generation,
     after_scan,
+    budget_overrun,
     expected_usage,
     training_splits,
     valid_rows,
 )
 from shared.runs.requests import RunRequest
-from shared.runs.status import RunStatus
+from shared.runs.status import Outcome, RunStatus, Stage
+from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 
@@ -97,7 +98,6 @@ def _reuse_answers(
     """Copy an earlier run's answers into the journals. Return scans that estimate the rest."""
     estimates: dict[Split, SplitScan] = {}
     reused = 0
-    keyless = 0
     for split, scan in scans.items():
         usage = Usage()
         first = 0
@@ -107,11 +107,10 @@ def _reuse_answers(
             answers = yield from root.call(REUSE_ANSWERS, request)
             usage.add(answers.estimate)
             reused += answers.reused
-            keyless = answers.keyless
             first = answers.next
         estimates[split] = scan.model_copy(update={"estimate": usage})
     if not reused:
-        root.status.warnings.append(nothing_reused(earlier_run, keyless))
+        root.status.warnings.append(nothing_reused(earlier_run))
     yield from root.read_progress(spec)
     return estimates
 
@@ -148,6 +147,7 @@ def _assemble(
             assembled = yield from root.call(ASSEMBLE_SPLIT, request)
         counters[split] = assembled.counters
     root.status.count(counters, spec.budget)
+    root.status.warnings += budget_overrun(spec, counters)
     error = after_generation(spec, counters, valid_rows(scans))
     if error:
         raise RunFailed(error)
@@ -155,11 +155,17 @@ def _assemble(
 
 
 def _write_report(root: Root) -> Steps[None]:
-    """Report on every run that was prepared."""
-    outcome = root.status.outcome
-    if not root.splits or outcome is None:
-        root.show_stage("done")
-        return
+    """Report on every run that was prepared. A run that has failed keeps the stage it failed in."""
+    last_stage: Stage = root.status.stage if root.status.outcome == "failed" else "done"
+    if root.splits and root.status.outcome:
+        has_report = yield from _call_write_report(root, root.status.outcome)
+        if not has_report and last_stage == "done":
+            last_stage = "report"
+    root.show_stage(last_stage)
+
+
+def _call_write_report(root: Root, outcome: Outcome) -> Steps[bool]:
+    """Return whether the report was written. If not, the run has failed."""
     root.show_stage("report")
     request = ReportRequest(
         run_id=root.run_id,
@@ -171,11 +177,12 @@ def _write_report(root: Root) -> Steps[None]:
     )
     try:
         report = yield from root.call(WRITE_REPORT, request)
-        root.status.outputs = report.outputs
     except RunFailed as failure:
         if root.status.error is None:
             root.status.fail(failure.error)
-    root.show_stage("done")
+        return False
+    root.status.outputs = report.outputs
+    return True
 
 
 def _summary(root: Root) -> RunSummary:

@@ -11,8 +11,9 @@ import azure.durable_functions as df
 
 from orchestrators.durable.context import Context
 from orchestrators.durable.edge import ContinueAsNew, Steps, implements
-from orchestrators.durable.sliding_window import End, Launch, SlidingWindow, Then
+from orchestrators.durable.sliding_window import SlidingWindow
 from orchestrators.durable.waiting import RunFailed, call, first_of, start
+from orchestrators.durable.window_items import End, Launch, Then
 from orchestrators.root import Root
 from shared.core.errors import ErrorData
 from shared.core.ids import scanning_id
@@ -25,16 +26,16 @@ from shared.runs.contracts import (
     SCAN_RANGE,
     SCAN_RANGES,
     Done,
-    Failed,
     GroupStep,
     RangesScanned,
     RangeStep,
     ScanRanges,
     ScanRequest,
     ScanSteps,
-    SplitScan,
     WindowState,
 )
+from shared.runs.wire import Failed
+from shared.scan.plan import SplitScan
 
 RANGES_AT_ONCE = 4
 """Ranges scanned by one activity: a minute or two."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from local.emulators.azurite import Azurite
 from shared.core.process import Process, use
@@ -17,6 +19,7 @@ settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile("quick")
 
 TESTS = Path(__file__).parent
+OWN_CLOUD = ("test_lost_hub.py", "test_wrong_setting.py", "test_trust.py")
 TIER_BY_FOLDER = {
     "orchestrators": "orchestrators",
     "histories": "orchestrators",
@@ -28,12 +31,28 @@ TIER_BY_FOLDER = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its tier: that of its folder, or else app or unit."""
+    """Mark each test with its tier, that of its folder or else app or unit; end to end first."""
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         default = "app" if "azurite" in fixtures else "unit"
         folder = item.path.relative_to(TESTS).parts[0]
         item.add_marker(TIER_BY_FOLDER.get(folder, default))
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+
+
+class ByFile(LoadFileScheduling):
+    """Gives a worker whole files, and one worker all files whose tests share a local cloud."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        shares_cloud = "end_to_end/" in file and not file.endswith(OWN_CLOUD)
+        return "one cloud" if shares_cloud else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Hand tests out by what they share, however xdist was started."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

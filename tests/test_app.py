@@ -5,14 +5,11 @@ that it accepts.
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 import os
 import subprocess
 import sys
-import typing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -75,31 +72,6 @@ def test_a_shard_hands_its_rest_back_before_the_host_would_end_it() -> None:
 def test_importing_the_app_imports_nothing_heavy() -> None:
     code = f"import sys, function_app; print([m for m in {HEAVY!r} if m in sys.modules])"
     assert run_python(code).strip() == "[]"
-
-
-def app_functions() -> list[Any]:
-    from activities import (
-        assemble,
-        finetune,
-        generate,
-        preflight,
-        prepare,
-        progress,
-        report,
-        reuse,
-        scan,
-    )
-
-    parts = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
-    return [builder._function for part in parts for builder in part.bp._function_builders]  # pyright: ignore
-
-
-def test_annotations_of_activities_are_classes_as_the_worker_demands() -> None:
-    functions = app_functions()
-    assert len(functions) == 17
-    for function in functions:
-        hints = typing.get_type_hints(function.get_user_function())
-        assert [name for name, hint in hints.items() if not inspect.isclass(hint)] == [], function
 
 
 FORBIDDEN_CALLS = (
@@ -166,38 +138,17 @@ def test_calls_with_retries_of_durables_own_are_awaited_alone() -> None:
     assert calls_of("orchestrators", "call_sub_orchestrator_with_retry") == {}
 
 
-def test_the_app_never_imports_the_local_cloud() -> None:
-    folders = [
-        ROOT / "function_app.py",
-        *(ROOT / part for part in ("shared", "activities", "orchestrators")),
-    ]
-    files = [
-        path
-        for folder in folders
-        for path in ([folder] if folder.is_file() else folder.rglob("*.py"))
-    ]
-    assert len(files) > 30
-    assert [
-        path.name
-        for path in files
-        if any(name.split(".")[0] == "local" for name in imports_of(path))
-    ] == []
+def test_the_triggers_never_import_the_local_cloud() -> None:
+    imported = imports_of(ROOT / "function_app.py")
+    assert [name for name in imported if name.split(".")[0] == "local"] == []
 
 
 def test_nothing_in_the_domain_knows_the_functions_sdk() -> None:
     files = list((ROOT / "shared").rglob("*.py"))
     assert len(files) > 20
-    imported = {path.name: imports_of(path) for path in files}
-    sdk = (
-        "azure.functions",
-        "azure.durable_functions",
-        "activities",
-        "orchestrators",
-        "function_app",
-    )
-    assert {
-        name: found for name, found in imported.items() if any(one.startswith(sdk) for one in found)
-    } == {}
+    sdk = ("azure.functions", "azure.durable_functions")
+    importing = [path.name for path in files for name in imports_of(path) if name.startswith(sdk)]
+    assert importing == []
 
 
 def imports_of(path: Path) -> list[str]:

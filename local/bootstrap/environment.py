@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -79,11 +78,11 @@ class Environment:
 
     @property
     def programs(self) -> Path:
-        return self.folder / ("bin" if os.name == "posix" else "Scripts")
+        return self.folder / "bin"
 
     @property
     def python(self) -> Path:
-        return self.programs / ("python" if os.name == "posix" else "python.exe")
+        return self.programs / "python"
 
     def is_current(self) -> bool:
         """Whether this process runs in it."""
@@ -152,11 +151,7 @@ class Environment:
     def _packages(self) -> set[str]:
         """Return the names in site-packages, without pip's: anyone may upgrade that."""
         names: set[str] = set()
-        folders = [
-            *self.folder.glob("lib/python*/site-packages"),
-            *self.folder.glob("Lib/site-packages"),
-        ]
-        for folder in folders:
+        for folder in self.folder.glob("lib/python*/site-packages"):
             names |= {entry.name for entry in folder.iterdir()}
         return {name for name in names if not name.startswith(("pip", "__pycache__"))}
 

@@ -73,7 +73,6 @@ def run_program(command: Sequence[str], folder: Path, log: IO[bytes], lock: File
 
     The program holds the lock too, should this process be killed meanwhile.
     """
-    descriptors = (lock.descriptor,) if os.name == "posix" else ()
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -81,7 +80,7 @@ def run_program(command: Sequence[str], folder: Path, log: IO[bytes], lock: File
         stdout=log,
         stderr=log,
         env=_environment(),
-        pass_fds=descriptors,
+        pass_fds=(lock.descriptor,),
     )
     started = time.monotonic()
     while True:
@@ -173,7 +172,7 @@ class Installer:
         folder.mkdir(exist_ok=True)
         for pins in self._environment.azurite_pins:
             shutil.copyfile(pins, folder / pins.name)
-        npm = self._environment.programs / ("npm" if os.name == "posix" else "npm.exe")
+        npm = self._environment.programs / "npm"
         title = "installing Azurite, the storage emulator"
         steps.step(title, [str(npm), *NPM_INSTALL], folder)
 

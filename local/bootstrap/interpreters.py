@@ -74,12 +74,7 @@ def leave_unsupported_python(arguments: Sequence[str]) -> None:
 
 def replace_process(command: Sequence[str]) -> NoReturn:
     """Run a command in place of this process."""
-    if os.name == "posix":
-        os.execv(command[0], list(command))  # noqa: S606 (no shell is wanted)
-    try:
-        sys.exit(subprocess.run(command).returncode)  # exec would detach from a Windows console
-    except KeyboardInterrupt:
-        sys.exit(130)
+    os.execv(command[0], list(command))  # noqa: S606 (no shell is wanted)
 
 
 def choose_interpreter() -> str:

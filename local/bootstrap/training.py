@@ -6,7 +6,6 @@ It is apart from `.venv` because it takes 1.5 GB and few commands need it, and m
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sys
 import time
@@ -18,7 +17,7 @@ from local.bootstrap.interpreters import choose_interpreter
 from local.runtime.locks import FileLock
 
 VENV = ROOT / ".local" / "training-venv"
-TRAINING_PYTHON = VENV / ("bin/python" if os.name == "posix" else "Scripts/python.exe")
+TRAINING_PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "training" / "requirements.txt"
 TORCH = "2.13.0"
 # PyPI's build for Linux and Windows is for CUDA, several GB of it; elsewhere it is for the CPU.

@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from local.runtime.client import HostUnreachable, View
+from rich.console import Console
+
+from local.cli.display import RunsDisplay
+from local.runtime.client import HostUnreachable, RunsClient, View
 from local.runtime.failures import LocalError
+from local.runtime.session import Session
 from shared.runs.status import TERMINAL
 
 POLL_SECONDS = 0.5
@@ -17,6 +21,13 @@ START_SECONDS = 120.0
 SILENCE_SECONDS = 20.0
 
 Views = Mapping[str, View | None]
+
+
+def follow_shown(joined: Session, run_ids: Sequence[str], seconds: float | None) -> dict[str, View]:
+    """Follow runs on the terminal, and return the final view of each. Raises as `follow` does."""
+    with RunsDisplay(Console()) as display:
+        source = RunsClient(joined.endpoints)
+        return follow(source, run_ids, show=display.show, check=joined.check, seconds=seconds)
 
 
 class RunSource(Protocol):

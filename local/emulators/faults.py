@@ -7,56 +7,44 @@ connection breaks.
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, cast
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from local.emulators.service import reset_connection
+from local.emulators.service import (
+    Answer,
+    ServiceError,
+    answer_errors,
+    json_route,
+    reset_connection,
+)
 
 PATH = "/emulator/faults"
-DROPS = ("before", "after")
 
 
-@dataclass(slots=True, kw_only=True)
-class Fault:
+class Fault(BaseModel):
     """The fate of the next `times` matching requests; only a delay without `status` and `drop`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     method: str = ""  # "" matches any
     path_contains: str = ""
-    status: int | None = None
+    status: int | None = Field(None, ge=400, le=599)
     # the connection: before the request is carried out, or after
     drop: Literal["before", "after"] | None = None
-    times: int = 1
+    times: int = Field(1, ge=1)
     retry_after: float | None = None  # seconds, sent with `status`
     delay_seconds: float = 0.0
     message: str = ""
 
-    @classmethod
-    def parse(cls, body: object) -> Self:
-        """Return the fault of a JSON body. Raises ValueError."""
-        if not isinstance(body, dict):
-            raise ValueError("the body must be a JSON object")
-        values = cast(dict[str, Any], body)
-        names = [field.name for field in fields(cls)]
-        unknown = sorted(values.keys() - set(names))
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; a fault has {', '.join(names)}")
-        fault = cls(**values)
-        fault._check()
-        return fault
-
-    def _check(self) -> None:
-        if self.status is not None and self.status not in range(400, 600):
-            raise ValueError(f"status is {self.status!r}: give an HTTP status from 400 to 599")
-        if self.drop not in (None, *DROPS):
-            raise ValueError(f"drop is {self.drop!r}: use one of {', '.join(DROPS)}")
+    @model_validator(mode="after")
+    def _one_fate(self) -> Fault:
         if self.status is not None and self.drop is not None:
             raise ValueError("status and drop exclude each other")
-        if self.times not in range(1, 1_000_000):
-            raise ValueError(f"times is {self.times!r}: give a whole number from 1")
+        return self
 
     def matches(self, request: web.Request) -> bool:
         right_method = self.method.upper() in ("", request.method)
@@ -70,13 +58,9 @@ class Faults:
         self._waiting: list[Fault] = []
         self.hits = 0
 
-    def add(self, fault: Fault) -> None:
-        self._waiting.append(fault)
-
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(PATH, self._post)
         app.router.add_get(PATH, self._get)
-        app.router.add_delete(PATH, self._delete)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -105,8 +89,8 @@ class Faults:
 
     async def _post(self, request: web.Request) -> web.Response:
         try:
-            self.add(Fault.parse(json.loads(await request.read())))
-        except (ValueError, TypeError) as error:
+            self._waiting.append(Fault.model_validate_json(await request.read()))
+        except ValidationError as error:
             message = f"The fault cannot be used: {error}"
             body = {"error": {"code": "InvalidFault", "message": message}}
             return web.json_response(body, status=400)
@@ -115,12 +99,8 @@ class Faults:
     async def _get(self, _: web.Request) -> web.Response:
         return self._shown(200)
 
-    async def _delete(self, _: web.Request) -> web.Response:
-        self._waiting.clear()
-        return self._shown(200)
-
     def _shown(self, status: int) -> web.Response:
-        waiting = [asdict(fault) for fault in self._waiting]
+        waiting = [fault.model_dump() for fault in self._waiting]
         return web.json_response({"waiting": waiting, "hits": self.hits}, status=status)
 
 
@@ -134,3 +114,26 @@ def _refusal(fault: Fault, status: int) -> web.Response:
     }
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
     return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def emulator_app(
+    error: Callable[[int, str, str], ServiceError],
+    guard: Middleware,
+    answers: Mapping[str, Answer],
+) -> web.Application:
+    """Return an application that takes faults on demand and answers these GET routes with JSON.
+
+    `error` makes a failure in the API's shape; `guard` checks every request but those for faults.
+    """
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == PATH:
+            return await handler(request)
+        return await guard(request, handler)
+
+    faults = Faults()
+    app = web.Application(middlewares=[faults.middleware, answer_errors(error), guarded])
+    faults.add_routes(app)
+    app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
+    return app

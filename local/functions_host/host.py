@@ -23,7 +23,6 @@ from local.functions_host.durable.links import Links
 from local.functions_host.durable.store import Store, StoreError
 from local.functions_host.durable.webhooks import Webhooks
 from local.functions_host.errors import DataDirectoryInUse, HostError
-from local.functions_host.event_grid import EventGridWebhook
 from local.functions_host.functions import (
     ACTIVITY_TRIGGER,
     HTTP_TRIGGER,
@@ -45,7 +44,6 @@ from local.runtime.ports import LOOPBACK
 LOCK_FILE = "host.lock"
 TASK_HUB_FILE = "taskhub.sqlite"
 STOP_SECONDS = 5.0  # for requests that are being answered
-DEFAULT_HUB = "TestHubName"
 log = logging.getLogger(__name__)
 
 
@@ -95,31 +93,33 @@ class _Host:
         store: Store,
         worker: Worker,
     ) -> None:
-        durable_task = settings.durable_task
-        self._settings = settings
+        extensions = settings.extensions
+        durable_task = extensions.durable_task
+        self._hub_name = durable_task.hub_name
         self._keys = keys
         self._rpc_path = f"/runtime/rpc/{secrets.token_urlsafe(24)}/"
         self._links: Links | None = None
         self._invoker = Invoker(
             worker, settings.function_timeout, lambda: self._served().client_data()
         )
-        store.default_version = str(durable_task.get("defaultVersion", ""))
+        store.default_version = durable_task.default_version
         functions = _durable_functions(app, self._invoker)
-        self._engine = Engine(store, functions, _limits(durable_task))
-        client = DurableClient(
-            store,
-            functions.orchestrators,
-            self._engine.wake,
-            replace_running=durable_task.get("overridableExistingInstanceStates") == "AnyState",
+        limits = Limits(
+            activities=durable_task.max_concurrent_activity_functions,
+            orchestrators=durable_task.max_concurrent_orchestrator_functions,
         )
+        self._engine = Engine(store, functions, limits)
+        client = DurableClient(store, functions.orchestrators, self._engine.wake)
         self._management = Webhooks(client, self._served)
-        slots = asyncio.Semaphore(settings.blob_parallelism)
+        blobs = extensions.blobs
+        slots = asyncio.Semaphore(blobs.max_degree_of_parallelism)
         self._triggers = triggers
         self._runners = {
-            trigger.name: BlobRunner(trigger, self._invoker, slots, settings.poison_threshold)
+            trigger.name: BlobRunner(trigger, self._invoker, slots, blobs.poison_blob_threshold)
             for trigger in triggers
         }
-        self._routes = RouteTable(app.with_trigger(HTTP_TRIGGER), settings.route_prefix)
+        prefix = extensions.http.route_prefix.strip("/")
+        self._routes = RouteTable(app.with_trigger(HTTP_TRIGGER), prefix)
 
     @asynccontextmanager
     async def serve(self, port: int) -> AsyncGenerator[RunningHost]:
@@ -130,8 +130,8 @@ class _Host:
         try:
             await web.TCPSite(server, LOOPBACK, port).start()
             url = f"http://{LOOPBACK}:{server.addresses[0][1]}"
-            hub = str(self._settings.durable_task.get("hubName", DEFAULT_HUB))
-            self._links = Links(url, f"{url}{self._rpc_path}", hub, self._keys.system_key)
+            rpc_url = f"{url}{self._rpc_path}"
+            self._links = Links(url, rpc_url, self._hub_name, self._keys.system_key)
             background += self._start_background()
             yield RunningHost(url, self._routes.routes, self._keys, self._invoker.worker)
         finally:
@@ -141,18 +141,12 @@ class _Host:
             await server.cleanup()
 
     def _web_app(self) -> web.Application:
-        pushed = {
-            trigger.name: self._runners[trigger.name].deliver
-            for trigger in self._triggers
-            if not trigger.is_polled
-        }
         server = HostServer(
             routes=self._routes,
             invoker=self._invoker,
             keys=self._keys,
             management=self._management,
             rpc_path=self._rpc_path,
-            events=EventGridWebhook(pushed),
             blobs={name: runner.deliver for name, runner in self._runners.items()},
         )
         return server.app()
@@ -219,16 +213,6 @@ def _durable_functions(app: FunctionApp, invoker: Invoker) -> Functions:
         activities=frozenset(activities),
         orchestrate=orchestrate,
         act=act,
-    )
-
-
-def _limits(durable_task: Mapping[str, Any]) -> Limits:
-    default = Limits()
-    return Limits(
-        activities=int(durable_task.get("maxConcurrentActivityFunctions", default.activities)),
-        orchestrators=int(
-            durable_task.get("maxConcurrentOrchestratorFunctions", default.orchestrators)
-        ),
     )
 
 

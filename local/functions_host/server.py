@@ -1,4 +1,4 @@
-"""The host's HTTP side: the app's routes, Durable's management API, Event Grid, some of `/admin`.
+"""The host's HTTP side: the app's routes, Durable's management API, and some of `/admin`.
 
 One catch-all handler, as the app's own routes decide what a path means. Keys are checked only here.
 """
@@ -6,18 +6,16 @@ One catch-all handler, as the app's own routes decide what a path means. Keys ar
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 from multidict import MultiMapping
 
-from local.functions_host import event_grid
 from local.functions_host.durable import links
 from local.functions_host.durable.webhooks import Webhooks
 from local.functions_host.errors import FunctionFailed
-from local.functions_host.event_grid import Deliver, EventGridWebhook
 from local.functions_host.invocation import Invoker
 from local.functions_host.keys import Keys, matches
 from local.functions_host.routes import Route, RouteTable
@@ -26,6 +24,7 @@ from local.functions_host.worker.messages import RpcHttp, TypedData
 MAX_BODY_BYTES = 100 * 1024 * 1024  # as in Azure
 STATUS_PATH = "/admin/host/status"
 ADMIN_FUNCTIONS = "/admin/functions/"
+Deliver = Callable[[str], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +39,6 @@ class HostServer:
         keys: Keys,
         management: Webhooks,
         rpc_path: str,
-        events: EventGridWebhook,
         blobs: Mapping[str, Deliver],
     ) -> None:
         """`rpc_path` is the secret base path of the app's durable client.
@@ -52,7 +50,6 @@ class HostServer:
         self._keys = keys
         self._management = management
         self._rpc_path = rpc_path
-        self._events = events
         self._blobs = blobs
 
     def app(self) -> web.Application:
@@ -74,10 +71,6 @@ class HostServer:
             if not self._carries_key(request, [self._keys.system_key, self._keys.master_key]):
                 return web.Response(status=401)
             return await self._management.handle(request, path.removeprefix(links.PATH))
-        if path == event_grid.PATH:
-            if not self._carries_key(request, [self._keys.blobs_extension, self._keys.master_key]):
-                return web.Response(status=401)
-            return await self._events.handle(request)
         return await self._function(request, path.strip("/"))
 
     def _carries_key(self, request: web.Request, accepted: Iterable[str]) -> bool:

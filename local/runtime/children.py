@@ -7,7 +7,6 @@ only the supervisor, which stops them in order.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -98,11 +97,8 @@ class Child:
         process = self._process
         if process is None:
             return
-        if os.name == "posix":
-            # Not the lifeline as well: a second order would interrupt the orderly end.
-            process.terminate()
-        else:
-            self.cut_lifeline()
+        # Not the lifeline as well: a second order would interrupt the orderly end.
+        process.terminate()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

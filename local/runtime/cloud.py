@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from local.bootstrap import ROOT
@@ -62,12 +61,7 @@ class LocalCloud:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def check(self) -> None:

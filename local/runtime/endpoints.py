@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from local.runtime.private_files import write_private
 
 FILE_NAME = "endpoints.json"
 
@@ -26,12 +27,7 @@ class Endpoints:
 
     def write(self, folder: Path) -> None:
         """Write the file whole or not at all, readable by its owner alone: it holds keys."""
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{FILE_NAME}.draft"
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(self), file, indent=2)
-        draft.replace(folder / FILE_NAME)
+        write_private(folder / FILE_NAME, json.dumps(asdict(self), indent=2))
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 
 class FileLock:
@@ -33,7 +27,7 @@ class FileLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(descriptor, wait)
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
@@ -54,26 +48,5 @@ class FileLock:
         self.acquire(wait=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
-
-
-def _lock(descriptor: int, wait: bool) -> None:
-    """Raises BlockingIOError if another process holds it and `wait` is false."""
-    if sys.platform == "win32":
-        mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
-        # LK_LOCK gives up after 10 s.
-        while True:
-            try:
-                msvcrt.locking(descriptor, mode, 1)
-                return
-            except OSError as error:
-                if not wait:
-                    raise BlockingIOError(str(error)) from error
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

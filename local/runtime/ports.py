@@ -7,7 +7,6 @@ rarely taken at the next start.
 from __future__ import annotations
 
 import json
-import os
 import random
 import socket
 from collections.abc import Iterable
@@ -71,9 +70,8 @@ class PortBook:
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        if os.name == "posix":
-            # Connections of the last start that linger in TIME_WAIT do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections of the last start that linger in TIME_WAIT do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:

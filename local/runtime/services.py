@@ -89,15 +89,12 @@ def azure_openai(options: CloudOptions, port: int, environment: Mapping[str, str
 def child_environment(addresses: Addresses) -> dict[str, str]:
     """Return the environment of the stand-ins.
 
-    It replaces the user's variables of the same names, which are for another account or hold a
-    key that the app would not present.
+    It replaces the user's variables of the same names, which are for another account.
     """
     settings = {
         "AzureWebJobsStorage": addresses.storage,
         STORAGE: addresses.storage,
         "IDENTITY_HEADER": addresses.identity_header,
-        "LOCAL_TEACHER_KEY": "",
-        "LOCAL_AZURE_OPENAI_KEY": "",
         "PYTHONUNBUFFERED": "1",
     }
     return {**os.environ, **_loopback_without_proxy(os.environ), **settings}

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.storage.blob import BlobServiceClient
+
+from local.runtime.client import storage_client
 from local.runtime.cloud import LOCK_FILE, LocalCloud
 from local.runtime.endpoints import Endpoints
 from local.runtime.failures import LocalError, UsageError
@@ -30,6 +33,10 @@ class Session:
 
     endpoints: Endpoints
     check: Callable[[], None]
+
+    def storage(self) -> BlobServiceClient:
+        """Return a client of the storage."""
+        return storage_client(self.endpoints.storage_connection_string)
 
 
 @contextmanager

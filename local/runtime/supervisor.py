@@ -7,8 +7,6 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from local.runtime.children import Child
 
@@ -34,7 +32,7 @@ class Service:
 
 
 class Supervisor:
-    """The processes of one cloud. Leaving the `with` block stops them all."""
+    """The processes of one cloud."""
 
     def __init__(self, logs: Path, folder: Path) -> None:
         self._logs = logs
@@ -60,17 +58,6 @@ class Supervisor:
         """Stop all, the last started first. A child that does not stop is killed."""
         while self._children:
             self._children.pop().stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _spawn(self, service: Service) -> Child:
         log = self._logs / f"{service.name}.log"

@@ -15,7 +15,7 @@ from local.runtime.failures import UsageError
 ROUTE = "/chat/completions"
 SECONDS = 10.0
 MAX_BYTES = 10_000  # of an error's body
-NO_SUCH_ROUTE = (404, 405, 410)
+NO_SUCH_ROUTE = (404, 405, 410, 501)
 ADVICE = "The base URL of an OpenAI-compatible API usually ends in /v1."
 
 

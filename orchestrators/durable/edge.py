@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from orchestrators.durable.context import Context
-from shared.runs.contracts import Orchestrator, to_wire
+from shared.core.json_values import JsonObject
+from shared.runs.wire import Orchestrator, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
@@ -30,14 +31,14 @@ def implements(
     name: Orchestrator[InputT, OutputT],
 ) -> Callable[
     [Callable[[Context, InputT], Steps[OutputT | ContinueAsNew[InputT]]]],
-    Callable[[Context], Steps[dict[str, Any] | None]],
+    Callable[[Context], Steps[JsonObject | None]],
 ]:
     """Give an orchestrator its input as a model, and hand over its output as JSON."""
 
     def decorate(
         body: Callable[[Context, InputT], Steps[OutputT | ContinueAsNew[InputT]]],
-    ) -> Callable[[Context], Steps[dict[str, Any] | None]]:
-        def orchestrator(context: Context) -> Steps[dict[str, Any] | None]:
+    ) -> Callable[[Context], Steps[JsonObject | None]]:
+        def orchestrator(context: Context) -> Steps[JsonObject | None]:
             output = yield from body(context, name.takes.model_validate(context.get_input()))
             if isinstance(output, ContinueAsNew):
                 context.continue_as_new(to_wire(output.input))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from orchestrators.durable.context import Context, Task
 from orchestrators.durable.edge import Steps
 from shared.core.errors import ErrorCode, ErrorData
-from shared.runs.contracts import Activity, Failed, Orchestrator, to_wire
+from shared.runs.wire import Activity, Failed, Orchestrator, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.assembly.composition import SplitBlocks, commit_output
 from shared.core.counters import Counters, is_sealed, total
 from shared.core.paths import RunPaths, Split
+from shared.dataset.rejection import RejectedRow
 from shared.generation.blocks import Staging
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
@@ -124,7 +125,7 @@ async def _rejected_rows(staging: Staging, plan: PlanReader) -> _RejectedRows:
     }
     rejected = _RejectedRows()
     last_range = -1
-    rejected_by_scan: list[dict[str, Any]] = []  # in the last range
+    rejected_by_scan: list[RejectedRow] = []  # in the last range
     async for index, shard in plan.shards():
         counts = complete.get(index)
         if counts is None:

@@ -1,6 +1,6 @@
 """Every blob name, in one place.
 
-Deterministic: a second execution of anything writes where the first one wrote.
+Names are deterministic: a repeated execution writes the same blobs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def beside(train_path: str, file_name: str) -> str:
-    """Path of a file in the same folder as the training set."""
+    """Return the path of a file in the same folder as the training set."""
     return f"{train_path.rpartition('/')[0]}/{file_name}"
 
 
 def split_path(path: str) -> tuple[str, str]:
-    """`container/blob/name` as (container, blob name)."""
+    """Split `container/blob/name` into container and blob name."""
     container, _, name = path.partition("/")
     return container, name
 
@@ -43,22 +43,22 @@ class RunPaths:
         return f"{self.run_id}/run.json"
 
     def input(self, split: Split) -> str:
-        """The run's own copy of its input: the dataset may be overwritten while the run goes on."""
+        """Return the run's copy of a dataset, which may be overwritten while the run is active."""
         return f"{self.run_id}/input/{split}.jsonl"
 
     def plan(self, split: Split) -> str:
         return f"{self.run_id}/plan/{split}.json"
 
     def planned(self, split: Split, number: int) -> str:
-        """Shards of one range of an input."""
+        """Return the shards of one range of an input."""
         return f"{self.run_id}/plan/{split}/{number:06d}.json"
 
     def planned_rejected(self, split: Split, number: int) -> str:
-        """What the scan rejected of a range, until generation writes the whole list."""
+        """Return the rows of a range that the scan rejected."""
         return f"{self.run_id}/plan/{split}/{number:06d}.rejected.jsonl"
 
     def scan(self, round_: int) -> str:
-        """What the steps of a scan hand to each other; deleted when the plan stands."""
+        """Return the folder of a scan's intermediate files, deleted once the plan is written."""
         return f"{self.run_id}/plan/scan-{round_}/"
 
     def scanned(self, round_: int, split: Split, number: int) -> str:
@@ -71,7 +71,7 @@ class RunPaths:
         return f"{self.scan(round_)}{split}/{number:06d}.hashes"
 
     def duplicates(self, round_: int, split: Split, number: int) -> str:
-        """Folder of the duplicates found in one range, a file for each group of hashes."""
+        """Return the folder of one range's duplicates: a file for each group of hashes."""
         return f"{self.scan(round_)}duplicates/{split}/{number:06d}/"
 
     def journals(self, split: Split) -> str:
@@ -81,17 +81,16 @@ class RunPaths:
         return f"{self.journals(split)}{shard:08d}.jsonl"
 
     def dataset(self, split: Split) -> str:
-        """The student's dataset."""
+        """Return the student's dataset."""
         return f"{self.run_id}/{split}.jsonl"
 
     def part(self, name: str, split: Split, number: int) -> str:
-        """A part of an output that has more blocks than a blob may have."""
-        return (
-            f"{self.run_id}/parts/{name.removeprefix(self.run_id + '/')}/{split}-{number:04d}.jsonl"
-        )
+        """Return a part of an output that has more blocks than a blob may have."""
+        output = name.removeprefix(f"{self.run_id}/")
+        return f"{self.run_id}/parts/{output}/{split}-{number:04d}.jsonl"
 
     def training(self, student: int) -> str:
-        """What is known of the fine-tuning jobs of one student."""
+        """Return the record of one student's fine-tuning jobs."""
         return f"{self.run_id}/finetune/{student}.json"
 
     @property

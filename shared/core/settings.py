@@ -67,7 +67,7 @@ SETTINGS: dict[str, tuple[bool, str]] = {
 AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
 AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
 OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
-# The settings of each fine-tuning service. One service must be configured, and none by half.
+# What each fine-tuning service needs. One service must be configured, and none by half.
 SERVICE_SETTINGS = (AZUREML_SETTINGS, OPENAI_SETTINGS)
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
@@ -109,21 +109,14 @@ class Settings(StorageSettings):
 def load(environ: Mapping[str, str]) -> Settings:
     """Read all settings. Raises SettingsError naming every setting that is missing or wrong."""
     _raise_for(_problems(environ))
+    # each setting is the field of the same name; those below are named or written differently
+    fields: dict[str, object] = {name.lower(): _text(environ, name) for name in SETTINGS}
+    fields |= _storage_settings(environ).model_dump()
+    fields["teacher_base_url"] = normalise_base_url(environ["TEACHER_BASE_URL"])
+    fields["teacher_scope"] = _text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE
     openai_url = _text(environ, AZURE_OPENAI_BASE_URL)
-    return Settings(
-        **_storage_settings(environ).model_dump(),
-        teacher_base_url=normalise_base_url(environ["TEACHER_BASE_URL"]),
-        teacher_model=environ["TEACHER_MODEL"].strip(),
-        teacher_api_key=_secret(environ, "TEACHER_API_KEY"),
-        teacher_scope=_text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE,
-        azureml_subscription_id=_text(environ, "AZUREML_SUBSCRIPTION_ID"),
-        azureml_resource_group=_text(environ, "AZUREML_RESOURCE_GROUP"),
-        azureml_workspace=_text(environ, "AZUREML_WORKSPACE"),
-        azureml_datastore=_text(environ, "AZUREML_DATASTORE"),
-        azure_openai_base_url=openai_url.rstrip("/") if openai_url else None,
-        azure_openai_api_key=_secret(environ, "AZURE_OPENAI_API_KEY"),
-        student_model=_text(environ, "STUDENT_MODEL"),
-    )
+    fields["azure_openai_base_url"] = openai_url.rstrip("/") if openai_url else None
+    return Settings.model_validate(fields)
 
 
 def load_storage(environ: Mapping[str, str]) -> StorageSettings:

@@ -1,8 +1,7 @@
-"""The storage account, through azure-storage-blob's async client: the few operations that runs
-need, with our errors.
+"""The storage account: the few operations that runs need, with this app's errors.
 
-The SDK itself retries throttling and broken connections; what still fails is raised and left to
-Durable's retries.
+The SDK retries throttling and broken connections. Anything that still fails is raised, and Durable
+retries the activity.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from azure.storage.blob.aio import (
 from shared.core.errors import ErrorCode, NotFound, PermanentError, ShardContended
 from shared.core.paths import JSON_LINES, RUNS, split_path
 
-MAX_DOCUMENT_BYTES = 1024 * 1024  # of a JSON document that is read whole
+MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
-BLOB_CLIENTS = 32  # kept
+BLOB_CLIENTS = 32
 JSON = "application/json"
 
 
 class Storage:
-    """Blobs by name in container `runs`, or by path (`container/name`) where said."""
+    """Blobs, by name in container `runs`. Parameters called `path` are `container/name`."""
 
     def __init__(self, client: BlobServiceClient) -> None:
         self._client = client
@@ -46,8 +45,9 @@ class Storage:
         self._blobs: dict[str, BlobClient] = {}
 
     def blob(self, name: str) -> BlobClient:
-        """Client of one blob; the SDK takes as long to make one as to send a request, so that those
-        in use are kept.
+        """Return the client of a blob.
+
+        Clients are cached: making one takes the SDK as long as sending a request.
         """
         if name not in self._blobs:
             if len(self._blobs) == BLOB_CLIENTS:
@@ -56,26 +56,24 @@ class Storage:
         return self._blobs[name]
 
     def uri(self, name: str) -> str:
-        """URI of a blob, without any signature."""
+        """Return the URI of a blob, without a signature."""
         return self.blob(name).url
 
     async def read(self, name: str) -> bytes:
-        """A small document's bytes.
-
-        Raises NotFound; PermanentError when it is larger than 1 MiB.
-        """
+        """Return a document. Raises NotFound, and PermanentError above 1 MiB."""
         return await _read(self.blob(name), f"{RUNS}/{name}")
 
     async def read_path(self, path: str) -> bytes:
+        """Return a document by path. Raises NotFound, and PermanentError above 1 MiB."""
         container, name = split_path(path)
         return await _read(self._client.get_blob_client(container, name), path)
 
     async def read_json(self, name: str) -> Any:
-        """A JSON document of ours, of any size. Raises NotFound."""
+        """Return the content of a JSON document, of any size. Raises NotFound."""
         return json.loads(b"".join([chunk async for chunk in self.stream(name)]))
 
     async def read_lines(self, name: str) -> list[Any]:
-        """JSON lines of ours, all at once. Raises NotFound."""
+        """Return the content of a file of JSON lines, of any size. Raises NotFound."""
         data = b"".join([chunk async for chunk in self.stream(name)])
         return [json.loads(line) for line in data.split(b"\n") if line]
 
@@ -87,13 +85,14 @@ class Storage:
         content_type: str = JSON,
         metadata: dict[str, str] | None = None,
     ) -> None:
+        """Write a blob, replacing any that exists."""
         settings = ContentSettings(content_type=content_type)
         await self.blob(name).upload_blob(
             data, overwrite=True, content_settings=settings, metadata=metadata
         )
 
     async def create(self, name: str, data: bytes) -> bool:
-        """Write only where nothing stands yet. Returns whether this call wrote it."""
+        """Write a blob unless it exists. Return whether this call wrote it."""
         try:
             await self.blob(name).upload_blob(
                 data, content_settings=ContentSettings(content_type=JSON)
@@ -103,33 +102,30 @@ class Storage:
         return True
 
     async def delete(self, name: str) -> None:
-        """Delete a blob; one that is gone already is no problem."""
+        """Delete a blob if it exists."""
         with contextlib.suppress(ResourceNotFoundError):
             await self.blob(name).delete_blob()
 
     async def stream(
         self, name: str, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
-        """Bytes [start, end) of a blob in chunks. Raises NotFound."""
+        """Yield bytes [start, end) of a blob in chunks. Raises NotFound."""
         if end is not None and end <= start:
             return
-        span: dict[str, Any] = {}
-        if start or end is not None:
-            span = {"offset": start, "length": None if end is None else end - start}
-        async for chunk in _stream(self.blob(name), f"{RUNS}/{name}", span):
+        async for chunk in _stream(self.blob(name), f"{RUNS}/{name}", start, end):
             yield chunk
 
     async def stream_path(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes [start, end) of a blob by path in chunks. Raises NotFound."""
+        """Yield bytes [start, end) of a blob in chunks. Raises NotFound."""
         if end <= start:
             return
         container, name = split_path(path)
-        span = {"offset": start, "length": end - start}
-        async for chunk in _stream(self._client.get_blob_client(container, name), path, span):
+        blob = self._client.get_blob_client(container, name)
+        async for chunk in _stream(blob, path, start, end):
             yield chunk
 
     async def properties(self, path: str) -> BlobProperties | None:
-        """Properties of a blob by path, None where there is none."""
+        """Return the properties of a blob, None if it doesn't exist."""
         container, name = split_path(path)
         try:
             return await self._client.get_blob_client(container, name).get_blob_properties()
@@ -137,21 +133,21 @@ class Storage:
             return None
 
     async def copy_in(self, path: str, name: str, etag: str | None = None) -> str:
-        """Copy a dataset into container `runs` within the service, once. Returns the ETag of the
-        source's version.
+        """Copy a dataset into container `runs` within the service, once. Return the source's ETag.
 
-        Raises NotFound, and PermanentError (`dataset_changed`) when the source is no longer the
-        version named.
+        Raises NotFound, and PermanentError (`dataset_changed`) if `etag` is no longer the version
+        of the source.
         """
         target = self.blob(name)
         if await self.properties(f"{RUNS}/{name}") is None:
             container, source_name = split_path(path)
             source = self._client.get_blob_client(container, source_name)
-            condition: dict[str, Any] = (
-                {"source_etag": etag, "source_match_condition": MatchConditions.IfNotModified}
-                if etag
-                else {}
-            )
+            condition: dict[str, Any] = {}
+            if etag:
+                condition = {
+                    "source_etag": etag,
+                    "source_match_condition": MatchConditions.IfNotModified,
+                }
             try:
                 await target.start_copy_from_url(source.url, **condition)
             except ResourceNotFoundError:
@@ -167,13 +163,11 @@ class Storage:
         return etag or (source_properties.etag if source_properties else "")
 
     async def stage(self, name: str, block_id: str, data: bytes) -> None:
-        """Stage one block; staging the same id again replaces it."""
+        """Stage a block. The same id again replaces it."""
         await self.blob(name).stage_block(block_id, data)
 
     async def blocks(self, name: str) -> tuple[list[str], set[str]]:
-        """Ids of the blocks that a commit may name: those committed, in order, and those staged
-        since.
-        """
+        """Return the ids of the committed blocks, in order, and of those staged since."""
         try:
             committed, uncommitted = await self.blob(name).get_block_list("all")
         except ResourceNotFoundError:
@@ -181,12 +175,13 @@ class Storage:
         return [block.id for block in committed], {block.id for block in uncommitted}
 
     async def commit(self, name: str, block_ids: list[str]) -> None:
+        """Make a blob of these blocks, in this order."""
         settings = ContentSettings(content_type=JSON_LINES)
         blocks = [BlobBlock(block_id) for block_id in block_ids]
         await self.blob(name).commit_block_list(blocks, content_settings=settings)
 
     async def journal_position(self, name: str) -> int:
-        """Length of an append blob in bytes, making an empty one where none stands."""
+        """Return the length of an append blob in bytes, creating an empty one if necessary."""
         blob = self.blob(name)
         try:
             await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
@@ -195,10 +190,7 @@ class Storage:
         return 0
 
     async def append(self, name: str, data: bytes, position: int) -> None:
-        """Append at exactly this position.
-
-        Raises ShardContended when somebody else appended meanwhile.
-        """
+        """Append at this position. Raises ShardContended if another execution has appended."""
         try:
             await self.blob(name).append_block(data, appendpos_condition=position)
         except HttpResponseError as error:
@@ -209,26 +201,30 @@ class Storage:
             raise
 
     async def set_metadata(self, name: str, metadata: dict[str, str]) -> None:
+        """Replace the metadata of a blob."""
         await self.blob(name).set_blob_metadata(metadata)
 
     async def metadata_under(self, prefix: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
-        """(name, metadata) of every blob under a prefix in container `runs`, in order of name."""
+        """Yield name and metadata of each blob under a prefix, in order of name."""
         async for blob in self._runs.list_blobs(name_starts_with=prefix, include=["metadata"]):
             yield blob.name, blob.metadata or {}
 
     async def size_under(self, prefix: str) -> int:
-        """Bytes of all blobs under a prefix in container `runs`."""
+        """Return the total size in bytes of the blobs under a prefix."""
         return sum([blob.size async for blob in self._runs.list_blobs(name_starts_with=prefix)])
 
     async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
-        """Run ids in order, from the folders of container `runs`."""
+        """Yield run ids in order: the folders of container `runs`."""
         async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):
             run_id = str(folder.name).rstrip("/")
             if run_id > after:
                 yield run_id
 
 
-async def _stream(blob: BlobClient, path: str, span: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _stream(blob: BlobClient, path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
+    span: dict[str, Any] = {}
+    if start or end is not None:
+        span = {"offset": start, "length": None if end is None else end - start}
     try:
         download = cast(StorageStreamDownloader[bytes], await blob.download_blob(**span))
     except ResourceNotFoundError:

@@ -1,13 +1,18 @@
 """Why a row is rejected, and what the user can do about it.
 
-The reason is the value that stands in journals and `rejected.jsonl` and that reports count by. Each
-reason is defined together with its suggested fix; a reason without one fails at import.
+Journals and `rejected.jsonl` hold reasons, and reports count by them. Each reason is defined with
+its suggested fix; one without fails at import.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pydantic import TypeAdapter
+
+from shared.core.json_values import JsonObject
+from shared.core.paths import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,8 @@ def _resume(text: str, token_factor: int = 1) -> SuggestedFix:
     return SuggestedFix(text, asks_again=True, token_factor=token_factor)
 
 
-FIX_THE_ROW = SuggestedFix("mend the row in the dataset and upload it again")
-ASK_AGAIN = _resume("resume to ask again, or choose another teacher.model")
+FIX_THE_ROW = SuggestedFix("correct the row in the dataset and upload it again")
+ASK_AGAIN = _resume("resume to retry, or choose another teacher.model")
 
 
 class RejectionReason(StrEnum):
@@ -54,7 +59,7 @@ class RejectionReason(StrEnum):
     WRONG_TURNS = "wrong_turns", FIX_THE_ROW
     ZERO_WEIGHT = (
         "zero_weight",
-        SuggestedFix("remove the weight to have the row used; otherwise nothing"),
+        SuggestedFix("none needed, or remove the weight to have the row used"),
     )
     NO_LABELS = (
         "no_labels",
@@ -67,24 +72,24 @@ class RejectionReason(StrEnum):
         "no_choices",
         SuggestedFix("letter the choices, or declare them in `choices` of the rows"),
     )
-    DUPLICATE = "duplicate", SuggestedFix("nothing: the first of them is used")
-    OVERLAP = "overlap", SuggestedFix("nothing: it is used for training")
+    DUPLICATE = "duplicate", SuggestedFix("none needed: the first of them is used")
+    OVERLAP = "overlap", SuggestedFix("none needed: it is used for training")
     NO_REFERENCE = (
         "no_reference",
         SuggestedFix(
-            "give the row a reference answer, or start a new run with quality.select first or"
+            "add a reference answer to the row, or start a new run with quality.select first or"
             " majority"
         ),
     )
     INVALID_REFERENCE = (
         "invalid_reference",
-        SuggestedFix("give the row a reference answer that the task can read"),
+        SuggestedFix("correct the reference answer: the task cannot read it"),
     )
     TOO_LONG = (
         "too_long",
         SuggestedFix(
             "shorten the row, or start a new run for a student with a longer context, with `reuse`"
-            " to pay for no answer again"
+            " so that no answer is paid for twice"
         ),
     )
 
@@ -94,25 +99,23 @@ class RejectionReason(StrEnum):
         "deadline",
         _resume("raise teacher.row_deadline_seconds, or the teacher's quota, and resume"),
     )
-    CONNECTION = "connection", _resume("see whether the teacher can be reached, and resume")
-    TEACHER_ERROR = "teacher_error", _resume("see whether the teacher is well, and resume")
+    CONNECTION = "connection", _resume("check that the teacher can be reached, and resume")
+    TEACHER_ERROR = "teacher_error", _resume("check the state of the teacher, and resume")
     TEACHER_REJECTED = (
         "teacher_rejected",
-        _resume(
-            "see what the teacher says in rejected.jsonl, change the setting it names, and resume"
-        ),
+        _resume("change the setting that the teacher names in rejected.jsonl, and resume"),
     )
     BAD_RESPONSE = (
         "bad_response",
-        _resume("see whether TEACHER_BASE_URL is a chat-completions API, and resume"),
+        _resume("check that TEACHER_BASE_URL is a chat-completions API, and resume"),
     )
     CONTENT_FILTER = (
         "content_filter",
-        _resume("have the teacher's content filter changed and resume, or leave these rows out"),
+        _resume("relax the teacher's content filter and resume, or leave these rows out"),
     )
     SHARD_FAILED = (
         "shard_failed",
-        _resume("see in rejected.jsonl what their shard failed of, and resume"),
+        _resume("see rejected.jsonl for why the shard failed, correct that, and resume"),
     )
 
     # The teacher answered, and the answer cannot be used.
@@ -154,7 +157,7 @@ class RejectionReason(StrEnum):
     TOO_FEW_WORDS = "too_few_words", ASK_AGAIN
     TOO_MANY_WORDS = (
         "too_many_words",
-        _resume("resume to ask again, or start a new run with a higher prompt.max_summary_words"),
+        _resume("resume to retry, or start a new run with a higher prompt.max_summary_words"),
     )
     NO_MAJORITY = (
         "no_majority",
@@ -166,8 +169,7 @@ class RejectionReason(StrEnum):
     DISAGREES = (
         "disagrees",
         _resume(
-            "raise quality.samples to {samples} and resume, or look whether the references are"
-            " right",
+            "raise quality.samples to {samples} and resume, or check the reference answers",
             token_factor=2,
         ),
     )
@@ -180,3 +182,22 @@ class Rejection:
     reason: RejectionReason
     detail: str
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row of `rejected.jsonl`. `line` is its line in the split's input."""
+
+    split: Split
+    line: int
+    id: str | None
+    reason: RejectionReason
+    detail: str
+
+
+_REJECTED_ROWS = TypeAdapter(list[RejectedRow])
+
+
+def parse_rejected_rows(lines: list[JsonObject]) -> list[RejectedRow]:
+    """Return the rows that decoded lines of the file hold."""
+    return _REJECTED_ROWS.validate_python(lines)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import (
     BaseModel,
@@ -89,9 +89,9 @@ class JobState(BaseModel):
     submitted: bool = True  # False while the service takes in the data: call `submit` again
 
     @model_serializer(mode="wrap")
-    def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave `submitted` out unless it is False."""
-        fields: dict[str, Any] = serialize(self)
+        fields: dict[str, object] = serialize(self)
         if self.submitted:
             del fields["submitted"]
         return fields

@@ -1,7 +1,7 @@
 """The statuses of fine-tuning services as ours: all that AzureML, OpenAI and Azure document.
 
-An unknown status is treated as not responding: it is neither a success nor an end, and waiting for
-it is bounded.
+A status that isn't in a table is treated as running: it is neither a success nor an end, and
+`student.max_hours` bounds the wait. A job without a status is treated as not responding.
 """
 
 from __future__ import annotations
@@ -48,9 +48,15 @@ AZURE_OPENAI_STATUSES: dict[str, JobStatus] = {
 
 def azureml_status(service_status: str | None) -> JobStatus:
     """Return our status for AzureML's."""
-    return AZUREML_STATUSES.get(service_status or "Unknown", JobStatus.NOT_RESPONDING)
+    return _status(AZUREML_STATUSES, service_status)
 
 
 def azure_openai_status(service_status: str | None) -> JobStatus:
     """Return our status for that of Azure OpenAI."""
-    return AZURE_OPENAI_STATUSES.get(service_status or "", JobStatus.NOT_RESPONDING)
+    return _status(AZURE_OPENAI_STATUSES, service_status)
+
+
+def _status(statuses: dict[str, JobStatus], service_status: str | None) -> JobStatus:
+    if not service_status:
+        return JobStatus.NOT_RESPONDING
+    return statuses.get(service_status, JobStatus.RUNNING)

@@ -36,7 +36,6 @@ MAX_ROWS = 50_000
 JOURNALS_AT_ONCE = 16
 # found in a journal's line without parsing it: within a string, the quotes would be escaped
 KEY = re.compile(rb'"key":"([0-9a-f]+)"')
-ACCEPTED = b'"status":"accepted"'
 
 
 class EarlierAnswers:
@@ -44,7 +43,6 @@ class EarlierAnswers:
 
     def __init__(self, storage: Storage, run_id: str) -> None:
         self.run_id = run_id
-        self.keyless = 0  # accepted rows without a key, counted while reading
         self._storage = storage
         self._paths = RunPaths(run_id)
 
@@ -54,8 +52,7 @@ class EarlierAnswers:
         """Yield key and record of every row that has answers, or only of those with these keys."""
         async for line in self._lines():
             match = KEY.search(line)
-            if match is None:
-                self.keyless += ACCEPTED in line
+            if match is None:  # a row that was never sent to the teacher
                 continue
             key = match[1].decode()
             if keys is None or key in keys:
@@ -106,7 +103,6 @@ class Seeded:
 
     next: int  # the first shard after the group
     reused: int = 0  # rows that have an earlier run's answer now
-    keyless: int = 0  # answers of the earlier run without a key
     estimate: Usage = field(default_factory=Usage)
 
 
@@ -143,7 +139,7 @@ class Seeding:
         answers: dict[str, Record] = {}
         async for key, record in earlier.records(keys):
             answers.setdefault(key, record)
-        seeded = Seeded(next=first + len(shards), keyless=earlier.keyless)
+        seeded = Seeded(next=first + len(shards))
         for index, shard in enumerate(shards, first):
             await self._seed(index, shard, answers, seeded)
         return seeded
@@ -209,13 +205,8 @@ async def answered_earlier(spec: RunSpec, earlier: EarlierAnswers) -> Callable[[
     return lambda row: keys.of(row) in earlier_keys
 
 
-def nothing_reused(run_id: str, keyless: int) -> str:
+def nothing_reused(run_id: str) -> str:
     """Return the warning that an earlier run's answers could not be reused."""
-    if keyless:
-        return (
-            f"no answer of run {run_id} could be reused: its {keyless:,} answers were recorded "
-            "without the key of their request"
-        )
     return (
         f"no answer of run {run_id} could be reused: it answered none of this run's requests. "
         "The teacher's model, its parameters and the messages must be the same"

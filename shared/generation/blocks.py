@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
+from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.block_ids import block_id, staging_blob
 from shared.generation.journal import Holdout, Journal, nothing_held_out
@@ -75,7 +76,7 @@ class Staging:
         for number in sorted(records):
             record = records[number]
             if record.status == "rejected":
-                blocks[self.paths.rejected] += as_jsonl([_rejected_row(self.split, record)])
+                blocks[self.paths.rejected] += as_jsonl([asdict(_rejected_row(self.split, record))])
             else:
                 row = rows.get(number) or rows_read[number]
                 dataset = self.paths.dataset("validation" if is_held_out(number) else self.split)
@@ -91,7 +92,7 @@ class Staging:
         await self.stage(index, shard, journal.records, {})
 
     async def stage_incomplete(
-        self, index: int, shard: Shard, rejected_by_scan: list[dict[str, Any]]
+        self, index: int, shard: Shard, rejected_by_scan: list[RejectedRow]
     ) -> Counter[str]:
         """Stage the rejected rows of an incomplete shard, as far as they are known.
 
@@ -104,13 +105,13 @@ class Staging:
             if record.status == "rejected"
         }
         for row in rejected_by_scan:
-            line = row["line"]
-            if shard.first_line <= line <= shard.last_line and line not in records:
-                rows[line] = row
+            is_in_shard = shard.first_line <= row.line <= shard.last_line
+            if is_in_shard and row.line not in records:
+                rows[row.line] = row
         if rows:
-            block = as_jsonl([rows[line] for line in sorted(rows)])
+            block = as_jsonl([asdict(rows[line]) for line in sorted(rows)])
             await self._stage_block(self.paths.rejected, index, block)
-        return Counter(str(row["reason"]) for row in rows.values())
+        return Counter(row.reason for row in rows.values())
 
     async def _read_rows(
         self,
@@ -163,12 +164,6 @@ class Examples:
         return as_jsonl([{"messages": messages}])
 
 
-def _rejected_row(split: Split, record: Record) -> dict[str, Any]:
-    """Return a row of `rejected.jsonl`."""
-    return {
-        "split": split,
-        "line": record.line,
-        "id": record.id,
-        "reason": record.reason,
-        "detail": record.detail,
-    }
+def _rejected_row(split: Split, record: Record) -> RejectedRow:
+    assert record.reason is not None, "a rejected record has a reason"
+    return RejectedRow(split, record.line, record.id, record.reason, record.detail or "")

@@ -15,38 +15,31 @@ from typing import TYPE_CHECKING, cast
 from shared.core.backoff import ABANDON_SECONDS, WORK_SECONDS
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, PermanentError, TransientError, Unfinished
-from shared.core.paths import SPLITS, RunPaths, Split
+from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection
 from shared.dataset.rows import Row
 from shared.generation.ask_row import ask_row
 from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging, holdout, read_lines
+from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
-from shared.generation.journal import Journal, split_counters
+from shared.generation.journal import Journal
 from shared.generation.record import Record, rejected_record
 from shared.generation.success_ratio import out_of_reach
 from shared.generation.worker_pool import WorkerPool
 from shared.scan.plan import Shard
 from shared.scan.row_checks import RowChecks
-from shared.spec.budget import Usage, over_budget
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 STOP_CHECK_SECONDS = 2.0
-# as much again for each page of the list of journals
-BUDGET_CHECK_SECONDS = 5.0
-PAGE_SHARDS = 5000
 
 
 class TooManyRejected(PermanentError):
     code = ErrorCode.SUCCESS_RATIO
-
-
-class OverBudget(PermanentError):
-    code = ErrorCode.BUDGET
 
 
 class Stopped(Exception):
@@ -80,6 +73,7 @@ class ShardRun:
     round: int = 0
     _checks: RowChecks = field(init=False)
     _keys: CacheKeys = field(init=False)
+    _budget: BudgetWatch = field(init=False)
     _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # by line
     _started_at: float = field(default=0.0, init=False)
     _answered_rows: int = field(default=0, init=False)
@@ -88,6 +82,7 @@ class ShardRun:
     def __post_init__(self) -> None:
         self._checks = RowChecks(self.spec)
         self._keys = CacheKeys(self.spec)
+        self._budget = BudgetWatch(self.storage, self.paths, self.spec.budget, self.shards)
 
     async def run(self) -> Counters:
         """Answer the shard's missing rows, stage its blocks, and seal its journal.
@@ -121,9 +116,12 @@ class ShardRun:
 
     async def _answer_missing(self, journal: Journal, missing: int) -> None:
         """Answer rows until all are answered, or raise why the execution ends before."""
-        watchers = [journal.keep_flushing(), self._watch_stop(), self._watch_time()]
-        if self.spec.budget.is_set:
-            watchers.append(self._watch_budget())
+        watchers = [
+            journal.keep_flushing(),
+            self._watch_stop(),
+            self._watch_time(),
+            self._budget.watch(),
+        ]
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(watcher) for watcher in watchers]
@@ -169,6 +167,7 @@ class ShardRun:
         if isinstance(row, Rejection):
             record = rejected_record(line.number, row)
         else:
+            await self._budget.check_before_first_row()
             record = await ask_row(line.number, row, self.spec, self.teacher)
             record.key = self._keys.of(row)
             self._rows[line.number] = row
@@ -195,24 +194,6 @@ class ShardRun:
             raise Unfinished
         minutes = ABANDON_SECONDS / 60
         raise NothingAnswered(f"no row of the shard was answered in {minutes:g} minutes")
-
-    async def _watch_budget(self) -> None:
-        """Raise OverBudget once the run's journals show that its budget is used up."""
-        pages = 1 + self.shards // PAGE_SHARDS
-        while True:
-            await asyncio.sleep(BUDGET_CHECK_SECONDS * pages)
-            usage = await self._run_usage()
-            problems = over_budget(usage, self.spec.budget, estimated=False)
-            if problems:
-                raise OverBudget("the run's budget is used up", details=problems)
-
-    async def _run_usage(self) -> Usage:
-        """Return what all shards of the run have used so far."""
-        usage = Usage()
-        for split in SPLITS:
-            counters = await split_counters(self.storage, self.paths, split)
-            usage.add(Usage.model_validate(counters, from_attributes=True))
-        return usage
 
 
 def _do_nothing() -> None:

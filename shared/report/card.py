@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData
+from shared.finetuning.base import JobState
 from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
@@ -105,8 +105,8 @@ def _dataset(split: str, dataset: Description) -> list[str]:
     return [*parts, *map(_example, dataset.examples)]
 
 
-def _example(messages: Sequence[Mapping[str, Any]]) -> str:
-    shown = [f"**{message['role']}**: {_one_line(str(message['content']))}" for message in messages]
+def _example(messages: Sequence[Mapping[str, str]]) -> str:
+    shown = [f"**{message['role']}**: {_one_line(message['content'])}" for message in messages]
     return "> " + "\n>\n> ".join(shown)
 
 
@@ -137,11 +137,7 @@ def _usage(report: Report) -> str:
 
 
 def _student(report: Report) -> str:
-    jobs = {
-        trained.student: trained.job.model_dump(mode="json")
-        for trained in report.training
-        if trained.job is not None
-    }
+    jobs = {trained.student: trained.job for trained in report.training}
     students = report.specification.students
     if len(students) == 1:
         return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))
@@ -150,18 +146,17 @@ def _student(report: Report) -> str:
     )
 
 
-def _job(student: str | None, job: Mapping[str, Any] | None) -> str:
+def _job(student: str | None, job: JobState | None) -> str:
     if job is None:
         return f"`{student}`; no fine-tuning job was submitted."
-    link = f" ([job]({job['url']}))" if job.get("url") else ""
-    registered = f", registered as `{job['model']}`" if job.get("model") else ""
-    metrics: Mapping[str, float] = job.get("metrics") or {}
+    link = f" ([job]({job.url}))" if job.url else ""
+    registered = f", registered as `{job.model}`" if job.model else ""
     measured = "".join(
         f", {name.replace('_', ' ')} {value:.4g}"
-        for name, value in metrics.items()
+        for name, value in job.metrics.items()
         if name != "step"
     )
-    return f"`{student}`; job `{job['job']}` {job['status']}{link}{registered}{measured}."
+    return f"`{student}`; job `{job.job}` {job.status}{link}{registered}{measured}."
 
 
 def _file_rows(report: Report) -> list[tuple[object, ...]]:

@@ -1,5 +1,4 @@
-"""The report of a run and its dataset card: what went in, what came out, why rows were rejected,
-what it cost. Pure functions.
+"""The report of a run: what went in, what came out, why rows were rejected, what it cost.
 
 `report.json` is written last of all: its existence means that everything it names is complete.
 """
@@ -7,7 +6,7 @@ what it cost. Pure functions.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
@@ -15,10 +14,12 @@ from shared.core.counters import Counters
 from shared.core.errors import ErrorData, NotFound
 from shared.core.paths import RunPaths
 from shared.dataset.file_facts import FileFacts
+from shared.finetuning.base import JobState
 from shared.finetuning.record import Trained
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import AnswerSets
+from shared.spec.budget import Estimate
 from shared.spec.models import RunSpec
 from shared.tasks import PROMPT_VERSION
 
@@ -26,31 +27,15 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 REPORT_VERSION = 3
-# the fields that `GET /api/runs/{id}` adds to the status
-SHOWN = (
-    "round",
-    "finished",
-    "reasons",
-    "datasets",
-    "inputs",
-    "outputs",
-    "prompt_version",
-    "training",
-)
 
 
-class Report(BaseModel):
-    """`report.json`. Its JSON Schema is docs/report.schema.json."""
+class ReportExcerpt(BaseModel):
+    """The parts of a report that `GET /api/runs/{id}` adds to the status."""
 
-    version: int = Field(default=REPORT_VERSION, description="of this schema")
-    run: str
-    status: str = Field(description="completed, failed or cancelled")
-    task: str
     round: int = Field(default=0, description="how often the run was resumed")
     finished: datetime
     inputs: dict[str, FileFacts] = Field(description="the datasets as they were uploaded, by split")
     outputs: dict[str, FileFacts] = Field(description="what the run made, by name")
-    counts: dict[str, Counters] = Field(description="rows and what they took, by split")
     reasons: list[ReasonLine] = Field(
         default_factory=list[ReasonLine], description="why rows were rejected"
     )
@@ -62,30 +47,41 @@ class Report(BaseModel):
         default_factory=dict[str, Description],
         description="what the student's datasets are like, by split",
     )
-    cost: float | None = Field(
-        default=None, description="in the currency of the specification's prices"
-    )
-    estimate: dict[str, float | int | None] | None = Field(
-        default=None, description="what the scan expected"
-    )
     prompt_version: str = Field(
         default=PROMPT_VERSION, description="of the instructions that were added"
     )
-    specification: RunSpec
-    finetune: dict[str, Any] | None = Field(
-        default=None, description="job of the student, or of the first of several"
-    )
     training: list[Trained] = Field(
         default_factory=list[Trained], description="each student whose training began"
+    )
+
+
+class _Head(BaseModel):
+    version: int = Field(default=REPORT_VERSION, description="of this schema")
+    run: str
+    status: str = Field(description="completed, failed or cancelled")
+    task: str
+
+
+class Report(ReportExcerpt, _Head):
+    """`report.json`. Its JSON Schema is docs/report.schema.json."""
+
+    counts: dict[str, Counters] = Field(description="rows and what they took, by split")
+    cost: float | None = Field(
+        default=None, description="in the currency of the specification's prices"
+    )
+    estimate: Estimate | None = Field(default=None, description="what the scan expected")
+    specification: RunSpec
+    finetune: JobState | None = Field(
+        default=None, description="job of the student, or of the first of several"
     )
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
 
 
-async def report_of(storage: Storage, run_id: str) -> dict[str, Any] | None:
+async def report_of(storage: Storage, run_id: str) -> ReportExcerpt | None:
     """Return the parts of a run's report that its status lacks, or None without a report."""
     try:
-        data: dict[str, Any] = await storage.read_json(RunPaths(run_id).report)
+        report = await storage.read_json(RunPaths(run_id).report)
     except NotFound:
         return None
-    return {name: data[name] for name in SHOWN}
+    return ReportExcerpt.model_validate(report)

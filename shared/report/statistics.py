@@ -1,14 +1,12 @@
-"""What a student's dataset is like: its answers and how often each, how long its rows are, a few of
-them.
+"""Statistics of a student's dataset: answers by frequency, lengths, and a few examples.
 
-One pass.
+The dataset is read once.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -16,51 +14,59 @@ from shared.dataset.lines import Line
 from shared.dataset.rows import Message
 from shared.dataset.token_estimates import chat_tokens
 
-MAX_ANSWERS = 20  # shown; the rest is summed
-MAX_DISTINCT = 10_000  # counted; a dataset with more has no distribution worth showing
+# answers that are shown; the others are summed
+MAX_ANSWERS = 20
+# answers that are counted: a dataset with more has no distribution worth showing
+MAX_DISTINCT = 10_000
 MAX_EXAMPLES = 3
-ANSWER_MARK = "Answer: "  # before the answer, where the student learns the reasoning too
+# precedes the answer if the student learns the reasoning too
+ANSWER_MARK = "Answer: "
 EDGES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
 
 
 class LengthBucket(BaseModel):
-    """Rows of at most `tokens` tokens, and more than the bucket before."""
+    """Rows of at most `tokens` tokens, and more than the previous bucket has."""
 
     tokens: int
     rows: int
 
 
 class Description(BaseModel):
-    """`answers`: the most frequent ones by count, empty where answers are no values;
-    `other_answers`: rows with any other.
+    """Statistics of one dataset.
+
+    `answers` has the most frequent answers and their rows; it is empty if answers can't be counted.
+    `other_answers` is the number of rows with any other answer.
     """
 
     answers: dict[str, int] = Field(default_factory=dict[str, int])
     other_answers: int = 0
     lengths: list[LengthBucket] = Field(default_factory=list[LengthBucket])
-    examples: list[list[dict[str, Any]]] = Field(default_factory=list[list[dict[str, Any]]])
+    examples: list[list[dict[str, str]]] = Field(default_factory=list[list[dict[str, str]]])
 
 
 class Describer:
-    """Takes a dataset line by line. `has_values`: answers are values that can be counted."""
+    """Collects the statistics of a dataset. `has_values` says whether answers can be counted."""
 
     def __init__(self, *, has_values: bool) -> None:
         self._has_values = has_values
         self._answers: Counter[str] = Counter()
         self._uncounted = 0
         self._lengths: Counter[int] = Counter()
-        self._examples: list[list[dict[str, Any]]] = []
+        self._examples: list[list[dict[str, str]]] = []
 
     def take(self, line: Line) -> None:
+        """Add the next line."""
         messages: list[Message] = json.loads(line.content or b"{}").get("messages", [])
         tokens = chat_tokens(messages)
         self._lengths[next((edge for edge in EDGES if tokens <= edge), EDGES[-1])] += 1
         if len(self._examples) < MAX_EXAMPLES:
-            self._examples.append([dict(message) for message in messages])
+            example = [dict[str, str](role=m["role"], content=m["content"]) for m in messages]
+            self._examples.append(example)
         if self._has_values:
             self._count(messages[-1]["content"].rpartition(ANSWER_MARK)[2])
 
     def description(self) -> Description:
+        """Return the statistics of all lines so far."""
         top = self._answers.most_common(MAX_ANSWERS)
         shown = dict(sorted(top, key=lambda pair: (-pair[1], pair[0])))
         return Description(

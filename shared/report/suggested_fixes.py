@@ -1,7 +1,4 @@
-"""What would mend each kind of rejected row, and what that would cost.
-
-A table, as people read it, and the sums beside it.
-"""
+"""The report's table of rejection reasons, each with a suggested fix and what it would cost."""
 
 from __future__ import annotations
 
@@ -12,14 +9,17 @@ from shared.dataset.rejection import ASK_AGAIN, RejectionReason
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS
 
-RAISED = {"max_tokens": 4, "samples": 2}  # how many times what it is now
-MOST = {"max_tokens": 131_072, "samples": 16}  # by shared/spec/models.py
+# factors by which a fix raises a setting
+RAISED = {"max_tokens": 4, "samples": 2}
+# limits of shared/spec/models.py
+MOST = {"max_tokens": 131_072, "samples": 16}
 
 
 class ReasonLine(BaseModel):
-    """One line of the report's table of reasons.
+    """One line of the table.
 
-    `tokens`: what asking again would take, about; None where it would not help.
+    `remedy` is the suggested fix, and `tokens` about what a retry would use; null if a retry would
+    not help.
     """
 
     split: str
@@ -30,7 +30,7 @@ class ReasonLine(BaseModel):
 
 
 def reason_lines(split: str, counters: Counters, spec: RunSpec) -> list[ReasonLine]:
-    """A line for each reason of a split."""
+    """Return a line for each reason of a split."""
     return [
         _line(split, reason, rows, counters, spec) for reason, rows in counters.rejected.items()
     ]
@@ -55,16 +55,11 @@ def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec)
 
 
 def _tokens_a_row(counters: Counters, spec: RunSpec, factor: int) -> int:
-    """Of asking for one row again: its prompt and an answer of the usual length, by what the run
-    has used so far.
-    """
+    """Return about how many tokens the retry of one row uses, judging by the run so far."""
     if not counters.requests:
         return 0
     answered = max(1, counters.accepted)
     usual = min(counters.completion_tokens / answered, spec.teacher.max_tokens)
-    prompt = (
-        counters.prompt_tokens
-        / counters.requests
-        * (spec.quality.samples if TASKS[spec.task].has_values else 1)
-    )
+    samples = spec.quality.samples if TASKS[spec.task].has_values else 1
+    prompt = counters.prompt_tokens / counters.requests * samples
     return round(prompt + usual * factor)

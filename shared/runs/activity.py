@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from shared.core.errors import PermanentError
-from shared.runs.contracts import Activity, Failed, to_wire
+from shared.core.json_values import JsonObject
+from shared.runs.wire import Activity, Failed, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
@@ -25,18 +26,18 @@ log = logging.getLogger(__name__)
 
 def implements(
     name: Activity[InputT, OutputT],
-) -> Callable[[Body[OutputT]], Callable[..., Awaitable[dict[str, Any]]]]:
+) -> Callable[[Body[OutputT]], Callable[..., Awaitable[JsonObject]]]:
     """Give an activity its input as a model, and return its output as JSON.
 
     A PermanentError of the activity becomes `Failed`. Any other exception is raised, and Durable
     retries the activity.
     """
 
-    def decorate(body: Body[OutputT]) -> Callable[..., Awaitable[dict[str, Any]]]:
+    def decorate(body: Body[OutputT]) -> Callable[..., Awaitable[JsonObject]]:
         input_name = next(iter(inspect.signature(body).parameters))
 
         @functools.wraps(body)
-        async def activity(**arguments: Any) -> dict[str, Any]:
+        async def activity(**arguments: Any) -> JsonObject:
             arguments[input_name] = name.takes.model_validate(arguments[input_name])
             try:
                 output = await body(**arguments)

@@ -1,23 +1,17 @@
-"""What passes between orchestrators and activities: names, and one model for each input and output.
+"""What passes between orchestrators and activities: one model for each input and output.
 
-A name knows its models: `ASSEMBLE_SPLIT` is the text "assemble_split", `ASSEMBLE_SPLIT.takes` is
-the class of its input, and `ASSEMBLE_SPLIT.parse` reads its output. On Durable's wire a model is
-JSON (`to_wire`). It is parsed once on each side: by `shared/runs/activity.py` in activities, and by
-`orchestrators/durable/edge.py` in orchestrators. Each object is small and holds references (blob
-names, counts), never rows.
-
-A permanent failure of an activity is data, `Failed`, because Durable hands orchestrators an untyped
-exception that they cannot decide on.
+The names of activities and orchestrators are at the end, each with its two models. Each object is
+small and holds references (blob names, counts), never rows. shared/runs/wire.py says how models
+travel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Literal, Self, TypeVar, cast
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.core.counters import Counters
 from shared.core.errors import ErrorData
@@ -28,12 +22,10 @@ from shared.finetuning.outcome import TrainingOutcome
 from shared.generation.shard_losses import ShardLosses
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
-from shared.scan.plan import ScanCounts
+from shared.runs.wire import Activity, Contract, Orchestrator
+from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
-
-InputT = TypeVar("InputT", bound=BaseModel)
-OutputT = TypeVar("OutputT", bound=BaseModel)
 
 
 class Event(StrEnum):
@@ -45,56 +37,6 @@ class Event(StrEnum):
     """Data: shards of each split at a time."""
     JOB_CHANGED = "finetune"
     """Data: `JobChanged`."""
-
-
-class Contract(BaseModel):
-    """An input, an output or a part of one. Undeclared fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Failed(Contract):
-    """A permanent failure, as the output of an activity."""
-
-    status: Literal["failed"] = "failed"
-    error: ErrorData
-
-
-class _Name(str, Generic[InputT, OutputT]):
-    """A function's name, with the models of its input and output."""
-
-    takes: type[InputT]
-    returns: type[OutputT]
-
-    def __new__(cls, name: str, takes: type[InputT], returns: type[OutputT]) -> Self:
-        named = super().__new__(cls, name)
-        named.takes = takes
-        named.returns = returns
-        return named
-
-
-class Activity(_Name[InputT, OutputT]):
-    """The name of an activity. The activity returns its output, or `Failed`."""
-
-    def parse(self, output: object) -> OutputT | Failed:
-        """Return the output as a model. Raises pydantic's ValidationError."""
-        fields = cast(Mapping[str, Any], output if isinstance(output, Mapping) else {})
-        if fields.get("status") == "failed":
-            return Failed.model_validate(output)
-        return self.returns.model_validate(output)
-
-
-class Orchestrator(_Name[InputT, OutputT]):
-    """The name of an orchestrator. Its output's `status` says how it ended."""
-
-    def parse(self, output: object) -> OutputT:
-        """Return the output as a model. Raises pydantic's ValidationError."""
-        return self.returns.model_validate(output)
-
-
-def to_wire(model: BaseModel) -> dict[str, Any]:
-    """Return the model as plain JSON data."""
-    return model.model_dump(mode="json")
 
 
 # Parts of several contracts
@@ -140,12 +82,6 @@ class PreparedRun(Contract):
 
 
 # Scan
-
-
-class SplitScan(ScanCounts):
-    """What the scan found in one split."""
-
-    shards: int = 0
 
 
 class ScanRequest(Contract):
@@ -221,8 +157,6 @@ class ReusedAnswers(Contract):
     """The first shard that was not looked at."""
     reused: int = 0
     """Rows that now have an earlier run's answer."""
-    keyless: int = 0
-    """Answers of the earlier run that could not be compared."""
     estimate: Usage = Field(default_factory=Usage)
     """Expected use for these shards, including what the run has used already."""
 

@@ -1,40 +1,65 @@
-"""`dry_run`: what a run would find and take, without calling the teacher or writing anything."""
+"""Dry runs: scan and estimate without calling the teacher or writing anything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
+from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
+from shared.dataset.rejection import RejectedRow
 from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
-from shared.scan.plan import RangePlan
+from shared.runs.http import UNKNOWN_PARAMETER
+from shared.scan.answer_sets import AnswerSets
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
-from shared.spec.budget import cost
+from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-MAX_BYTES = 256 * 1024 * 1024  # scanned while the caller waits: about a minute
-MAX_REJECTED = 100  # listed
+MAX_BYTES = 256 * 1024 * 1024  # about a minute, while the caller waits
+MAX_REJECTED = 100
+"""Rejected rows that the answer lists."""
+
+
+class SplitFindings(TypedDict):
+    """What a dry run finds in one split."""
+
+    rows: int
+    valid: int
+    reused: NotRequired[int]
+    """Rows that the run named in `reuse` has answered."""
+    shards: int
+    rejected: dict[str, int]
+    answers: NotRequired[AnswerSets]
+    """The labels or choices that the rows offer, if the task has such."""
+
+
+class DryRun(TypedDict):
+    """The answer to a dry run. `error` says why the run would fail."""
+
+    dry_run: Literal[True]
+    task: str
+    splits: dict[Split, SplitFindings]
+    estimate: Estimate
+    rejected_rows: list[RejectedRow]
+    error: ErrorData | None
+    warnings: list[str]
 
 
 def parse_dry_run(query: Mapping[str, str]) -> bool:
-    """`?dry_run=`.
+    """Return the value of `?dry_run=`.
 
-    Raises InvalidInput for anything else: a slip here must not start a run that costs money.
+    Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
     unknown: list[Problem] = [
-        {"where": key, "problem": "isn't a parameter of this route"}
-        for key in query
-        if key != "dry_run"
+        {"where": key, "problem": UNKNOWN_PARAMETER} for key in query if key != "dry_run"
     ]
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):
@@ -44,16 +69,15 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
-    """Scan the datasets where they lie: counts, rejected rows, estimate, and what would stop the
-    run.
+async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
+    """Scan the datasets in place, and return what a run would find and use.
 
-    Raises NotFound, and PermanentError (`too_large`) for datasets that a request cannot wait for.
+    Raises NotFound, and PermanentError (`too_large`) for datasets that take longer than a request
+    can wait.
     """
-    inputs: dict[Split, str] = {
-        "train": spec.train,
-        **({"validation": spec.validation} if spec.validation else {}),
-    }
+    inputs: dict[Split, str] = {"train": spec.train}
+    if spec.validation:
+        inputs["validation"] = spec.validation
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
@@ -69,43 +93,38 @@ async def dry_run(storage: Storage, spec: RunSpec) -> dict[str, Any]:
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
-    usage = expected_usage(plans)
-    problem = after_scan(spec, plans)
     warnings = spec.student_warnings
     places: list[str] = []
     for plan in plans.values():
         places += plan.unused_fields
     warnings += unused_field_warnings(places)
     if earlier and not any(plan.reused for plan in plans.values()):
-        warnings.append(nothing_reused(earlier.run_id, earlier.keyless))
+        warnings.append(nothing_reused(earlier.run_id))
+    splits: dict[Split, SplitFindings] = {}
+    for split, plan in plans.items():
+        splits[split] = {
+            "rows": plan.rows,
+            "valid": plan.valid,
+            "shards": len(plan.shards),
+            "rejected": plan.rejected,
+        }
+        if earlier:
+            splits[split]["reused"] = plan.reused
+        if plan.answers.sets:
+            splits[split]["answers"] = plan.answers.shown()
     return {
         "dry_run": True,
         "task": spec.task,
-        "splits": {
-            split: {
-                "rows": plan.rows,
-                "valid": plan.valid,
-                **({"reused": plan.reused} if earlier else {}),
-                "shards": len(plan.shards),
-                "rejected": plan.rejected,
-                **_answers(plan),
-            }
-            for split, plan in plans.items()
-        },
-        "estimate": {**usage.model_dump(), "cost": cost(usage, spec.budget)},
-        "rejected_rows": [asdict(row) for row in rejected[:MAX_REJECTED]],
-        "error": problem,
+        "splits": splits,
+        "estimate": priced(expected_usage(plans), spec.budget),
+        "rejected_rows": rejected[:MAX_REJECTED],
+        "error": after_scan(spec, plans),
         "warnings": warnings,
     }
 
 
-def _answers(plan: RangePlan) -> dict[str, Any]:
-    """Return the labels or choices that the rows of a split offer, if its task has such."""
-    return {"answers": plan.answers.shown().model_dump()} if plan.answers.sets else {}
-
-
 async def _size(storage: Storage, path: str) -> int:
-    """Bytes of a dataset. Raises NotFound."""
+    """Return the size of a dataset in bytes. Raises NotFound."""
     properties = await storage.properties(path)
     if properties is None:
         raise NotFound(f"dataset {path} does not exist")

@@ -1,12 +1,10 @@
-"""The decisions of a run, as pure functions: whether to go on after the scan, and whether what was
-accepted is enough.
-"""
+"""The gates of a run: whether it goes on after the scan, during and after generation. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.core.counters import Counters
+from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
 from shared.generation.success_ratio import (
@@ -15,12 +13,12 @@ from shared.generation.success_ratio import (
     out_of_reach,
 )
 from shared.scan.plan import ScanCounts
-from shared.spec.budget import Usage, over_budget
+from shared.spec.budget import Usage, over_budget, overrun_warnings
 from shared.spec.models import RunSpec
 
 
 def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | None:
-    """Why the run cannot succeed, known before the teacher is asked; every reason at once."""
+    """Return every reason why the run cannot succeed, known before the teacher is asked."""
     problems: list[Problem] = []
     train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
@@ -42,15 +40,17 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
             "details": problems,
         }
     over = over_budget(expected_usage(scans), spec.budget, estimated=True)
-    return (
-        {"code": ErrorCode.BUDGET, "message": "the run would exceed its budget", "details": over}
-        if over
-        else None
-    )
+    if not over:
+        return None
+    return {
+        "code": ErrorCode.BUDGET,
+        "message": "the run would exceed its budget",
+        "details": over,
+    }
 
 
 def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:
-    """What the scans of all splits expect together."""
+    """Return the expected usage of all splits together."""
     usage = Usage()
     for scan in scans.values():
         usage.add(scan.estimate)
@@ -133,13 +133,17 @@ def after_generation(
     }
 
 
+def budget_overrun(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:
+    """Return a warning for each limit that the run has exceeded. All its rows are answered."""
+    usage = Usage.model_validate(total(by_split.values()), from_attributes=True)
+    return overrun_warnings(usage, spec.budget)
+
+
 def _min_rows_of(spec: RunSpec) -> str:
-    """What demands so many rows."""
-    return (
-        "quality.min_rows"
-        if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows
-        else "by the fine-tuning service"
-    )
+    """Return what requires so many rows."""
+    if spec.min_rows == spec.quality.min_rows or not spec.quality.min_rows:
+        return "quality.min_rows"
+    return "by the fine-tuning service"
 
 
 def _why(scan: ScanCounts) -> str:

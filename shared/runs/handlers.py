@@ -20,7 +20,7 @@ from shared.runs.instances import DurableClient
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
-from shared.runs.view import RunView, initial_view, run_view
+from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import resolve
 
@@ -82,10 +82,11 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
     status = await instances.existing_run(client, request.run_id)
     view = run_view(status, request.links(request.run_id))
-    if "report" in view["outputs"]:
-        async with open_storage(current().storage_settings) as storage:
-            view["report"] = await report_of(storage, request.run_id)
-    return ApiAnswer(view)
+    if "report" not in view.outputs:
+        return ApiAnswer(view)
+    async with open_storage(current().storage_settings) as storage:
+        report = await report_of(storage, request.run_id)
+    return ApiAnswer({**dict(view), "report": report})
 
 
 async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
@@ -93,9 +94,9 @@ async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     run_id = request.run_id
     view = await instances.unfinished_view(client, run_id, request.links(run_id))
     await client.raise_event(run_id, Event.CANCEL, "user")
-    if view["status"] == RunState.SUSPENDED:  # a suspended orchestration does not see events
+    if view.status == RunState.SUSPENDED:  # a suspended orchestration does not see events
         await client.resume(run_id, "cancelled")
-    for student in range(max(1, len(view["students"]))):
+    for student in range(max(1, len(view.students))):
         instance_id = finetuning_id(run_id, student)
         if await instances.is_active(client, instance_id):
             await client.raise_event(instance_id, Event.CANCEL, "user")
@@ -133,8 +134,8 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
     parallel_shards = parse_parallel_shards(request.json())
     status = await instances.existing_run(client, run_id)
     view = run_view(status, request.links(run_id))
-    if view["status"] in TERMINAL or view["stage"] not in STAGES_WITH_SHARDS:
-        message = f"run {run_id} has no shards left to answer (stage {view['stage']})"
+    if view.status in TERMINAL or view.stage not in STAGES_WITH_SHARDS:
+        message = f"run {run_id} has no shards left to answer (stage {view.stage})"
         raise PermanentError(message, code=ErrorCode.RUN_PAST_GENERATION)
     await client.raise_event(run_id, Event.CONCURRENCY, parallel_shards)
     return _accepted(view)
@@ -142,7 +143,7 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
 
 async def _is_suspended(client: DurableClient, run_id: str) -> bool:
     status = await instances.read_status(client, run_id)
-    return status is not None and run_view(status, {})["status"] == RunState.SUSPENDED
+    return status is not None and run_view(status, {}).status == RunState.SUSPENDED
 
 
 def _exists(request: RunRequest) -> PermanentError:
@@ -151,11 +152,17 @@ def _exists(request: RunRequest) -> PermanentError:
 
 
 def _accepted(view: RunView) -> ApiAnswer:
-    return ApiAnswer(view, 202, {"Location": view["links"]["self"]})
+    return ApiAnswer(view, 202, {"Location": view.links["self"]})
 
 
 def _accepted_request(request: ApiRequest, run_request: RunRequest) -> ApiAnswer:
     links = request.links(run_request.run_id)
-    view = initial_view(run_request.run_id, run_request.task, run_request.name)
+    view = RunView(
+        id=run_request.run_id,
+        status=RunState.PENDING,
+        task=run_request.task,
+        name=run_request.name,
+        links=links,
+    )
     headers = {"Location": links["self"], "Retry-After": "5"}
-    return ApiAnswer({**view, "links": links, **links}, 202, headers)
+    return ApiAnswer({**dict(view), **links}, 202, headers)

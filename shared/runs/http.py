@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
+
+from pydantic_core import to_jsonable_python
 
 from shared.core.errors import (
     DistillationError,
     ErrorCode,
+    ErrorData,
     InvalidInput,
     NotFound,
     PermanentError,
@@ -21,6 +24,7 @@ from shared.core.errors import (
 
 # a specification is a few KB, and Durable keeps it in the run's history
 MAX_BODY_BYTES = 256 * 1024
+UNKNOWN_PARAMETER = "isn't a parameter of this route"
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
 STATUS_OF_CODE: dict[str, int] = {
@@ -66,7 +70,7 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """A JSON answer."""
+    """A JSON answer. `body` is anything that pydantic can serialise."""
 
     body: Any
     status: int = 200
@@ -75,7 +79,13 @@ class ApiAnswer:
     @property
     def text(self) -> str:
         """Return the body as JSON text."""
-        return json.dumps(self.body, ensure_ascii=False, default=str)
+        return json.dumps(to_jsonable_python(self.body), ensure_ascii=False)
+
+
+class ErrorBody(TypedDict):
+    """The body of an answer that is an error."""
+
+    error: ErrorData
 
 
 def error_answer(error: DistillationError) -> ApiAnswer:
@@ -95,7 +105,7 @@ def status_of(error: DistillationError) -> int:
     return 500
 
 
-def error_body(error: DistillationError) -> dict[str, Any]:
+def error_body(error: DistillationError) -> ErrorBody:
     """Return the JSON body of an error."""
     if isinstance(error, PermanentError):
         return {"error": error.as_data()}

@@ -13,7 +13,7 @@ from shared.core.ids import parts_of
 from shared.runs.contracts import DISTILLATION_RUN
 from shared.runs.requests import RunRequest
 from shared.runs.status import TERMINAL, InstanceState
-from shared.runs.view import RunView, run_view
+from shared.runs.view import InstanceStatus, RunView, run_view
 from shared.spec.models import MAX_STUDENTS
 
 
@@ -39,15 +39,15 @@ class DurableClient(Protocol):
         """Resume a suspended instance."""
 
 
-async def read_status(client: DurableClient, instance_id: str) -> dict[str, Any] | None:
-    """Return Durable's status of an instance as JSON data, or None if there is no such instance."""
+async def read_status(client: DurableClient, instance_id: str) -> InstanceStatus | None:
+    """Return Durable's status of an instance, or None if there is no such instance."""
     status = await client.get_status(instance_id, show_input=True)
     if status.runtime_status is None:
         return None
     return status.to_json()
 
 
-async def existing_run(client: DurableClient, run_id: str) -> dict[str, Any]:
+async def existing_run(client: DurableClient, run_id: str) -> InstanceStatus:
     """Return the status of a run's root instance. Raises NotFound."""
     # ids of sub-orchestrations contain a colon
     status = None if ":" in run_id else await read_status(client, run_id)
@@ -59,8 +59,8 @@ async def existing_run(client: DurableClient, run_id: str) -> dict[str, Any]:
 async def unfinished_view(client: DurableClient, run_id: str, links: dict[str, str]) -> RunView:
     """Return the view of a run that goes on. Raises NotFound, or PermanentError if it has ended."""
     view = run_view(await existing_run(client, run_id), links)
-    if view["status"] in TERMINAL:
-        message = f"run {run_id} has already ended as {view['status']}"
+    if view.status in TERMINAL:
+        message = f"run {run_id} has already ended as {view.status}"
         raise PermanentError(message, code=ErrorCode.RUN_ENDED)
     return view
 

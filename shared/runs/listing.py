@@ -1,17 +1,21 @@
-"""GET /api/runs: a page of runs, found as folders of container `runs`, so that sub-orchestrations
-and purged hubs don't matter.
+"""`GET /api/runs`: a page of runs.
+
+Runs are found as folders of container `runs`, so sub-orchestrations and purged task hubs don't
+matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from shared.core.errors import ErrorCode, InvalidInput
+from shared.core.errors import ErrorCode, InvalidInput, Problem
+from shared.runs.http import UNKNOWN_PARAMETER
 from shared.runs.status import RunState
+from shared.runs.view import RunView
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -37,30 +41,38 @@ class RunFilter(BaseModel):
 
     @property
     def id_prefix(self) -> str:
-        """What the ids of all runs asked for begin with."""
+        """Return how the ids of all runs in the listing begin."""
         return self.prefix or (f"{self.task}-" if self.task else "")
 
-    def admits(self, view: Mapping[str, Any]) -> bool:
-        if self.status and view["status"] != self.status:
+    def admits(self, view: RunView) -> bool:
+        """Return whether the run matches status, task and time."""
+        if self.status and view.status != self.status:
             return False
-        if self.task and view["task"] != self.task:
+        if self.task and view.task != self.task:
             return False
-        return self.since is None or (
-            bool(view["created"]) and datetime.fromisoformat(view["created"]) >= self.since
-        )
+        if self.since is None:
+            return True
+        return view.created is not None and datetime.fromisoformat(view.created) >= self.since
+
+
+class RunPage(TypedDict):
+    """A page of runs, in order of run id. `next` is None on the last page."""
+
+    runs: list[RunView]
+    next: str | None
 
 
 def parse_filter(query: Mapping[str, str]) -> RunFilter:
-    """Raises InvalidInput naming every parameter that is wrong."""
-    details: list[Any] = []
+    """Return the filter in a query. Raises InvalidInput with every wrong parameter."""
+    details: list[Problem] = []
     run_filter: RunFilter | None = None
     try:
         run_filter = RunFilter.model_validate(dict(query))
     except ValidationError as error:
-        details = [
-            {"where": str(e["loc"][0]), "problem": e["msg"]}
-            for e in error.errors(include_url=False)
-        ]
+        for entry in error.errors(include_url=False):
+            is_unknown = entry["type"] == "extra_forbidden"
+            problem = UNKNOWN_PARAMETER if is_unknown else entry["msg"]
+            details.append({"where": str(entry["loc"][0]), "problem": problem})
     if (status := query.get("status")) and status not in list(RunState):
         details.append(
             {"where": "status", "problem": f"must be one of {', '.join(sorted(RunState))}"}
@@ -75,13 +87,13 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
 async def list_runs(
     storage: Storage,
     run_filter: RunFilter,
-    view_of: Callable[[str], Awaitable[dict[str, Any] | None]],
-) -> dict[str, Any]:
-    """`{runs, next}`: views in order of run id; `next` is None on the last page."""
-    runs: list[dict[str, Any]] = []
+    view_of: Callable[[str], Awaitable[RunView | None]],
+) -> RunPage:
+    """Return one page of the runs that match. `view_of` returns None for an unknown run."""
+    runs: list[RunView] = []
     async for run_id in storage.run_ids(run_filter.id_prefix, run_filter.after):
         if len(runs) == run_filter.limit:
-            return {"runs": runs, "next": runs[-1]["id"]}
+            return {"runs": runs, "next": runs[-1].id}
         view = await view_of(run_id)
         if view is not None and run_filter.admits(view):
             runs.append(view)

@@ -1,17 +1,15 @@
-"""How a run begins: the request that the orchestrator is given, made alike for an upload and for
-`POST /api/runs`.
-"""
+"""Requests: what starts a run, the same for an upload and for `POST /api/runs`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
+from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths, beside, split_path
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 SPECIFICATION_FILE = "run.json"
 VALIDATION_FILE = "validation.jsonl"
-MAX_NAME_CHARACTERS = 100  # of a run; a folder may have a longer one
+MAX_NAME_CHARACTERS = 100  # of a run's name; a folder's may be longer
 
 
 class RunRequest(BaseModel):
@@ -39,17 +37,15 @@ class RunRequest(BaseModel):
     name: str
     train: str
     etag: str
-    body: dict[str, Any] | None = None
-    round: int = 0  # each resumption is one more
-    changes: dict[str, Any] = Field(
-        default_factory=dict[str, Any]
-    )  # sections of the specification, over the first ones
+    body: JsonObject | None = None
+    round: int = 0
+    """How often the run was resumed."""
+    changes: JsonObject = Field(default_factory=JsonObject)
+    """Sections of the specification, which replace settings of the first round."""
 
 
 async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
-    """Request for the version of the training set that stands at this path now; None when it is
-    gone.
-    """
+    """Return the request for the current version of a training set, None if it was deleted."""
     properties = await storage.properties(path)
     if properties is None:
         return None
@@ -66,7 +62,7 @@ async def request_of_upload(storage: Storage, path: str) -> RunRequest | None:
 
 
 async def request_of_body(storage: Storage, body: object) -> RunRequest:
-    """Request for a specification that came by HTTP.
+    """Return the request for a specification in the body of an HTTP request.
 
     Raises InvalidInput with every problem, NotFound.
     """
@@ -90,7 +86,6 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         if spec.name
         else random_run_id(spec.task, name)
     )
-    raw = cast(dict[str, Any], body)
     return RunRequest(
         run_id=run_id,
         source="http",
@@ -98,12 +93,12 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         name=name,
         train=spec.train,
         etag=properties.etag,
-        body=raw,
+        body=cast(JsonObject, body),
     )
 
 
 async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> PermanentError | None:
-    """Why the run that `reuse` names cannot be reused, None where it can.
+    """Return why the run named in `reuse` cannot be reused, None if it can.
 
     `run_id` is the new run's, if it has one.
     """
@@ -130,14 +125,14 @@ def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
 
 
 async def claim(storage: Storage, request: RunRequest) -> None:
-    """Write the request down, once: it is what a lost task hub can be rebuilt from."""
+    """Write the request, once. If the task hub is lost, runs can be started again from it."""
     await storage.create(
         RunPaths(request.run_id).request, request.model_dump_json(indent=1).encode()
     )
 
 
 async def specification(storage: Storage, request: RunRequest) -> RunSpec:
-    """The specification of a request. Raises InvalidInput with every problem."""
+    """Return the specification of a request. Raises InvalidInput with every problem."""
     if request.body is not None:
         return parse_spec(request.body)
     if request.task not in TASKS:
@@ -162,7 +157,7 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
     return parse_spec(body)
 
 
-async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
+async def _run_json(storage: Storage, path: str) -> JsonObject:
     try:
         document = await storage.read_path(path)
     except NotFound:
@@ -173,16 +168,17 @@ async def _run_json(storage: Storage, path: str) -> dict[str, Any]:
         raise InvalidInput(
             f"{path} isn't valid JSON", details=[{"where": path, "problem": str(error)}]
         ) from None
-    if not isinstance(data, Mapping):
+    settings = json_object(data)
+    if settings is None:
         raise InvalidInput(
             f"{path} must contain a JSON object",
             details=[{"where": path, "problem": "isn't an object"}],
         )
-    return dict(cast(Mapping[str, Any], data))
+    return settings
 
 
 def _dataset_name(train: str) -> str:
-    """The folder a training set lies in, or its file name where it lies at the top."""
+    """Return the name of a training set's folder, or of the file if it is in none."""
     _, name = split_path(train)
     folder, _, file_name = name.rpartition("/")
     return folder.rpartition("/")[2] or file_name.removesuffix(".jsonl")

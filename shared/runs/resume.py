@@ -1,17 +1,18 @@
-"""How a run that has ended goes on: with its journals, and with settings that may be other than
-before.
+"""Resume: another round of a run that has ended, with its journals and possibly other settings.
 
-Rows that were accepted stay as they are; those that the teacher was asked for in vain are asked for
-again.
+Accepted rows stay as they are. Rows that the teacher failed to answer are retried.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from shared.core.errors import InvalidInput, NotFound, Problem
+from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths
 from shared.runs.requests import RunRequest
 from shared.spec.models import RunSpec
@@ -21,22 +22,21 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 CHANGEABLE = ("teacher", "quality", "budget", "student")
-PARALLEL_SHARDS = (
-    "parallel_shards"  # of section generation; the shards themselves are planned already
-)
+# of section `generation`: its other settings decide how shards are cut, which is done already
+PARALLEL_SHARDS = "parallel_shards"
 
 
-def check_changes(body: object) -> dict[str, Any]:
-    """The sections that a resumption changes, checked as far as they can be without the rest.
+def check_changes(body: object) -> JsonObject:
+    """Return the sections that change, checked as far as they can be without the others.
 
     Raises InvalidInput.
     """
-    if not isinstance(body, Mapping):
+    changes = json_object(body)
+    if changes is None:
         raise InvalidInput(
             "the body must be a JSON object",
             details=[{"where": "body", "problem": "isn't an object"}],
         )
-    changes = dict(cast(Mapping[str, Any], body))
     problems: list[Problem] = []
     for key, value in changes.items():
         if key not in (*CHANGEABLE, "generation"):
@@ -49,9 +49,9 @@ def check_changes(body: object) -> dict[str, Any]:
             problems.append({"where": key, "problem": problem})
         elif key == "student" and isinstance(value, list):
             continue
-        elif not isinstance(value, Mapping):
+        elif not isinstance(value, dict):
             problems.append({"where": key, "problem": "isn't an object"})
-        elif key == "generation" and set(cast(Mapping[str, Any], value)) - {PARALLEL_SHARDS}:
+        elif key == "generation" and set(value) - {PARALLEL_SHARDS}:
             problems.append(
                 {
                     "where": key,
@@ -66,8 +66,8 @@ def check_changes(body: object) -> dict[str, Any]:
     return changes
 
 
-def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
-    """A specification with some settings replaced. Raises InvalidInput with every problem."""
+def changed(spec: RunSpec, changes: Mapping[str, JsonValue]) -> RunSpec:
+    """Return a specification with some settings replaced. Raises InvalidInput."""
     if not changes:
         return spec
     data = spec.model_dump(mode="json", exclude_none=True)
@@ -76,48 +76,42 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     return parse_spec(data)
 
 
-def _merged(before: Any, settings: Any) -> Any:
-    """A section with some settings replaced; a list of students replaces whatever there was."""
-    if not isinstance(before, Mapping) or not isinstance(settings, Mapping):
+def _merged(before: JsonValue, settings: JsonValue) -> JsonValue:
+    """Return a section with some settings replaced. A list of students replaces all of it."""
+    if not isinstance(before, dict) or not isinstance(settings, dict):
         return settings
-    kept = dict(cast(Mapping[str, Any], before))
+    merged = before | settings
     if "model" in settings and "backend" not in settings:
-        kept.pop("backend", None)  # another model may be trained elsewhere
-    return {**kept, **cast(Mapping[str, Any], settings)}
+        merged.pop("backend", None)  # another model may be trained elsewhere
+    return merged
 
 
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
-    """Raises InvalidInput for a student that may not take in what was accepted for the ones
-    before.
+    """Raise InvalidInput if accepted rows may be too long for the student.
+
+    A student whose model comes from the app settings is checked once it is resolved.
     """
-    before, unnamed = (
-        spec.taught.context_tokens,
-        any(student.model is None for student in after.students),
-    )
-    if unnamed or after.taught.context_tokens >= before:
+    before = spec.taught.context_tokens
+    is_unresolved = any(student.model is None for student in after.students)
+    if is_unresolved or after.taught.context_tokens >= before:
         return
     problem = (
         f"takes {after.taught.context_tokens:,} tokens, but the run's rows were accepted for "
-        f"{before:,}: "
-        f'start a new run for it with "reuse": "{run_id}", which takes over every answer'
+        f'{before:,}: start a new run with "reuse": "{run_id}", which takes over every answer'
     )
     details: list[Problem] = [{"where": "student.model", "problem": problem}]
     raise InvalidInput("the run cannot be resumed with this student", details=details)
 
 
-async def next_round(storage: Storage, run_id: str, changes: Mapping[str, Any]) -> RunRequest:
-    """The request that resumes a run, written down over the one before.
-
-    Raises NotFound, InvalidInput.
-    """
+async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonValue]) -> RunRequest:
+    """Write and return the request of a run's next round. Raises NotFound, InvalidInput."""
     paths = RunPaths(run_id)
     try:
         before = RunRequest.model_validate(await storage.read_json(paths.request))
     except NotFound:
         raise NotFound(f"run {run_id} doesn't exist") from None
-    with contextlib.suppress(
-        NotFound
-    ):  # it may have ended before its specification was resolved: prepare will check
+    # a run that ended before its specification was written is checked when it is prepared
+    with contextlib.suppress(NotFound):
         spec = parse_spec(await storage.read_json(paths.specification))
         check_student(spec, changed(spec, changes), run_id)
     merged = {

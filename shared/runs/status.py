@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, Problem
 from shared.core.paths import Split
-from shared.finetuning.base import JobState
+from shared.finetuning.base import JobState, JobStatus
 from shared.scan.answer_sets import AnswerSets
-from shared.spec.budget import Usage, cost
+from shared.spec.budget import Estimate, Usage, cost, priced
 from shared.spec.models import BudgetSpec, StudentSpec
 
 NO_BUDGET = BudgetSpec()
@@ -32,7 +32,7 @@ MAX_DETAILS = 20
 MAX_STATUS_BYTES = 16 * 1024
 # characters that each text may keep, tried in turn
 SHORTER = (500, 100, 20)
-JsonObject = dict[str, Any]
+JobT = TypeVar("JobT", bound=JobState)
 
 
 class RunState(StrEnum):
@@ -77,14 +77,27 @@ class InstanceState(StrEnum):
 STAGES_WITH_SHARDS: tuple[Stage, ...] = ("prepare", "scan", "reuse", "preflight", "generate")
 
 
-class RunStatus(BaseModel):
-    """Custom status of a run. `stopping` makes running activities stop."""
+class _OneOfStudents(BaseModel):
+    student: str | None
+    """Asset id or name of the model."""
+
+
+class WaitingStudent(_OneOfStudents):
+    """A student of several whose training has not begun."""
+
+    status: Literal[JobStatus.QUEUED] = JobStatus.QUEUED
+
+
+class StudentJob(JobState, _OneOfStudents):
+    """The job of a student of several."""
+
+
+class RunProgress(BaseModel):
+    """What a run shows of itself, in its custom status and over HTTP."""
 
     task: str
     name: str
     stage: Stage = "prepare"
-    outcome: Outcome | None = None
-    stopping: bool = False
     splits: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
 
     # shards of each split at a time, where the user has changed it
@@ -101,29 +114,38 @@ class RunStatus(BaseModel):
     cost: float | None = None
 
     # made by the scan, before the teacher is asked
-    estimate: dict[str, float | int | None] | None = None
+    estimate: Estimate | None = None
 
     # the fine-tuning job of the student, or of the first one of several
-    finetune: JsonObject | None = None
+    finetune: JobState | None = None
 
     # the jobs of several students; empty for one
-    students: list[JsonObject] = Field(default_factory=list[JsonObject])
+    students: list[StudentJob | WaitingStudent] = Field(
+        default_factory=list[StudentJob | WaitingStudent]
+    )
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
 
+
+class RunStatus(RunProgress):
+    """Custom status of a run. `stopping` makes running activities stop."""
+
+    outcome: Outcome | None = None
+    stopping: bool = False
+
     def expect_students(self, students: Sequence[StudentSpec]) -> None:
         """Show several students as waiting for their training."""
         if len(students) > 1:
-            self.students = [{"student": student.model, "status": "queued"} for student in students]
+            self.students = [WaitingStudent(student=student.model) for student in students]
 
     def show_job(self, job: JobState, student: int) -> None:
         """Show the job of the student of this number."""
-        view = job.model_dump(mode="json")
         if student == 0:
-            self.finetune = view
+            self.finetune = job
         if student < len(self.students):
-            self.students[student] = {"student": self.students[student].get("student"), **view}
+            name = self.students[student].student
+            self.students[student] = StudentJob(student=name, **job.model_dump())
 
     def count(self, by_split: Mapping[Split, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
         """Show the counters. Rows and shards of a split stay as planned."""
@@ -153,7 +175,7 @@ class RunStatus(BaseModel):
 
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
         """Show the usage that the scan estimates."""
-        self.estimate = {**usage.model_dump(), "cost": cost(usage, budget)}
+        self.estimate = priced(usage, budget)
 
     def plan(self, split: str, rows: int, shards: int, answers: AnswerSets | None = None) -> None:
         """Show the rows, shards and answers of a split, before any row is answered."""
@@ -175,7 +197,7 @@ class RunStatus(BaseModel):
         self.outcome = "failed"
         self.stopping = True
 
-    def custom_status(self) -> JsonObject:
+    def custom_status(self) -> dict[str, Any]:
         """Return the custom status as JSON data of at most 16 KB, cutting texts until it fits."""
         shown = self.model_dump(mode="json")
         for characters in SHORTER:
@@ -185,11 +207,15 @@ class RunStatus(BaseModel):
         return shown
 
     def _shortened(self, characters: int) -> RunStatus:
-        update: JsonObject = {
+        students = list(self.students)
+        for number, student in enumerate(students):
+            if isinstance(student, StudentJob):
+                students[number] = _cut_job(student, characters)
+        update = {
             "name": cut(self.name, characters),
             "error": _cut_error(self.error, characters) if self.error else None,
-            "finetune": _cut_job(self.finetune, characters) if self.finetune else self.finetune,
-            "students": [_cut_job(job, characters) for job in self.students],
+            "finetune": _cut_job(self.finetune, characters) if self.finetune else None,
+            "students": students,
             "warnings": [cut(warning, characters) for warning in self.warnings],
         }
         return self.model_copy(update=update)
@@ -200,14 +226,14 @@ def cut(text: str, characters: int = MAX_ERROR_CHARACTERS) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
-def _bytes_of(data: JsonObject) -> int:
+def _bytes_of(data: Mapping[str, object]) -> int:
     return len(json.dumps(data, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
-def _cut_job(job: JsonObject, characters: int) -> JsonObject:
-    if not job.get("message"):
+def _cut_job(job: JobT, characters: int) -> JobT:
+    if job.message is None:
         return job
-    return {**job, "message": cut(job["message"], characters)}
+    return job.model_copy(update={"message": cut(job.message, characters)})
 
 
 def _cut_error(error: ErrorData, characters: int) -> ErrorData:

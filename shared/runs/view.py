@@ -4,12 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TypedDict
+
+from pydantic import BaseModel, Field
 
 from shared.core.errors import ErrorCode
-from shared.runs.status import InstanceState, JsonObject, Outcome, RunState, RunStatus, cut
+from shared.core.json_values import JsonObject, json_object
+from shared.runs.status import (
+    InstanceState,
+    Outcome,
+    RunProgress,
+    RunState,
+    RunStatus,
+    cut,
+)
 
-RunView = JsonObject
+
+class InstanceStatus(TypedDict, total=False):
+    """Durable's status of an orchestration instance, as JSON data."""
+
+    name: str
+    instanceId: str
+    runtimeStatus: str
+    createdTime: str
+    lastUpdatedTime: str
+    input: object
+    output: object
+    customStatus: object
+
+
+class _Identity(BaseModel):
+    id: str
+    status: RunState
+    created: str | None = None
+    updated: str | None = None
+
+
+class RunView(RunProgress, _Identity):
+    """A run as the HTTP API shows it."""
+
+    links: dict[str, str] = Field(default_factory=dict[str, str])
+
 
 # state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome
 RUN_STATES = {
@@ -24,26 +59,26 @@ RUN_STATES = {
 }
 
 
-def initial_view(run_id: str, task: str, name: str) -> RunView:
-    """Return the view of a run that was only just requested."""
-    return _view(run_id, RunState.PENDING, RunStatus(task=task, name=name), None, None)
-
-
-def run_view(durable: Mapping[str, Any], links: Mapping[str, str]) -> RunView:
-    """Return the view of a run from Durable's status, as JSON data, of its root instance."""
-    run_id = str(durable["instanceId"])
+def run_view(durable: InstanceStatus, links: Mapping[str, str]) -> RunView:
+    """Return the view of a run from Durable's status of its root instance."""
+    run_id = durable.get("instanceId", "")
     run_status = _run_status(durable, run_id)
     state = _run_state(durable.get("runtimeStatus"), run_status.outcome)
     if state is RunState.FAILED and run_status.error is None:
         message = cut(str(durable.get("output") or "the orchestration failed without a message"))
         run_status.error = {"code": ErrorCode.ORCHESTRATION, "message": message, "details": []}
-    created = durable.get("createdTime")
-    updated = durable.get("lastUpdatedTime")
-    view = _view(run_id, state, run_status, created, updated)
-    return {**view, "links": dict(links)}
+    shown = run_status.model_dump(include=set(RunProgress.model_fields))
+    return RunView(
+        id=run_id,
+        status=state,
+        created=durable.get("createdTime"),
+        updated=durable.get("lastUpdatedTime"),
+        links=dict(links),
+        **shown,
+    )
 
 
-def _run_status(durable: Mapping[str, Any], run_id: str) -> RunStatus:
+def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:
     """Return the custom status, or one made from the input of a run that has set none yet."""
     custom_status = durable.get("customStatus")
     if isinstance(custom_status, dict):
@@ -62,7 +97,7 @@ def _run_state(runtime_status: object, outcome: Outcome | None) -> RunState:
     return RunState.RUNNING
 
 
-def _input(durable: Mapping[str, Any]) -> JsonObject:
+def _input(durable: InstanceStatus) -> JsonObject:
     """Return the orchestration's input. Durable gives that of a Python client as JSON text."""
     data = durable.get("input")
     if isinstance(data, str):
@@ -70,31 +105,4 @@ def _input(durable: Mapping[str, Any]) -> JsonObject:
             data = json.loads(data)
         except ValueError:
             return {}
-    return cast(JsonObject, data) if isinstance(data, dict) else {}
-
-
-def _view(
-    run_id: str, state: RunState, run_status: RunStatus, created: Any, updated: Any
-) -> dict[str, Any]:
-    return {
-        "id": run_id,
-        "task": run_status.task,
-        "name": run_status.name,
-        "status": state,
-        "stage": run_status.stage,
-        "created": created,
-        "updated": updated,
-        "splits": run_status.splits,
-        "parallel_shards": run_status.parallel_shards,
-        "reasons": run_status.reasons,
-        "answers": {split: answers.model_dump() for split, answers in run_status.answers.items()},
-        "tokens": run_status.tokens,
-        "requests": run_status.requests,
-        "cost": run_status.cost,
-        "estimate": run_status.estimate,
-        "finetune": run_status.finetune,
-        "students": run_status.students,
-        "error": run_status.error,
-        "warnings": run_status.warnings,
-        "outputs": run_status.outputs,
-    }
+    return json_object(data) or {}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line, line_batches
-from shared.dataset.rejection import RejectionReason
+from shared.dataset.rejection import RejectedRow, RejectionReason, parse_rejected_rows
 from shared.scan.answer_sets import AnswerSets
 from shared.spec.budget import Usage
 
@@ -92,10 +92,15 @@ class PlannedRange(BaseModel):
     first_line: int  # 1-based
 
 
-class Plan(ScanCounts):
-    """The plan of one split."""
+class SplitScan(ScanCounts):
+    """What the scan found in one split: small, whatever the size of the dataset."""
 
     shards: int = 0  # their number
+
+
+class Plan(SplitScan):
+    """The plan of one split."""
+
     ranges: list[PlannedRange] = Field(default_factory=list[PlannedRange])
 
     def append(self, planned: RangePlan) -> None:
@@ -104,10 +109,10 @@ class Plan(ScanCounts):
         self.ranges.append(PlannedRange(first_shard=self.shards, first_line=planned.first_line))
         self.shards += len(planned.shards)
 
-    def summary(self) -> dict[str, Any]:
-        """Return the counts: small, whatever the size of the dataset."""
+    def scan(self) -> SplitScan:
+        """Return the plan without its ranges, with the answers that most rows offer."""
         shown = self.model_copy(update={"answers": self.answers.shown()})
-        return shown.model_dump(exclude={"reused", "ranges"})
+        return SplitScan.model_validate(shown.model_dump(exclude={"ranges"}))
 
 
 class PlanReader:
@@ -144,9 +149,10 @@ class PlanReader:
         for index in range(first, (await self.plan()).shards):
             yield index, await self.shard(index)
 
-    async def rejected(self, number: int) -> list[dict[str, Any]]:
+    async def rejected(self, number: int) -> list[RejectedRow]:
         """Return the rows of a range that the scan rejected."""
-        return await self._storage.read_lines(self._paths.planned_rejected(self._split, number))
+        name = self._paths.planned_rejected(self._split, number)
+        return parse_rejected_rows(await self._storage.read_lines(name))
 
     async def _range(self, number: int) -> RangePlan:
         async with self._reading:

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
-from shared.dataset.rejection import RejectionReason
+from shared.dataset.rejection import RejectedRow, RejectionReason
 from shared.dataset.rows import Row, parse_row
 from shared.scan.duplicates import BUCKETS, Duplicate, HashBuckets, RangeKey, find_duplicates
 from shared.scan.plan import MAX_SAMPLES, Exclusion, RangePlan, Shard, shard_lines
-from shared.scan.range_scan import RangeScan, RejectedRow, nothing_answered
+from shared.scan.range_scan import RangeScan, nothing_answered
 from shared.spec.models import RunSpec
 
 

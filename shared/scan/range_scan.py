@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.core.paths import Split
 from shared.dataset.file_form import HEAD_BYTES, file_form
 from shared.dataset.lines import Line, ReadBytes, range_lines
-from shared.dataset.rejection import RejectionReason
+from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row
 from shared.scan.duplicates import HashBuckets
 from shared.scan.plan import RangePlan, Shard
@@ -40,23 +39,6 @@ def count_ranges(size: int) -> int:
 def nothing_answered(row: Row) -> bool:
     """Return that no earlier run has answered the row."""
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """One entry of `rejected.jsonl`."""
-
-    split: Split
-    line: int
-    id: str | None
-    reason: RejectionReason
-    detail: str
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> RejectedRow:
-        """Return the row that a line of the file holds."""
-        fields: dict[str, Any] = {**data, "reason": RejectionReason(data["reason"])}
-        return cls(**fields)
 
 
 @dataclass

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.core.paths import JSON_LINES, RUNS, RunPaths, Split
 from shared.dataset.lines import ReadBytes
+from shared.dataset.rejection import RejectedRow, parse_rejected_rows
 from shared.dataset.rows import as_jsonl
 from shared.scan.duplicates import (
     BUCKETS,
@@ -26,9 +27,9 @@ from shared.scan.duplicates import (
     split_buckets,
     unpacked_offsets,
 )
-from shared.scan.plan import Plan, RangePlan
+from shared.scan.plan import Plan, RangePlan, SplitScan
 from shared.scan.range_plan import plan_range
-from shared.scan.range_scan import RangeScan, RejectedRow, count_ranges, range_bytes
+from shared.scan.range_scan import RangeScan, count_ranges, range_bytes
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
@@ -109,25 +110,25 @@ class ScanSteps:
         await self._write_lines(self.paths.planned_rejected(split, number), rejected)
         await self._write(self.paths.planned(split, number), plan)
 
-    async def finish(self) -> dict[Split, dict[str, Any]]:
+    async def finish(self) -> dict[Split, SplitScan]:
         """Write the plan of each split, and delete what the steps handed to each other.
 
-        Returns a summary of each split.
+        Returns the counts of each split.
         """
-        summaries: dict[Split, dict[str, Any]] = {}
+        scans: dict[Split, SplitScan] = {}
         for split, count in self.ranges.items():
             plan = Plan()
             for number in range(count):
                 planned = await self.storage.read_json(self.paths.planned(split, number))
                 plan.append(RangePlan.model_validate(planned))
             await self._write(self.paths.plan(split), plan)
-            summaries[split] = plan.summary()
+            scans[split] = plan.scan()
         async for name, _ in self.storage.metadata_under(self.paths.scan(self.round)):
             await self.storage.delete(name)
-        return summaries
+        return scans
 
-    async def all(self) -> dict[Split, dict[str, Any]]:
-        """Take every step, one after the other. Returns a summary of each split."""
+    async def all(self) -> dict[Split, SplitScan]:
+        """Take every step, one after the other. Returns the counts of each split."""
         for split, number in self._keys():
             await self.scan_range(split, number)
         for group in range(self.groups):
@@ -170,7 +171,7 @@ class ScanSteps:
 
     async def _rejections(self, split: Split, number: int) -> list[RejectedRow]:
         rows = await self.storage.read_lines(self.paths.scanned_rejected(self.round, split, number))
-        return [RejectedRow.from_json(row) for row in rows]
+        return parse_rejected_rows(rows)
 
     async def _duplicates(self, split: Split, number: int) -> list[Duplicate]:
         duplicates: list[Duplicate] = []

@@ -4,7 +4,10 @@ held against its budget.
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pydantic import BaseModel, Field
 
 from shared.core.errors import Problem
 from shared.dataset.rows import Row
@@ -35,6 +38,12 @@ class Usage(BaseModel):
         return self.prompt_tokens + self.completion_tokens
 
 
+class Estimate(Usage):
+    """What a run is expected to use."""
+
+    cost: float | None = Field(default=None, description="null without prices")
+
+
 def row_estimate(row: Row, spec: RunSpec) -> Usage:
     """What asking for one row is expected to take: every turn and every sample once, nothing asked
     again.
@@ -53,6 +62,11 @@ def row_estimate(row: Row, spec: RunSpec) -> Usage:
     )
 
 
+def priced(usage: Usage, budget: BudgetSpec) -> Estimate:
+    """Return an expected use with its cost."""
+    return Estimate(**usage.model_dump(), cost=cost(usage, budget))
+
+
 def cost(usage: Usage, budget: BudgetSpec) -> float | None:
     """In the currency of the prices; None where one is not given."""
     if budget.prompt_price is None or budget.completion_price is None:
@@ -66,20 +80,48 @@ def cost(usage: Usage, budget: BudgetSpec) -> float | None:
 
 def over_budget(usage: Usage, budget: BudgetSpec, *, estimated: bool) -> list[Problem]:
     """Every limit that this usage exceeds, with the numbers; none when it is within the budget."""
-    used: list[tuple[str, float | None, float | None]] = [
-        ("max_requests", usage.requests, budget.max_requests),
-        ("max_tokens", usage.tokens, budget.max_tokens),
-        ("max_cost", cost(usage, budget), budget.max_cost),
-    ]
+    exceeded = [limit for limit in _limits(usage, budget) if limit.used > limit.limit]
     verb = "are expected" if estimated else "were used"
+    return [limit.problem(verb) for limit in exceeded]
+
+
+def used_up(usage: Usage, budget: BudgetSpec) -> list[Problem]:
+    """Every limit of which this usage leaves nothing."""
+    reached = [limit for limit in _limits(usage, budget) if limit.used >= limit.limit]
+    return [limit.problem("were used") for limit in reached]
+
+
+def overrun_warnings(usage: Usage, budget: BudgetSpec) -> list[str]:
+    """Say by how much a run that wasn't stopped in time has exceeded its limits."""
     return [
-        {
-            "where": f"budget.{name}",
-            "problem": f"{_number(amount)} {verb}, but the limit is {_number(limit)}: raise it",
-        }
-        for name, amount, limit in used
-        if amount is not None and limit is not None and amount > limit
+        f"budget.{limit.name} is {_number(limit.limit)}, but {_number(limit.used)} were used: "
+        "the rows were answered before the limit could stop them"
+        for limit in _limits(usage, budget)
+        if limit.used > limit.limit
     ]
+
+
+class _Limit(NamedTuple):
+    """A limit that is set, and what was used of it."""
+
+    name: str
+    used: float
+    limit: float
+
+    def problem(self, verb: str) -> Problem:
+        amount = f"{_number(self.used)} {verb}, but the limit is {_number(self.limit)}"
+        return {"where": f"budget.{self.name}", "problem": f"{amount}: raise it"}
+
+
+def _limits(usage: Usage, budget: BudgetSpec) -> Iterator[_Limit]:
+    """Yield the limits that are set and can be compared."""
+    if budget.max_requests is not None:
+        yield _Limit("max_requests", usage.requests, budget.max_requests)
+    if budget.max_tokens is not None:
+        yield _Limit("max_tokens", usage.tokens, budget.max_tokens)
+    spent = cost(usage, budget)
+    if budget.max_cost is not None and spent is not None:
+        yield _Limit("max_cost", spent, budget.max_cost)
 
 
 def _number(amount: float) -> str:

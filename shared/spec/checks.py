@@ -1,7 +1,9 @@
 """Rules of the run specification that no single field can see: settings that contradict each other.
 
 They read the raw data, because a specification with an invalid field never becomes a model, and its
-other problems must be reported together with that one.
+other problems must be reported together with that one. Validators of pydantic could not do this:
+those of mode `after` don't run if a field is invalid, and those of mode `before` read raw data too,
+and report one problem at the model's place instead of several at the fields' places.
 """
 
 from __future__ import annotations

@@ -137,7 +137,9 @@ class GenerationSpec(Section):
 class BudgetSpec(Section):
     """Limits of a run.
 
-    Checked against an estimate before the teacher is asked, and during the run.
+    Checked against an estimate before the teacher is asked, before each shard asks its first row,
+    and every five seconds while it runs. What is in flight is still paid for: a run can exceed a
+    limit by the requests of some seven seconds, and then fails, or has a warning if no row is left.
     """
 
     max_requests: int | None = Field(

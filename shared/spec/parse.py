@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, cast
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from shared.core.errors import InvalidInput, Problem
 from shared.core.section import Section
@@ -55,11 +56,25 @@ def problems_of(error: ValidationError) -> list[Problem]:
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> Problem:
-    if message == "Extra inputs are not permitted":
-        message = "isn't a known setting"
     if location[:2] in (("student", "one"), ("student", "several")):
         location = (location[0], *location[2:])
+    if message == "Extra inputs are not permitted":
+        message = f"isn't a known setting{_suggestion(location)}"
+    if message.startswith("String should match pattern"):
+        message = f"{message}: use only the characters in brackets"
+    message = message.replace(" after validation", "")
     return {"where": ".".join(map(str, location)) or "body", "problem": message}
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    """Return a question for the setting at the same place whose name is most similar, if any."""
+    model: type[BaseModel] = RunSpec
+    if len(location) > 1:
+        field = RunSpec.model_fields.get(str(location[0]))
+        section = field.default if field else None
+        model = type(section) if isinstance(section, Section) else Section
+    close = get_close_matches("".join(map(str, location[-1:])), model.model_fields, n=1)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def _count(problems: list[Problem]) -> str:

@@ -233,7 +233,7 @@ class TeacherClient:
             window.record_answer(now, now - began, is_full=self._scheduler.is_full)
 
     def _payload(self, request: _Request, dialect: Dialect) -> bytes:
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "model": self._spec.model,
             "messages": list(request.messages),
             dialect.token_parameter: request.max_tokens,

@@ -12,7 +12,9 @@ unread: the answer doesn't depend on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
+
+from shared.core.json_values import JsonObject
 
 TEXT_KINDS = ("text", "output_text")
 REASONING_KINDS = frozenset(
@@ -75,7 +77,7 @@ def parse_content(value: object) -> Content:
     return Content("".join(texts), "".join(reasoning), "".join(refusals))
 
 
-def message_reasoning(message: dict[str, Any]) -> str:
+def message_reasoning(message: JsonObject) -> str:
     """Return the reasoning in the first field of a message that has some that can be read."""
     for name in REASONING_FIELDS:
         try:
@@ -93,7 +95,7 @@ def valid_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _reasoning(part: dict[str, Any]) -> str:
+def _reasoning(part: JsonObject) -> str:
     """Return the text of a part, whose own content is a string or a list of text parts."""
     for name in ("thinking", "text", "summary"):
         if part.get(name) is not None:
@@ -107,16 +109,18 @@ def _joined_text(value: object) -> str:
     return "".join([_string(part, "text") for part in _parts(value)])
 
 
-def _parts(value: object) -> list[dict[str, Any]]:
+def _parts(value: object) -> list[JsonObject]:
     if not isinstance(value, list):
         raise UnusableReply(f"the reply has content of type {type(value).__name__}")
-    parts = cast(list[object], value)
-    if not all(isinstance(part, dict) for part in parts):
-        raise UnusableReply("the reply has content parts that aren't objects")
-    return cast(list[dict[str, Any]], parts)
+    parts: list[JsonObject] = []
+    for part in cast(list[object], value):
+        if not isinstance(part, dict):
+            raise UnusableReply("the reply has content parts that aren't objects")
+        parts.append(cast(JsonObject, part))
+    return parts
 
 
-def _string(part: dict[str, Any], name: str) -> str:
+def _string(part: JsonObject, name: str) -> str:
     text = part.get(name)
     if not isinstance(text, str):
         raise UnusableReply(f"the reply has a content part without {name}")

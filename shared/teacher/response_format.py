@@ -21,7 +21,7 @@ class ResponseFormat(Enum):
             return ResponseFormat.JSON_OBJECT
         return ResponseFormat.TEXT
 
-    def parameter(self, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    def parameter(self, schema: Mapping[str, Any]) -> dict[str, object] | None:
         """Return the request's `response_format`, None where the request has none."""
         if self is ResponseFormat.JSON_SCHEMA:
             json_schema = {"name": "reply", "strict": True, "schema": dict(schema)}

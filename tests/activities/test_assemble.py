@@ -50,20 +50,6 @@ async def test_rows_stand_in_input_order_whichever_shard_was_first(
     assert {tuple(row) for row in rows} == {("messages",)}
 
 
-async def test_the_same_answers_give_the_same_bytes(new_run: NewRun, teach: Teach) -> None:
-    written: list[str] = []
-    for options in (
-        {"latency_jitter": 30, "seed": 1},
-        {"latency_jitter": 30, "seed": 2, "error_rate": 0.2},
-    ):
-        run = new_run(rows_per_shard=4)
-        await run.begin(sums(12))
-        async with teach(plus_one, **options):
-            await run.finish()
-        written.append(await run.text(run.paths.dataset("train")))
-    assert written[0] == written[1] != ""
-
-
 async def test_a_second_execution_changes_nothing(new_run: NewRun, teach: Teach) -> None:
     run = new_run()
     await run.begin(sums(12), sums(3, first=30))
@@ -136,7 +122,7 @@ async def test_progress_is_as_small_for_many_shards_as_for_few(
     new_run: NewRun, teach: Teach
 ) -> None:
     sizes: list[int] = []
-    for shards in (1, 20):
+    for shards in (1, 10):
         run = new_run(rows_per_shard=1)
         await run.begin(sums(shards))
         async with teach(five):

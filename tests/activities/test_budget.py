@@ -15,9 +15,13 @@ def plus_one(request: ChatRequest) -> str:
     return str(int(request.messages[-1].text.split()[2]) + 1)
 
 
+def no_idea(_: ChatRequest) -> str:
+    return "no idea"
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.generation.shard.BUDGET_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("shared.generation.budget_watch.CHECK_SECONDS", 0.05)
     monkeypatch.setattr("shared.generation.journal.FLUSH_SECONDS", 0.05)
     monkeypatch.setattr("shared.generation.journal.PUBLISH_SECONDS", 0.05)
 
@@ -46,10 +50,48 @@ async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach)
     await run.begin(sums(100))
     async with teach(plus_one):
         await run.generate(0)
-    async with teach(plus_one, latency_ms=50) as teacher:
+    async with teach(plus_one) as teacher:
         generated = await run.generate(1)
     assert generated["error"]["code"] == "budget"
-    assert len(teacher.records) < 10
+    assert len(teacher.records) == 0
+
+
+async def test_a_shard_that_begins_with_nothing_left_of_the_budget_asks_no_row(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=5, budget={"max_requests": 10})
+    await run.begin(sums(15))
+    async with teach(plus_one):
+        await run.generate(0)
+        await run.generate(1)
+    async with teach(plus_one) as teacher:
+        generated = await run.generate(2)
+    [problem] = generated["error"]["details"]
+    assert problem["problem"] == "10 were used, but the limit is 10: raise it"
+    assert len(teacher.records) == 0
+
+
+async def test_rows_that_cost_nothing_need_no_budget(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(rows_per_shard=5, budget={"max_requests": 5})
+    await run.begin(sums(5) + b"{\n" * 5)
+    async with teach(plus_one):
+        await run.generate(0)
+        generated = await run.generate(1)
+    assert generated == answered(accepted=0, rejected=5, failed=0)
+
+
+async def test_a_resumed_run_whose_budget_is_used_up_asks_no_row(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(budget={"max_requests": 5})
+    await run.begin(sums(5))
+    async with teach(no_idea):
+        await run.generate()
+    await run.resume()
+    async with teach(plus_one) as teacher:
+        generated = await run.generate()
+    assert generated["error"]["code"] == "budget"
+    assert len(teacher.records) == 0
 
 
 async def test_a_run_without_limits_looks_at_no_journals(

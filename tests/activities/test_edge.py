@@ -85,6 +85,7 @@ def test_activities_are_annotated_with_the_models_of_their_contract(name: str) -
     contract = next(value for value in vars(contracts).values() if value == name)
     assert (hints[activity.input_name], hints["return"]) == (contract.takes, contract.returns)
     assert issubclass(hints["return"], BaseModel)
+    assert all(map(inspect.isclass, hints.values()))
     assert inspect.iscoroutinefunction(activity.call)
 
 

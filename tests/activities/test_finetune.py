@@ -14,7 +14,6 @@ from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import (
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
-    POLL_FINETUNING,
     SUBMIT_FINETUNING,
     Event,
 )
@@ -24,9 +23,7 @@ from tests.support.activity_runs import AppRun
 from tests.support.azureml import PATIENCE, Workspace
 from tests.support.training_runs import CHAT, RUNNING, follow, poll, ready, submit
 
-NEVER_SUBMITTED = {"job": "never-submitted", "status": "running", "service_status": "Running"}
 PHI = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
-UNKNOWN_STUDENT = "azureml://registries/azureml-mistral/models/Typo/versions/1"
 
 
 def details(workspace: Workspace, run: AppRun) -> dict[str, Any]:
@@ -45,14 +42,6 @@ async def test_a_job_is_named_after_its_run_and_ends_in_a_registered_model(
     assert f"/runs/{run.paths.run_id}?" in done["url"]
 
 
-async def test_submitting_twice_is_one_job(new_run: NewRun, open_workspace: OpenWorkspace) -> None:
-    workspace = open_workspace(pace=600)
-    run = await ready(new_run())
-    first = await submit(run)
-    assert (await submit(run))["job"] == first["job"]
-    assert len(workspace.ask("jobs")[1]["value"]) == 1
-
-
 async def test_the_service_is_told_what_to_train_and_where_the_data_lies(
     new_run: NewRun, open_workspace: OpenWorkspace
 ) -> None:
@@ -61,21 +50,19 @@ async def test_the_service_is_told_what_to_train_and_where_the_data_lies(
     run = await ready(new_run(student=student), validation=2)
     await submit(run, "train", "validation")
     job = details(workspace, run)
+    tags = job["tags"]
     tuning = job["fineTuningDetails"]
     assert tuning["trainingData"]["uri"].endswith(f"/paths/{run.paths.run_id}/train.jsonl")
     assert tuning["validationData"]["uri"].endswith(f"/paths/{run.paths.run_id}/validation.jsonl")
     assert tuning["hyperParameters"] == {"num_train_epochs": "3"}
     assert job["outputs"]["registered_model"]["assetName"] == "my-student"
-    assert (job["tags"]["run_id"], job["tags"]["task"]) == (run.paths.run_id, "math")
-
-
-async def test_a_run_without_validation_is_submitted_without_it(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    workspace = open_workspace(pace=600)
-    run = await ready(new_run(), validation=2)
-    await submit(run, "train")
-    assert "validationData" not in details(workspace, run)["fineTuningDetails"]
+    assert (tags["run_id"], tags["task"], tags["isDistill"]) == (run.paths.run_id, "math", "True")
+    for split in ("train", "validation"):
+        content = await run.storage.read(run.paths.dataset(split))
+        assert tags[f"{split}_sha256"] == hashlib.sha256(content).hexdigest()
+    other = await ready(new_run(), validation=2)
+    await submit(other, "train")
+    assert "validationData" not in details(workspace, other)["fineTuningDetails"]
 
 
 async def test_without_a_datastore_data_is_named_by_its_blob_address(
@@ -144,45 +131,6 @@ async def test_a_run_that_stops_takes_its_job_with_it(
     assert (await follow(run, job))["status"] == "cancelled"
 
 
-async def test_a_job_is_cancelled_once_however_often_it_is_asked_for(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    open_workspace(pace=600)
-    run = await ready(new_run())
-    job = await submit(run)
-    for _ in range(2):
-        assert (await run.call(CANCEL_FINETUNING, job=job))["job"]["status"] == "cancelling"
-
-
-async def test_a_failed_job_carries_the_services_reason(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    open_workspace()
-    run = await ready(new_run(), rows=3)
-    failed = await follow(run, await submit(run))
-    assert (failed["status"], failed["service_status"]) == ("failed", "Failed")
-    assert "has 3 rows: at least 10 are needed" in failed["message"]
-
-
-async def test_what_the_service_refuses_is_a_permanent_failure_in_its_words(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    open_workspace()
-    run = await ready(new_run(student={"model": UNKNOWN_STUDENT}))
-    submitted = await run.call(SUBMIT_FINETUNING, splits=["train"])
-    assert submitted["status"] == "failed"
-    assert "has no model Typo" in submitted["error"]["message"]
-
-
-async def test_a_job_that_is_gone_is_a_permanent_failure(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    open_workspace()
-    run = await ready(new_run())
-    polled = await run.call(POLL_FINETUNING, job=NEVER_SUBMITTED)
-    assert (polled["status"], polled["error"]["code"]) == ("failed", "not_found")
-
-
 async def test_a_cancellation_that_does_not_reach_the_service_is_repeated_by_the_next_poll(
     new_run: NewRun, open_workspace: OpenWorkspace, environment: Callable[[str], None]
 ) -> None:
@@ -222,19 +170,6 @@ async def training_record(run: AppRun, student: int = 0) -> dict[str, Any]:
 
 async def conclude(run: AppRun, job: dict[str, Any], student: int = 0) -> dict[str, Any]:
     return await run.call(CONCLUDE_FINETUNING, job=job, student=student)
-
-
-async def test_the_job_carries_the_hashes_of_its_datasets(
-    new_run: NewRun, open_workspace: OpenWorkspace
-) -> None:
-    workspace = open_workspace(pace=600)
-    run = await ready(new_run(), validation=2)
-    await submit(run, "train", "validation")
-    tags = details(workspace, run)["tags"]
-    for split in ("train", "validation"):
-        content = await run.storage.read(run.paths.dataset(split))
-        assert tags[f"{split}_sha256"] == hashlib.sha256(content).hexdigest()
-    assert tags["isDistill"] == "True"
 
 
 async def test_a_resumed_run_finds_the_job_that_still_runs_and_the_one_that_has_succeeded(

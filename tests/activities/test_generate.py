@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from local.emulators.teacher import ChatRequest
-from shared.core.errors import ShardContended
 from shared.core.ids import generation_id
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import answered, plus_one, sums
@@ -29,61 +28,6 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
         n + 1: [str(n + 1)] for n in range(5)
     }
     assert (await run.progress())["train"]["shards_done"] == 1
-
-
-async def test_a_second_execution_asks_nobody_and_changes_nothing(
-    new_run: NewRun, teach: Teach
-) -> None:
-    run = new_run()
-    await run.begin(sums(5))
-    async with teach(plus_one) as teacher:
-        first = await run.generate()
-        journal = await run.text(run.paths.journal("train", 0))
-        requests = len(teacher.records)
-        assert await run.generate() == first
-        assert len(teacher.records) == requests
-    assert await run.text(run.paths.journal("train", 0)) == journal
-
-
-async def test_a_killed_execution_is_continued_where_its_journal_ends(
-    new_run: NewRun, teach: Teach
-) -> None:
-    run = new_run(teacher={"concurrency": 2})
-    await run.begin(sums(5))
-
-    async def answered() -> int:
-        return (await run.progress())["train"]["done"]
-
-    async with teach(plus_one, latency_ms=40, hang_rate=0.4, seed=5) as teacher:
-        generation = asyncio.create_task(run.generate())
-        async with asyncio.timeout(20):
-            while not (done := await answered()):
-                await asyncio.sleep(0.02)
-        generation.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await generation
-        done = await answered()
-    assert 0 < done < 5
-    assert teacher.records
-    async with teach(plus_one) as teacher:
-        assert (await run.generate())["accepted"] == 5
-    assert len(teacher.records) == 5 - done
-
-
-async def test_two_executions_at_once_double_no_row(new_run: NewRun, teach: Teach) -> None:
-    run = new_run()
-    await run.begin(sums(5))
-    async with teach(plus_one, latency_ms=20, latency_jitter=60):
-        outcomes = await asyncio.gather(run.generate(), run.generate(), return_exceptions=True)
-    assert any(isinstance(outcome, dict) for outcome in outcomes)
-    assert all(isinstance(outcome, dict | ShardContended) for outcome in outcomes)
-    assert sorted(record["line"] for record in await run.rows(run.paths.journal("train", 0))) == [
-        1,
-        2,
-        3,
-        4,
-        5,
-    ]
 
 
 @pytest.mark.parametrize("runtime", ["Completed", "Failed", "Terminated", "Canceled"])
@@ -118,30 +62,6 @@ async def test_a_run_that_is_stopped_meanwhile_stops_asking(
     assert len(teacher.records) == 1
 
 
-async def test_a_stopped_shard_goes_on_later_without_asking_again(
-    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.1)
-    run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
-    await run.begin(sums(100))
-    async with teach(plus_one, latency_ms=50) as first:
-        generation = asyncio.create_task(run.generate())
-        async with asyncio.timeout(10):
-            while len(first.records) < 2:
-                await asyncio.sleep(0.01)
-        run.client.statuses[run.paths.run_id] = {
-            "runtimeStatus": "Running",
-            "customStatus": {"stopping": True},
-        }
-        assert (await generation)["status"] == "stopped"
-    answered_rows = (await run.progress())["train"]["done"]
-    run.client.statuses.clear()
-    async with teach(plus_one) as second:
-        assert (await run.generate())["accepted"] == 100
-    assert 2 <= answered_rows < 100
-    assert len(second.records) == 100 - answered_rows
-
-
 async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
     new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +78,8 @@ async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
         requests = len(teacher.records)
         assert (await run.generate())["status"] == "paused"
         assert len(teacher.records) == requests
-        run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
+    run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
+    async with teach(plus_one):
         assert (await run.generate())["accepted"] == 100
 
 
@@ -183,18 +104,6 @@ async def test_a_hub_that_cannot_be_reached_does_not_end_the_work(
     run.client.breaks = ConnectionError("the hub does not answer")
     async with teach(plus_one):
         assert (await run.generate())["accepted"] == 5
-
-
-async def test_too_many_answers_in_vain_end_the_split_before_all_rows_are_paid_for(
-    new_run: NewRun, teach: Teach
-) -> None:
-    run = new_run(rows_per_shard=50, teacher={"concurrency": 2})
-    await run.begin(sums(50))
-    async with teach(no_number) as teacher:
-        generated = await run.generate(max_rejected=4)
-    assert (generated["status"], generated["error"]["code"]) == ("failed", "success_ratio")
-    assert "no_number" in generated["error"]["message"]
-    assert len(teacher.records) < 30
 
 
 async def test_shards_that_a_process_works_at_together_may_lose_no_more_rows_than_the_split(
@@ -241,16 +150,6 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
     }
     counters = (await run.progress())["train"]
     assert counters["requests"] == len(teacher.records) > 60
-
-
-async def test_rows_that_the_scan_has_rejected_are_not_asked(new_run: NewRun, teach: Teach) -> None:
-    run = new_run()
-    await run.begin(b"{\n" + sums(2) + sums(2))
-    async with teach(plus_one) as teacher:
-        assert await run.generate() == answered(accepted=2, rejected=3, failed=0)
-    assert len(teacher.records) == 2
-    reasons = (await run.progress())["train"]["rejected"]
-    assert reasons == {"duplicate": 2, "invalid_json": 1}
 
 
 async def test_a_shard_of_a_run_that_was_never_prepared_is_a_permanent_failure(

@@ -52,6 +52,7 @@ async def test_a_wrong_key_is_found(
         by_place = problems(await check(new_run()))
     assert list(by_place) == ["teacher"]
     assert "HTTP 401: The API key is missing or wrong" in by_place["teacher"]
+    assert by_place["teacher"].endswith("Check the app setting TEACHER_API_KEY")
     assert len(teacher.records) == 1
 
 

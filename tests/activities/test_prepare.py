@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import Configure, NewRun
@@ -85,29 +83,6 @@ async def test_a_validation_set_that_does_not_exist_is_named(new_run: NewRun) ->
     assert "datasets/math/nowhere/validation.jsonl" in prepared["error"]["message"]
 
 
-async def test_every_problem_of_a_specification_is_returned_at_once(new_run: NewRun) -> None:
-    run = new_run(speed=11, teacher={"temperature": 3}, prompt={"chain_of_density": True})
-    await run.arrive(sums(3))
-    prepared = await run.prepare()
-    places = {problem["where"] for problem in prepared["error"]["details"]}
-    assert (prepared["error"]["code"], places) == (
-        "invalid_input",
-        {"speed", "teacher.temperature", "prompt.chain_of_density"},
-    )
-
-
-async def test_missing_settings_are_returned_all_at_once(
-    new_run: NewRun, configure: Configure
-) -> None:
-    run = new_run()
-    await run.arrive(sums(3))
-    configure(TEACHER_MODEL=None, AZUREML_WORKSPACE=None, DISTILLATION_STORAGE=None)
-    prepared = await run.prepare()
-    assert prepared["error"]["code"] == "settings"
-    places = {problem["where"] for problem in prepared["error"]["details"]}
-    assert places == {"TEACHER_MODEL", "AZUREML_WORKSPACE", "DISTILLATION_STORAGE"}
-
-
 async def test_settings_that_were_mended_are_read_again(
     new_run: NewRun, configure: Configure
 ) -> None:
@@ -178,13 +153,3 @@ async def test_a_connection_string_that_is_none_is_named(
     prepared = await run.prepare()
     assert (prepared["status"], prepared["error"]["code"]) == ("failed", "settings")
     assert "isn't a connection string" in prepared["error"]["message"]
-
-
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
-async def test_a_run_json_that_is_none_is_named(new_run: NewRun, content: bytes) -> None:
-    run = new_run()
-    await run.arrive(sums(3))
-    await run.upload("run.json", content)
-    prepared = await run.prepare()
-    assert prepared["error"]["code"] == "invalid_input"
-    assert f"{run.folder}/run.json" in prepared["error"]["message"]

@@ -17,12 +17,14 @@ from shared.report.model import report_of as shown
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import AppRun, sum_row, sums
 
-JOB = {
+JOB: dict[str, Any] = {
     "job": "j",
     "status": "completed",
+    "service_status": "Completed",
     "url": "https://studio/j",
     "model": "student:1",
     "message": None,
+    "metrics": {},
 }
 BAD = b"{\n" + as_jsonl(
     [sum_row(2), {"id": "odd", "messages": [{"role": "user", "content": "odd"}]}]
@@ -153,7 +155,7 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
     assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
     card = await run.text(run.paths.card)
     for text in (
-        "| train | duplicate | 1 | nothing: the first of them is used |",
+        "| train | duplicate | 1 | none needed: the first of them is used |",
         "## Dataset `validation.jsonl`",
     ):
         assert text in card
@@ -254,6 +256,6 @@ async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(
 async def test_a_run_shows_its_report_once_it_has_one(run: AppRun) -> None:
     assert await shown(run.storage, run.paths.run_id) is None
     await run.report()
-    assert {"reasons", "datasets", "round"} <= (
-        await shown(run.storage, run.paths.run_id) or {}
-    ).keys()
+    report = await shown(run.storage, run.paths.run_id)
+    assert report is not None
+    assert {"reasons", "datasets", "round"} <= report.model_dump().keys()

@@ -132,8 +132,8 @@ async def test_a_run_that_is_resumed_with_other_settings_is_fine_tuned_as_a_job_
     new_run: NewRun, teach: Teach, open_workspace: OpenWorkspace
 ) -> None:
     workspace = open_workspace()
-    run = new_run(rows_per_shard=60)
-    await run.begin(sums(60))
+    run = new_run(rows_per_shard=12)
+    await run.begin(sums(12))
     async with teach(unable()):
         await run.finish()
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}

@@ -243,7 +243,7 @@ async def test_nothing_is_reused_where_the_teacher_is_asked_something_else(
 ) -> None:
     run = reusing(new_run, await earlier(sums(5)), **changed)
     [seeded] = await begun(run, sums(5))
-    assert (seeded["reused"], seeded["keyless"], seeded["estimate"]["requests"]) == (0, 0, 5)
+    assert (seeded["reused"], seeded["estimate"]["requests"]) == (0, 5)
 
 
 async def test_a_second_execution_adds_nothing_and_answers_the_same(
@@ -316,21 +316,6 @@ async def test_a_run_that_is_not_over_gives_what_it_has(
     [seeded] = await begun(run, sums(12))
     assert seeded["reused"] == 5
     assert sorted(record["line"] for record in await run.records()) == [6, 7, 8, 9, 10]
-
-
-async def test_answers_without_keys_are_told_apart_from_other_questions(
-    new_run: NewRun, earlier: Any
-) -> None:
-    first = await earlier(sums(5))
-    name = first.paths.journal("train", 0)
-    old = [
-        {key: value for key, value in record.items() if key != "key"}
-        for record in await first.records()
-    ]
-    await first.storage.delete(name)
-    await first.storage.append(name, as_jsonl(old), await first.storage.journal_position(name))
-    [seeded] = await begun(reusing(new_run, first), sums(5))
-    assert (seeded["reused"], seeded["keyless"]) == (0, 5)
 
 
 async def test_text_that_looks_like_a_key_is_none(

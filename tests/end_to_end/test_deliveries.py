@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.app import App, sums, wait_for
+from tests.support.app import App, sums
+from tests.support.polling import wait_for
 
 
 def test_an_event_that_is_delivered_again_starts_no_second_run(app: App) -> None:
@@ -23,9 +24,7 @@ def test_the_same_bytes_uploaded_again_are_a_new_version_with_a_run_of_its_own(a
     first, second = app.upload("math", "versions", files), app.upload("math", "versions", files)
     assert first != second
     assert app.ended(second)["status"] == "failed"  # too few rows, like the first
-    wait_for(
-        lambda: second in app.run_ids("math-versions-"), lambda: "the second version has no run"
-    )
+    wait_for(lambda: second in app.run_ids("math-versions-"), "a run of the second version")
 
 
 def test_files_beside_a_dataset_start_nothing(app: App) -> None:

@@ -25,8 +25,9 @@ def test_no_route_answers_without_the_right_key(app: App, method: str, path: str
 def test_the_system_key_opens_durables_api_and_not_ours(app: App) -> None:
     system = {"x-functions-key": app.endpoints.system_key}
     assert app.ask("GET", "/api/runs", **system)[0] == 401
-    assert app.ask("GET", "/runtime/webhooks/durabletask/instances", **system)[0] == 200
-    assert app.ask("GET", "/runtime/webhooks/durabletask/instances")[0] == 401
+    nobody = "/runtime/webhooks/durabletask/instances/nobody"
+    assert app.ask("GET", nobody, **system)[0] == 404
+    assert app.ask("GET", nobody)[0] == 401
 
 
 def problems_of(body: Any) -> dict[str, str]:

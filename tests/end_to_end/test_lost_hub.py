@@ -10,9 +10,10 @@ from pathlib import Path
 from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
-from tests.support.app import App, answers_bought_twice, unjournaled_answers, wait_for
+from tests.support.app import App, answers_bought_twice, unjournaled_answers
+from tests.support.polling import wait_for
 
-ROWS = 400
+ROWS = 200
 CONCURRENCY = 16
 LATENCY_SECONDS = 0.6
 
@@ -36,7 +37,7 @@ def dataset(app: App) -> dict[str, Path]:
     ]
     spec = {
         "teacher": {"concurrency": CONCURRENCY},
-        "generation": {"rows_per_shard": 40, "parallel_shards": 4},
+        "generation": {"rows_per_shard": 20, "parallel_shards": 4},
     }
     return {
         "train.jsonl": app.write(
@@ -68,7 +69,7 @@ def test_a_run_whose_task_hub_is_lost_is_resumed_and_asks_no_answered_row_again(
         assert app.run(run_id) is None
         lost = unjournaled_answers(app, [run_id], log)
         assert app.ask("POST", f"/api/runs/{run_id}/resume")[0] == 202
-        wait_for(lambda: app.run(run_id) is not None, lambda: "the run was not resumed")
+        wait_for(lambda: app.run(run_id) is not None, "resuming the run")
         view = app.ended(run_id)
     assert (view["status"], view["splits"]["train"]["done"]) == ("completed", ROWS)
     assert answers_bought_twice(log) <= lost + CONCURRENCY

@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.app import App, jsonl, sums, wait_for
+from tests.support.app import App, jsonl, sums
+from tests.support.polling import wait_for
+
+ROWS = 150
 
 
 def slow_run(app: App, name: str, first: int) -> str:
-    """A run that asks the teacher for one row at a time: 30 s of work."""
+    """A run that asks the teacher for one row at a time: 15 s of work."""
     spec = app.write(
-        f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 50}}'
+        f"{name}.json", b'{"teacher": {"concurrency": 1}, "generation": {"rows_per_shard": 25}}'
     )
-    train = app.write(f"{name}.jsonl", sums(300, first))
+    train = app.write(f"{name}.jsonl", sums(ROWS, first))
     return app.upload("math", name, {"train.jsonl": train, "run.json": spec})
 
 
@@ -40,7 +43,7 @@ def test_cancel_stops_generation_and_keeps_what_was_answered(app: App) -> None:
     assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 202
     view = app.ended(run_id)
     assert (view["status"], view["stage"], view["finetune"]) == ("cancelled", "done", None)
-    assert 0 < view["splits"]["train"]["done"] < 300
+    assert 0 < view["splits"]["train"]["done"] < ROWS
     assert jsonl(app.read(run_id, "report.json").replace(b"\n", b""))[0]["status"] == "cancelled"
     assert app.ask("POST", f"/api/runs/{run_id}/cancel")[0] == 409
 
@@ -55,7 +58,7 @@ def test_durables_terminate_stops_the_teacher_too(app: App) -> None:
     system = {"x-functions-key": app.endpoints.system_key}
     wait_for(
         lambda: app.ask("GET", child, **system)[1]["runtimeStatus"] == "Completed",
-        lambda: "shards are still being answered",
+        "the end of the shards",
     )
     assert app.ask("GET", child, **system)[1]["output"]["status"] == "stopped"
 
@@ -65,16 +68,16 @@ def test_a_paused_run_asks_nothing_until_it_is_resumed(app: App) -> None:
     app.wait(run_id, is_generating)
     assert app.ask("POST", f"/api/runs/{run_id}/pause")[0] == 202
     app.wait(run_id, lambda view: view["status"] == "suspended")
-    time.sleep(5)  # shards look every two seconds
+    time.sleep(4)  # shards look every two seconds
     before = journals(app, run_id)
-    time.sleep(3)
+    time.sleep(2)
     assert journals(app, run_id) == before
     assert app.ask("POST", f"/api/runs/{run_id}/concurrency", {"parallel_shards": 4})[0] == 202
     assert app.ask("POST", f"/api/runs/{run_id}/resume")[0] == 202
     view = app.ended(run_id)
     assert (view["status"], view["parallel_shards"]) == ("completed", 4)
-    assert view["splits"]["train"]["accepted"] == 300
-    assert view["requests"] == 300  # no row was asked twice
+    assert view["splits"]["train"]["accepted"] == ROWS
+    assert view["requests"] == ROWS  # no row was asked twice
     assert app.ask("POST", f"/api/runs/{run_id}/concurrency", {"parallel_shards": 4})[0] == 409
     assert app.ask("POST", f"/api/runs/{run_id}/pause")[0] == 409
 

@@ -100,7 +100,7 @@ def large_inputs() -> Distillation:
 
 
 def resumed_with_reuse() -> Distillation:
-    seeded = ok(next=3, reused=4, keyless=0, estimate={})
+    seeded = ok(next=3, reused=4, estimate={})
     return Distillation(
         {"train": 3},
         spec={"reuse": RUN_ID[::-1]},

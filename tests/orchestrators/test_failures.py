@@ -29,6 +29,30 @@ LATER: dict[str, list[str]] = {
     SUBMIT_FINETUNING: [POLL_FINETUNING],
     POLL_FINETUNING: [],
 }
+STAGES: dict[str, str] = {
+    PREPARE_RUN: "prepare",
+    SCAN_DATASET: "scan",
+    PREFLIGHT: "preflight",
+    GENERATE_SHARD: "generate",
+    ASSEMBLE_SPLIT: "assemble",
+    SUBMIT_FINETUNING: "finetune",
+    POLL_FINETUNING: "finetune",
+    WRITE_REPORT: "report",
+}
+
+
+@pytest.mark.parametrize("activity", STAGES)
+def test_a_failed_run_shows_the_stage_in_which_it_failed(activity: str) -> None:
+    run = Distillation(instead={activity: lambda _: failed("no such luck")})
+    run.run()
+    assert (run.shown["outcome"], run.shown["stage"]) == ("failed", STAGES[activity])
+
+
+def test_a_run_whose_report_cannot_be_written_shows_where_it_failed_before() -> None:
+    broken = failed("no such luck")
+    run = Distillation(instead={PREFLIGHT: lambda _: broken, WRITE_REPORT: lambda _: broken})
+    run.run()
+    assert run.shown["stage"] == "preflight"
 
 
 @pytest.mark.parametrize("how", ["fails", "raises"])
@@ -52,11 +76,7 @@ def test_a_permanent_failure_ends_the_run_at_once_with_our_error_and_a_report(
     )
     root = run.run()
     assert (root.status, root.output) == (Status.FAILED, "no such luck")
-    assert (run.shown["outcome"], run.shown["stage"], run.shown["stopping"]) == (
-        "failed",
-        "done",
-        True,
-    )
+    assert (run.shown["outcome"], run.shown["stopping"]) == ("failed", True)
     assert (run.shown["error"]["code"], run.shown["error"]["message"]) == ("luck", "no such luck")
     assert [problem["problem"] for problem in run.shown["error"]["details"]] == ["first", "second"]
     assert (run.reported["outcome"], run.reported["status"]["error"]) == (
@@ -87,7 +107,7 @@ def test_a_run_that_cannot_be_prepared_ends_without_a_report() -> None:
     )
     root = run.run()
     assert (root.status, run.hub.names()) == (Status.FAILED, [PREPARE_RUN])
-    assert (run.shown["stage"], run.shown["outcome"]) == ("done", "failed")
+    assert (run.shown["stage"], run.shown["outcome"]) == ("prepare", "failed")
     assert [problem["problem"] for problem in run.shown["error"]["details"]] == ["a", "b"]
 
 

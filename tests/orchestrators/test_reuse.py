@@ -20,9 +20,7 @@ EARLIER = "nli-earlier-0123456789ab"
 SHARDS_AT_ONCE = 2
 
 
-def seeding(
-    shards: dict[str, int], *, reused: int = 20, keyless: int = 0, requests: int = 1
-) -> Activity:
+def seeding(shards: dict[str, int], *, reused: int = 20, requests: int = 1) -> Activity:
     """The activity; `requests` are what is left to ask for in each group of shards."""
 
     def seed(payload: dict[str, Any]) -> Any:
@@ -32,7 +30,7 @@ def seeding(
             "prompt_tokens": 10 * requests,
             "completion_tokens": requests,
         }
-        return ok(next=until, reused=reused, keyless=keyless, estimate=estimate)
+        return ok(next=until, reused=reused, estimate=estimate)
 
     return seed
 
@@ -96,16 +94,12 @@ def test_the_estimate_and_the_budget_are_of_what_is_left_to_ask_for() -> None:
 
 
 def test_a_run_that_could_reuse_nothing_is_warned_with_the_reason() -> None:
-    for keyless, warning in (
-        (0, "must be the same"),
-        (7, "its 7 answers were recorded without the key"),
-    ):
-        run = reusing(reused=0, keyless=keyless)
-        assert run.run().output["status"] == "completed"
-        assert run.shown["warnings"][0] == "mind"
-        assert EARLIER in run.shown["warnings"][1]
-        assert warning in run.shown["warnings"][1]
-    some = reusing(reused=1, keyless=7)
+    run = reusing(reused=0)
+    assert run.run().output["status"] == "completed"
+    assert run.shown["warnings"][0] == "mind"
+    assert EARLIER in run.shown["warnings"][1]
+    assert "must be the same" in run.shown["warnings"][1]
+    some = reusing(reused=1)
     some.run()
     assert some.shown["warnings"] == ["mind"]
 

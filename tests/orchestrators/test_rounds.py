@@ -40,12 +40,6 @@ def test_every_activity_that_needs_it_is_told_the_round() -> None:
         )
 
 
-def test_a_request_of_before_there_were_rounds_is_of_the_first() -> None:
-    run = Distillation({"train": 1})
-    run.run()
-    assert run.reported["round"] == 0
-
-
 def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
     expected: dict[int, list[str]] = {0: ["train"], 4: ["train", "validation"]}
     for held_out, splits in expected.items():

@@ -17,8 +17,8 @@ from shared.runs.contracts import (
     SCAN_DATASET,
     SCAN_RANGE,
     SCAN_RANGES,
-    SplitScan,
 )
+from shared.scan.plan import SplitScan
 from tests.support.orchestrator_simulation import Activity, Hub, Instance
 from tests.support.scripted import RUN_ID, SPEC, Distillation, failed, ok
 

@@ -56,19 +56,6 @@ def test_fields_that_the_run_does_not_use_are_named_once_for_all_splits() -> Non
     assert warning.endswith(": messages[].name, tools")
 
 
-def test_every_shard_of_every_split_is_answered_once() -> None:
-    run = Distillation({"train": 5, "validation": 2})
-    run.run()
-    answered = sorted(
-        (call.input["split"], call.input["index"]) for call in run.hub.called(GENERATE_SHARD)
-    )
-    assert answered == [
-        *(("train", index) for index in range(5)),
-        ("validation", 0),
-        ("validation", 1),
-    ]
-
-
 def test_train_and_validation_are_answered_side_by_side() -> None:
     run = Distillation({"train": 2, "validation": 2})
     run.run()
@@ -200,3 +187,15 @@ def test_what_preflight_warns_of_is_in_the_status() -> None:
     run = Distillation(instead={PREFLIGHT: lambda _: ok(warnings=["the workspace lies elsewhere"])})
     assert run.run().output["status"] == "completed"
     assert "the workspace lies elsewhere" in run.shown["warnings"]
+
+
+def test_a_run_that_has_exceeded_its_budget_completes_with_a_warning() -> None:
+    used = {**counters(30), "requests": 46}
+    run = Distillation(
+        {"train": 3},
+        spec={"budget": {"max_requests": 30}},
+        instead={ASSEMBLE_SPLIT: lambda _: ok(counters=used)},
+    )
+    assert run.run().output["status"] == "completed"
+    (warning,) = (text for text in run.shown["warnings"] if "budget" in text)
+    assert warning.startswith("budget.max_requests is 30, but 46 were used")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from local.runtime.ports import free_port
 from shared.dataset.rows import as_jsonl
 from shared.runs.status import TERMINAL
 from tests.support.azureml import ask
+from tests.support.polling import wait_for
 
 PATIENCE = 120.0
 POLL_SECONDS = 0.2
@@ -107,7 +107,9 @@ class App:
             seen = self.run(run_id)
             return seen is not None and until(seen)
 
-        wait_for(is_fulfilled, lambda: f"run {run_id} is {seen}")
+        wait_for(
+            is_fulfilled, lambda: f"what run {run_id} should do ({seen})", PATIENCE, POLL_SECONDS
+        )
         assert seen is not None
         return seen
 
@@ -136,14 +138,6 @@ def serving(data_dir: Path, *teacher_options: str) -> Generator[App]:
     )
     with LocalCloud(options, free_port()) as cloud:
         yield App(cloud.endpoints, data_dir / "files")
-
-
-def wait_for(condition: Callable[[], bool], problem: Callable[[], str]) -> None:
-    """Look until it holds; fails with the problem after a while."""
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up, problem()
-        time.sleep(POLL_SECONDS)
 
 
 def sample(task: str) -> dict[str, Path]:

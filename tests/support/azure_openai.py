@@ -24,8 +24,8 @@ def emulator(*, data_dir: Path | None = None, port: int = 0, **options: Any) -> 
     """The base URL of an emulator that paces jobs over 0 s unless told otherwise."""
     settings: dict[str, Any] = {"pace": 0.0, **options}
     chosen = EmulatorOptions(**settings)
-    with in_a_thread(serve(chosen, data_dir=data_dir, port=port)) as running:
-        yield running.base_url
+    with in_a_thread(serve(chosen, data_dir=data_dir, port=port)) as base_url:
+        yield base_url
 
 
 class Resource:

@@ -32,8 +32,8 @@ def emulator(
     """The base URL of an emulator that paces jobs over 0 s unless told otherwise."""
     settings: dict[str, Any] = {"pace": 0.0, "identity_header": HEADER, **options}
     chosen = EmulatorOptions(**settings)
-    with in_a_thread(serve(chosen, storage=storage, data_dir=data_dir, port=port)) as running:
-        yield running.base_url
+    with in_a_thread(serve(chosen, storage=storage, data_dir=data_dir, port=port)) as base_url:
+        yield base_url
 
 
 def ask(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ssl
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +29,8 @@ from tests.support.azure_openai import MODEL, Resource, emulator
 from tests.support.azureml import PATIENCE
 
 KEY = "sesame-key"
+# Each client reads the system's certificates, though none of these speaks TLS.
+one_context = lru_cache(ssl.create_default_context)
 
 
 def student(**changes: Any) -> StudentSpec:
@@ -161,6 +165,7 @@ NewResource = Callable[..., Tuning]
 def new_resource(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Generator[NewResource]:
     """Start an emulator with options, and give the backend that uses it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(ssl, "create_default_context", one_context)
     with contextlib.ExitStack() as running:
 
         def begin(**options: Any) -> Tuning:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from local.runtime.endpoints import Endpoints
-from shared.runs.view import initial_view
+from shared.runs.status import RunState
+from shared.runs.view import RunView
 
 View = dict[str, Any]
 
 
 def view(run_id: str = "nli-mine-0123456789ab", **changes: Any) -> View:
     """A run that was only just asked for, but for the changes."""
-    return {**initial_view(run_id, "nli", "mine"), "created": "2025-01-01T00:00:00Z", **changes}
+    requested = RunView(id=run_id, status=RunState.PENDING, task="nli", name="mine")
+    shown = requested.model_dump(mode="json")
+    return {**shown, "created": "2025-01-01T00:00:00Z", **changes}
 
 
 def counts(rows: int, done: int, rejected: int = 0) -> dict[str, int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
-from shared.tasks.prompt_spec import PromptSpec
 from shared.tasks.reply import Reply
+
+if TYPE_CHECKING:  # they describe their settings by the registry, which imports this module
+    from shared.tasks.answers_spec import AnswersSpec
+    from shared.tasks.prompt_spec import PromptSpec
 
 COMPLAINT = "it must be one of: yes, no"
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from local.bootstrap.entry import CONTINUED_IN, ensure_environment
-from local.cli.commands.arguments import parse
+from local.cli.commands.arguments import DEFAULT_DATA_DIR, parse
 from local.runtime.failures import LocalError
 from local.runtime.options import cloud_options
 from local.runtime.teacher_check import check_teacher
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         return _run(chosen)
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. Unfinished runs continue with the next `python3 -m local up`.",
+            f"\nInterrupted. Unfinished runs continue with the next `{_up_command(chosen)}`.",
             file=sys.stderr,
         )
         return INTERRUPTED
@@ -52,7 +52,19 @@ def _check_options(chosen: argparse.Namespace) -> None:
         check_teacher(options.teacher_url)
 
 
+def _up_command(chosen: argparse.Namespace) -> str:
+    """Return the command that continues with the same data directory."""
+    data_dir = getattr(chosen, "data_dir", DEFAULT_DATA_DIR)
+    option = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {data_dir}"
+    return f"python3 -m local up{option}"
+
+
 def _run(chosen: argparse.Namespace) -> int:
+    if chosen.command != "test":
+        # the emulators' own parsers need installed packages
+        from local.runtime.emulator_options import check_emulator_options
+
+        check_emulator_options(cloud_options(chosen))
     trains = getattr(chosen, "trains", False)
     module = "training_demo" if trains else MODULES[chosen.command]
     command = importlib.import_module(f"local.cli.commands.{module}")

@@ -11,7 +11,8 @@ from local.bootstrap import ROOT
 from local.bootstrap.interpreters import supported_versions
 from local.runtime.ports import DEFAULT_PORT
 
-TASKS = ("nli", "conversation", "nlu_qa", "math", "summarization")
+# The registry of tasks needs packages that may not be installed yet; every task has a sample.
+TASKS = tuple(sorted(file.parent.name for file in (ROOT / "samples").glob("*/train.jsonl")))
 DEFAULT_DATA_DIR = ROOT / ".local"
 DEMO_MINUTES = 30
 
@@ -147,13 +148,16 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="training set, JSON lines: one {messages: [...]} a line",
     )
     parser.add_argument(
-        "--validation", type=_file, metavar="FILE", help="validation set, of the same form"
+        "--validation",
+        type=_file,
+        metavar="FILE",
+        help="validation set, of the same form (default: validation.jsonl beside TRAIN, if any)",
     )
     parser.add_argument(
         "--spec",
         type=_file,
         metavar="FILE",
-        help="run specification (run.json): teacher, prompt, student",
+        help="run specification: teacher, prompt, student (default: run.json beside TRAIN, if any)",
     )
     parser.add_argument("--name", help="name of the dataset (default: made from TRAIN's file name)")
 

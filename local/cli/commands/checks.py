@@ -19,7 +19,9 @@ from local.bootstrap.pins import ADVICE, check_pins
 from local.cli.commands.tools import Counts, Tools
 
 # Most of the time is spent waiting for processes and timers, hence one worker more than cores.
-SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 2) + 1), "--dist", "worksteal")
+# tests/conftest.py says in which order, and which tests share a worker.
+WORKERS = str((os.cpu_count() or 2) + 1)
+SIDE_BY_SIDE = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
 QUICK = ("-m", "not slow")
 FAST = ("-m", "not slow and not real_data")
 THOROUGH = ("--hypothesis-profile", "thorough")

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from local.bootstrap import ROOT
 from local.cli.commands.arguments import TASKS
 from local.cli.commands.outcome import outcome_lines
-from local.cli.display import RunsDisplay
-from local.cli.following import follow
+from local.cli.following import follow_shown
 from local.cli.verification import check_run
-from local.runtime.client import RunsClient, View, download_outputs, storage_client, upload_dataset
+from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, session
 
@@ -43,7 +40,7 @@ def main(chosen: argparse.Namespace) -> int:
     began = time.monotonic()
     with session(options) as joined:
         tasks = _upload_samples(joined, f"demo-{datetime.now():%Y%m%d-%H%M%S}")
-        views = _follow(joined, tasks, chosen.timeout * 60)
+        views = follow_shown(joined, list(tasks), chosen.timeout * 60)
         runs = _collect(joined, options, tasks, views)
     for run in runs:
         print("\n".join(["", *outcome_lines(run.view, run.folder, run.problems)]))
@@ -69,16 +66,10 @@ def outputs_folder(options: CloudOptions, run_id: str) -> Path:
 
 def _upload_samples(joined: Session, name: str) -> dict[str, str]:
     """Return the task of each run id. Each demo has a new name, so it starts five new runs."""
-    with storage_client(joined.endpoints.storage_connection_string) as storage:
+    with joined.storage() as storage:
         tasks = {upload_dataset(storage, task, name, sample_files(task)): task for task in TASKS}
     print(f"Uploaded the samples as datasets/<task>/{name}. The five runs:", flush=True)
     return tasks
-
-
-def _follow(joined: Session, tasks: Mapping[str, str], seconds: float) -> dict[str, View]:
-    with RunsDisplay(Console()) as display:
-        source = RunsClient(joined.endpoints)
-        return follow(source, list(tasks), show=display.show, check=joined.check, seconds=seconds)
 
 
 def _collect(
@@ -86,7 +77,7 @@ def _collect(
 ) -> list[FinishedRun]:
     """Download the outputs of each run, and check them."""
     runs: list[FinishedRun] = []
-    with storage_client(joined.endpoints.storage_connection_string) as storage:
+    with joined.storage() as storage:
         for run_id, task in tasks.items():
             folder = outputs_folder(options, run_id)
             download_outputs(storage, run_id, folder)

@@ -6,17 +6,18 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from local.cli.commands.outcome import outcome_lines
-from local.cli.display import RunsDisplay
-from local.cli.following import follow
+from local.cli.following import follow_shown
 from local.cli.verification import check_run
-from local.runtime.client import RunsClient, View, download_outputs, storage_client, upload_dataset
+from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.failures import UsageError
 from local.runtime.options import cloud_options
 from local.runtime.session import Session, session
+from shared.core.errors import InvalidInput
 from shared.core.ids import slug
+from shared.core.json_values import json_object
+from shared.core.paths import DATASETS
+from shared.spec.parse import parse_spec
 
 SPECIFICATION = "run.json"
 TRAIN = "train.jsonl"
@@ -32,11 +33,12 @@ def main(chosen: argparse.Namespace) -> int:
     """
     options = cloud_options(chosen)
     files = dataset_files(chosen)
+    _announce(files_beside(chosen))
     name = slug(chosen.name or dataset_name(chosen.train))
     with session(options) as joined:
         view = _distil(joined, chosen, name, files)
         folder = options.data_dir / "runs" / view["id"]
-        with storage_client(joined.endpoints.storage_connection_string) as storage:
+        with joined.storage() as storage:
             download_outputs(storage, view["id"], folder)
     inputs = {
         name.removesuffix(".jsonl"): file for name, file in files.items() if name != SPECIFICATION
@@ -47,17 +49,38 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
-    """Return the files to upload, by their names in storage.
+    """Return the files to upload, by their names in storage. Options replace files beside TRAIN.
 
-    Raises UsageError if the specification isn't a JSON object.
+    Raises UsageError if the specification is wrong.
     """
-    files: dict[str, Path] = {TRAIN: chosen.train}
+    files: dict[str, Path] = {TRAIN: chosen.train, **files_beside(chosen)}
     if chosen.validation:
         files[VALIDATION] = chosen.validation
     if chosen.spec:
-        _check_specification(chosen.spec)
         files[SPECIFICATION] = chosen.spec
+    if SPECIFICATION in files:
+        _check_specification(files[SPECIFICATION], chosen.task)
     return files
+
+
+def files_beside(chosen: argparse.Namespace) -> dict[str, Path]:
+    """Return `validation.jsonl` and `run.json` beside the training set, as for an upload.
+
+    A file that an option replaces is left out.
+    """
+    options = {VALIDATION: chosen.validation, SPECIFICATION: chosen.spec}
+    files: dict[str, Path] = {}
+    for name, replacement in options.items():
+        path = chosen.train.with_name(name)
+        if not replacement and path.is_file() and path != chosen.train:
+            files[name] = path
+    return files
+
+
+def _announce(files: dict[str, Path]) -> None:
+    """Say which files are used that the command line doesn't name."""
+    if files:
+        print(f"Also uses {' and '.join(map(str, files.values()))}.", flush=True)
 
 
 def dataset_name(train: Path) -> str:
@@ -66,22 +89,27 @@ def dataset_name(train: Path) -> str:
     return path.parent.name if path.stem in USUAL_NAMES else path.stem
 
 
-def _check_specification(path: Path) -> None:
+def _check_specification(path: Path, task: str) -> None:
     try:
         specification: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise UsageError(f"--spec {path} is not JSON: {error}") from error
-    if not isinstance(specification, dict):
-        raise UsageError(f'--spec {path} must hold a JSON object, such as {{"prompt": {{...}}}}')
+        raise UsageError(f"the specification {path} is not JSON: {error}") from error
+    settings = json_object(specification)
+    if settings is None:
+        raise UsageError(
+            f'the specification {path} must hold a JSON object, such as {{"prompt": {{...}}}}'
+        )
+    try:
+        parse_spec({**settings, "task": task, "train": f"{DATASETS}/{task}/{TRAIN}"})
+    except InvalidInput as error:
+        problems = [f"{problem['where']} {problem['problem']}" for problem in error.details]
+        raise UsageError(f"the specification {path} is wrong: {'; '.join(problems)}") from error
 
 
 def _distil(joined: Session, chosen: argparse.Namespace, name: str, files: dict[str, Path]) -> View:
     """Upload the dataset, follow its run to the end and return its last status."""
-    with storage_client(joined.endpoints.storage_connection_string) as storage:
+    with joined.storage() as storage:
         run_id = upload_dataset(storage, chosen.task, name, files)
     print(f"Uploaded datasets/{chosen.task}/{name}; its run is {run_id}.", flush=True)
     seconds = chosen.timeout * 60 if chosen.timeout else None
-    source = RunsClient(joined.endpoints)
-    with RunsDisplay(Console()) as display:
-        views = follow(source, [run_id], show=display.show, check=joined.check, seconds=seconds)
-    return views[run_id]
+    return follow_shown(joined, [run_id], seconds)[run_id]

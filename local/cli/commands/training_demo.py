@@ -18,17 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from azure.storage.blob import BlobServiceClient
-from rich.console import Console
 
 from local.bootstrap import ROOT
 from local.bootstrap.install import InstallFailed
 from local.bootstrap.training import TrainingEnvironment
 from local.cli.commands.learning import Evaluation, has_learned, read_losses, show_learning
-from local.cli.display import RunsDisplay
-from local.cli.following import follow
+from local.cli.following import follow_shown
 from local.cli.verification import check_run
 from local.emulators.azureml.commands import SHARED_MACHINE, output_path
-from local.runtime.client import RunsClient, View, download_outputs, storage_client, upload_dataset
+from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, is_served, session
@@ -119,10 +117,7 @@ def _make_student(python: Path, folder: Path) -> Path:
 
 def _train(options: CloudOptions, folder: Path, student: Path, seconds: float) -> Path | None:
     """Make the run and return the folder of the trained student; None after a failed run."""
-    with (
-        session(options) as joined,
-        storage_client(joined.endpoints.storage_connection_string) as storage,
-    ):
+    with session(options) as joined, joined.storage() as storage:
         view = _distil(joined, storage, folder, student, seconds)
         download_outputs(storage, view["id"], folder)
         problems = check_run(view, DATASET, folder)
@@ -149,10 +144,7 @@ def _distil(
         f"Uploaded the student to {RUNS}/{model} and the samples of {TASK}; the run is {run_id}.",
         flush=True,
     )
-    source = RunsClient(joined.endpoints)
-    with RunsDisplay(Console()) as display:
-        views = follow(source, [run_id], show=display.show, check=joined.check, seconds=seconds)
-    return views[run_id]
+    return follow_shown(joined, [run_id], seconds)[run_id]
 
 
 def _download_model(storage: BlobServiceClient, job: str, folder: Path) -> Path:

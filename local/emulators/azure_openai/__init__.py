@@ -2,6 +2,6 @@
 
 from local.emulators.azure_openai.environment import app_settings
 from local.emulators.azure_openai.options import EmulatorOptions
-from local.emulators.azure_openai.server import RunningEmulator, serve
+from local.emulators.azure_openai.server import serve
 
-__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]
+__all__ = ["EmulatorOptions", "app_settings", "serve"]

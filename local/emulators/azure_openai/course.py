@@ -20,7 +20,6 @@ from local.emulators.azure_openai.training import NOTICE, Training
 from local.emulators.jobs import MIN_TRAINING_ROWS, BackgroundTasks
 
 RUNNING_WEIGHT = 5  # shares of the pace that a running job gets; other statuses get one
-PAUSED = "paused"
 
 
 class _JobFailed(Exception):
@@ -43,9 +42,9 @@ class Courses:
         self._share = options.pace / max(1, sum(weights))
 
     def resume_all(self) -> None:
-        """Continue every job that has not ended and is not paused."""
+        """Continue every job that has not ended."""
         for job in self._store.jobs.all():
-            if not job.is_terminal and not job.held:
+            if not job.is_terminal:
                 self.start(job.id)
 
     def start(self, job_id: str) -> None:
@@ -55,16 +54,6 @@ class Courses:
         self._tasks.cancel(job_id)
         self._store.add_event(job_id, "Job cancelled.")
         self._store.finish(job_id, CANCELLED)
-
-    def pause(self, job_id: str) -> None:
-        self._tasks.cancel(job_id)
-        self._store.add_event(job_id, "Job paused.")
-        self._store.change_job(job_id, held=True, status=PAUSED)
-
-    def resume(self, job_id: str) -> None:
-        self._store.add_event(job_id, "Job resumed.")
-        self._store.change_job(job_id, held=False, status="resuming")
-        self.start(job_id)
 
     async def _run(self, job_id: str) -> None:
         job = self._store.jobs.get(job_id)

@@ -26,9 +26,7 @@ class EmulatorOptions(JobOptions):
     file_pace: float | None = option(
         None, "seconds until a file is checked (default: a tenth of --pace)", type=float
     )
-    api_key: str | None = option(
-        None, "the key it accepts; else LOCAL_AZURE_OPENAI_KEY; else any", type=str, secret=True
-    )
+    api_key: str | None = option(None, "the key it accepts (default: any)", type=str, secret=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ from local.emulators.azure_openai.files import Files
 from local.emulators.azure_openai.job_bodies import check_body
 from local.emulators.azure_openai.options import EmulatorOptions
 from local.emulators.azure_openai.store import File, Job, Store
-from local.emulators.faults import PATH, Faults
+from local.emulators.faults import emulator_app
 from local.emulators.openai_errors import ApiError, generic, not_found
-from local.emulators.service import HEALTH_PATH, Answer, answer_errors, json_route, listening
+from local.emulators.service import HEALTH_PATH, Answer, json_route, listening
 
 BASE = "/openai/v1"
 FILE = BASE + "/files/{file}"
 JOB = BASE + "/fine_tuning/jobs/{job}"
 DATABASE = "azure_openai.db"
-OPEN_PATHS = (HEALTH_PATH, PATH)
 
 
 class Emulator:
@@ -39,12 +37,8 @@ class Emulator:
         self._options = options
         self.files = Files(store, folder, options)
         self.courses = Courses(store, options)
-        self._faults = Faults()
 
     def app(self) -> web.Application:
-        errors = answer_errors(generic)
-        app = web.Application(middlewares=[self._faults.middleware, errors, self._guard])
-        self._faults.add_routes(app)
         answers: dict[str, Answer] = {
             HEALTH_PATH: self._health,
             BASE + "/models": self._list_models,
@@ -56,18 +50,17 @@ class Emulator:
             JOB + "/events": self._list_events,
             JOB + "/checkpoints": self._list_checkpoints,
         }
-        app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
-        app.router.add_get(FILE + "/content", self._file_content)
+        app = emulator_app(generic, self._guard, answers)
         app.router.add_post(BASE + "/files", self._post_file)
         app.router.add_delete(FILE, json_route(self._delete_file))
         app.router.add_post(BASE + "/fine_tuning/jobs", self._post_job)
-        app.router.add_post(JOB + "/{action:cancel|pause|resume}", json_route(self._act))
+        app.router.add_post(JOB + "/cancel", json_route(self._cancel))
         return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check the key. A token of Entra ID looks like a key here and is accepted like one."""
-        if request.path not in OPEN_PATHS:
+        if request.path != HEALTH_PATH:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             bearer = token if scheme.lower() == "bearer" else ""
             key = request.headers.get("api-key") or bearer
@@ -105,20 +98,8 @@ class Emulator:
         self.files.delete(file.id)
         return {"object": "file", "id": file.id, "deleted": True}
 
-    async def _file_content(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(self.files.path(self._file(request).id))
-
     def _list_jobs(self, request: web.Request) -> dict[str, Any]:
-        criteria: dict[str, str] = {}
-        for key, value in request.query.items():
-            if key.startswith("metadata["):
-                criteria[key.removeprefix("metadata[").removesuffix("]")] = value
-        jobs = [
-            job
-            for job in self._store.jobs.all()
-            if criteria.items() <= (job.metadata or {}).items()
-        ]
-        return resources.page(request, jobs)
+        return resources.page(request, self._store.jobs.all())
 
     async def _post_job(self, request: web.Request) -> web.Response:
         try:
@@ -141,19 +122,12 @@ class Emulator:
     def _list_checkpoints(self, request: web.Request) -> dict[str, Any]:
         return resources.listed(resources.checkpoints(self._job(request), self._options.seed))
 
-    def _act(self, request: web.Request) -> dict[str, Any]:
+    def _cancel(self, request: web.Request) -> dict[str, Any]:
         job = self._job(request)
-        action = request.match_info["action"]
-        possible = ("cancel", "resume" if job.held else "pause")
-        if job.is_terminal or action not in possible:
-            message = f"Job {job.id} is {job.status}: it cannot {action}."
+        if job.is_terminal:
+            message = f"Job {job.id} is {job.status}: it cannot be cancelled."
             raise ApiError(400, message, code="invalid_job_state")
-        actions = {
-            "cancel": self.courses.cancel,
-            "pause": self.courses.pause,
-            "resume": self.courses.resume,
-        }
-        actions[action](job.id)
+        self.courses.cancel(job.id)
         return self._job(request).shown()
 
     def _file(self, request: web.Request) -> File:
@@ -171,18 +145,11 @@ class Emulator:
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class RunningEmulator:
-    """`base_url` ends in /openai/v1, as the app's setting does."""
-
-    base_url: str
-
-
 @asynccontextmanager
 async def serve(
     options: EmulatorOptions, *, data_dir: Path | None = None, port: int = 0
-) -> AsyncGenerator[RunningEmulator]:
-    """Serve an emulator on 127.0.0.1 for the length of the block.
+) -> AsyncGenerator[str]:
+    """Serve an emulator on 127.0.0.1 for the length of the block; yields its URL (…/openai/v1).
 
     Without `data_dir` nothing is kept. Port 0 takes a free one. Raises OSError for a taken port.
     """
@@ -199,4 +166,4 @@ async def serve(
         stack.push_async_callback(emulator.courses.stop)
         emulator.files.resume()
         emulator.courses.resume_all()
-        yield RunningEmulator(f"{url}{BASE}")
+        yield f"{url}{BASE}"

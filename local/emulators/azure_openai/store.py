@@ -76,7 +76,6 @@ class Job(BaseModel):
     number: int  # 1 for the first job of this emulator
     rows: int  # of the training file
     stage: int = 0  # place in the course
-    held: bool = False  # paused on request
     events: list[Event] = Field(default_factory=list[Event])  # oldest first
 
     @property
@@ -89,7 +88,7 @@ class Job(BaseModel):
         return (self.metadata or {}).get("job") or str(self.number)
 
     def shown(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"number", "rows", "stage", "held", "events"})
+        return self.model_dump(mode="json", exclude={"number", "rows", "stage", "events"})
 
 
 class Store:
@@ -111,7 +110,7 @@ class Store:
 
     def finish(self, job_id: str, status: str, **changes: Any) -> None:
         """End a job."""
-        self.change_job(job_id, status=status, finished_at=_now(), held=False, **changes)
+        self.change_job(job_id, status=status, finished_at=_now(), **changes)
 
     def add_event(self, job_id: str, message: str, **fields: Any) -> None:
         job = self.jobs.get(job_id)

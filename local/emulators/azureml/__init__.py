@@ -2,6 +2,6 @@
 
 from local.emulators.azureml.environment import app_settings
 from local.emulators.azureml.options import EmulatorOptions
-from local.emulators.azureml.server import RunningEmulator, serve
+from local.emulators.azureml.server import serve
 
-__all__ = ["EmulatorOptions", "RunningEmulator", "app_settings", "serve"]
+__all__ = ["EmulatorOptions", "app_settings", "serve"]

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from local.bootstrap.training import TRAINING_PYTHON
@@ -27,14 +28,11 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"Data is in the storage account of {' or '.join(STORAGE_VARIABLES)}.",
     )
     flags.add_argument("--data-dir", type=Path, required=True, help="folder of its data")
-    flags.set_defaults(training_python=TRAINING_PYTHON if TRAINING_PYTHON.exists() else None)
+    flags.set_defaults(
+        training_python=TRAINING_PYTHON if TRAINING_PYTHON.exists() else None,
+        identity_header=os.environ.get("IDENTITY_HEADER") or None,
+    )
     return flags
-
-
-def options(arguments: argparse.Namespace) -> EmulatorOptions:
-    """Return the options. Raises ValueError for values out of range."""
-    header = arguments.identity_header or os.environ.get("IDENTITY_HEADER") or None
-    return parsed(EmulatorOptions, arguments, identity_header=header)
 
 
 async def run(chosen: EmulatorOptions, arguments: argparse.Namespace) -> None:
@@ -42,14 +40,14 @@ async def run(chosen: EmulatorOptions, arguments: argparse.Namespace) -> None:
     stop = told_to_stop()
     storage = next(filter(None, map(os.environ.get, STORAGE_VARIABLES)), None)
     data_dir: Path = arguments.data_dir
-    async with serve(chosen, storage=storage, data_dir=data_dir, port=arguments.port) as emulator:
+    async with serve(chosen, storage=storage, data_dir=data_dir, port=arguments.port) as url:
         does = "runs commands here" if chosen.run_commands else "trains nothing"
-        print(f"AzureML emulator at {emulator.base_url} (it {does})", flush=True)
+        print(f"AzureML emulator at {url} (it {does})", flush=True)
         await stop.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run_command(parser(), arguments, options, run)
+    return run_command(parser(), arguments, partial(parsed, EmulatorOptions), run)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from local.emulators.azureml.command_bodies import PLACEHOLDER, seconds
 from local.emulators.azureml.files import JobFailed, JobFiles
+from local.emulators.azureml.job_bodies import PLACEHOLDER, seconds
 from local.emulators.azureml.metrics import Value, read_log
 from local.emulators.azureml.options import EmulatorOptions
 from local.emulators.azureml.store import JobRecord
@@ -99,7 +99,7 @@ class Commands:
         self, job: JobRecord, command: str, folder: Path, cancelled: asyncio.Event
     ) -> None:
         shell = shutil.which("bash")
-        if os.name != "posix" or shell is None:
+        if shell is None:
             raise JobFailed("Commands are run by bash, which this machine does not have.")
         limit = seconds(_section(job, "limits").get("timeout") or "")
         with (folder / LOG).open("ab") as log:

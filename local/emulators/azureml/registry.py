@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.emulators.azureml.arm import GROUP_PATH, WORKSPACE_PATH, ArmError, not_found
+from local.emulators.azureml.arm import GROUP_PATH, ArmError, not_found
 from local.emulators.azureml.environment import RESOURCE_GROUP, SUBSCRIPTION
 from local.emulators.azureml.resources import NOTICE, envelope, model_properties
 from local.emulators.service import json_route
@@ -22,7 +22,6 @@ _REGISTRY = "/mferp/managementfrontend" + GROUP_PATH + "/registries/{registry}"
 _DISCOVERY = "/registrymanagement/v1.0/registries/{registry}/discovery"
 _MODEL = _REGISTRY + "/models/{model}/versions"
 _ENVIRONMENT = _REGISTRY + "/environments/{environment}"
-_WORKSPACE_ENVIRONMENT = WORKSPACE_PATH + "/environments/{environment}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +93,6 @@ def routes() -> list[web.RouteDef]:
         _ENVIRONMENT: _environment_container,
         _ENVIRONMENT + "/versions": _environment_versions,
         _ENVIRONMENT + "/versions/{version}": _environment_version,
-        _WORKSPACE_ENVIRONMENT: _no_environment,
-        _WORKSPACE_ENVIRONMENT + "/versions": _no_environment,
-        _WORKSPACE_ENVIRONMENT + "/versions/{version}": _no_environment,
     }
     return [web.get(path, json_route(handler)) for path, handler in handlers.items()]
 
@@ -149,10 +145,6 @@ def _model(model: RegistryModel, version: str) -> dict[str, Any]:
 
 def _has_environment(version: str) -> bool:
     return version.isdecimal() and 1 <= int(version) <= ENVIRONMENT_VERSION
-
-
-def _no_environment(request: web.Request) -> dict[str, Any]:
-    raise not_found("environment", request.match_info["environment"])
 
 
 def _environment_container(request: web.Request) -> dict[str, Any]:

@@ -117,6 +117,20 @@ def studio_url(job_name: str, base_url: str) -> str:
     return f"{base_url}/studio/runs/{job_name}?wsid={quote(WORKSPACE_ID)}"
 
 
+def studio(record: JobRecord) -> dict[str, Any]:
+    """Return what the studio link of a job shows."""
+    return {
+        "notice": notice(record),
+        "job": record.name,
+        "status": record.status,
+        "message": record.message,
+        "model": record.model_name if record.model_version else None,
+        "version": record.model_version,
+        "statuses": [{"status": change.status, "at": change.at} for change in record.statuses],
+        "request": record.properties,
+    }
+
+
 def run_history(record: JobRecord) -> dict[str, Any]:
     """Return the run history of a job: the only place where the API tells why a job failed."""
     run: dict[str, Any] = {

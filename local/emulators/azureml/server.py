@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local.emulators.azureml import metrics, pages, registry, resources
+from local.emulators.azureml import metrics, registry, resources
 from local.emulators.azureml.access import PERMISSIONS_PATH, Access
 from local.emulators.azureml.arm import (
     WORKSPACE_PATH,
@@ -22,21 +21,20 @@ from local.emulators.azureml.arm import (
     json_object,
     not_found,
 )
-from local.emulators.azureml.command_bodies import check_job
 from local.emulators.azureml.commands import Commands
 from local.emulators.azureml.course import RUNNING_SHARE, Courses
 from local.emulators.azureml.environment import COMPUTE, DATASTORE, METADATA_PATH, TOKEN_PATH
 from local.emulators.azureml.files import JobFiles
 from local.emulators.azureml.hosted_metrics import hosted_values
 from local.emulators.azureml.identity import Identity
+from local.emulators.azureml.job_bodies import check_job
 from local.emulators.azureml.options import EmulatorOptions
 from local.emulators.azureml.store import JobRecord, Store
-from local.emulators.faults import PATH as FAULTS_PATH
-from local.emulators.faults import Faults
-from local.emulators.service import HEALTH_PATH, Answer, answer_errors, json_route, listening
+from local.emulators.faults import emulator_app
+from local.emulators.service import HEALTH_PATH, Answer, listening
 
 DATABASE = "azureml.db"
-OPEN_PATHS = (FAULTS_PATH, HEALTH_PATH, METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
+OPEN_PATHS = (HEALTH_PATH, METADATA_PATH, TOKEN_PATH, "/discovery", "/studio/")
 CHANGEABLE = frozenset({"description", "tags", "displayName", "properties", "isArchived"})
 JOB = WORKSPACE_PATH + "/jobs/{job}"
 MODEL_VERSIONS = WORKSPACE_PATH + "/models/{model}/versions"
@@ -51,15 +49,11 @@ class Emulator:
         self._store = store
         self._commands = commands
         self.courses = Courses(store, files, commands, options)
-        self.faults = Faults()
         self._access = Access(options.role)
         self._pace = options.pace
         self._identity = Identity(store.signing_key(), options.identity_header)
 
     def app(self) -> web.Application:
-        errors = answer_errors(generic)
-        app = web.Application(middlewares=[self.faults.middleware, errors, self._guard])
-        self.faults.add_routes(app)
         answers: dict[str, Answer] = {
             HEALTH_PATH: self._health,
             METADATA_PATH: lambda request: resources.cloud_metadata(_base(request)),
@@ -73,12 +67,12 @@ class Emulator:
             MODEL_VERSIONS: self._model_versions,
             MODEL_VERSIONS + "/{version}": self._model_version,
             "/history/v1.0" + WORKSPACE_PATH + "/runs/{job}": self._history,
+            "/studio/runs/{job}": lambda request: resources.studio(self._job(request)),
         }
-        app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
+        app = emulator_app(generic, self._guard, answers)
         app.add_routes(registry.routes())
         app.add_routes(metrics.routes(self._values))
         app.router.add_get(TOKEN_PATH, self._identity.token)
-        app.router.add_get("/studio/runs/{job}", self._page)
         app.router.add_put(JOB, self._put_job)
         app.router.add_post(JOB + "/cancel", self._cancel)
         app.router.add_get(JOB + "/cancellation", self._cancellation)
@@ -171,10 +165,6 @@ class Emulator:
     def _history(self, request: web.Request) -> dict[str, Any]:
         return resources.run_history(self._job(request))
 
-    async def _page(self, request: web.Request) -> web.Response:
-        job = self._job(request)
-        return web.Response(text=pages.job_page(job), content_type="text/html")
-
     def _values(self, name: str) -> list[metrics.Value]:
         job = self._store.job(name)
         if not job:
@@ -211,16 +201,11 @@ def _base(request: web.Request) -> str:
     return f"http://{request.host}"
 
 
-@dataclass(frozen=True, slots=True)
-class RunningEmulator:
-    base_url: str
-
-
 @asynccontextmanager
 async def serve(
     options: EmulatorOptions, *, storage: str | None, data_dir: Path | None = None, port: int = 0
-) -> AsyncGenerator[RunningEmulator]:
-    """Serve an emulator on 127.0.0.1 for the length of the block.
+) -> AsyncGenerator[str]:
+    """Serve an emulator on 127.0.0.1 for the length of the block; yields its URL.
 
     `storage` is the connection string of the training data. Without `data_dir` everything is kept
     in memory. Port 0 takes a free one. Raises OSError for a taken port.
@@ -233,4 +218,4 @@ async def serve(
         url = await stack.enter_async_context(listening(emulator.app(), port))
         stack.push_async_callback(emulator.courses.stop)
         emulator.courses.resume()
-        yield RunningEmulator(url)
+        yield url

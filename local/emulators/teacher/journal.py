@@ -44,10 +44,10 @@ class Journal:
         self._attempts[request] += 1
         return self._attempts[request]
 
-    def next_sample(self, request: str, choices: int) -> int:
-        """Count one more answer to this request and return its first choice's number, from 0."""
-        self._samples[request] += choices
-        return self._samples[request] - choices
+    def next_sample(self, request: str) -> int:
+        """Count one more answer to this request and return its number, from 0."""
+        self._samples[request] += 1
+        return self._samples[request] - 1
 
     def add(self, record: RequestRecord) -> None:
         self.records.append(record)

@@ -22,7 +22,7 @@ def _rate(effect: str) -> Any:
 class TeacherOptions:
     """Every rate is a probability in [0, 1]; the rates of a group must not add up to more than 1.
 
-    Request faults happen to a whole request, answer faults to one choice of a successful request.
+    Request faults happen to a whole request, answer faults to the answer of a successful one.
     """
 
     skills: Mapping[str, float] = field(default_factory=dict[str, float])  # models beside the usual
@@ -33,8 +33,6 @@ class TeacherOptions:
     latency_jitter: float = option(0.0, "milliseconds added at most, drawn evenly")
     rpm: int | None = option(None, "requests a minute", type=int)
     tpm: int | None = option(None, "tokens a minute, charged on arrival", type=int)
-    no_ratelimit_headers: bool = option(False, "leave out x-ratelimit-remaining-requests etc.")
-    retry_after_seconds_only: bool = option(False, "leave out retry-after-ms")
     reject: str | None = option(
         None, "always answer 400 to requests whose messages contain this", type=str, metavar="TEXT"
     )

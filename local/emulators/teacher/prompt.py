@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from local.emulators.teacher.chat_requests import ChatRequest
 
@@ -19,7 +18,6 @@ class Form(Enum):
     TEXT = "text"
     REASONED = "reasoned"  # {"reasoning", "answer"}
     DENSENED = "densened"  # {"steps": [{"missing_entities", "summary"}]}
-    SCHEMA = "schema"  # any other JSON schema
     JSON = "json"  # {"answer"}
 
 
@@ -31,7 +29,6 @@ class Prompt:
     questions: tuple[str, ...]
     has_history: bool = False  # an assistant message precedes the question
     form: Form = Form.TEXT
-    schema: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def question(self) -> str:
@@ -42,31 +39,21 @@ def read_prompt(request: ChatRequest) -> Prompt:
     """Return the prompt of a checked request."""
     instructions = [m.text for m in request.messages if m.role in ("system", "developer")]
     questions = tuple(m.text for m in request.messages if m.role == "user")
-    schema = _schema(request)
     return Prompt(
         system="\n\n".join(instructions),
         questions=questions,
         has_history=any(message.role == "assistant" for message in request.messages),
-        form=_form(request, schema, "\n".join((*instructions, *questions))),
-        schema=schema,
+        form=_form(request, "\n".join((*instructions, *questions))),
     )
 
 
-def _schema(request: ChatRequest) -> dict[str, Any]:
-    form = request.response_format
-    return form.json_schema.body if form is not None and form.json_schema is not None else {}
-
-
-def _form(request: ChatRequest, schema: dict[str, Any], instructions: str) -> Form:
+def _form(request: ChatRequest, instructions: str) -> Form:
     """Return the form that a schema demands or, without one, that the instructions quote."""
-    properties: dict[str, Any] = schema.get("properties", {})
-    if properties:
-        if properties.keys() == {"reasoning", "answer"}:
-            return Form.REASONED
-        return Form.DENSENED if properties.keys() == {"steps"} else Form.SCHEMA
+    form = request.response_format
+    if form is not None and form.json_schema is not None:
+        return Form.DENSENED if "steps" in form.json_schema.properties else Form.REASONED
     if _DENSITY_KEYS.search(instructions):
         return Form.DENSENED
     if _REASONING_KEYS.search(instructions):
         return Form.REASONED
-    form = request.response_format
     return Form.JSON if form is not None and form.type == "json_object" else Form.TEXT

@@ -70,30 +70,27 @@ def cut(choice: Choice, stops: Sequence[str], limit: int | None) -> Choice:
 
 
 def completion(
-    request_id: str, model: str, seed: int, choices: Sequence[Choice], prompt_tokens: int
+    request_id: str, model: str, seed: int, choice: Choice, prompt_tokens: int
 ) -> dict[str, Any]:
     """Return the body of a successful answer."""
-    completion_tokens = sum(choice.tokens for choice in choices)
+    message = {"role": "assistant", "content": choice.content, "refusal": choice.refusal}
     return {
         "id": f"chatcmpl-{request_id}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "system_fingerprint": f"fp_local_{seed}",
-        "choices": [_choice(index, choice) for index, choice in enumerate(choices)],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": choice.finish_reason,
+            }
+        ],
         "usage": {
             "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
+            "completion_tokens": choice.tokens,
+            "total_tokens": prompt_tokens + choice.tokens,
         },
-    }
-
-
-def _choice(index: int, choice: Choice) -> dict[str, Any]:
-    message = {"role": "assistant", "content": choice.content, "refusal": choice.refusal}
-    return {
-        "index": index,
-        "message": message,
-        "logprobs": None,
-        "finish_reason": choice.finish_reason,
     }

@@ -56,9 +56,8 @@ class _Ticket:
     @property
     def cost(self) -> int:
         """Tokens that the limits charge on arrival."""
-        request = self.request
-        answer_tokens = request.token_limit or ANSWER_TOKENS_ASSUMED
-        return self.prompt_tokens + answer_tokens * request.choices
+        answer_tokens = self.request.token_limit or ANSWER_TOKENS_ASSUMED
+        return self.prompt_tokens + answer_tokens
 
 
 class Teacher:
@@ -127,7 +126,7 @@ class Teacher:
             return await self._serve(request, ticket)
         except ApiError as error:
             self._record(ticket, status=error.status, fault=error.fault)
-            error.headers = {**self._shown(error.headers), "x-request-id": ticket.id}
+            error.headers["x-request-id"] = ticket.id
             raise
         except asyncio.CancelledError:
             self._record(ticket, status=0, fault="disconnected")
@@ -173,30 +172,24 @@ class Teacher:
 
     def _reply(self, ticket: _Ticket, request_fault: str, headers: dict[str, str]) -> web.Response:
         request = ticket.request
-        faults: list[str] = []
-        choices: list[replies.Choice] = []
-        first_sample = self._first_sample(ticket)
-        for index in range(request.choices):
-            fault = request_fault or self._lottery.answer_fault(ticket.id, index)
-            choice = self._choice(ticket, first_sample + index, fault)
-            faults.append(fault)
-            choices.append(replies.cut(choice, request.stops, request.token_limit))
+        fault = request_fault or self._lottery.answer_fault(ticket.id)
+        choice = self._choice(ticket, self._sample(ticket), fault)
+        choice = replies.cut(choice, request.stops, request.token_limit)
         body = replies.completion(
-            ticket.id, request.model, self.options.seed, choices, ticket.prompt_tokens
+            ticket.id, request.model, self.options.seed, choice, ticket.prompt_tokens
         )
         self._record(
             ticket,
             status=200,
-            fault=next(filter(None, faults), ""),
-            finish_reason=choices[0].finish_reason,
+            fault=fault,
+            finish_reason=choice.finish_reason,
             prompt_tokens=ticket.prompt_tokens,
-            completion_tokens=body["usage"]["completion_tokens"],
+            completion_tokens=choice.tokens,
         )
-        shown = {**self._shown(headers), "x-request-id": ticket.id}
-        return web.json_response(body, headers=shown)
+        return web.json_response(body, headers={**headers, "x-request-id": ticket.id})
 
-    def _first_sample(self, ticket: _Ticket) -> int:
-        """Return the number of the request's first choice among all samples of this prompt.
+    def _sample(self, ticket: _Ticket) -> int:
+        """Return the number of the answer among all samples of this prompt.
 
         As with a real model, a temperature of 0 or a seed gives the same answer each time.
         """
@@ -205,7 +198,7 @@ class Teacher:
             return request.seed
         if request.temperature == 0:
             return 0
-        return self.journal.next_sample(ticket.hash, request.choices)
+        return self.journal.next_sample(ticket.hash)
 
     def _choice(self, ticket: _Ticket, sample: int, fault: str) -> replies.Choice:
         if self._script is not None and not fault:
@@ -218,13 +211,6 @@ class Teacher:
     def _answer(self, request: ChatRequest, sample: int) -> Answer:
         answer = self._answerer.answer(read_prompt(request), request.model, sample)
         return answer if self._script is None else answer.scripted(self._script(request))
-
-    def _shown(self, headers: dict[str, str]) -> dict[str, str]:
-        """Return the headers about limits without those that the options leave out."""
-        hidden = ("x-ratelimit-",) if self.options.no_ratelimit_headers else ()
-        if self.options.retry_after_seconds_only:
-            hidden += ("retry-after-ms",)
-        return {name: value for name, value in headers.items() if not name.startswith(hidden)}
 
     def _record(self, ticket: _Ticket, **outcome: Any) -> None:
         record = RequestRecord(

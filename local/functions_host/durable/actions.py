@@ -31,12 +31,13 @@ class ActionType(IntEnum):
     WHEN_ALL = 12
 
 
-UNSUPPORTED = {
-    ActionType.CALL_ENTITY: "call_entity",
-    ActionType.CALL_HTTP: "call_http",
-    ActionType.SIGNAL_ENTITY: "signal_entity",
-    ActionType.SCHEDULED_SIGNAL_ENTITY: "signal_entity (scheduled)",
-}
+UNSUPPORTED = (
+    ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY,
+    ActionType.CALL_ENTITY,
+    ActionType.CALL_HTTP,
+    ActionType.SIGNAL_ENTITY,
+    ActionType.SCHEDULED_SIGNAL_ENTITY,
+)
 
 
 class ReplayError(Exception):

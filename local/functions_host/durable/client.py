@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from unicodedata import category
 from uuid import uuid4
 
-from local.functions_host.durable.events import Event, Kind, Status, event
+from local.functions_host.durable.events import Event, Kind, event
 from local.functions_host.durable.recording import create_instance
-from local.functions_host.durable.records import Instance, InstanceQuery, Message
+from local.functions_host.durable.records import Instance, Message
 from local.functions_host.durable.store import Store
 
 MAX_INSTANCE_ID = 100
@@ -37,18 +36,11 @@ class DurableClient:
     """Operations on one task hub. `wake` is called after each that sends something."""
 
     def __init__(
-        self,
-        store: Store,
-        orchestrators: frozenset[str],
-        wake: Callable[[], None],
-        *,
-        replace_running: bool = False,
+        self, store: Store, orchestrators: frozenset[str], wake: Callable[[], None]
     ) -> None:
-        """`replace_running`: host.json's overridableExistingInstanceStates is AnyState."""
         self._store = store
         self._orchestrators = orchestrators
         self._wake = wake
-        self._replace_running = replace_running
 
     def start(self, name: str, instance_id: str | None, input_: str | None) -> str:
         """Start an orchestration and return its id; `input_` is JSON text.
@@ -60,7 +52,7 @@ class DurableClient:
             instance_id = uuid4().hex
         _check_id(instance_id)
         existing = self._store.instance(instance_id)
-        if existing is not None and not existing.status.is_terminal and not self._replace_running:
+        if existing is not None and not existing.status.is_terminal:
             raise InstanceExists(
                 f"An Orchestration instance with the status {existing.status} already exists."
             )
@@ -80,10 +72,6 @@ class DurableClient:
     def history(self, instance_id: str) -> list[Event]:
         """Return the history of the latest execution."""
         return self._store.history(instance_id)
-
-    def find(self, query: InstanceQuery) -> list[Instance]:
-        """Return the instances that meet the conditions."""
-        return self._store.find(query)
 
     def raise_event(self, instance_id: str, name: str, data: str) -> None:
         """Send an external event; `data` is JSON text. Raises NoInstance, InstanceOver."""
@@ -120,20 +108,6 @@ class DurableClient:
         with self._store.transaction():
             self._store.delete(instance_id)
         return 1
-
-    def purge_all(self, query: InstanceQuery) -> int:
-        """Delete all instances that have ended and meet the conditions; return how many."""
-        statuses = query.statuses or tuple(Status)
-        ended = tuple(status for status in statuses if status.is_terminal)
-        purged = 0
-        if not ended:
-            return purged
-        while page := self._store.find(replace(query, statuses=ended, after="")):
-            with self._store.transaction():
-                for instance in page:
-                    self._store.delete(instance.instance_id)
-            purged += len(page)
-        return purged
 
     def _send(self, instance_id: str, control: Event) -> None:
         message = Message(instance_id=instance_id, execution_id=None, event=control)

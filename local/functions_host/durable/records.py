@@ -69,15 +69,3 @@ class Inbox:
     history: list[Event]
     message_ids: list[int]
     events: list[Event]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceQuery:
-    """Conditions of a listing. `after` is the last instance id of the page before."""
-
-    prefix: str = ""
-    created_from: str | None = None
-    created_to: str | None = None
-    statuses: tuple[Status, ...] = ()
-    after: str = ""
-    limit: int = 100

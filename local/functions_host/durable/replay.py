@@ -32,10 +32,6 @@ from local.functions_host.durable.awaited import Awaited, Compound
 from local.functions_host.durable.events import NAMES, Event, Kind, parse_time
 
 _ACTIVITIES = (ActionType.CALL_ACTIVITY, ActionType.CALL_ACTIVITY_WITH_RETRY)
-_WITH_RETRY = (
-    ActionType.CALL_ACTIVITY_WITH_RETRY,
-    ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY,
-)
 _COMPLETIONS = {
     Kind.TASK_COMPLETED: "TaskScheduledId",
     Kind.TASK_FAILED: "TaskScheduledId",
@@ -46,7 +42,7 @@ _COMPLETIONS = {
 
 
 class _Retried(Compound):
-    """An action with retries: after each failure a timer, also after the last one, as in Azure."""
+    """An activity with retries: after each failure a timer, the last one too, as in Azure."""
 
     def __init__(self, replay: Replay, action: Action) -> None:
         super().__init__([], needed=-1)
@@ -159,8 +155,8 @@ class Replay:
     def _invoke(self, action: Action) -> Awaited:
         kind = ActionType(action["actionType"])
         if kind in UNSUPPORTED:
-            raise NotSupported(f"{UNSUPPORTED[kind]} is not supported by this host")
-        if kind in _WITH_RETRY:
+            raise NotSupported(f"{kind.name.lower()} is not supported by this host")
+        if kind is ActionType.CALL_ACTIVITY_WITH_RETRY:
             return _Retried(self, action)
         if kind in (ActionType.CALL_ACTIVITY, ActionType.CALL_SUB_ORCHESTRATOR):
             return self.schedule_call(action)

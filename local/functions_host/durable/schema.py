@@ -1,11 +1,10 @@
 """Tables of the task hub's SQLite file."""
 
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE instances (
-    instance_id TEXT PRIMARY KEY, status TEXT NOT NULL, created TEXT NOT NULL, record TEXT NOT NULL
+    instance_id TEXT PRIMARY KEY, status TEXT NOT NULL, record TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX instances_created ON instances (created, instance_id);
 CREATE TABLE history (
     instance_id TEXT NOT NULL, position INTEGER NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (instance_id, position)

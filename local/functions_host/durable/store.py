@@ -17,14 +17,7 @@ from typing import Any
 
 from local.functions_host.durable import schema
 from local.functions_host.durable.events import Event, Kind, Status
-from local.functions_host.durable.records import (
-    Activity,
-    Inbox,
-    Instance,
-    InstanceQuery,
-    Message,
-    Parent,
-)
+from local.functions_host.durable.records import Activity, Inbox, Instance, Message, Parent
 
 MAX_MESSAGES = 1000  # of one episode
 # Read by a suspended instance; a second suspension too, as it would else suspend what was resumed.
@@ -80,23 +73,6 @@ class Store:
         row = self._db.execute(sql, (instance_id,)).fetchone()
         return _instance(row[0]) if row else None
 
-    def find(self, query: InstanceQuery) -> list[Instance]:
-        """Return the instances that meet the conditions, in order of id."""
-        conditions = ["instance_id > ?", "substr(instance_id, 1, ?) = ?"]
-        values: list[Any] = [query.after, len(query.prefix), query.prefix]
-        if query.created_from:
-            conditions.append("created >= ?")
-            values.append(query.created_from)
-        if query.created_to:
-            conditions.append("created <= ?")
-            values.append(query.created_to)
-        if query.statuses:
-            conditions.append(f"status IN ({', '.join('?' * len(query.statuses))})")
-            values += query.statuses
-        where = " AND ".join(conditions)
-        sql = f"SELECT record FROM instances WHERE {where} ORDER BY instance_id LIMIT ?"
-        return [_instance(record) for (record,) in self._db.execute(sql, (*values, query.limit))]
-
     def history(self, instance_id: str) -> list[Event]:
         """Return the events of the latest execution."""
         sql = "SELECT event FROM history WHERE instance_id = ? ORDER BY position"
@@ -104,8 +80,8 @@ class Store:
 
     def put_instance(self, instance: Instance) -> None:
         """Write an instance, over one of the same id."""
-        values = (instance.instance_id, instance.status, instance.created, _dumps(asdict(instance)))
-        self._db.execute("INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?)", values)
+        values = (instance.instance_id, instance.status, _dumps(asdict(instance)))
+        self._db.execute("INSERT OR REPLACE INTO instances VALUES (?, ?, ?)", values)
 
     def delete(self, instance_id: str) -> None:
         """Delete an instance with its history, messages and waiting activities."""

@@ -41,7 +41,7 @@ def status_view(
     }
 
 
-def history_view(history: list[Event], *, show_input: bool, show_output: bool) -> list[Event]:
+def history_view(history: list[Event], *, show_output: bool) -> list[Event]:
     """Return history for people: a task that has ended is one event, episodes are left out."""
     ended = {event["TaskScheduledId"] for event in history if "TaskScheduledId" in event}
     scheduled: dict[int, Event] = {}
@@ -54,8 +54,6 @@ def history_view(history: list[Event], *, show_input: bool, show_output: bool) -
                 continue
         if kind not in _EPISODES:
             view = _event_view(event, kind, scheduled)
-            if not show_input:
-                view.pop("Input", None)
             if not show_output:
                 view.pop("Result", None)
             shown.append(view)

@@ -1,4 +1,4 @@
-"""Durable's management API over HTTP, with its routes, status codes and fields.
+"""Durable's management API over HTTP: the routes behind an instance's links, and its start.
 
 Documented in "HTTP APIs in Durable Functions". Served twice: under `/runtime/webhooks/durabletask`
 with a system key, and without a key under a secret path for the app's own client (`rpcBaseUrl`).
@@ -7,10 +7,9 @@ with a system key, and without a key under a secret path for the app's own clien
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -21,13 +20,10 @@ from local.functions_host.durable.client import (
     InvalidRequest,
     NoInstance,
 )
-from local.functions_host.durable.events import Event, Status, parse_time, time_text
+from local.functions_host.durable.events import Event, Status
 from local.functions_host.durable.links import Links
-from local.functions_host.durable.records import InstanceQuery
 from local.functions_host.durable.views import history_view, status_view
 
-CONTINUATION = "x-ms-continuation-token"
-DEFAULT_PAGE = 100
 RETRY_SECONDS = 5
 
 
@@ -59,10 +55,6 @@ class Webhooks:
                 return await self._start(request, name, None)
             case ("POST", "orchestrators", name, instance_id):
                 return await self._start(request, name, instance_id)
-            case ("GET", "instances"):
-                return self._list(request)
-            case ("DELETE", "instances"):
-                return self._purge_all(request)
             case ("GET", "instances", instance_id):
                 return self._status(request, instance_id)
             case ("DELETE", "instances", instance_id):
@@ -71,16 +63,12 @@ class Webhooks:
                 return await self._raise_event(request, instance_id, name)
             case ("POST", "instances", instance_id, operation):
                 return self._operate(request, instance_id, operation.lower())
-            case (_, "entities", *_):
-                return _error(501, "this host does not support durable entities")
             case _:
                 return web.Response(status=404)
 
     async def _start(
         self, request: web.Request, name: str, instance_id: str | None
     ) -> web.Response:
-        if "timeout" in request.query:
-            return _error(501, "this host does not support waiting for the output")
         started = self._client.start(name, instance_id, await _body(request))
         return self._accepted(request, started)
 
@@ -97,28 +85,12 @@ class Webhooks:
         if _flag(request, "showHistory") and instance.status is not Status.PENDING:
             events = self._client.history(instance_id)
             show_output = _flag(request, "showHistoryOutput")
-            history = history_view(events, show_input=show_input, show_output=show_output)
+            history = history_view(events, show_output=show_output)
         body = status_view(instance, show_input=show_input, history=history)
         if not instance.status.is_terminal:
             headers = {"Location": str(request.url), "Retry-After": str(RETRY_SECONDS)}
             return _json(202, body, headers)
-        reports_failure = _flag(request, "returnInternalServerErrorOnFailure")
-        return _json(500 if reports_failure and instance.status is Status.FAILED else 200, body)
-
-    def _list(self, request: web.Request) -> web.Response:
-        query = _query(request)
-        page = self._client.find(query)
-        show_input = _flag(request, "showInput", default=True)
-        token = page[-1].instance_id if len(page) == query.limit else ""
-        body = [status_view(instance, show_input=show_input) for instance in page]
-        return _json(200, body, {CONTINUATION: quote(token)})
-
-    def _purge_all(self, request: web.Request) -> web.Response:
-        query = _query(request)
-        if query.created_from is None:
-            return _json(400, "Please provide value for 'createdTimeFrom' parameter.")
-        purged = self._client.purge_all(query)
-        return _json(200, {"instancesDeleted": purged}) if purged else web.Response(status=404)
+        return _json(200, body)
 
     async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
         if self._client.get(instance_id).status.is_terminal:
@@ -139,11 +111,6 @@ class Webhooks:
             return web.Response(status=202)
         if operation == "restart":
             return self._restart(request, instance_id)
-        if operation == "rewind":
-            message = (
-                "this host does not support rewind: start the orchestration again with restart"
-            )
-            return _error(501, message)
         return web.Response(status=404)
 
     def _restart(self, request: web.Request, instance_id: str) -> web.Response:
@@ -153,27 +120,6 @@ class Webhooks:
         except NoInstance:
             return _error(400, "InstanceId does not match a valid orchestration instance.")
         return self._accepted(request, restarted)
-
-
-def _query(request: web.Request) -> InstanceQuery:
-    statuses = ",".join(request.query.getall("runtimeStatus", [])).split(",")
-    top = request.query.get("top", "")
-    return InstanceQuery(
-        prefix=request.query.get("instanceIdPrefix", ""),
-        created_from=_moment(request, "createdTimeFrom"),
-        created_to=_moment(request, "createdTimeTo"),
-        statuses=tuple(status for status in Status if status.value in statuses),
-        after=unquote(request.headers.get(CONTINUATION, "")),
-        limit=int(top) if re.fullmatch(r"[1-9][0-9]{0,8}", top) else DEFAULT_PAGE,
-    )
-
-
-def _moment(request: web.Request, name: str) -> str | None:
-    """Return a time of the query as the store has it; one that cannot be read is ignored."""
-    try:
-        return time_text(parse_time(request.query[name]))
-    except (KeyError, ValueError):
-        return None
 
 
 def _flag(request: web.Request, name: str, *, default: bool = False) -> bool:

@@ -20,7 +20,6 @@ from typing import Any
 import azure.functions as func
 from azure.functions.meta import Datum
 
-from local.functions_host.worker.context import InvocationContext
 from local.functions_host.worker.messages import (
     InvocationRequest,
     InvocationResponse,
@@ -30,7 +29,6 @@ from local.functions_host.worker.messages import (
     TypedData,
 )
 from local.functions_host.worker.parameters import (
-    CONTEXT,
     GENERIC,
     InvalidParameters,
     Parameters,
@@ -48,10 +46,6 @@ class _Function:
     name: str
     call: Callable[..., Any]
     parameters: Parameters
-
-    @property
-    def directory(self) -> str:
-        return str(Path(inspect.getfile(self.call)).parent)
 
 
 class BuiltinWorker:
@@ -121,9 +115,6 @@ class BuiltinWorker:
             )
             for binding in request.input_data
         }
-        if function.parameters.wants_context:
-            context = InvocationContext(request, function.name, function.directory)
-            arguments[CONTEXT] = context
         if inspect.iscoroutinefunction(function.call):
             return await function.call(**arguments)
         call = partial(_in_thread, request.invocation_id, function.call, arguments)

@@ -13,12 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import azure.functions as func
 from azure.functions.meta import get_binding_registry
 
 from local.functions_host.functions import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
 
-CONTEXT = "context"
 RETURN = "$return"
 GENERIC = "generic"  # the type of a binding whose parameter is annotated `str` or `bytes`
 
@@ -37,7 +35,6 @@ class Parameters:
 
     inputs: Mapping[str, str]
     output: str | None
-    wants_context: bool
 
 
 def check_parameters(call: Callable[..., Any], bindings: Mapping[str, str]) -> Parameters:
@@ -45,10 +42,6 @@ def check_parameters(call: Callable[..., Any], bindings: Mapping[str, str]) -> P
     annotations = typing.get_type_hints(call)
     declared = set(inspect.signature(call).parameters)
     bound = {name: kind for name, kind in bindings.items() if name != RETURN}
-    wants_context = CONTEXT in declared and CONTEXT not in bound
-    if wants_context:
-        declared.discard(CONTEXT)
-        _check_context(annotations)
     if unbound := declared - set(bound):
         raise InvalidParameters(f"parameters without a binding: {', '.join(sorted(unbound))}")
     if missing := set(bound) - declared:
@@ -59,7 +52,7 @@ def check_parameters(call: Callable[..., Any], bindings: Mapping[str, str]) -> P
         _check_return(annotations, output)
     else:
         output = next((kind for kind in inputs.values() if _returns_implicitly(kind)), None)
-    return Parameters(inputs, output, wants_context)
+    return Parameters(inputs, output)
 
 
 def converter(binding_type: str) -> Any:
@@ -86,12 +79,6 @@ def _check_return(annotations: Mapping[str, Any], output: str) -> None:
         raise InvalidParameters(
             f"return annotation {annotation.__name__} does not match binding type {output}"
         )
-
-
-def _check_context(annotations: Mapping[str, Any]) -> None:
-    annotation = annotations.get(CONTEXT, func.Context)
-    if not isinstance(annotation, type) or not issubclass(annotation, func.Context):
-        raise InvalidParameters("the context parameter must be annotated azure.functions.Context")
 
 
 def _input_type(name: str, binding_type: str, annotations: Mapping[str, Any]) -> str:

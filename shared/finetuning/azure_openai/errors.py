@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
@@ -16,6 +16,7 @@ from shared.core.errors import (
     PermanentError,
     TransientError,
 )
+from shared.core.json_values import json_object
 from shared.teacher.retry import retry_after
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def _from_response(failure: str, error: APIStatusError, key: SecretStr | None) -
 
 def _service_message(error: APIStatusError, key: SecretStr | None) -> str:
     """Return the service's message, never the whole response."""
-    body = error.body
-    message: Any = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else None
+    body = json_object(error.body) or {}
+    message = body.get("message")
     return _clean(str(message or error.message), key)
 
 

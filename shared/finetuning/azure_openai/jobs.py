@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Required, TypedDict, cast
 
 from shared.finetuning.base import FineTuneRequest, JobState, JobStatus
 from shared.finetuning.statuses import azure_openai_status
@@ -11,7 +11,8 @@ from shared.spec.models import StudentSpec
 from shared.students.catalogue import find_student
 
 if TYPE_CHECKING:
-    from openai.types.fine_tuning import FineTuningJob
+    from openai.types.fine_tuning import FineTuningJob, SupervisedHyperparametersParam
+    from openai.types.fine_tuning.job_create_params import Method
 
 # keys of a job's metadata
 JOB_KEY = "job"
@@ -22,6 +23,20 @@ MAX_KEY = 64
 MAX_VALUE = 512
 
 
+class JobArguments(TypedDict, total=False):
+    """The arguments of `fine_tuning.jobs.create`."""
+
+    model: Required[str]
+    training_file: Required[str]
+    method: Required[Method]
+    metadata: Required[dict[str, str]]
+    extra_headers: Required[dict[str, str]]
+    validation_file: str
+    suffix: str
+    seed: int
+    extra_body: dict[str, str]
+
+
 def model_id(student: StudentSpec) -> str:
     """Return the model's id in the API: `gpt-4.1-mini-2025-04-14` for `gpt-4.1-mini`."""
     model = student.model or ""
@@ -30,14 +45,15 @@ def model_id(student: StudentSpec) -> str:
     return find_student(model).foundry or model
 
 
-def job_arguments(request: FineTuneRequest, file_ids: list[str]) -> dict[str, Any]:
-    """Return the arguments of `fine_tuning.jobs.create`.
+def job_arguments(request: FineTuneRequest, file_ids: list[str]) -> JobArguments:
+    """Return the arguments that create the job.
 
     `file_ids` are those of the training file and of the validation file, if there is one.
     """
     student = request.student
-    hyperparameters = dict(student.hyperparameters)
-    arguments: dict[str, Any] = {
+    # any name is passed on: the service knows more than its SDK
+    hyperparameters = cast("SupervisedHyperparametersParam", dict(student.hyperparameters))
+    arguments: JobArguments = {
         "model": model_id(student),
         "training_file": file_ids[0],
         "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
+from shared.core.json_values import json_object
 from shared.finetuning.base import Checkpoint, thinned
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ NAMES = {
 
 def renamed(data: object) -> dict[str, float]:
     """Return the numbers in `data` that have a name of ours."""
-    if not isinstance(data, dict):
-        return {}
-    values = cast(dict[str, Any], data)
+    values = json_object(data) or {}
     metrics: dict[str, float] = {}
     for service_name, name in NAMES.items():
         value = values.get(service_name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
+from shared.core.json_values import json_object
 from shared.finetuning.azure_openai.errors import usable
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def model_problems(client: OpenAI, name: str) -> list[str]:
 
 def _is_trainable(model: Model) -> bool | None:
     """Return None if the service doesn't say: capabilities are Azure's addition to the API."""
-    capabilities: Any = getattr(model, "capabilities", None)
-    if not isinstance(capabilities, dict):
-        return None
-    return cast(dict[str, Any], capabilities).get("fine_tune")
+    capabilities = json_object(getattr(model, "capabilities", None)) or {}
+    can_fine_tune = capabilities.get("fine_tune")
+    return None if can_fine_tune is None else bool(can_fine_tune)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 
 from shared.finetuning.azureml.errors import ROLE
-from shared.finetuning.azureml.rest import WorkspaceRest
+from shared.finetuning.azureml.rest import Permission, WorkspaceRest
 from shared.finetuning.azureml.workspace import PROVIDER
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def access_problems(rest: WorkspaceRest, workspace: str) -> list[str]:
     return [f"the app's identity may not {verbs} in AzureML workspace {workspace}: {ROLE}"]
 
 
-def is_allowed(action: str, permissions: Sequence[Mapping[str, Any]]) -> bool:
+def is_allowed(action: str, permissions: Sequence[Permission]) -> bool:
     """Return True if one of the permissions has the action and doesn't exclude it.
 
     `*` matches anything, and case doesn't count.

@@ -129,27 +129,30 @@ class AzureMLBackend:
 
     def _state(self, job: Any) -> JobState:
         status = azureml_status(job.status)
-        state = JobState(
+        model: str | None = None
+        message: str | None = None
+        metrics: dict[str, float] = {}
+        if status is JobStatus.COMPLETED:
+            model = _registered_model(self._client, job, self.model_output)
+        if status is JobStatus.FAILED:
+            message = self._failure(job.name)
+        if status in WITH_METRICS:
+            metrics = azureml_metrics.latest(self._rest, job.name)
+        return JobState(
             job=job.name,
             status=status,
             service_status=job.status or "Unknown",
             url=_studio_url(job),
+            model=model,
+            message=message,
+            metrics=metrics,
         )
-        update: dict[str, Any] = {}
-        if status is JobStatus.FAILED:
-            update["message"] = self._failure(job.name)
-        if status is JobStatus.COMPLETED:
-            update["model"] = _registered_model(self._client, job, self.model_output)
-        if status in WITH_METRICS:
-            update["metrics"] = azureml_metrics.latest(self._rest, job.name)
-        return state.model_copy(update=update)
 
     def _failure(self, job_name: str) -> str | None:
         """Return why a job failed, which only the run history knows."""
         try:
             with service_errors("the reason could not be read"):
-                error = self._rest.run(job_name)["error"]
-                return error["error"]["message"]
+                return self._rest.failure(job_name)
         except Exception as problem:  # that the job has failed must be shown in any case
             log.warning("job %s failed, and %s", job_name, problem)
             return None
@@ -188,7 +191,8 @@ def _check_student(model: str) -> None:
     if not asset:
         form = "azureml://registries/<registry>/models/<model>/versions/<version>"
         raise PermanentError(
-            f"student {model!r} is not an asset id of a model registry: set student.model to {form}"
+            f"student {model!r} is not an asset id of a model registry: set student.model to "
+            f"{form}, or train a Hugging Face model with student.backend azureml_command"
         )
     with service_errors(f"student {model} cannot be used (check student.model)"):
         models = clients().registry(asset["registry"]).models
@@ -233,8 +237,7 @@ def _as_text(value: Hyperparameter) -> str:
 
 
 def _studio_url(job: Any) -> str | None:
-    services: dict[str, Any] = job.services or {}
-    studio = services.get("Studio")
+    studio = job.services.get("Studio") if job.services else None
     return studio.endpoint if studio else None
 
 
@@ -243,8 +246,7 @@ def _registered_model(client: MLClient, job: Any, output_name: str) -> str | Non
 
     Other jobs may add versions to the same name, so the one that names this job counts.
     """
-    outputs: dict[str, Any] = job.outputs or {}
-    output = outputs.get(output_name)
+    output = job.outputs.get(output_name) if job.outputs else None
     if not output or not output.name:
         return None
     if output.version:

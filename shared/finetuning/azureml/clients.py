@@ -78,17 +78,17 @@ class AzureMLClients:
         # At each start it warns that every class of fine-tuning is experimental, which is known
         # and which no operator can change.
         logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
-        options: dict[str, Any] = {
-            **target,
-            "show_progress": False,
-            "enable_telemetry": False,
-            "retry_total": 0,  # Durable retries the activity: one policy, in one place
-            "connection_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "per_call_policies": [LoopbackNeedsNoTls()],
-        }
         try:
-            return MLClient(self._credential, **options)
+            return MLClient(
+                self._credential,
+                **target,
+                show_progress=False,
+                enable_telemetry=False,
+                retry_total=0,  # Durable retries the activity: one policy, in one place
+                connection_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                per_call_policies=[LoopbackNeedsNoTls()],
+            )
         except MlException as error:  # from the cloud's metadata, asked over HTTP
             raise TransientError(
                 f"AzureML's addresses could not be found ({error}): "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import PermanentError
 from shared.core.paths import RUNS
@@ -22,6 +22,9 @@ from shared.finetuning.azureml.training_code import container_url, publish, scri
 from shared.finetuning.azureml.workspace import Workspace
 from shared.finetuning.base import FineTuneRequest, FineTuningBackend
 from shared.spec.models import Hyperparameter, StudentSpec
+
+if TYPE_CHECKING:
+    from azure.ai.ml import Input
 
 MODEL_OUTPUT = "model"
 DEFAULT_ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/labels/latest"
@@ -87,13 +90,13 @@ class AzureMLCommandBackend(AzureMLBackend):
             timeout=math.ceil(student.max_hours * 3600),  # if the app is not there to cancel it
         )
 
-    def _inputs(self, request: FineTuneRequest) -> dict[str, Any]:
+    def _inputs(self, request: FineTuneRequest) -> dict[str, Input]:
         """Return the job's inputs, which `command_line` names."""
         import azure.ai.ml as sdk
 
         ml: Any = sdk
         code = self._uri(publish(self._settings, scripts()) + "/")
-        inputs = {
+        inputs: dict[str, Input] = {
             "code": ml.Input(type="uri_folder", path=code, mode="download"),
             "training": ml.Input(type="uri_file", path=request.training.uri, mode="download"),
         }

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypeVar
 
+from shared.core.json_values import JsonObject
 from shared.finetuning.azureml.errors import service_errors
-from shared.finetuning.azureml.rest import WorkspaceRest
+from shared.finetuning.azureml.rest import MetricValue, Page, WorkspaceRest
 from shared.finetuning.base import thinned
 
 log = logging.getLogger(__name__)
 
 Curve = list[dict[str, float]]
+ItemT = TypeVar("ItemT")
 
 # Our names for those of training/train.py, of transformers and trl, and of hosted fine-tuning.
 NAMES = {
@@ -56,8 +58,8 @@ def _points(rest: WorkspaceRest, job_name: str) -> Curve:
 def _read_points(rest: WorkspaceRest, job_name: str) -> Curve:
     steps: dict[int, dict[str, float]] = {}
     for metric in _all_pages(lambda token: rest.metrics(job_name, token)):
-        key: dict[str, Any] = metric.get("metricKey") or {}
-        name: str = key.get("name") or ""
+        key = metric.get("metricKey") or {}
+        name = key.get("name") or ""
         shown_as = NAMES.get(name.rpartition("/")[2].lower())
         if shown_as is None:
             continue
@@ -72,11 +74,11 @@ def _read_points(rest: WorkspaceRest, job_name: str) -> Curve:
 
 def _values(
     rest: WorkspaceRest, job_name: str, name: str, namespace: str | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[MetricValue]:
     return _all_pages(lambda token: rest.metric_values(job_name, name, namespace, token))
 
 
-def _all_pages(page_after: Callable[[str | None], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _all_pages(page_after: Callable[[str | None], Page[ItemT]]) -> Iterator[ItemT]:
     token: str | None = None
     for _ in range(MAX_PAGES):
         page = page_after(token)
@@ -86,12 +88,14 @@ def _all_pages(page_after: Callable[[str | None], dict[str, Any]]) -> Iterator[d
             return
 
 
-def _number(data: dict[str, Any], name: str) -> float | None:
+def _number(data: JsonObject, name: str) -> float | None:
     """Return a value's number: that under the metric's name, or the only one there is."""
     number = data.get(name)
     if number is None and len(data) == 1:
         number = next(iter(data.values()))
+    if not isinstance(number, str | int | float):  # tables, confusion matrices, images
+        return None
     try:
-        return None if number is None else float(number)
-    except (TypeError, ValueError):  # tables, confusion matrices, images
+        return float(number)
+    except ValueError:
         return None

@@ -7,9 +7,9 @@ what a job has logged (metrics).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 from azure.core import PipelineClient
@@ -18,6 +18,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy, UserAgentP
 from azure.core.rest import HttpRequest
 
 from shared.core.errors import TransientError
+from shared.core.json_values import JsonObject
 from shared.finetuning.azureml.loopback import LoopbackNeedsNoTls
 from shared.finetuning.azureml.workspace import Workspace
 
@@ -35,6 +36,37 @@ RESOURCE_MANAGERS = {
     "AzureChinaCloud": "https://management.chinacloudapi.cn",
 }
 
+Permission = Mapping[str, Sequence[str]]
+"""A role's `actions`, `notActions`, `dataActions` and `notDataActions`, as patterns."""
+ItemT = TypeVar("ItemT")
+
+
+class Page(TypedDict, Generic[ItemT], total=False):
+    """A page of a listing. The last one has no token."""
+
+    value: list[ItemT] | None
+    continuationToken: str | None
+
+
+class MetricKey(TypedDict, total=False):
+    """Which metric it is."""
+
+    name: str | None
+    namespace: str | None
+
+
+class Metric(TypedDict, total=False):
+    """A metric of a job, without its values."""
+
+    metricKey: MetricKey | None
+
+
+class MetricValue(TypedDict, total=False):
+    """A value of a metric at one step. `data` holds it under the metric's name."""
+
+    step: int | None
+    data: JsonObject | None
+
 
 class WorkspaceRest:
     """Signed requests about one workspace. Safe across threads.
@@ -50,25 +82,25 @@ class WorkspaceRest:
         self._credential = credential
         self._discovery_url = discovery_url
 
-    def permissions(self) -> list[dict[str, Any]]:
+    def permissions(self) -> list[Permission]:
         """Return the permissions of the app's identity in the workspace, one for each role."""
         path = f"{self._workspace.path}/providers/Microsoft.Authorization/permissions"
         url = f"{self._resource_manager}{path}?api-version={PERMISSIONS_API_VERSION}"
         return self._send(HttpRequest("GET", url)).get("value") or []
 
-    def run(self, job_name: str) -> dict[str, Any]:
-        """Return a job's entry in the run history."""
+    def failure(self, job_name: str) -> str | None:
+        """Return the message of a job's failure in the run history. Raises if there is none."""
         path = f"/history/v1.0{self._workspace.path}/runs/{quote(job_name)}"
         url = f"{self._history}{path}?api-version={HISTORY_API_VERSION}"
-        return self._send(HttpRequest("GET", url))
+        return self._send(HttpRequest("GET", url))["error"]["error"]["message"]
 
-    def metrics(self, job_name: str, token: str | None) -> dict[str, Any]:
+    def metrics(self, job_name: str, token: str | None) -> Page[Metric]:
         """Return one page of the metrics that a job has logged, without their values."""
         return self._post_metrics(job_name, "list", {"continuationToken": token})
 
     def metric_values(
         self, job_name: str, name: str, namespace: str | None, token: str | None
-    ) -> dict[str, Any]:
+    ) -> Page[MetricValue]:
         """Return one page of a metric's values."""
         query = {"metricName": name, "metricNamespace": namespace, "continuationToken": token}
         return self._post_metrics(job_name, "full", query)
@@ -112,7 +144,7 @@ def resource_manager_url() -> str:
         return RESOURCE_MANAGERS[cloud]
     url = os.environ.get("ARM_CLOUD_METADATA_URL", METADATA_URL)
     metadata = _json(PipelineClient("", policies=[UserAgentPolicy()]), HttpRequest("GET", url))
-    clouds = cast(list[dict[str, Any]], metadata if isinstance(metadata, list) else [metadata])
+    clouds = cast(list[Any], metadata if isinstance(metadata, list) else [metadata])
     for entry in clouds:
         if entry["name"] == cloud:
             return str(entry["resourceManager"]).rstrip("/")

@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parents[3] / "training"
 PREFIX = "_training"  # run ids don't begin with _
 HASH_CHARACTERS = 12
 MAX_MESSAGE_CHARACTERS = 300
-NO_RETRIES: dict[str, Any] = {"retry_total": 0}  # Durable retries the activity
+NO_RETRIES = {"retry_total": 0}  # Durable retries the activity
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,7 +148,6 @@ def test_settings_that_lead_pip_astray_are_kept_from_it(
     assert "PIP_INDEX_URL https://the-users.own/simple" in seen
 
 
-@pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on where they can be")
 def test_others_stay_out_until_the_pip_of_a_killed_installation_has_ended(tmp_path: Path) -> None:
     lock, started, finish = tmp_path / "lock", tmp_path / "started", tmp_path / "finish"
     pip = (

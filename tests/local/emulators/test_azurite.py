@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -95,7 +94,6 @@ def test_ctrl_c_while_it_starts_leaves_nothing_running(
     assert storage.child.exit_code is not None
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of posix")
 def test_it_ends_with_a_starter_that_was_killed_outright(tmp_path: Path) -> None:
     code = (
         "import time; from pathlib import Path\n"

@@ -88,25 +88,23 @@ async def test_an_answer_may_be_only_late(emulator: Emulator) -> None:
     assert time.monotonic() - began >= 0.2
 
 
-async def test_faults_are_listed_counted_and_cleared(emulator: Emulator) -> None:
+async def test_faults_are_listed_and_counted(emulator: Emulator) -> None:
     await emulator.fault(status=503, times=3)
     await emulator.ask("GET", "/things")
     _, shown, _ = await emulator.ask("GET", PATH)
     assert ([fault["times"] for fault in shown["waiting"]], shown["hits"]) == ([2], 1)
-    assert (await emulator.ask("DELETE", PATH))[1] == {"waiting": [], "hits": 1}
-    assert (await emulator.ask("GET", "/things"))[0] == 200
 
 
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ({"statsu": 500}, "unknown: statsu"),
-        ({"status": 200}, "give an HTTP status from 400 to 599"),
-        ({"status": "500"}, "give an HTTP status"),
-        ({"drop": "during"}, "use one of before, after"),
+        ({"statsu": 500}, "statsu"),
+        ({"status": 200}, "greater than or equal to 400"),
+        ({"status": "500"}, "a valid integer"),
+        ({"drop": "during"}, "'before' or 'after'"),
         ({"status": 500, "drop": "after"}, "exclude each other"),
-        ({"status": 500, "times": 0}, "a whole number from 1"),
-        ([], "must be a JSON object"),
+        ({"status": 500, "times": 0}, "greater than or equal to 1"),
+        ([], "an object"),
     ],
 )
 async def test_a_fault_that_cannot_be_is_refused_with_what_is_wrong(

@@ -8,7 +8,6 @@ import pytest
 
 from local.functions_host.blob_triggers import BlobPattern, blob_triggers
 from local.functions_host.errors import IndexingError
-from local.functions_host.event_grid import blob_path
 from local.functions_host.functions import BLOB_TRIGGER, Binding, IndexedFunction
 
 
@@ -81,27 +80,3 @@ def test_all_triggers_that_cannot_be_served_are_told_at_once() -> None:
     assert second.startswith(
         "function lost has a blob trigger that cannot be served: 'nowhere' is not a path"
     )
-
-
-@pytest.mark.parametrize(
-    ("event_type", "subject", "path"),
-    [
-        (
-            "Microsoft.Storage.BlobCreated",
-            "/blobServices/default/containers/c/blobs/a/b c.txt",
-            "c/a/b c.txt",
-        ),
-        (
-            "Microsoft.Storage.BlobCreated",
-            "/blobServices/default/containers/c/blobs/blobs/x",
-            "c/blobs/x",
-        ),
-        ("Microsoft.Storage.BlobCreated", "/blobServices/default/containers/c", None),
-        ("Microsoft.Storage.BlobCreated", "", None),
-        ("Microsoft.Storage.BlobDeleted", "/blobServices/default/containers/c/blobs/a", None),
-    ],
-)
-def test_an_event_names_the_blob_that_was_created(
-    event_type: str, subject: str, path: str | None
-) -> None:
-    assert blob_path({"eventType": event_type, "subject": subject}) == path

@@ -36,9 +36,10 @@ IMPORT = """
 """
 FAILING = """
     @app.blob_trigger(arg_name="data", path="%CONTAINER%/in/{name}.txt", connection="STORAGE")
-    def arrived(data: func.InputStream, context: func.Context) -> None:
-        CALLS.append((data.name, context.retry_context.retry_count))
-        if "bad" in data.name or ("hiccup" in data.name and context.retry_context.retry_count == 0):
+    def arrived(data: func.InputStream) -> None:
+        attempt = len([name for name, _ in CALLS if name == data.name])
+        CALLS.append((data.name, attempt))
+        if "in/bad" in data.name or ("in/hiccup" in data.name and attempt == 0):
             raise RuntimeError(f"cannot read {data.name}")
     """
 

@@ -66,13 +66,12 @@ async def test_the_master_key_opens_every_function(app: ServedApp) -> None:
 
 async def test_the_admin_level_opens_to_the_master_key_alone(app: ServedApp) -> None:
     keys = app.host.keys
-    for key in ("", keys.function_key, keys.system_key, keys.blobs_extension):
+    for key in ("", keys.function_key, keys.system_key):
         assert (await app.get("/api/admins", headers={"x-functions-key": key}))[0] == 401
 
 
-async def test_the_keys_of_extensions_open_no_function(app: ServedApp) -> None:
-    for key in (app.host.keys.system_key, app.host.keys.blobs_extension):
-        assert (await app.get(f"/api/function?code={key}"))[0] == 401
+async def test_the_key_of_durable_opens_no_function(app: ServedApp) -> None:
+    assert (await app.get(f"/api/function?code={app.host.keys.system_key}"))[0] == 401
 
 
 async def test_a_caller_without_a_key_does_not_reach_the_function(tmp_path: Path) -> None:
@@ -85,19 +84,6 @@ async def test_a_caller_without_a_key_does_not_reach_the_function(tmp_path: Path
     async with served(tmp_path, code) as app:
         assert (await app.post("/api/x"))[0] == 401
         assert app.calls == []
-
-
-async def test_durables_management_opens_to_its_own_key_and_the_master_key(app: ServedApp) -> None:
-    keys = app.host.keys
-    path = "/runtime/webhooks/durabletask/instances"
-    for key in ("", keys.function_key, keys.blobs_extension):
-        assert (await app.get(f"{path}?code={key}"))[0] == 401
-    for key in (keys.system_key, keys.master_key):
-        assert await app.get(f"{path}?code={key}") == (200, "[]")
-
-
-async def test_the_path_of_the_apps_own_durable_client_cannot_be_guessed(app: ServedApp) -> None:
-    assert (await app.get("/runtime/rpc/instances"))[0] == 404
 
 
 async def test_what_is_not_there_is_404_whatever_the_key(app: ServedApp) -> None:

@@ -12,7 +12,7 @@ from tests.support.functions_host import HEADER, index, index_folder, write_app
 
 ROUTE = """
 @app.route("hello/%PLACE%", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-def hello(context: func.Context, req: func.HttpRequest) -> str:
+def hello(req: func.HttpRequest) -> str:
     return "hello"
 """
 BLOB = """

@@ -1,9 +1,10 @@
-"""How functions run: in threads or on the loop, within functionTimeout, with a context."""
+"""How functions run: in threads or on the loop, within functionTimeout, with their log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -59,21 +60,14 @@ LOGGING = """
     log = logging.getLogger("app")
 
     @app.route("on-a-thread")
-    def on_a_thread(req: func.HttpRequest, context: func.Context) -> str:
+    def on_a_thread(req: func.HttpRequest) -> str:
         log.warning("of a function")
-        return context.invocation_id
+        return ""
 
     @app.route("on-the-loop")
-    async def on_the_loop(req: func.HttpRequest, context: func.Context) -> str:
+    async def on_the_loop(req: func.HttpRequest) -> str:
         log.warning("of a function")
-        return context.invocation_id
-    """
-
-CONTEXT = """
-    @app.route("x")
-    def in_context(req: func.HttpRequest, context: func.Context) -> str:
-        CALLS.append(context)
-        return context.function_name
+        return ""
     """
 
 
@@ -114,26 +108,16 @@ async def test_a_function_that_takes_too_long_is_given_up(
         assert app.calls == (["cancelled"] if name == "coroutine" else [])
 
 
-async def test_each_invocation_has_a_context_of_its_own(tmp_path: Path) -> None:
-    async with served(tmp_path, CONTEXT) as app:
-        assert [await app.get("/api/x") for _ in range(2)] == [(200, "in_context")] * 2
-        first, second = app.calls
-        assert first.invocation_id != second.invocation_id
-        assert first.trace_context.trace_parent != second.trace_context.trace_parent
-        assert first.function_directory == str(tmp_path / "app")
-        assert first.retry_context.retry_count == 0
-
-
 async def test_an_invocation_is_logged_with_its_outcome(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", invocation.log.name)
-    async with served(tmp_path, CONTEXT + THREADS.replace("GATE.wait(10)", "1 / 0")) as app:
-        await app.get("/api/x")
+    async with served(tmp_path, THREADS.replace("GATE.wait(10)", "1 / 0")) as app:
+        await app.get("/api/release")
         await app.get("/api/blocking")
     lines = [record.getMessage() for record in caplog.records if record.name == invocation.log.name]
-    assert lines[0] == f"executing in_context (GET /api/x, id {app.calls[0].invocation_id})"
-    assert lines[1].startswith("executed in_context (succeeded, ")
+    assert lines[0].startswith("executing release (GET /api/release, id ")
+    assert lines[1].startswith("executed release (succeeded, ")
     assert lines[3].startswith("executed blocking (failed: ZeroDivisionError, ")
 
 
@@ -142,11 +126,14 @@ async def test_a_log_record_of_a_function_carries_its_invocation(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     async with served(tmp_path, LOGGING) as app:
-        _, first = await app.get(f"/api/{name}")
-        _, second = await app.get(f"/api/{name}")
+        for _ in range(2):
+            await app.get(f"/api/{name}")
         logging.getLogger("app").warning("of nobody")
-    marks = [getattr(record, "invocation", None) for record in caplog.records[-3:]]
-    assert marks == [f" [invocation {first}]", f" [invocation {second}]", ""]
+    logged = caplog.records[-3:]
+    first, second, last = (str(getattr(record, "invocation", None)) for record in logged)
+    assert re.fullmatch(r" \[invocation [0-9a-f-]{36}\]", first)
+    assert first != second
+    assert last == ""
 
 
 async def test_the_app_sees_its_settings_and_runs_in_its_folder(tmp_path: Path) -> None:

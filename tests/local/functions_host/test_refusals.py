@@ -94,7 +94,6 @@ def test_every_problem_is_told_in_one_message(tmp_path: Path) -> None:
         ("req: func.HttpRequest | None", "req.*HttpRequest"),
         ("req: Optional[func.HttpRequest]", "req.*HttpRequest"),
         ("req: int", "req.*int"),
-        ("req, context: str", "context"),
     ],
 )
 def test_parameters_that_azures_worker_refuses_are_refused(
@@ -127,7 +126,7 @@ def test_an_http_function_returns_a_response_or_text(tmp_path: Path, annotation:
 def test_what_azures_worker_takes_as_return_annotation_is_taken(
     tmp_path: Path, annotation: str
 ) -> None:
-    code = f'@app.route("x")\ndef right(req: func.HttpRequest, context) {annotation}: ...\n'
+    code = f'@app.route("x")\ndef right(req: func.HttpRequest) {annotation}: ...\n'
     assert list(index(tmp_path, code, header=HEADER).functions) == ["right"]
 
 

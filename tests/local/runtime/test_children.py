@@ -125,7 +125,6 @@ def test_its_environment_is_what_it_was_given_and_nothing_else(
         assert child.output().strip() == "['ITS']"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sessions are those of posix")
 def test_ctrl_c_reaches_us_alone(log: Path) -> None:
     with started(python(WAITING), log) as child:
         assert child.pid is not None

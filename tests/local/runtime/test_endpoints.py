@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "data").iterdir()] == [FILE_NAME]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permissions are those of posix")
 def test_only_its_owner_may_read_it_whatever_was_there_before(tmp_path: Path) -> None:
     for left_over in (tmp_path / FILE_NAME, tmp_path / f".{FILE_NAME}.draft"):
         left_over.write_text("{}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -50,7 +49,6 @@ def test_a_killed_holder_holds_it_no_longer(tmp_path: Path) -> None:
     assert not is_held(path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on where they can be")
 def test_a_child_that_was_given_the_descriptor_goes_on_holding_it(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
     lock.acquire(wait=True)
@@ -65,4 +63,4 @@ def test_a_child_that_was_given_the_descriptor_goes_on_holding_it(tmp_path: Path
 
 def test_others_may_not_read_it(tmp_path: Path) -> None:
     with FileLock(tmp_path / "lock") as lock:
-        assert os.name != "posix" or lock.path.stat().st_mode & 0o077 == 0
+        assert lock.path.stat().st_mode & 0o077 == 0

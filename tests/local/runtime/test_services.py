@@ -119,16 +119,10 @@ def test_loopback_is_exempt_from_the_users_proxy(
         assert (settings["NO_PROXY"], settings["no_proxy"]) == (exempt, exempt)
 
 
-def test_the_stand_ins_work_on_the_local_storage_and_with_the_local_keys(
+def test_the_stand_ins_work_on_the_local_storage_and_with_the_local_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in (
-        STORAGE,
-        "AzureWebJobsStorage",
-        "IDENTITY_HEADER",
-        "LOCAL_TEACHER_KEY",
-        "LOCAL_AZURE_OPENAI_KEY",
-    ):
+    for name in (STORAGE, "AzureWebJobsStorage", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, "mine")
     environment = child_environment(ADDRESSES)
     assert (environment[STORAGE], environment["AzureWebJobsStorage"]) == (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,15 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path / "logs"
 
 
+@contextmanager
+def supervised(logs: Path, folder: Path) -> Generator[Supervisor]:
+    supervisor = Supervisor(logs, folder)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
 def service(name: str, code: str, ready: Path) -> Service:
     return Service(name=name, command=python(code), environment=ENVIRONMENT, ready=ready.exists)
 
@@ -61,7 +72,7 @@ def test_those_started_together_need_not_wait_for_each_other(tmp_path: Path, log
             f"Path({str(its)!r}).touch()\ntime.sleep(60)"
         )
 
-    with Supervisor(logs, tmp_path) as supervisor:
+    with supervised(logs, tmp_path) as supervisor:
         supervisor.start(
             service("one", after(one, other), one), service("other", after(other, one), other)
         )
@@ -73,7 +84,7 @@ def test_those_started_together_need_not_wait_for_each_other(tmp_path: Path, log
 
 def test_the_last_started_is_the_first_to_be_stopped(tmp_path: Path, logs: Path) -> None:
     notes = tmp_path / "notes"
-    with Supervisor(logs, tmp_path) as supervisor:
+    with supervised(logs, tmp_path) as supervisor:
         for name in ("storage", "teacher", "host"):
             ready = tmp_path / f"{name} ready"
             code = NOTES_ITS_END.format(name=name, notes=str(notes), ready=str(ready))
@@ -90,7 +101,7 @@ def test_one_that_dies_is_named_with_the_end_of_its_log_and_advice(
         f"while not Path({str(die)!r}).exists(): time.sleep(0.01)\n"
         "raise SystemExit('out of memory')"
     )
-    with Supervisor(logs, tmp_path) as supervisor:
+    with supervised(logs, tmp_path) as supervisor:
         supervisor.start(service("teacher", code, ready))
         supervisor.check()
         die.touch()
@@ -112,7 +123,7 @@ def test_one_that_does_not_come_up_takes_the_others_with_it(tmp_path: Path, logs
     bad = service("bad", "raise SystemExit('port 1 is taken')", tmp_path / "never")
     with (
         pytest.raises(ChildFailed, match="port 1 is taken"),
-        Supervisor(logs, REPOSITORY) as supervisor,
+        supervised(logs, REPOSITORY) as supervisor,
     ):
         supervisor.start(good, bad)
     assert not is_held(lock)
@@ -122,7 +133,7 @@ def test_a_program_that_is_missing_leaves_nothing_running(tmp_path: Path, logs: 
     missing = Service(name="host", command=["/no/such"], environment={}, ready=lambda: True)
     with (
         pytest.raises(ChildFailed, match="host could not be started"),
-        Supervisor(logs, tmp_path) as supervisor,
+        supervised(logs, tmp_path) as supervisor,
     ):
         supervisor.start(missing)
 
@@ -130,7 +141,7 @@ def test_a_program_that_is_missing_leaves_nothing_running(tmp_path: Path, logs: 
 def test_a_child_of_other_origin_is_watched_and_stopped_too(tmp_path: Path, logs: Path) -> None:
     child = Child("azurite", living(tmp_path / "lock"), logs / "azurite.log", folder=REPOSITORY)
     child.start()
-    with Supervisor(logs, tmp_path) as supervisor:
+    with supervised(logs, tmp_path) as supervisor:
         supervisor.watch(child)
         child.wait_until(lambda: "alive" in child.output(), 30)
         supervisor.check()

@@ -50,7 +50,7 @@ async def test_the_local_teacher_passes() -> None:
         await asyncio.to_thread(check_teacher, running.base_url)
 
 
-@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_a_server_without_the_route_is_named_with_its_answer(status: int) -> None:
     async with server(status) as url:
         problem = await problem_of(url)

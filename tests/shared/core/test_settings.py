@@ -7,7 +7,9 @@ import pytest
 from shared.core.errors import SettingsError
 from shared.core.settings import (
     AZUREML_SETTINGS,
+    SERVICE_SETTINGS,
     SETTINGS,
+    Settings,
     load,
     normalise_base_url,
     trigger_source,
@@ -44,6 +46,25 @@ def test_one_fine_tuning_service_is_enough() -> None:
         None,
     )
     assert load(COMPLETE).azure_openai_base_url is None
+
+
+def test_an_app_with_the_settings_of_an_added_service_alone_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SETTINGS, "ABACUS_URL", (False, "URL of the abacus"))
+    monkeypatch.setattr(
+        "shared.core.settings.SERVICE_SETTINGS", (*SERVICE_SETTINGS, ("ABACUS_URL",))
+    )
+    neither = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
+    with pytest.raises(SettingsError, match="or set ABACUS_URL to fine-tune there instead"):
+        load(neither)
+    assert load({**neither, "ABACUS_URL": "http://abacus"}).azureml_workspace is None
+
+
+def test_every_setting_is_the_field_of_the_same_name() -> None:
+    fields = {name.upper() for name in Settings.model_fields}
+    storage = {"DISTILLATION_STORAGE", "BLOB_TRIGGER_SOURCE"}
+    assert set(SETTINGS) - storage <= fields
 
 
 @pytest.mark.parametrize("missing", AZUREML_SETTINGS)

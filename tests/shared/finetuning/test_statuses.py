@@ -1,11 +1,13 @@
-"""The table of AzureML's statuses against the SDK's."""
+"""The table of AzureML's statuses against the SDK's, and statuses that no table has."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 
 from shared.finetuning.base import JobStatus
-from shared.finetuning.statuses import AZUREML_STATUSES, azureml_status
+from shared.finetuning.statuses import AZUREML_STATUSES, azure_openai_status, azureml_status
 
 
 def test_the_table_holds_exactly_the_statuses_that_the_sdk_knows() -> None:
@@ -23,6 +25,16 @@ def test_only_completed_is_success_and_only_three_are_ends() -> None:
     ]
 
 
-@pytest.mark.parametrize("status", [None, "", "BrandNew"])
-def test_an_unknown_status_is_treated_as_still_running(status: str | None) -> None:
-    assert azureml_status(status) is JobStatus.NOT_RESPONDING
+@pytest.mark.parametrize("status_of", [azureml_status, azure_openai_status])
+def test_an_unknown_status_is_treated_as_still_running(
+    status_of: Callable[[str | None], JobStatus],
+) -> None:
+    assert status_of("BrandNew") is JobStatus.RUNNING
+
+
+@pytest.mark.parametrize("status_of", [azureml_status, azure_openai_status])
+@pytest.mark.parametrize("status", [None, ""])
+def test_a_job_without_a_status_is_treated_as_not_responding(
+    status_of: Callable[[str | None], JobStatus], status: str | None
+) -> None:
+    assert status_of(status) is JobStatus.NOT_RESPONDING

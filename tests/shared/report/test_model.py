@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from shared.core.counters import Counters
 from shared.dataset.file_facts import FileFacts, file_facts
+from shared.finetuning.base import JobState, JobStatus
 from shared.report.card import card
 from shared.report.model import Report
 from shared.report.suggested_fixes import reason_lines
@@ -72,7 +73,7 @@ def test_the_card_tells_rows_reasons_teacher_usage_and_files() -> None:
     for told in (
         "**completed** on 2026-03-04 05:06 UTC",
         "| train | 5 | 3 | 2 |",
-        "| train | empty | 2 | resume to ask again",
+        "| train | empty | 2 | resume to retry",
         "`gpt-x`",
         "temperature 0.5",
         "1,234 requests",
@@ -104,18 +105,22 @@ def test_a_failure_stands_at_the_top_with_every_problem() -> None:
     assert "- `teacher` HTTP 401" in text
 
 
+def job_of(status: JobStatus, **fields: Any) -> JobState:
+    return JobState(job="j", status=status, service_status=status, **fields)
+
+
 @pytest.mark.parametrize(
     ("job", "told"),
     [
         (None, "no fine-tuning job was submitted"),
-        ({"job": "j", "status": "failed", "url": None, "model": None}, "job `j` failed."),
+        (job_of(JobStatus.FAILED), "job `j` failed."),
         (
-            {"job": "j", "status": "completed", "url": "https://studio/j", "model": "student:2"},
+            job_of(JobStatus.COMPLETED, url="https://studio/j", model="student:2"),
             "job `j` completed ([job](https://studio/j)), registered as `student:2`",
         ),
     ],
 )
-def test_the_card_tells_what_became_of_the_student(job: dict[str, Any] | None, told: str) -> None:
+def test_the_card_tells_what_became_of_the_student(job: JobState | None, told: str) -> None:
     assert told in card(report(finetune=job))
 
 

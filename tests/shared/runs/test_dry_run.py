@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic_core import to_jsonable_python
 
 from shared.core.errors import InvalidInput, NotFound, PermanentError
 from shared.core.paths import DATASETS, RunPaths, split_path
@@ -36,6 +37,11 @@ def spec_of(**fields: Any) -> RunSpec:
     return parse_spec({"task": "math", "student": {"model": DEFAULT_STUDENT}, **fields})
 
 
+async def answer_to(storage: Storage, spec: RunSpec) -> Any:
+    """What a dry run finds, as users see it."""
+    return to_jsonable_python(await dry_run(storage, spec))
+
+
 async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) -> None:
     train = questions(60) + b"{\n" + as_jsonl([question("What is 3 + 1?", id="twice")])
     paths = await uploaded(
@@ -46,7 +52,7 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
         generation={"rows_per_shard": 25},
         budget={"prompt_price": 10, "completion_price": 10},
     )
-    found = await dry_run(storage, spec)
+    found = await answer_to(storage, spec)
     assert found["splits"] == {
         "train": {
             "rows": 62,
@@ -82,12 +88,12 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
 
 async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
-    few = await dry_run(storage, spec_of(**paths, quality={"min_rows": 51}))
+    few = await answer_to(storage, spec_of(**paths, quality={"min_rows": 51}))
     assert (few["error"]["code"], "50 usable rows" in few["error"]["details"][0]["problem"]) == (
         "dataset",
         True,
     )
-    dear = await dry_run(storage, spec_of(**paths, budget={"max_requests": 49, "max_tokens": 9}))
+    dear = await answer_to(storage, spec_of(**paths, budget={"max_requests": 49, "max_tokens": 9}))
     assert dear["error"]["code"] == "budget"
     assert [problem["where"] for problem in dear["error"]["details"]] == [
         "budget.max_requests",
@@ -97,7 +103,7 @@ async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
 
 async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
-    [warning] = (await dry_run(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
+    [warning] = (await answer_to(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
         "warnings"
     ]
     assert "Novel-7B" in warning
@@ -111,18 +117,15 @@ async def test_fields_that_a_run_does_not_use_are_named_once(storage: Storage) -
 
 
 async def test_of_many_rejected_rows_some_are_listed_and_all_are_counted(storage: Storage) -> None:
-    found = await dry_run(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
+    found = await answer_to(storage, spec_of(**await uploaded(storage, train=b"{\n" * 250)))
     assert (len(found["rejected_rows"]), found["splits"]["train"]["rejected"]) == (
         MAX_REJECTED,
         {"invalid_json": 250},
     )
 
 
-async def answered(storage: Storage, count: int, **keyless: Any) -> str:
-    """A run with an answer to each of the first questions.
-
-    `key=None`: as earlier versions wrote them.
-    """
+async def answered(storage: Storage, count: int) -> str:
+    """A run with an answer to each of the first questions."""
     paths, spec = (
         RunPaths(f"math-earlier-{uuid4().hex[:12]}"),
         spec_of(train="datasets/math/x/train.jsonl"),
@@ -137,7 +140,6 @@ async def answered(storage: Storage, count: int, **keyless: Any) -> str:
                 "status": "accepted",
                 "answers": ["1"],
                 "key": CacheKeys(spec).of(row),
-                **keyless,
             }
         )
     name = paths.journal("train", 0)
@@ -152,7 +154,7 @@ async def test_rows_that_an_earlier_run_answered_are_told_and_no_part_of_the_est
         storage, train=questions(50) + b"{\n", validation=as_jsonl([question("What is 99 + 1?")])
     )
     reuse = await answered(storage, 48)
-    found = await dry_run(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
+    found = await answer_to(storage, spec_of(**paths, reuse=reuse, budget={"max_requests": 3}))
     assert (found["splits"]["train"]["valid"], found["splits"]["train"]["reused"]) == (50, 48)
     assert found["splits"]["validation"]["reused"] == 0
     assert (found["estimate"]["requests"], found["error"], found["warnings"]) == (3, None, [])
@@ -162,14 +164,10 @@ async def test_a_dry_run_that_finds_nothing_to_reuse_warns_with_the_reason(
     storage: Storage,
 ) -> None:
     paths = await uploaded(storage, train=questions(50))
-    for reuse, why in (
-        (await answered(storage, 50, key=None), "its 50 answers"),
-        ("math-gone-1", "must be the same"),
-    ):
-        found = await dry_run(storage, spec_of(**paths, reuse=reuse))
-        assert found["splits"]["train"]["reused"] == 0
-        [warning] = found["warnings"]
-        assert why in warning
+    found = await answer_to(storage, spec_of(**paths, reuse="math-gone-1"))
+    assert found["splits"]["train"]["reused"] == 0
+    [warning] = found["warnings"]
+    assert "must be the same" in warning
 
 
 async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
@@ -208,7 +206,7 @@ async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPa
         "journal_position",
     ):
         monkeypatch.setattr(Storage, name, None)
-    assert (await dry_run(storage, spec_of(**paths)))["error"] is None
+    assert (await answer_to(storage, spec_of(**paths)))["error"] is None
 
 
 async def test_a_dataset_that_does_not_exist_is_named(storage: Storage) -> None:

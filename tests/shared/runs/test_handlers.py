@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +75,7 @@ async def test_an_upload_starts_its_run_although_an_app_setting_is_wrong(storage
         await handlers.start_uploaded(hub, path)
     [run_id] = hub.started
     answer = await handlers.list_runs(hub, listing_of(run_id))
-    assert [run["id"] for run in answer.body["runs"]] == [run_id]
+    assert [run["id"] for run in json.loads(answer.text)["runs"]] == [run_id]
 
 
 async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_log(

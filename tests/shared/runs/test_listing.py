@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +10,8 @@ from shared.core.errors import InvalidInput
 from shared.core.paths import RunPaths
 from shared.core.storage import Storage
 from shared.runs.listing import list_runs, parse_filter
+from shared.runs.status import RunState
+from shared.runs.view import RunView
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00.123456Z"
 
@@ -27,18 +28,19 @@ async def make(storage: Storage, *run_ids: str) -> None:
         await storage.write(RunPaths(run_id).journal("train", 0), b"")
 
 
-async def view_of(run_id: str) -> dict[str, Any] | None:
+async def view_of(run_id: str) -> RunView | None:
     """Every third run is unknown to the hub, every second of the others has failed."""
     number = int(run_id.rpartition("-")[2])
     if number % 3 == 2:
         return None
-    status = "failed" if number % 2 else "running"
-    return {"id": run_id, "status": status, "task": "nli", "created": OLD if number < 6 else NEW}
+    status = RunState.FAILED if number % 2 else RunState.RUNNING
+    created = OLD if number < 6 else NEW
+    return RunView(id=run_id, status=status, task="nli", name="", created=created)
 
 
 async def ids(storage: Storage, **query: str) -> list[int]:
     page = await list_runs(storage, parse_filter(query), view_of)
-    return [int(run["id"].rpartition("-")[2]) for run in page["runs"]]
+    return [int(run.id.rpartition("-")[2]) for run in page["runs"]]
 
 
 async def test_runs_that_the_hub_knows_are_listed_in_order_of_id(
@@ -59,7 +61,7 @@ async def test_pages_follow_each_other_without_gap_or_overlap(
             storage, parse_filter({"prefix": prefix, "limit": "2", "after": after}), view_of
         )
         assert len(page["runs"]) <= 2
-        seen += [run["id"] for run in page["runs"]]
+        seen += [run.id for run in page["runs"]]
         if page["next"] is None:
             break
         after = page["next"]
@@ -80,12 +82,13 @@ async def test_a_task_alone_is_found_by_what_its_runs_are_called(storage: Storag
     found = await list_runs(
         storage, parse_filter({"task": "summarization", "limit": "100"}), listed
     )
-    assert other in [run["id"] for run in found["runs"]]
-    assert all(run["id"].startswith("summarization-") for run in found["runs"])
+    assert other in [run.id for run in found["runs"]]
+    assert all(run.id.startswith("summarization-") for run in found["runs"])
 
 
-async def listed(run_id: str) -> dict[str, Any]:
-    return {"id": run_id, "status": "running", "task": run_id.partition("-")[0], "created": NEW}
+async def listed(run_id: str) -> RunView:
+    task = run_id.partition("-")[0]
+    return RunView(id=run_id, status=RunState.RUNNING, task=task, name="", created=NEW)
 
 
 async def test_a_page_that_is_just_full_is_the_last_one(storage: Storage, prefix: str) -> None:
@@ -118,3 +121,9 @@ def test_everything_wrong_with_a_query_is_told_at_once(
 def test_an_empty_query_is_the_first_page_of_everything() -> None:
     wanted = parse_filter({})
     assert (wanted.id_prefix, wanted.limit, wanted.after) == ("", 20, "")
+
+
+def test_an_unknown_parameter_is_named_as_on_the_other_routes() -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse_filter({"x": "1"})
+    assert error.value.details == [{"where": "x", "problem": "isn't a parameter of this route"}]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.core.errors import InvalidInput, NotFound
+from shared.core.json_values import JsonObject
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import changed, check_changes, next_round
 from shared.spec.models import RunSpec
@@ -95,7 +96,7 @@ def test_changes_go_over_single_settings_and_leave_the_others() -> None:
 
 def test_changed_settings_are_checked_like_first_ones_together_with_those_that_stay() -> None:
     spec = spec_of(teacher={"temperature": 0})
-    changes = {
+    changes: JsonObject = {
         "quality": {"samples": 3, "select": "majority"},
         "budget": {"max_cost": 1},
         "teacher": {"max_tokens": 0},
@@ -163,4 +164,4 @@ async def test_a_student_that_may_not_take_in_the_accepted_rows_needs_a_run_of_i
 async def test_a_student_that_takes_in_more_is_taken(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of(student={"model": PHI_4K}))
     request = await next_round(folder.storage, run_id, {"student": {"model": DEFAULT_STUDENT}})
-    assert request.changes["student"]["model"] == DEFAULT_STUDENT
+    assert request.changes["student"] == {"model": DEFAULT_STUDENT}

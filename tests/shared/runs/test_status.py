@@ -5,13 +5,14 @@ every ending.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.counters import Counters
+from shared.finetuning.base import JobState, JobStatus
 from shared.runs.status import (
     MAX_DETAILS,
     MAX_STATUS_BYTES,
@@ -19,19 +20,20 @@ from shared.runs.status import (
     RunState,
     RunStatus,
 )
-from shared.runs.view import RUN_STATES, initial_view, run_view
+from shared.runs.view import RUN_STATES, InstanceStatus, run_view
+from shared.spec.models import StudentSpec
 
 LINKS = {"self": "https://app/api/runs/nli-x-1"}
 
 
-def durable(runtime: str = "Running", **fields: Any) -> dict[str, Any]:
+def durable(runtime: str = "Running", **fields: Any) -> InstanceStatus:
     usual = {
         "name": "distillation_run",
         "instanceId": "nli-x-1",
         "createdTime": "c",
         "lastUpdatedTime": "u",
     }
-    return {**usual, "runtimeStatus": runtime, **fields}
+    return cast(InstanceStatus, {**usual, "runtimeStatus": runtime, **fields})
 
 
 def running() -> RunStatus:
@@ -89,7 +91,13 @@ def test_any_texts_fit_into_a_custom_status(
         status.plan(split, 10**9, 10**6)
     problems: Any = [{"where": where, "problem": problem} for where, problem in details]
     status.fail({"code": "c", "message": message, "details": problems})
-    status.finetune = {"job": "j" * 100, "status": "failed", "url": "u" * 400, "message": said}
+    status.finetune = JobState(
+        job="j" * 100,
+        status=JobStatus.FAILED,
+        service_status="Failed",
+        url="u" * 400,
+        message=said,
+    )
     shown = status.custom_status()
     size = len(json.dumps(shown, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
     assert size <= MAX_STATUS_BYTES
@@ -106,7 +114,7 @@ def test_a_status_that_fits_is_shown_as_it_is() -> None:
 def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
     for runtime, word in RUN_STATES.items():
         view = run_view(durable(runtime, customStatus=running().model_dump()), LINKS)
-        assert (view["status"], view["id"], view["task"], view["links"]) == (
+        assert (view.status, view.id, view.task, view.links) == (
             word,
             "nli-x-1",
             "nli",
@@ -118,26 +126,28 @@ def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
 @pytest.mark.parametrize("outcome", ["completed", "cancelled"])
 def test_a_run_that_durable_calls_completed_is_what_it_says_itself(outcome: str) -> None:
     custom = {**running().model_dump(), "outcome": outcome}
-    assert run_view(durable("Completed", customStatus=custom), LINKS)["status"] == outcome
+    assert run_view(durable("Completed", customStatus=custom), LINKS).status == outcome
 
 
 def test_a_run_that_has_decided_to_fail_but_still_writes_its_report_is_running() -> None:
     custom = {**running().model_dump(), "outcome": "failed", "stage": "report"}
-    assert run_view(durable("Running", customStatus=custom), LINKS)["status"] == "running"
+    assert run_view(durable("Running", customStatus=custom), LINKS).status == "running"
 
 
 def test_an_orchestration_that_broke_shows_what_it_said() -> None:
     view = run_view(
         durable("Failed", output="Non-Deterministic workflow detected", customStatus=None), LINKS
     )
-    assert view["error"]["message"] == "Non-Deterministic workflow detected"
+    assert view.error is not None
+    assert view.error["message"] == "Non-Deterministic workflow detected"
 
 
 def test_our_own_error_goes_before_the_orchestrations() -> None:
     status = running()
     status.fail({"code": "teacher", "message": "wrong key", "details": []})
     view = run_view(durable("Failed", output="wrapped", customStatus=status.model_dump()), LINKS)
-    assert view["error"]["message"] == "wrong key"
+    assert view.error is not None
+    assert view.error["message"] == "wrong key"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +155,7 @@ def test_our_own_error_goes_before_the_orchestrations() -> None:
 )
 def test_a_run_that_has_not_begun_is_described_by_its_request(given_input: Any) -> None:
     view = run_view(durable("Pending", input=given_input, customStatus=None), LINKS)
-    assert (view["status"], view["task"], view["name"], view["stage"]) == (
+    assert (view.status, view.task, view.name, view.stage) == (
         "pending",
         "math",
         "sums",
@@ -155,10 +165,27 @@ def test_a_run_that_has_not_begun_is_described_by_its_request(given_input: Any) 
 
 @pytest.mark.parametrize("given_input", [None, "no JSON", "[1]", 7])
 def test_an_input_that_cannot_be_read_hides_no_run(given_input: Any) -> None:
-    assert run_view(durable("Pending", input=given_input), LINKS)["task"] == "nli"
+    assert run_view(durable("Pending", input=given_input), LINKS).task == "nli"
 
 
-def test_the_first_view_of_a_run_has_the_keys_of_every_later_one() -> None:
-    first = initial_view("nli-x-1", "nli", "x")
-    assert (first["status"], first["created"]) == ("pending", None)
-    assert set(run_view(durable(customStatus=running().model_dump()), LINKS)) == {*first, "links"}
+def test_the_views_of_several_students_have_their_jobs_and_what_still_waits() -> None:
+    status = running()
+    models = [StudentSpec(model=name) for name in ("a", "b")]
+    status.expect_students(models)
+    job = JobState(job="j", status=JobStatus.RUNNING, service_status="Running")
+    status.show_job(job, 0)
+    view = run_view(durable(customStatus=status.custom_status()), LINKS)
+    shown = view.model_dump(mode="json")
+    assert shown["finetune"] == {
+        "job": "j",
+        "status": "running",
+        "service_status": "Running",
+        "url": None,
+        "model": None,
+        "message": None,
+        "metrics": {},
+    }
+    assert shown["students"] == [
+        {"student": "a", **shown["finetune"]},
+        {"student": "b", "status": "queued"},
+    ]

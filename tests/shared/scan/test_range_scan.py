@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
-from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rejection import RejectedRow, Rejection, RejectionReason
 from shared.dataset.rows import Row, as_jsonl
 from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
 from shared.scan.range_plan import plan_in_memory
-from shared.scan.range_scan import RejectedRow
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -129,7 +128,7 @@ def test_the_plan_of_a_split_is_small_and_knows_where_each_range_stands() -> Non
         whole.append(one.model_copy(update={"first_line": first_line}))
     assert (whole.rows, whole.valid, whole.shards) == (11, 11, 5)
     assert [(one.first_shard, one.first_line) for one in whole.ranges] == [(0, 1), (3, 8), (3, 8)]
-    assert "ranges" not in whole.summary()
+    assert "ranges" not in whole.scan().model_dump()
 
 
 def test_a_file_in_another_encoding_has_its_rows_and_one_sentence() -> None:

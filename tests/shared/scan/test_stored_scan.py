@@ -13,8 +13,9 @@ import pytest
 from shared.core.counters import Counters
 from shared.core.paths import Split
 from shared.core.storage import Storage
+from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import as_jsonl
-from shared.scan.plan import PlanReader, RangePlan
+from shared.scan.plan import PlanReader, RangePlan, SplitScan
 from shared.scan.stored_scan import ScanSteps, ranges_of
 from tests.shared.conftest import RunFolder, question, questions
 from tests.support.scripted_shards import ScriptedTeacher, shard_run
@@ -37,13 +38,13 @@ def mixed(rows: int, seed: int) -> bytes:
 
 async def scanned(
     folder: RunFolder, inputs: Mapping[Split, bytes]
-) -> tuple[dict[Split, dict[str, Any]], dict[str, list[Any]]]:
+) -> tuple[dict[Split, SplitScan], dict[str, list[RejectedRow]]]:
     """What is found by split, and the rejected rows."""
     for split, content in inputs.items():
         await folder.storage.write(folder.paths.input(split), content)
     ranges = await ranges_of(folder.storage, folder.paths, list(inputs))
     found = await ScanSteps(folder.storage, folder.spec, folder.paths, 0, ranges).all()
-    rejected: dict[str, list[Any]] = {split: [] for split in inputs}
+    rejected: dict[str, list[RejectedRow]] = {split: [] for split in inputs}
     for split, count in ranges.items():
         reader = PlanReader(folder.storage, folder.paths, split)
         for number in range(count):
@@ -62,16 +63,17 @@ async def test_the_same_is_found_whatever_the_ranges(
     }
     expected = await scanned(folder, inputs)
     monkeypatch.setattr("shared.scan.range_scan.MIN_RANGE_BYTES", width)
-    monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 12)
+    monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 6)
     cut = RunFolder(storage, folder.spec)
     found, rejected = await scanned(cut, inputs)
     for split in inputs:
-        assert {**found[split], "shards": 0} == {**expected[0][split], "shards": 0}
+        uncut = expected[0][split]
+        assert found[split].model_copy(update={"shards": uncut.shards}) == uncut
         assert rejected[split] == expected[1][split]
         reader = PlanReader(storage, cut.paths, split)
         shards = [shard async for _, shard in reader.shards()]
-        assert len(shards) == found[split]["shards"]
-        assert sum(shard.rows for shard in shards) == found[split]["rows"]
+        assert len(shards) == found[split].shards
+        assert sum(shard.rows for shard in shards) == found[split].rows
         assert all(before.last_line < after.first_line for before, after in pairwise(shards))
 
 
@@ -87,7 +89,7 @@ async def test_shards_of_every_range_are_answered_with_the_lines_of_the_file(
         list[Counters](),
         list[Any](),
     )
-    for index in range(found["train"]["shards"]):
+    for index in range(found["train"].shards):
         folder.plans["train"] = RangePlan(shards=[await reader.shard(index)])
         run = shard_run(folder, ScriptedTeacher())
         run.index = index
@@ -95,7 +97,7 @@ async def test_shards_of_every_range_are_answered_with_the_lines_of_the_file(
         records += map(
             json.loads, (await folder.text(folder.paths.journal("train", index))).splitlines()
         )
-    assert found["train"]["shards"] > 3
+    assert found["train"].shards > 3
     assert sum(counters.accepted for counters in counted) == 12
     assert sorted(record["line"] for record in records) == [*range(1, 13), 14, 15]
     assert {record["line"]: record.get("reason") for record in records if record["line"] > 12} == {

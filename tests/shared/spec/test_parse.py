@@ -10,7 +10,7 @@ import pytest
 
 from docs.make import documents
 from shared.core.errors import InvalidInput
-from shared.core.ids import is_run_id
+from shared.core.ids import RUN_ID
 from shared.spec.checks import path_problem
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
@@ -63,6 +63,30 @@ def test_all_problems_are_reported_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"qualty": {}}, "qualty isn't a known setting: did you mean quality?"),
+        (
+            {"quality": {"min_row": 9}},
+            "quality.min_row isn't a known setting: did you mean min_rows?",
+        ),
+        ({"student": {"modle": "x"}}, "student.modle isn't a known setting: did you mean model?"),
+        (
+            {"student": [{"modle": "x"}]},
+            "student.0.modle isn't a known setting: did you mean model?",
+        ),
+        ({"budget": {"speed": 1}}, "budget.speed isn't a known setting"),
+        ({"student": []}, "student List should have at least 1 item, not 0"),
+    ],
+)
+def test_a_problem_says_what_to_write_instead(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(**fields)
+    problems = [f"{entry['where']} {entry['problem']}" for entry in error.value.details]
+    assert problem in problems
+
+
 @pytest.mark.parametrize("data", [None, [], "nli", 7])
 def test_a_body_that_is_no_object_is_an_error(data: object) -> None:
     assert places(data) == {"body"}
@@ -108,7 +132,7 @@ def test_a_run_to_reuse_is_named_by_a_run_id_and_nothing_that_leads_elsewhere(te
 
 def test_a_run_to_reuse_may_have_any_run_id() -> None:
     for run_id in ("nli-mine-0123456789ab", "A", "x_" + "y" * 98):
-        assert is_run_id(run_id)
+        assert RUN_ID.fullmatch(run_id)
         assert parse(reuse=run_id).reuse == run_id
     assert parse().reuse is None
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +19,11 @@ from shared.spec.parse import parse_spec, spec_schema
 from shared.tasks import TASKS
 from shared.teacher import Completion
 from tests.shared.conftest import RunFolder, question
+from tests.support import yes_no
 from tests.support.scripted_shards import ScriptedTeacher, run_all
 from tests.support.yes_no import COMPLAINT, YesNo
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +60,34 @@ def test_an_unknown_task_is_refused_with_the_names_of_all() -> None:
         parse_spec(spec(task="perhaps"))
     (problem,) = error.value.details
     assert problem["problem"].endswith("'math', 'summarization' or 'yes_no'")
+
+
+@pytest.mark.parametrize("first", ["shared.tasks", "shared.spec.parse"])
+def test_its_module_can_be_registered_in_a_copy_of_the_app(tmp_path: Path, first: str) -> None:
+    copy = tmp_path / "shared"
+    shutil.copytree(ROOT / "shared", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(yes_no.__file__, copy / "tasks" / "yes_no.py")
+    registry = copy / "tasks" / "__init__.py"
+    source = registry.read_text(encoding="utf-8")
+    lines = {
+        "from shared.tasks.summarization": "from shared.tasks.yes_no import YesNo",
+        "        Summarization()": "        YesNo(),",
+    }
+    for beginning, line in lines.items():
+        source, count = re.subn(
+            rf"^{re.escape(beginning)}.*$", rf"\g<0>\n{line}", source, flags=re.M
+        )
+        assert count == 1
+    registry.write_text(source, encoding="utf-8")
+
+    program = (
+        f"import {first}; from shared.spec.parse import parse_spec; "
+        "print(parse_spec({'task': 'yes_no', 'train': 'datasets/a.jsonl'}).min_rows)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "12\n", ended.stderr
 
 
 class Taciturn(ScriptedTeacher):

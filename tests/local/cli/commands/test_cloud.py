@@ -90,8 +90,8 @@ def test_the_host_answers_with_the_function_key_alone(cloud: Cloud) -> None:
 
 def test_each_key_opens_what_it_is_for(cloud: Cloud) -> None:
     base, keys = cloud.endpoints.host_url, cloud.endpoints
-    durable = f"{base}/runtime/webhooks/durabletask/instances"
-    assert status_of(durable, keys.system_key) == 200
+    durable = f"{base}/runtime/webhooks/durabletask/instances/nobody"
+    assert status_of(durable, keys.system_key) == 404  # there is no such run
     assert status_of(durable, keys.function_key) == 401
     assert status_of(f"{base}/api/runs", keys.master_key) == 200
     assert len({keys.function_key, keys.master_key, keys.system_key}) == 3

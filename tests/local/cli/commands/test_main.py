@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from local.bootstrap.entry import CONTINUED_IN
-from local.cli.commands import INTERRUPTED, checks, main
+from local.cli.commands import INTERRUPTED, checks, demo, main
 from local.runtime.children import Child
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.locks import FileLock
@@ -75,6 +76,19 @@ def test_ctrl_c_is_no_traceback(
     command_that(raising(KeyboardInterrupt()), monkeypatch)
     assert main(["test"]) == INTERRUPTED == 130
     assert "Interrupted" in capsys.readouterr().err
+
+
+def test_ctrl_c_names_the_command_that_continues_the_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(chosen: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "main", interrupted)
+    main(["demo"])
+    assert "with the next `python3 -m local up`." in capsys.readouterr().err
+    main(["demo", "--data-dir", str(tmp_path)])
+    assert f"`python3 -m local up --data-dir {tmp_path}`." in capsys.readouterr().err
 
 
 def test_a_polite_kill_is_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cli.commands import demo
+from local.cli.commands import demo, run
 from local.cli.commands.arguments import TASKS, parse
 from local.cli.commands.run import dataset_files, dataset_name
 from local.runtime.failures import UsageError
@@ -49,7 +49,7 @@ def test_a_specification_that_is_no_object_is_refused(
 ) -> None:
     with pytest.raises(UsageError) as wrong:
         files_of(tmp_path, train="{}", spec=spec)
-    assert f"--spec {tmp_path / 'spec'} {problem}" in str(wrong.value)
+    assert f"the specification {tmp_path / 'spec'} {problem}" in str(wrong.value)
 
 
 def test_a_specification_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -59,6 +59,59 @@ def test_a_specification_in_another_encoding_is_refused(tmp_path: Path) -> None:
         dataset_files(
             parse(["run", "nli", str(tmp_path / "train"), "--spec", str(tmp_path / "spec")])
         )
+
+
+def test_a_wrong_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as wrong:
+        files_of(tmp_path, train="{}", spec='{"quality": {"min_row": 9}}')
+    assert "quality.min_row isn't a known setting: did you mean min_rows?" in str(wrong.value)
+    assert wrong.value.exit_code == 2
+
+
+def test_the_files_beside_the_training_set_are_used_as_in_an_upload(tmp_path: Path) -> None:
+    (tmp_path / "validation.jsonl").write_text("{}")
+    (tmp_path / "run.json").write_text("{}")
+    assert files_of(tmp_path, train="{}") == {
+        "train.jsonl": tmp_path / "train",
+        "validation.jsonl": tmp_path / "validation.jsonl",
+        "run.json": tmp_path / "run.json",
+    }
+
+
+def test_options_win_over_the_files_beside_the_training_set(tmp_path: Path) -> None:
+    (tmp_path / "validation.jsonl").write_text("{}")
+    (tmp_path / "run.json").write_text("not read")
+    files = files_of(tmp_path, train="{}", validation="{}", spec="{}")
+    assert files["validation.jsonl"] == tmp_path / "validation"
+    assert files["run.json"] == tmp_path / "spec"
+
+
+def test_a_wrong_specification_beside_the_training_set_is_refused_by_its_path(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(UsageError, match=str(tmp_path / "run.json")):
+        files_of(tmp_path, train="{}")
+
+
+def test_a_training_set_is_not_its_own_validation_set(tmp_path: Path) -> None:
+    (tmp_path / "validation.jsonl").write_text("{}")
+    chosen = parse(["run", "nli", str(tmp_path / "validation.jsonl")])
+    assert dataset_files(chosen).keys() == {"train.jsonl"}
+
+
+def test_files_that_the_command_line_does_not_name_are_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise UsageError("far enough")
+
+    monkeypatch.setattr(run, "session", stop)
+    (tmp_path / "train.jsonl").write_text("{}")
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match="far enough"):
+        run.main(parse(["run", "nli", str(tmp_path / "train.jsonl")]))
+    assert capsys.readouterr().out == f"Also uses {tmp_path / 'run.json'}.\n"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,4 @@
-"""The course of jobs: statuses in order, metrics by a formula that say so, pausing, cancelling, and
-restarts.
-"""
+"""The course of jobs: statuses in order, metrics by a formula that say so, cancelling, restarts."""
 
 from __future__ import annotations
 
@@ -86,14 +84,10 @@ def test_the_failure_lottery_and_too_few_rows_fail_jobs_with_a_reason() -> None:
         assert "has 9 rows: at least 10" in failed["error"]["message"]
 
 
-def test_a_job_can_be_paused_resumed_and_cancelled_and_not_after_its_end() -> None:
+def test_a_job_can_be_cancelled_and_not_after_its_end() -> None:
     with emulator(pace=600, file_pace=0) as url:
         resource = Resource(url)
         job = f"fine_tuning/jobs/{resource.job()}"
-        assert resource.ask(f"{job}/resume", "POST")[0] == 400
-        assert resource.ask(f"{job}/pause", "POST")[1]["status"] == "paused"
-        assert resource.ask(f"{job}/pause", "POST")[0] == 400
-        assert resource.ask(f"{job}/resume", "POST")[1]["status"] == "resuming"
         resource.wait(job, "validating_files")
         assert resource.ask(f"{job}/cancel", "POST")[1]["status"] == "cancelled"
         assert resource.ask(f"{job}/cancel", "POST")[1]["error"]["code"] == "invalid_job_state"
@@ -103,17 +97,13 @@ def test_a_job_can_be_paused_resumed_and_cancelled_and_not_after_its_end() -> No
 def test_a_restart_goes_on_with_files_and_jobs_where_they_were(tmp_path: Path) -> None:
     with emulator(data_dir=tmp_path, pace=600, file_pace=0) as url:
         resource = Resource(url)
-        running, paused = resource.job(), resource.job()
-        resource.ask(f"fine_tuning/jobs/{paused}/pause", "POST")
+        running = resource.job()
     with emulator(data_dir=tmp_path, pace=600, file_pace=60) as url:
         _, pending = Resource(url).upload(chat_lines(12))
     with emulator(data_dir=tmp_path) as url:
         resource = Resource(url)
         resource.wait(f"fine_tuning/jobs/{running}", "succeeded")
         resource.wait(f"files/{pending['id']}", "processed")
-        assert resource.ask(f"fine_tuning/jobs/{paused}")[1]["status"] == "paused"
-        resource.ask(f"fine_tuning/jobs/{paused}/resume", "POST")
-        resource.wait(f"fine_tuning/jobs/{paused}", "succeeded")
 
 
 def test_metrics_are_told_once_each_however_often_the_emulator_restarts(tmp_path: Path) -> None:

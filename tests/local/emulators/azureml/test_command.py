@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from local.emulators.azureml.__main__ import main, options, parser
+from local.emulators.azureml.__main__ import main, parser
 from local.emulators.azureml.environment import app_settings
 from local.emulators.azureml.options import EmulatorOptions
+from local.emulators.options import parsed
 from shared.core.settings import SETTINGS
 
 REPOSITORY = Path(__file__).parents[4]
@@ -23,7 +24,7 @@ REPOSITORY = Path(__file__).parents[4]
 def test_every_flag_reaches_its_option() -> None:
     line = "--port 0 --data-dir d --pace 2 --seed 4 --fail-rate 0.5 --final-status Paused "
     line += "--identity-header h --run-commands --training-python p"
-    assert options(parser().parse_args(line.split())) == EmulatorOptions(
+    assert parsed(EmulatorOptions, parser().parse_args(line.split())) == EmulatorOptions(
         pace=2,
         seed=4,
         fail_rate=0.5,
@@ -38,7 +39,7 @@ def test_the_identity_header_comes_from_the_environment_where_no_flag_gives_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "from-environment")
-    chosen = options(parser().parse_args(["--port", "0", "--data-dir", "d"]))
+    chosen = parsed(EmulatorOptions, parser().parse_args(["--port", "0", "--data-dir", "d"]))
     assert chosen.identity_header == "from-environment"
     assert "from-environment" not in repr(chosen)
 

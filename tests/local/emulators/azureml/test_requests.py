@@ -129,7 +129,7 @@ def test_a_wrong_field_is_refused_by_name(
 
 
 def test_all_wrong_fields_are_told_at_once(workspace: Workspace) -> None:
-    body = _with(("properties", "jobType"), "Sweep")
+    body = _with((*DETAILS, "modelProvider"), "AzureOpenAI")
     body["properties"]["fineTuningDetails"]["trainingData"]["uri"] = ""
     _, answer = workspace.ask("jobs/wrong", "PUT", body)
     assert len(answer["error"]["details"]) == 2

@@ -19,7 +19,7 @@ from local.emulators.teacher.chat_requests import parse
 from local.emulators.teacher.fallbacks import CANNED, fallback_for
 from local.emulators.teacher.prompt import Form, Prompt, read_prompt
 from local.emulators.teacher.summaries import word_limit
-from tests.support.teacher import Message, ask, chat, complete, rows, sdk, user
+from tests.support.teacher import Message, ask, chat, rows, sdk, user
 
 REASONED = 'Reply with one JSON object: {"reasoning": "<steps>", "answer": "<answer>"}'
 DENSENED = (
@@ -225,10 +225,10 @@ async def test_samples_of_a_row_differ_unless_the_request_makes_them_alike() -> 
     messages = chat(MATH, "Ann has 3 pens and buys 4 more. How many pens does she have?")
     async with serve(options) as teacher, sdk(teacher) as client:
         samples = [await ask(client, messages, model="student") for _ in range(12)]
-        choices = (await complete(client, messages, model="student", n=12, seed=0)).choices
+        seeded = [await ask(client, messages, model="student", seed=seed) for seed in range(12)]
         alike = [await ask(client, messages, model="student", temperature=0) for _ in range(4)]
     assert len(set(samples)) > 1
-    assert [choice.message.content for choice in choices] == samples
+    assert seeded == samples
     assert alike == [samples[0]] * 4
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulators.teacher.__main__ import KEY_VARIABLE, main, options, parser
+from local.emulators.teacher.__main__ import main, options, parser
 from tests.support.teacher import REPOSITORY
 
 
@@ -27,22 +27,8 @@ def test_every_flag_reaches_its_option(tmp_path: Path) -> None:
     models = ["--model", "student:0.7", "--model", "llama3:8b", "--model", "exact"]
     chosen = options(parser().parse_args(["--port", "0", *models]))
     assert chosen.skills == {"student": 0.7, "llama3:8b": 1.0, "exact": 1.0}
-    flags = ["--no-ratelimit-headers", "--retry-after-seconds-only", "--reject", "Problem 7:"]
-    chosen = options(parser().parse_args(["--port", "0", *flags]))
-    assert (chosen.no_ratelimit_headers, chosen.retry_after_seconds_only, chosen.reject) == (
-        True,
-        True,
-        "Problem 7:",
-    )
-
-
-def test_the_key_comes_from_the_environment_where_no_file_is_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, "from-environment")
-    assert options(parser().parse_args(["--port", "0"])).api_key == "from-environment"
-    monkeypatch.delenv(KEY_VARIABLE)
-    assert options(parser().parse_args(["--port", "0"])).api_key is None
+    chosen = options(parser().parse_args(["--port", "0", "--reject", "Problem 7:"]))
+    assert chosen.reject == "Problem 7:"
 
 
 def test_an_empty_key_file_is_an_error_rather_than_an_open_door(

@@ -198,14 +198,6 @@ async def test_a_retry_of_the_same_request_can_succeed() -> None:
     assert len(set(statuses)) > 1
 
 
-async def test_each_of_n_choices_has_its_own_luck() -> None:
-    async with serve(TeacherOptions(wrong_rate=0.5)) as teacher, sdk(teacher) as client:
-        answered = await complete(client, chat(MATH, PENS), n=20)
-    contents = {choice.message.content for choice in answered.choices}
-    assert "5" in contents
-    assert len(contents) > 1
-
-
 @pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *ANSWER_FAULTS])
 def test_a_rate_is_met_over_many_requests(fault: str) -> None:
     rates: dict[str, Any] = {f"{fault}_rate": 0.25}
@@ -214,7 +206,7 @@ def test_a_rate_is_met_over_many_requests(fault: str) -> None:
     if fault in REQUEST_FAULTS:
         drawn = [lottery.request_fault(ticket) for ticket in tickets]
     else:
-        drawn = [lottery.answer_fault(ticket, 0) for ticket in tickets]
+        drawn = [lottery.answer_fault(ticket) for ticket in tickets]
     assert 900 <= drawn.count(fault) <= 1100
     assert set(drawn) == {fault, ""}
 

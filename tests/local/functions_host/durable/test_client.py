@@ -1,24 +1,19 @@
-"""Operations on the task hub, without HTTP: ids, replacing what runs, purging more than a page."""
+"""Operations on the task hub, without HTTP: ids, and replacing what has ended."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.functions_host.durable.client import (
-    DurableClient,
     InstanceExists,
     InvalidRequest,
     NoInstance,
 )
-from local.functions_host.durable.events import Kind, Status
-from local.functions_host.durable.records import InstanceQuery
 from local.functions_host.durable.views import parsed
-from tests.support.durable_hub import functions, output, running, until
+from tests.support.durable_hub import output, running
 from tests.support.durable_simulation import Steps
 
 
@@ -38,7 +33,8 @@ async def test_an_id_that_azure_refuses_is_refused(tmp_path: Path, instance_id: 
     async with running(tmp_path, {"echo": echo}) as hub:
         with pytest.raises(InvalidRequest):
             hub.start("echo", None, instance_id)
-        assert hub.client.find(InstanceQuery()) == []
+        with pytest.raises(NoInstance):
+            hub.client.get(instance_id)
 
 
 @pytest.mark.parametrize(
@@ -58,53 +54,6 @@ async def test_a_running_instance_is_not_replaced(tmp_path: Path) -> None:
         assert hub.client.get("its-id").execution_id == before
 
 
-async def test_a_running_instance_is_replaced_where_host_json_allows_it(tmp_path: Path) -> None:
-    gate = asyncio.Event()
-    done = list[int]()
-
-    async def work(number: int) -> int:
-        if number == 1:
-            await gate.wait()
-        done.append(number)
-        return number
-
-    async with running(tmp_path, {"works": works}, {"work": work}) as hub:
-        replacing = DurableClient(
-            hub.store, frozenset({"works"}), hub.engine.wake, replace_running=True
-        )
-        hub.start("works", 1, "its-id")
-        await until(lambda: hub.store.waiting(after=0, limit=1))
-        replacing.start("works", "its-id", json.dumps("2"))
-        assert output(await hub.ended("its-id")) == 2
-        gate.set()
-        await until(lambda: done == [2, 1])
-        assert output(hub.client.get("its-id")) == 2
-
-
-async def test_an_episode_of_an_instance_that_was_replaced_meanwhile_changes_nothing(
-    tmp_path: Path,
-) -> None:
-    begun = asyncio.Event()
-    gate = asyncio.Event()
-    app_functions = functions({"echo": echo}, {})
-
-    async def slow(name: str, context: str) -> str:
-        begun.set()
-        await gate.wait()
-        return await app_functions.orchestrate(name, context)
-
-    async with running(tmp_path, {"echo": echo}, orchestrate=slow) as hub:
-        replacing = DurableClient(
-            hub.store, frozenset({"echo"}), hub.engine.wake, replace_running=True
-        )
-        hub.start("echo", "old", "its-id")
-        await begun.wait()
-        replacing.start("echo", "its-id", json.dumps(json.dumps("new")))
-        gate.set()
-        assert output(await hub.ended("its-id")) == "new"
-        assert hub.kinds("its-id") == [Kind.EXECUTION_STARTED, Kind.EXECUTION_COMPLETED]
-
-
 async def test_an_instance_that_has_ended_is_replaced_history_and_all(tmp_path: Path) -> None:
     async with running(tmp_path, {"echo": echo}) as hub:
         first = await hub.run("echo", 1, "its-id")
@@ -113,16 +62,6 @@ async def test_an_instance_that_has_ended_is_replaced_history_and_all(tmp_path: 
         assert (output(first), output(second)) == (1, 2)
         assert len(hub.client.history("its-id")) == length
         assert second.created > first.created
-
-
-async def test_a_purge_deletes_more_than_a_page_of_what_has_ended(tmp_path: Path) -> None:
-    async with running(tmp_path, {"echo": echo, "works": works}) as hub:
-        for number in range(7):
-            await hub.run("echo", number)
-        hub.start("works", 1, "runs")
-        assert hub.client.purge_all(InstanceQuery(limit=3)) == 7
-        assert [instance.instance_id for instance in hub.client.find(InstanceQuery())] == ["runs"]
-        assert hub.client.purge_all(InstanceQuery(statuses=(Status.RUNNING,))) == 0
 
 
 async def test_what_does_not_exist_has_no_status_and_no_purge(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import azure.durable_functions as df
 import pytest
 
-from local.functions_host.durable.events import Kind, Status
+from local.functions_host.durable.events import Status
 from tests.support.durable_hub import failure, output, running, until
 from tests.support.durable_simulation import Orchestrator, Steps
 
@@ -64,27 +63,6 @@ async def test_an_unknown_child_is_a_failure_that_the_parent_can_take(tmp_path: 
     async with running(tmp_path, {"parent": calling("ecko"), "echo": echo}) as hub:
         assert "the function 'ecko' doesn't exist" in output(await hub.run("parent"))
         assert hub.store.instance("child") is None
-
-
-async def test_a_child_is_retried_under_the_same_id(tmp_path: Path) -> None:
-    attempts: list[str] = []
-
-    def flaky(context: Any) -> str:
-        attempts.append(context.instance_id)
-        if len(attempts) < 3:
-            raise ValueError("not yet")
-        return "at last"
-
-    def parent(context: Any) -> Steps:
-        options = df.RetryOptions(first_retry_interval_in_milliseconds=10, max_number_of_attempts=3)
-        return (yield context.call_sub_orchestrator_with_retry("flaky", options, None, "child"))
-
-    async with running(tmp_path, {"parent": parent, "flaky": flaky}) as hub:
-        assert output(await hub.run("parent")) == "at last"
-        assert hub.kinds("child") == [Kind.EXECUTION_STARTED, Kind.EXECUTION_COMPLETED], (
-            "of the last attempt alone"
-        )
-    assert attempts == ["child"] * 3
 
 
 async def test_a_child_that_runs_already_is_not_replaced(tmp_path: Path) -> None:

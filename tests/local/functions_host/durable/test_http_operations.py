@@ -9,15 +9,6 @@ from tests.support.durable_host import Api
 OPERATIONS = ("raiseEvent/go", "terminate", "suspend", "resume")
 
 
-async def test_an_event_reaches_its_orchestration(api: Api) -> None:
-    links = await api.start("waits")
-    answer = await api.ask(
-        "POST", f"instances/{links['id']}/raiseEvent/go", json={"approved": True}
-    )
-    assert (answer.status, answer.body) == (202, None)
-    assert (await api.wait(links["id"]))["output"] == {"approved": True}
-
-
 async def test_an_event_without_data_is_null(api: Api) -> None:
     links = await api.start("waits")
     headers = {"Content-Type": "application/json; charset=utf-8"}
@@ -55,27 +46,6 @@ async def test_what_has_ended_answers_410(api: Api, operation: str) -> None:
         await api.ask("POST", f"instances/{done['instanceId']}/{operation}", json=1)
     ).status == 410
     assert (await api.ask("GET", f"instances/{done['instanceId']}")).body == done
-
-
-async def test_a_termination_gives_its_reason(api: Api) -> None:
-    links = await api.start("waits")
-    answer = await api.ask(
-        "POST", f"instances/{links['id']}/terminate", params={"reason": "no longer & not now"}
-    )
-    assert (answer.status, answer.body) == (202, None)
-    ended = await api.wait(links["id"])
-    assert (ended["runtimeStatus"], ended["output"]) == ("Terminated", "no longer & not now")
-
-
-async def test_a_suspended_instance_says_so_until_it_is_resumed(api: Api) -> None:
-    links = await api.start("waits")
-    assert (await api.ask("POST", f"instances/{links['id']}/suspend")).status == 202
-    await api.wait(links["id"], "Suspended")
-    status = await api.ask("GET", f"instances/{links['id']}")
-    assert (status.status, status.body["runtimeStatus"]) == (202, "Suspended")
-    assert (await api.ask("POST", f"instances/{links['id']}/raiseEvent/go", json=1)).status == 202
-    assert (await api.ask("POST", f"instances/{links['id']}/RESUME")).status == 202
-    assert (await api.wait(links["id"]))["output"] == 1
 
 
 @pytest.mark.parametrize("params", [{}, {"restartWithNewInstanceId": "true"}])

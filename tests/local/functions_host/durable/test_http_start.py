@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
-
-import pytest
-from yarl import URL
 
 from tests.support.durable_host import Api, HostProcess
 
@@ -71,37 +67,6 @@ async def test_an_app_starts_orchestrations_through_its_own_client(
     assert (await api.wait(answer.body["id"]))["output"] == "Hello Ann! Hello Bob!"
 
 
-@pytest.mark.parametrize("instance_id", ["its own id", "a:b@c", "ünï", "x" * 100])
-async def test_an_id_of_ones_own_is_taken(api: Api, instance_id: str) -> None:
-    links = await api.start("echo", "input", instance_id)
-    assert links["id"] == instance_id
-    status = await api.plain("GET", links["statusQueryGetUri"])
-    assert status.body["instanceId"] == instance_id
-    assert (await api.wait(instance_id))["output"] == "input"
-
-
-@pytest.mark.parametrize(
-    ("instance_id", "reason"),
-    [
-        ("%40counter@one", "must not be empty or start with @"),
-        ("a%2Fb", "must not contain"),
-        ("a%5Cb", "must not contain"),
-        ("a%23b", "must not contain"),
-        ("a%3Fb", "must not contain"),
-        ("x" * 101, "must not exceed 100 characters"),
-    ],
-)
-async def test_an_id_that_azure_refuses_is_refused(
-    api: Api, host: HostProcess, instance_id: str, reason: str
-) -> None:
-    path = f"/runtime/webhooks/durabletask/orchestrators/echo/{instance_id}"
-    url = f"{host.url}{path}?code={host.keys['system_key']}"
-    answer = await api.plain("POST", URL(url, encoded=True))
-    assert answer.status == 400
-    assert answer.body["Message"] == "One or more of the arguments submitted is incorrect"
-    assert reason in answer.body["ExceptionMessage"]
-
-
 async def test_an_unknown_function_is_refused_with_those_that_are_known(api: Api) -> None:
     answer = await api.ask("POST", "orchestrators/great")
     assert answer.status == 400
@@ -110,47 +75,10 @@ async def test_an_unknown_function_is_refused_with_those_that_are_known(api: Api
     assert message.endswith("crowd, echo, fails, greet, parent, waits, walk.")
 
 
-async def test_an_activity_cannot_be_started(api: Api) -> None:
-    assert (await api.ask("POST", "orchestrators/hello", json="Ann")).status == 400
-
-
-async def test_an_id_is_in_use_while_its_orchestration_runs(api: Api) -> None:
-    await api.start("waits", None, "in-use")
-    answer = await api.ask("POST", "orchestrators/waits/in-use")
-    assert answer.status == 409
-    assert "already exists" in answer.body["Message"]
-    await api.ask("POST", "instances/in-use/terminate")
-    await api.wait("in-use")
-    assert (await api.run("echo", "new", "in-use"))["output"] == "new"
-
-
-@pytest.mark.parametrize(
-    ("body", "value"),
-    [
-        (b"", None),
-        (b"null", None),
-        (b'{"a": [1]}', {"a": [1]}),
-        (b'"[1, 2]"', [1, 2]),
-        (b'"\\"text\\""', "text"),
-    ],
-)
-async def test_the_body_is_the_input(api: Api, body: bytes, value: Any) -> None:
-    answer = await api.ask("POST", "orchestrators/echo", data=body)
-    assert answer.status == 202
-    assert (await api.wait(answer.body["id"]))["output"] == value
-
-
 async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
     answer = await api.ask("POST", "orchestrators/echo", data=b"{")
     assert answer.status == 400
     assert "Invalid JSON content" in answer.body["ExceptionMessage"]
-
-
-async def test_waiting_for_the_output_is_refused(api: Api) -> None:
-    answer = await api.ask(
-        "POST", "orchestrators/waits", params={"timeout": "1", "pollingInterval": "1"}
-    )
-    assert answer.status == 501
 
 
 async def test_no_more_activities_run_at_a_time_than_host_json_allows(api: Api) -> None:

@@ -62,17 +62,6 @@ async def test_a_completed_instance_answers_200_with_its_output(api: Api) -> Non
     assert answer.body["input"] == answer.body["output"] == {"a": [1, None]}
 
 
-@pytest.mark.parametrize(("flag", "status"), [("true", 500), ("false", 200), ("", 200)])
-async def test_a_failed_instance_answers_500_only_where_that_is_asked_for(
-    api: Api, flag: str, status: int
-) -> None:
-    failed = await api.run("fails")
-    params = {"returnInternalServerErrorOnFailure": flag}
-    answer = await api.ask("GET", f"instances/{failed['instanceId']}", params=params)
-    assert (answer.status, answer.body["runtimeStatus"]) == (status, "Failed")
-    assert answer.body["output"] == "Orchestrator function 'fails' failed: there is nobody"
-
-
 async def test_an_unknown_instance_answers_404(api: Api) -> None:
     answer = await api.ask("GET", "instances/nobody")
     assert (answer.status, answer.body) == (404, None)
@@ -110,17 +99,6 @@ async def test_history_has_results_where_they_are_asked_for(api: Api) -> None:
     _, called, completed = await history(api, done["instanceId"], showHistoryOutput="true")
     assert called["Result"] == "Hello Ann!"
     assert completed["Result"] == "Hello Ann!"
-
-
-async def test_history_has_no_inputs_where_they_are_declined(api: Api) -> None:
-    done = await api.run("greet", ["Ann"])
-    events = await history(api, done["instanceId"], showInput="false")
-    assert [entry["EventType"] for entry in events] == [
-        "ExecutionStarted",
-        "TaskCompleted",
-        "ExecutionCompleted",
-    ]
-    assert not [entry for entry in events if "Input" in entry]
 
 
 async def test_history_of_a_parent_tells_of_its_child(api: Api) -> None:

@@ -162,18 +162,6 @@ def test_sub_orchestrations_give_a_result_or_an_exception() -> None:
     assert "no such shard" in error
 
 
-def test_sub_orchestrations_are_retried_as_activities_are() -> None:
-    def orchestrator(context: Any) -> Steps:
-        return (yield context.call_sub_orchestrator_with_retry("child", TWICE, None, "same-id"))
-
-    simulation = Simulation(orchestrator)
-    simulation.start()
-    assert asked(simulation.episode(child_failed(0))) == ["1 timer"]
-    [again] = simulation.episode(fired(1)).commands
-    assert (again.id, again.kind, again.instance_id) == (2, Kind.SUB_CREATED, "same-id")
-    assert simulation.episode(child_completed(2, "done")).output == "done"
-
-
 def test_a_completion_that_comes_twice_counts_once() -> None:
     def orchestrator(context: Any) -> Steps:
         yield context.call_activity("a")

@@ -87,22 +87,6 @@ async def test_what_cannot_start_raises_with_the_reason(client: Any) -> None:
         await client.start_new("waits", "sdk-runs")
 
 
-async def test_listings_find_by_prefix_status_and_time(api: Api, client: Any) -> None:
-    before = datetime.now(UTC)
-    for number in range(2):
-        await api.wait(await client.start_new("echo", f"sdk-list-{number}", number))
-    after = datetime.now(UTC)
-    done = await client.get_status_by(before, after, [State.Completed], "sdk-list-")
-    assert [(instance.instance_id, instance.output) for instance in done] == [
-        ("sdk-list-0", 0),
-        ("sdk-list-1", 1),
-    ]
-    assert await client.get_status_by(before, after, [State.Failed], "sdk-list-") == []
-    assert {"sdk-list-0", "sdk-list-1"} <= {
-        instance.instance_id for instance in await client.get_status_all()
-    }
-
-
 async def test_an_event_carries_its_data(api: Api, client: Any) -> None:
     instance_id = await client.start_new("waits")
     await client.raise_event(instance_id, "go", {"approved": True})
@@ -128,45 +112,6 @@ async def test_orders_are_obeyed(api: Api, client: Any) -> None:
             await order("nobody", "")
 
 
-async def test_a_restart_runs_again(api: Api, client: Any) -> None:
-    instance_id = await ended(api, client, "echo", [1])
-    links = await client.restart(instance_id)  # the SDK gives the whole answer
-    assert links["id"] != instance_id
-    assert (await api.wait(links["id"]))["output"] == [1]
-    assert (await client.restart(instance_id, restart_with_new_instance_id=False))[
-        "id"
-    ] == instance_id
-    assert (await api.wait(instance_id))["output"] == [1]
-
-
-async def test_purges_count_what_they_deleted(api: Api, client: Any) -> None:
-    before = datetime.now(UTC)
-    first, second = [await ended(api, client, "echo", 1) for _ in range(2)]
-    assert (await client.purge_instance_history(first)).instances_deleted == 1
-    assert (await client.purge_instance_history(first)).instances_deleted == 0
-    assert (
-        await client.purge_instance_history_by(before, None, [State.Failed])
-    ).instances_deleted == 0
-    assert (
-        await client.purge_instance_history_by(before, None, [State.Completed])
-    ).instances_deleted == 1
-    assert not await client.get_status(second)
-
-
-async def test_waiting_gives_the_output_or_the_links(host: HostProcess, client: Any) -> None:
-    request = func.HttpRequest("POST", f"{host.url}/api/start/greet", body=b"")
-    wait: Any = client.wait_for_completion_or_create_check_status_response
-    greeted: func.HttpResponse = await wait(
-        request, await client.start_new("greet", None, ["Ann"]), 20_000, 50
-    )
-    assert (greeted.status_code, greeted.get_body()) == (200, b"Hello Ann!")
-    failed: func.HttpResponse = await wait(request, await client.start_new("fails"), 20_000, 50)
-    assert (failed.status_code, json.loads(failed.get_body())["runtimeStatus"]) == (500, "Failed")
-    instance_id = await client.start_new("waits")
-    impatient: func.HttpResponse = await wait(request, instance_id, 100, 50)
-    assert (impatient.status_code, json.loads(impatient.get_body())["id"]) == (202, instance_id)
-
-
 async def test_links_for_people_are_not_the_secret_ones_of_the_app(
     api: Api, host: HostProcess, client: Any
 ) -> None:
@@ -182,13 +127,3 @@ async def test_links_for_people_are_not_the_secret_ones_of_the_app(
     elsewhere = func.HttpRequest("POST", "https://functions.example/api/start", body=b"")
     seen_from_there = client.get_client_response_links(elsewhere, instance_id)
     assert urlsplit(str(seen_from_there["terminatePostUri"])).netloc == "functions.example"
-
-
-async def test_rewind_and_entities_raise_by_name(api: Api, client: Any) -> None:
-    instance_id = await ended(api, client, "fails")
-    with pytest.raises(Exception, match="does not support rewind"):
-        await client.rewind(instance_id, "again")
-    with pytest.raises(Exception, match="501"):
-        await client.signal_entity(df.EntityId("counter", "one"), "add", 1)
-    with pytest.raises(Exception, match="501"):
-        await client.read_entity_state(df.EntityId("counter", "one"))

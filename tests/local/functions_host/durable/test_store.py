@@ -14,7 +14,6 @@ from local.functions_host.durable.events import Event, Kind, Status, event, time
 from local.functions_host.durable.records import (
     Inbox,
     Instance,
-    InstanceQuery,
     Message,
     Parent,
 )
@@ -257,43 +256,3 @@ def test_a_first_start_that_was_cut_off_leaves_no_half_made_file(
     store = Store(path)
     store.put_instance(instance())
     store.close()
-
-
-def test_a_listing_finds_by_prefix_status_and_time(store: Store) -> None:
-    for number, (name, status) in enumerate(
-        [
-            ("run_1", Status.RUNNING),
-            ("run_2", Status.FAILED),
-            ("runX3", Status.FAILED),
-            ("%", Status.COMPLETED),
-        ]
-    ):
-        store.put_instance(
-            instance(name, status, created=f"2026-01-0{number + 1}T00:00:00.000000Z")
-        )
-
-    def ids(query: InstanceQuery) -> list[str]:
-        return [listed.instance_id for listed in store.find(query)]
-
-    assert ids(InstanceQuery()) == ["%", "runX3", "run_1", "run_2"]
-    assert ids(InstanceQuery(prefix="run_")) == ["run_1", "run_2"]
-    assert ids(InstanceQuery(prefix="%")) == ["%"]
-    assert ids(InstanceQuery(statuses=(Status.FAILED, Status.COMPLETED))) == [
-        "%",
-        "runX3",
-        "run_2",
-    ]
-    assert ids(InstanceQuery(created_from="2026-01-02T00:00:00.000000Z", prefix="run")) == [
-        "runX3",
-        "run_2",
-    ]
-    assert ids(InstanceQuery(created_to="2026-01-02T00:00:00.000000Z")) == ["run_1", "run_2"]
-
-
-def test_pages_of_a_listing_follow_each_other_without_a_gap(store: Store) -> None:
-    for number in range(7):
-        store.put_instance(instance(f"{number}"))
-    seen: list[str] = []
-    while page := store.find(InstanceQuery(after=seen[-1] if seen else "", limit=3)):
-        seen += [listed.instance_id for listed in page]
-    assert seen == [f"{number}" for number in range(7)]

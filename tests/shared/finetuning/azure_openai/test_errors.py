@@ -22,7 +22,7 @@ from tests.support.openai_resource import (
 
 __all__ = ["new_resource"]
 
-ROUNDS = 15
+ROUNDS = 8
 FAULTS: list[dict[str, Any]] = [
     {"drop": "before"},
     {"drop": "after"},

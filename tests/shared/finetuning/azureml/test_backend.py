@@ -120,14 +120,6 @@ def test_the_service_gets_all_that_was_asked_for_and_data_by_reference_only(
     assert job.description.startswith(request.description)
 
 
-def test_submitting_again_finds_the_job_of_the_first_time(azurite: str, start: Start) -> None:
-    backend = start()
-    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    backend.submit(request)
-    done = wait(backend, request.job_name)
-    assert backend.submit(request) == done
-
-
 def test_many_submissions_at_once_are_one_job(azurite: str, start: Start) -> None:
     backend = start()
     request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
@@ -146,15 +138,6 @@ def test_a_failed_job_carries_the_services_reason(start: Start) -> None:
     assert "missing/train.jsonl" in (failed.message or "")
 
 
-def test_a_cancelled_job_ends_as_cancelled(azurite: str, start: Start) -> None:
-    backend = start(final_status="Paused")  # goes no further by itself
-    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    backend.submit(request)
-    wait(backend, request.job_name, JobStatus.PAUSED)
-    backend.cancel(request.job_name)
-    assert wait(backend, request.job_name).status is JobStatus.CANCELLED
-
-
 def test_cancelling_twice_asks_once(start: Start) -> None:
     backend = start(pace=600)
     request = request_of()
@@ -169,25 +152,6 @@ def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(azurite: str, start:
     backend.submit(request)
     done = wait(backend, request.job_name)
     assert backend.cancel(request.job_name) == done
-
-
-@pytest.mark.parametrize(
-    ("final", "status"),
-    [
-        ("NotResponding", JobStatus.NOT_RESPONDING),
-        ("Paused", JobStatus.PAUSED),
-        ("Unknown", JobStatus.NOT_RESPONDING),
-        ("Canceled", JobStatus.CANCELLED),
-    ],
-)
-def test_a_status_that_is_not_success_is_shown_as_it_is(
-    azurite: str, start: Start, final: str, status: JobStatus
-) -> None:
-    backend = start(final_status=final)
-    request = request_of(put_lines(azurite, "sdk/train.jsonl", chat_rows(10)))
-    backend.submit(request)
-    state = wait(backend, request.job_name, status)
-    assert (state.service_status, state.model) == (final, None)
 
 
 def test_a_job_that_does_not_exist_is_not_found(start: Start) -> None:

@@ -7,6 +7,9 @@ import math
 import random
 import time
 from collections import Counter
+from functools import partial
+
+import pytest
 
 from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
 
@@ -18,6 +21,14 @@ async def ask(scheduler: RequestScheduler, lane: Lane, seconds: float = 0.0) -> 
         await asyncio.sleep(seconds)
     finally:
         scheduler.end(lane, number)
+
+
+async def ask_in_turn(scheduler: RequestScheduler, order: list[str], name: str, lane: Lane) -> None:
+    """One request, which appends its name to the order once it has begun."""
+    number = await scheduler.begin(lane)
+    order.append(name)
+    await asyncio.sleep(0)
+    scheduler.end(lane, number)
 
 
 async def test_requests_in_flight_never_exceed_the_ceiling() -> None:
@@ -54,12 +65,7 @@ async def test_each_run_keeps_to_its_own_concurrency() -> None:
 async def test_shards_take_turns_however_many_requests_each_has_waiting() -> None:
     scheduler = RequestScheduler()
     order: list[str] = []
-
-    async def request(name: str, lane: Lane) -> None:
-        number = await scheduler.begin(lane)
-        order.append(name)
-        await asyncio.sleep(0)
-        scheduler.end(lane, number)
+    request = partial(ask_in_turn, scheduler, order)
 
     with scheduler.lane("run", 1) as first, scheduler.lane("run", 1) as second:
         many = [request("first", first) for _ in range(40)]
@@ -93,12 +99,7 @@ async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
 async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_back() -> None:
     scheduler = RequestScheduler()
     order: list[str] = []
-
-    async def request(name: str, lane: Lane) -> None:
-        number = await scheduler.begin(lane)
-        order.append(name)
-        await asyncio.sleep(0)
-        scheduler.end(lane, number)
+    request = partial(ask_in_turn, scheduler, order)
 
     with scheduler.lane("run", 8) as first, scheduler.lane("run", 8) as second:
         for _ in range(30):
@@ -119,12 +120,7 @@ async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_ba
 async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None:
     scheduler = RequestScheduler()
     order: list[str] = []
-
-    async def request(name: str, lane: Lane) -> None:
-        number = await scheduler.begin(lane)
-        order.append(name)
-        await asyncio.sleep(0)
-        scheduler.end(lane, number)
+    request = partial(ask_in_turn, scheduler, order)
 
     with (
         scheduler.lane("full", 1) as full,
@@ -144,7 +140,8 @@ async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None
     assert scheduler.in_flight == 0
 
 
-async def test_what_another_shard_asks_again_goes_first_too() -> None:
+@pytest.mark.parametrize("again_by", [0, 1], ids=["the same shard", "another shard"])
+async def test_what_is_asked_again_goes_before_what_was_not_asked_yet(again_by: int) -> None:
     scheduler = RequestScheduler()
     order: list[str] = []
 
@@ -156,30 +153,12 @@ async def test_what_another_shard_asks_again_goes_first_too() -> None:
     with scheduler.lane("run", 1) as first, scheduler.lane("run", 1) as second:
         number = await scheduler.begin(first)
         waiting = [asyncio.create_task(request("new", first, again=False)) for _ in range(3)]
-        waiting.append(asyncio.create_task(request("again", second, again=True)))
+        lane = (first, second)[again_by]
+        waiting.append(asyncio.create_task(request("again", lane, again=True)))
         await asyncio.sleep(0.01)
         scheduler.end(first, number)
         await asyncio.gather(*waiting)
     assert order == ["again", "new", "new", "new"]
-
-
-async def test_what_is_asked_again_goes_before_what_was_not_asked_yet() -> None:
-    scheduler = RequestScheduler()
-    order: list[str] = []
-
-    async def request(name: str, lane: Lane, *, again: bool) -> None:
-        number = await scheduler.begin(lane, is_retry=again)
-        order.append(name)
-        scheduler.end(lane, number)
-
-    with scheduler.lane("run", 1) as lane:
-        number = await scheduler.begin(lane)
-        waiting = [asyncio.create_task(request("new", lane, again=False)) for _ in range(3)]
-        waiting.append(asyncio.create_task(request("again", lane, again=True)))
-        await asyncio.sleep(0.01)
-        scheduler.end(lane, number)
-        await asyncio.gather(*waiting)
-    assert order[0] == "again"
 
 
 async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:

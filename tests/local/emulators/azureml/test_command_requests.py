@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.emulators.azureml.command_bodies import seconds
 from local.emulators.azureml.environment import COMPUTE
+from local.emulators.azureml.job_bodies import seconds
 from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT
 from tests.support.azureml import Workspace, emulator
 from tests.support.azureml_commands import command_body
