@@ -46,17 +46,17 @@ MAX_WORDS = 8  # of a label on a line of its own
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
 NAMING = re.compile(rf"\b(?:{'|'.join(W.naming)})|[回标选输关答ラ답레]", FLAGS)
 NEGATION = re.compile(any_of(W.negations), FLAGS)
-FILLER = rf"(?:[\s:：(\[]|[-–—](?=\s)|{any_of(W.fillers)})*"
+FILLER = re.compile(rf"(?:[\s:：(\[]|[-–—](?=\s)|{any_of(W.fillers)})*", FLAGS)
 ARE = any_of(W.copulas)
-HEADING = re.compile(rf"{any_of(W.headings)}(?:\s+{ARE})?[^\S\n]*[:：(\[]{FILLER}", FLAGS)
+HEADING = re.compile(rf"{any_of(W.headings)}(?:\s+{ARE})?[^\S\n]*[:：(\[]", FLAGS)
 MARKED_HEADING = re.compile(rf"(?:#+|\*\*)\s*[\w ]*?{any_of(W.headings)}\W*", FLAGS)
-HEADING_IS = re.compile(rf"{any_of(W.headings)}\s+{ARE}{FILLER}", FLAGS)
-ONE_OF = re.compile(any_of(W.one_of) + FILLER, FLAGS)
+HEADING_IS = re.compile(rf"{any_of(W.headings)}\s+{ARE}", FLAGS)
+ONE_OF = re.compile(any_of(W.one_of), FLAGS)
 VERB = re.compile(
-    rf"{any_of(W.verbs)}(?:\s+\w+){{0,3}}?\s*(?:{any_of(W.prepositions)}|[:：]){FILLER}", FLAGS
+    rf"{any_of(W.verbs)}(?:\s+\w+){{0,3}}?\s*(?:{any_of(W.prepositions)}|[:：])", FLAGS
 )
-BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE}){FILLER}", FLAGS)
-VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]{FILLER}", FLAGS)
+BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE})", FLAGS)
+VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]", FLAGS)
 USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
 BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
 IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
@@ -206,7 +206,7 @@ def _lists_behind_words(text: str) -> Iterator[LabelList]:
         for match in introduction.finditer(text):
             if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
                 continue
-            listing = list_at(text[match.end() :], is_strong)
+            listing = list_at(_behind(text, match), is_strong)
             if listing:
                 yield with_codes(listing, text)
 
@@ -215,6 +215,12 @@ def _usual_lists(text: str) -> Iterator[LabelList]:
     """Yield the lists behind what introduces much else: "Answer", "is", a bracket."""
     for introduction in (BARE_VERB, IN_BRACKETS, VERB_AND_COLON, HEADING_IS):
         for match in introduction.finditer(text):
-            listing = list_at(text[match.end() :], is_strong=introduction is HEADING_IS)
+            listing = list_at(_behind(text, match), is_strong=introduction is HEADING_IS)
             if listing and all(USUAL.match(label) for label in listing.labels):
                 yield with_codes(listing, text)
+
+
+def _behind(text: str, introduction: re.Match[str]) -> str:
+    """Return the text behind an introduction, without words that may stand before a list."""
+    filler = FILLER.match(text, introduction.end())
+    return text[filler.end() if filler else introduction.end() :]
