@@ -15,6 +15,11 @@ from shared.tasks.numbers import read_number, same_number
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 REASONS = {Problem.SEVERAL: RejectionReason.SEVERAL_NUMBERS}
+NUMBERS = {
+    Problem.NONE: "states no number as its answer",
+    Problem.SEVERAL: "gives several numbers",
+    Problem.DOUBT: "gives a number with doubt",
+}
 EXACT = 1000  # more decimal places than an answer has
 
 
@@ -40,4 +45,4 @@ class Math(ShortAnswerTask):
 
     def unreadable(self, row: Row, problem: Problem) -> Unreadable:
         reason = REASONS.get(problem, RejectionReason.NO_NUMBER)
-        return Unreadable(reason, f"the reply gives {problem}; it must be the number alone")
+        return Unreadable(reason, f"the reply {NUMBERS[problem]}; it must be the number alone")
