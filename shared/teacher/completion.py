@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -17,6 +18,8 @@ from shared.teacher.message_content import (
 )
 
 MAX_MESSAGE_CHARACTERS = 500
+MAX_PAGE_CHARACTERS = 100  # of a web page where JSON was expected
+TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ def parse_error(body: bytes) -> TeacherError:
         data = json.loads(body)
     except (ValueError, RecursionError):
         text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
+        if text.startswith("<"):
+            words = " ".join(TAG.sub(" ", text).split())[:MAX_PAGE_CHARACTERS]
+            text = f"{words} (a web page instead of JSON: if it stays, check TEACHER_BASE_URL)"
         return TeacherError("", text)
     error = cast(dict[str, Any], data).get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
