@@ -54,7 +54,7 @@ async def _teacher_problems(app_settings: Settings, spec: RunSpec) -> list[Probl
     except RowFailure as failure:
         if failure.reason in HARMLESS:
             return []
-        problem = f"does not answer ({failure.reason}): {failure.detail}"
+        problem = f"gives no usable answer ({failure.reason}): {failure.detail}"
         return [{"where": "teacher", "problem": problem}]
     return []
 

@@ -16,10 +16,13 @@ import pytest
 from shared.core import backoff
 from shared.core.settings import SETTINGS
 from shared.finetuning.statuses import AZUREML_STATUSES
+from shared.report.model import ReportExcerpt
 from shared.runs.http import STATUS_OF_CODE, STATUS_OF_TYPE
+from shared.runs.listing import MAX_PAGE
+from shared.runs.resume import CHANGEABLE, PARALLEL_SHARDS
 from shared.runs.status import RunState
 from shared.runs.view import RunView
-from shared.spec.models import MAX_STUDENTS, RunSpec
+from shared.spec.models import MAX_PARALLEL_SHARDS, MAX_STUDENTS, RunSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION
@@ -142,8 +145,22 @@ def test_every_field_of_a_runs_view_is_documented(field: str) -> None:
     assert f"`{field}`" in PAGES["docs/http-api.md"]
 
 
+@pytest.mark.parametrize("field", ReportExcerpt.model_fields)
+def test_every_part_of_the_report_in_a_view_is_documented(field: str) -> None:
+    (row,) = re.findall(r"^\| `report` \|.*$", PAGES["docs/http-api.md"], re.MULTILINE)
+    assert f"`{field}`" in row
+
+
+@pytest.mark.parametrize("section", CHANGEABLE)
+def test_every_section_that_a_resumption_may_change_is_documented(section: str) -> None:
+    for page in ("docs/http-api.md", "docs/resume-and-reuse.md"):
+        (sentence,) = re.findall(r"body may (?:then )?change ([^.:]*(?:\.[^.:]*)?)", PAGES[page])
+        assert f"`{section}`" in sentence
+        assert f"`generation.{PARALLEL_SHARDS}`" in sentence
+
+
 @pytest.mark.parametrize(
-    "status", sorted({*STATUS_OF_CODE.values(), *dict(STATUS_OF_TYPE).values()})
+    "status", sorted({401, *STATUS_OF_CODE.values(), *dict(STATUS_OF_TYPE).values()})
 )
 def test_every_status_code_of_an_error_is_documented(status: int) -> None:
     table = PAGES["docs/http-api.md"].partition("| status | meaning |")[2]
@@ -193,6 +210,9 @@ NUMBERS: list[tuple[str, str, float]] = [
         SPEC.students[0].max_silent_minutes,
     ),
     ("docs/fine-tuning.md", r"a list of up to (\d+)", MAX_STUDENTS),
+    ("docs/http-api.md", r"`\{\"parallel_shards\": 16\}` \(at most (\d+)\)", MAX_PARALLEL_SHARDS),
+    ("docs/http-api.md", r"`\?limit=` \(20, at most (\d+)\)", MAX_PAGE),
+    ("docs/http-api.md", r"again within (\d+) seconds", backoff.PAUSED_LOOK_SECONDS),
     ("docs/scale.md", r"in flight \((\d+) unless set\)", SPEC.teacher.concurrency),
 ]
 

@@ -51,7 +51,7 @@ def cloud_options(chosen: argparse.Namespace) -> CloudOptions:
         teacher_options=_flags("--teacher-option", chosen.teacher_options),
         azureml_url=_http_url("--azureml-url", chosen.azureml_url),
         azureml_options=_flags("--azureml-option", chosen.azureml_options),
-        openai_url=_http_url("--openai-url", chosen.openai_url),
+        openai_url=_openai_url(chosen.openai_url),
         openai_key=os.environ.get("AZURE_OPENAI_API_KEY") if chosen.openai_url else None,
         openai_options=_flags("--openai-option", chosen.openai_options),
     )
@@ -91,6 +91,13 @@ def _http_url(option: str, url: str | None) -> str | None:
     if not _is_http_url(url):
         raise UsageError(f"{option} {url!r} is not an http(s) URL")
     return url.rstrip("/")
+
+
+def _openai_url(url: str | None) -> str | None:
+    base_url = _http_url("--openai-url", url)
+    if base_url and not base_url.endswith("/v1"):
+        raise UsageError(f"--openai-url {url} must end in /openai/v1, the API without versions")
+    return base_url
 
 
 def _is_http_url(url: str) -> bool:

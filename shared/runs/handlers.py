@@ -109,7 +109,10 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """
     run_id = request.run_id
     changes = check_changes(request.json() if request.body else {})
-    if not changes and await _is_suspended(client, run_id):
+    if await _is_suspended(client, run_id):
+        if changes:
+            message = f"run {run_id} is paused: resume it without changes, or cancel it first"
+            raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
         await client.resume(run_id, "user")
         status = await instances.existing_run(client, run_id)
         return ApiAnswer(run_view(status, request.links(run_id)), 202)

@@ -15,7 +15,7 @@ from shared.core.paths import DATASETS
 from shared.core.registered_name import RegisteredName
 from shared.core.section import Section
 from shared.spec.backend_name import BackendName, backends_in_words
-from shared.students.backends import BACKENDS
+from shared.students.backends import BACKENDS, HOSTED_MIN_ROWS
 from shared.students.catalogue import (
     Student,
     common,
@@ -114,7 +114,10 @@ class QualitySpec(Section):
         description="accepted rows ÷ rows asked, for each split; below it the run fails",
     )
     min_rows: int | None = Field(
-        default=None, ge=1, description="least accepted training rows; default: by task"
+        default=None,
+        ge=1,
+        description="least accepted training rows; default: by task. Hosted backends (azureml, "
+        f"azure_openai) demand at least {HOSTED_MIN_ROWS}, whatever is set",
     )
     skip_checks: list[CheckName] = Field(
         default=[],

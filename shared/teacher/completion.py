@@ -23,7 +23,6 @@ from shared.teacher.message_content import (
 )
 
 MAX_MESSAGE_CHARACTERS = 500
-JsonObject = dict[str, Any]
 # Names that services give instead of an HTTP status, as `code`, `type` or `status` of an error.
 STATUS_OF_NAME = {
     "invalid_request_error": 400,
@@ -47,6 +46,9 @@ STATUS_OF_NAME = {
     "overloaded_error": 529,
 }
 UNNAMED_ERROR_STATUS = 500  # retried: nothing says that the error is final
+JsonObject = dict[str, Any]  # of a service: whatever isn't as expected raises
+MAX_PAGE_CHARACTERS = 100  # of a web page where JSON was expected
+TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,9 @@ def parse_error(body: bytes) -> TeacherError:
         data = json.loads(body)
     except (ValueError, RecursionError):
         text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
+        if text.startswith("<"):
+            words = " ".join(TAG.sub(" ", text).split())[:MAX_PAGE_CHARACTERS]
+            text = f"{words} (a web page instead of JSON: if it stays, check TEACHER_BASE_URL)"
         return TeacherError("", text)
     return _error_of(data)
 

@@ -70,7 +70,7 @@ async def test_a_teacher_that_is_not_there_is_found(
 ) -> None:
     open_workspace()
     by_place = problems(await check(new_run(teacher={"max_attempts": 1})))
-    assert "does not answer (connection)" in by_place["teacher"]
+    assert "gives no usable answer (connection)" in by_place["teacher"]
     assert "127.0.0.1:9" in by_place["teacher"] != NOBODY
 
 

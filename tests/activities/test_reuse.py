@@ -172,7 +172,7 @@ CHATTY: dict[str, Any] = {"task": "conversation", "teacher": {"max_tokens": 8000
 
 
 def chatty(request: ChatRequest) -> str:
-    return "word " * 5000
+    return " ".join(f"word{number}" for number in range(4000))
 
 
 def quoting(request: ChatRequest) -> str:

@@ -18,8 +18,8 @@ DEMO_MINUTES = 30
 
 DESCRIPTION = f"""\
 Model distillation on one machine: the Azure Functions app with local stand-ins for storage
-(Azurite), the teacher model, AzureML and Azure OpenAI. Needs nothing but Python
-{supported_versions()}; the first command installs the rest into .venv."""
+(Azurite), the teacher model, AzureML and Azure OpenAI. Runs on Python {supported_versions()} and
+needs nothing else: the first command installs the rest into .venv."""
 
 EPILOG = """\
 examples:
@@ -205,7 +205,10 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
         help="folder of storage, run state, keys and logs (default: .local)",
     )
     parser.add_argument(
-        "--port", type=_port, help=f"port of the Functions host (default: {DEFAULT_PORT})"
+        "--port",
+        type=_port,
+        help=f"port of the Functions host (default: {DEFAULT_PORT}; if that is taken, `run` and "
+        "`demo` use a free one)",
     )
 
 

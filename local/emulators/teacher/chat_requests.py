@@ -21,7 +21,7 @@ UNSUPPORTED = (
     "audio",
     "modalities",
 )
-FILLED_SCHEMAS = ({"reasoning", "answer"}, {"steps"})
+FILLED_SCHEMAS = ({"reasoning", "answer"}, {"answer"}, {"steps"})
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 _CODES = {
     "missing": "missing_required_parameter",
@@ -167,7 +167,7 @@ def _check_together(request: ChatRequest) -> None:
     schema = response_format.json_schema
     if schema is not None and schema.properties not in FILLED_SCHEMAS:
         param = "response_format.json_schema.schema"
-        message = "The local teacher fills schemas of reasoning and answer, or of steps, alone."
+        message = "The local teacher fills schemas of an answer, of reasoning and answer, or of steps alone."
         raise ApiError(400, message, param=param, code="unsupported_parameter")
     texts = [message.text.lower() for message in request.messages]
     if response_format.type == "json_object" and not any("json" in text for text in texts):

@@ -21,6 +21,13 @@ class Form(Enum):
     JSON = "json"  # {"answer"}
 
 
+_FORMS = {
+    frozenset({"answer"}): Form.JSON,
+    frozenset({"reasoning", "answer"}): Form.REASONED,
+    frozenset({"steps"}): Form.DENSENED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """`questions` are the user messages in order; the last one is to be answered."""
@@ -51,7 +58,7 @@ def _form(request: ChatRequest, instructions: str) -> Form:
     """Return the form that a schema demands or, without one, that the instructions quote."""
     form = request.response_format
     if form is not None and form.json_schema is not None:
-        return Form.DENSENED if "steps" in form.json_schema.properties else Form.REASONED
+        return _FORMS[frozenset(form.json_schema.properties)]
     if _DENSITY_KEYS.search(instructions):
         return Form.DENSENED
     if _REASONING_KEYS.search(instructions):

@@ -23,6 +23,11 @@ def chosen(line: str, command: str = "up") -> CloudOptions:
     return cloud_options(parse([command, *line.split()]))
 
 
+def test_an_azure_openai_without_its_path_is_refused_by_the_name_of_the_option() -> None:
+    with pytest.raises(UsageError, match=r"--openai-url http://x:9/ must end in /openai/v1"):
+        chosen("--openai-url http://x:9/")
+
+
 def test_nothing_said_is_the_local_cloud_in_the_checkout() -> None:
     assert chosen("") == CloudOptions(data_dir=DEFAULT_DATA_DIR)
     assert chosen("").logs == DEFAULT_DATA_DIR / "logs"

@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 
 from shared.core import settings
-from shared.core.errors import SettingsError
+from shared.core.errors import PermanentError, SettingsError
 from shared.core.storage import Storage
 from shared.runs import handlers
 from shared.runs.contracts import DISTILLATION_RUN
-from shared.runs.http import ApiRequest
+from shared.runs.http import ApiRequest, status_of
 
 
 @dataclass
@@ -31,15 +31,21 @@ class Status:
 
 @dataclass
 class Hub:
-    """A task hub in which started instances stay pending."""
+    """A task hub in which started instances stay as they are."""
 
     started: dict[str, Any] = field(default_factory=dict[str, Any])
+    runtime_status: str = "Pending"
 
     async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
         if instance_id not in self.started:
             return Status(None, {})
-        data = {"name": DISTILLATION_RUN, "instanceId": instance_id, "runtimeStatus": "Pending"}
-        return Status("Pending", {**data, "input": self.started[instance_id]})
+        data = {
+            "name": DISTILLATION_RUN,
+            "instanceId": instance_id,
+            "runtimeStatus": self.runtime_status,
+            "input": self.started[instance_id],
+        }
+        return Status(self.runtime_status, data)
 
     async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
         self.started[instance_id] = client_input
@@ -88,6 +94,21 @@ async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_lo
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "no run could be started for datasets/math/x/train.jsonl" in record.getMessage()
     assert "DISTILLATION_STORAGE__blobServiceUri: must be an http" in record.getMessage()
+
+
+async def test_a_paused_run_is_not_resumed_with_changes() -> None:
+    hub = Hub(started={"math-x-1": {}}, runtime_status="Suspended")
+    request = ApiRequest(
+        url="http://app/api/runs/math-x-1/resume",
+        query={},
+        content_type="application/json",
+        body=b'{"budget": {"max_requests": 9}}',
+        run_id="math-x-1",
+        durable_links=lambda _: {},
+    )
+    with pytest.raises(PermanentError, match="is paused: resume it without changes") as error:
+        await handlers.resume_run(hub, request)
+    assert status_of(error.value) == 409
 
 
 def listing_of(prefix: str) -> ApiRequest:

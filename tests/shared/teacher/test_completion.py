@@ -196,7 +196,11 @@ def test_an_empty_error_beside_a_completion_is_no_error() -> None:
         (b'{"error": "plain"}', "", "plain"),
         (b'{"message": "m"}', "", "m"),
         (b'{"detail": "d"}', "", "d"),
-        (b"<h1>Bad gateway</h1>\n", "", "<h1>Bad gateway</h1>"),
+        (
+            b"<html>\n<h1>Bad gateway</h1>\n",
+            "",
+            "Bad gateway (a web page instead of JSON: if it stays, check TEACHER_BASE_URL)",
+        ),
         (b"[1]", "", "[1]"),
         (b'{"detail": [{"msg": "too long"}]}', "", '[{"msg": "too long"}]'),
         (b'{"error": {"code": 400, "message": "m"}}', "400", "m"),
