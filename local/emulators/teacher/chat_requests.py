@@ -167,7 +167,7 @@ def _check_together(request: ChatRequest) -> None:
     schema = response_format.json_schema
     if schema is not None and schema.properties not in FILLED_SCHEMAS:
         param = "response_format.json_schema.schema"
-        message = "The local teacher fills schemas of an answer, of reasoning and answer, or of steps alone."
+        message = "The local teacher fills schemas of answer, reasoning and answer, or steps alone."
         raise ApiError(400, message, param=param, code="unsupported_parameter")
     texts = [message.text.lower() for message in request.messages]
     if response_format.type == "json_object" and not any("json" in text for text in texts):
