@@ -50,7 +50,7 @@ def converted(
         f"{LINE}\r\n\r\n{LINE}".encode("utf-16"),
         f"{LINE}\n{LINE}\n".encode("utf-16-be"),
         f"{LINE}\n{LINE}\n".encode("utf-32"),
-        gzip.compress(f"{LINE}\n{LINE}\n".encode()),
+        gzip.compress(f"{LINE}\n{LINE}\n".encode(), mtime=0),
         zipped(f"{LINE}\n{LINE}\n".encode()),
         gzip.compress(json.dumps([CHAT, CHAT]).encode("utf-16")),
         json.dumps([CHAT, CHAT], indent=2).encode(),
@@ -193,7 +193,7 @@ def test_what_is_converted_is_a_row_that_the_app_accepts(
 @pytest.mark.parametrize(
     "content",
     [
-        gzip.compress(LINE.encode())[:-9],
+        gzip.compress(LINE.encode(), mtime=0)[:-9],
         zipped(b"{}", b"{}"),
         b"PK\x03\x04broken",
         b"\xff\xfe{\x00\n",

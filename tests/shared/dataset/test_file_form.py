@@ -52,7 +52,7 @@ def test_other_encodings_are_told_with_and_without_a_mark(encoding: str) -> None
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (gzip.compress(TWO_LINES.encode()), "a gzip file"),
+        (gzip.compress(TWO_LINES.encode(), mtime=0), "a gzip file"),
         (bz2.compress(TWO_LINES.encode()), "a bzip2 file"),
         (lzma.compress(TWO_LINES.encode()), "a xz file"),
         (b"PK\x03\x04rest", "a zip file"),
