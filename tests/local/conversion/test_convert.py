@@ -52,7 +52,7 @@ def converted(
         f"{LINE}\n{LINE}\n".encode("utf-32"),
         gzip.compress(f"{LINE}\n{LINE}\n".encode(), mtime=0),
         zipped(f"{LINE}\n{LINE}\n".encode()),
-        gzip.compress(json.dumps([CHAT, CHAT]).encode("utf-16")),
+        gzip.compress(json.dumps([CHAT, CHAT]).encode("utf-16"), mtime=0),
         json.dumps([CHAT, CHAT], indent=2).encode(),
         json.dumps({"version": 1, "data": [CHAT, CHAT]}, indent=2).encode(),
     ],
