@@ -14,7 +14,10 @@ STRUCK_OUT = re.compile(r"~~[^~\n]{1,200}~~")
 # A star between digits or spaces multiplies.
 EMPHASIS = re.compile(r"`+|__+|(?<!\d)\*+(?=[^\s*])|(?<=[^\s*])\*+(?!\d)")
 # Four hashes mark an answer in GSM8K, so they stay.
-QUOTE_OR_HEADING = re.compile(r"^[ \t]*(?:>+[ \t]*|(?:#{1,3}|#{5,})[ \t]+)", re.MULTILINE)
+# Before a number, ">" is a bound.
+QUOTE_OR_HEADING = re.compile(
+    r"^[ \t]*(?:>+(?![ \t]*[\d$€£.-])[ \t]*|(?:#{1,3}|#{5,})[ \t]+)", re.MULTILINE
+)
 BULLET = re.compile(
     r"^[ \t]*(?:[•·→⇒➜]+|\*)[ \t]*|^[ \t]*[-–—+][ \t]+(?=[^\s\d.,$€£])", re.MULTILINE
 )
@@ -66,4 +69,5 @@ def _without_layer(value: str) -> str:
             return inner.strip()
     if len(value) > 2 and PAIRS.get(value[0]) == value[-1] and value[0] not in value[1:-1]:
         return value[1:-1].strip()
-    return value.rstrip(STOPS).rstrip() or value
+    is_cut_off = value.endswith("..")
+    return value if is_cut_off else value.rstrip(STOPS).rstrip() or value

@@ -27,6 +27,7 @@ class _Keys(BaseModel):
 
     answer_keys: frozenset[str]
     value_keys: frozenset[str]
+    unit_keys: frozenset[str]
     reasoning_keys: frozenset[str]
 
 
@@ -152,11 +153,17 @@ def _reasoning(data: JsonObject) -> str:
 
 
 def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
-    """Return the different values under these keys."""
+    """Return the different values under these keys; `{"value": 7, "unit": "kg"}` is `7 kg`."""
     values: set[str] = set()
+    unit = " ".join(_scalar(data[key]) or "" for key in data if _plain(key) in _KEYS.unit_keys)
     for key, value in data.items():
-        if _plain(key) in keys and (text := _scalar(_sole_item(value))):
-            values.add(text)
+        item = _sole_item(value)
+        if _plain(key) not in keys:
+            continue
+        if isinstance(item, dict):
+            values |= _values(cast(JsonObject, item), _KEYS.value_keys)
+        elif text := _scalar(item):
+            values.add(text if unit.lower() in text.lower() else f"{text} {unit}")
     return values
 
 

@@ -40,6 +40,12 @@ class _Words(_Table):
     words: list[str]
 
 
+class _Boxes(_Table):
+    operators: list[str]
+    before: list[str]
+    after: list[str]
+
+
 class _Frames(_Table):
     before: list[str]
     after: list[str]
@@ -53,6 +59,7 @@ class _Marks(_Table):
     explanations: _Words
     next_turns: _Words
     frames: _Frames
+    boxes: _Boxes
 
 
 def _read() -> _Marks:
@@ -83,7 +90,20 @@ NOUN = re.compile(
 )
 UNSPACED = re.compile(rf"(?:{_any_of(_WORDS.nouns.unspaced)})[ \t]*[:：=]?[ \t]*")
 BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-HASHES = re.compile(r"^[ \t]*####[ \t]*(?=\S)", re.MULTILINE)
+# What makes another value of the one in a box: "-\\boxed{7}", "at least \\boxed{7}".
+CHANGED_BEFORE = re.compile(
+    r"(?:[-−+×÷*/^<≤≥±√]|(?<![=-])>|\d\s*[-−–]\s|n['’]t"
+    rf"|\\[dt]?(?:{'|'.join(map(re.escape, _WORDS.boxes.operators))})"
+    rf"|\b(?:{_any_of(_WORDS.boxes.before)}))[\s$({{]*\Z",
+    re.IGNORECASE,
+)
+CHANGED_BEHIND = re.compile(
+    r"!|[\s$]*(?:[\^±]|[-−+×÷*/]\s*[\d\\(]"
+    rf"|\\(?:{'|'.join(map(re.escape, _WORDS.boxes.operators))})"
+    rf"|(?:{_any_of(_WORDS.boxes.after)})\b)",
+    re.IGNORECASE,
+)
+HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d{1,2}[.)][ \t])(?=\S)", re.MULTILINE)
 DENIED = re.compile(
     rf"(?:\b(?:{_any_of(_WORDS.denials.before_noun)})\b|n['’]t)\W+(?:\w+\W+){{0,2}}\Z", _FLAGS
 )
@@ -96,7 +116,8 @@ CONCLUSION = re.compile(
 )
 UNSPACED_CONCLUSION = re.compile("(?:所以|因此|故|したがって|따라서)[\\s,，]*")
 CORRECTION = re.compile(
-    rf"\W*(?:(?:but|oh|ah|and)[\s,]+)?(?:{_any_of(_WORDS.corrections.words)})(?!\w)", _FLAGS
+    rf"\W*(?:(?:but|oh|ah|and|note|edit|update)[\s,:]+)?(?:{_any_of(_WORDS.corrections.words)})(?!\w)",
+    _FLAGS,
 )
 EXPLANATION = re.compile(
     rf"(?:\s*[,;(（—–]+\s*|\s+-\s+|\s+)(?:{_any_of(_WORDS.explanations.words)})(?!\w)", _FLAGS
@@ -107,7 +128,10 @@ NEXT_TURN = re.compile(
 FRAME_BEFORE = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.before)})(?!\w)", _FLAGS)
 FRAME_AFTER = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.after)})(?!\w)", _FLAGS)
 # "B. the text" continues, and so does "z.B. the text"
-SENTENCE_END = re.compile(r"(?<!\b[A-Za-z])(?<!\bNo)(?<!\bvs)[.!?…](?=\s)|[。！？]|\n")
+# "5! ways" continues, too.
+SENTENCE_END = re.compile(
+    r"(?<!\b[A-Za-z])(?<!\bNo)(?<!\bvs)(?:[.?…]|(?<!\d)!|!(?=\s+[A-Z]))(?=\s)|[。！？]|\n"
+)
 
 
 class Rank(IntEnum):
@@ -179,7 +203,7 @@ def is_correction(sentence: str) -> bool:
 def readings(content: str) -> list[tuple[str, str]]:
     """Return the ways to end an answer that begins the text: (answer, the text behind it)."""
     ends = [len(content)]
-    for pattern in (SENTENCE_END, EXPLANATION):
+    for pattern in (SENTENCE_END, EXPLANATION, NOUN):
         end = pattern.search(content, 1)
         if end:
             ends.append(end.start())
@@ -200,8 +224,12 @@ def _boxes(text: str) -> list[Mark]:
     for start in list(BOXED.finditer(text))[-MAX_MARKS:]:
         content = _braced(text, start.end())
         rest = text[start.end() + len(content) + 1 :]
+        before = text[max(0, start.start() - DENIAL_WINDOW) : start.start()]
+        is_changed = CHANGED_BEFORE.search(before) or CHANGED_BEHIND.match(rest)
         if content.strip():
-            marks.append(Mark(start.start(), Rank.BOX, content.strip(), rest.lstrip("$ .)")))
+            position = start.start()
+            behind = rest.lstrip("$ .)")
+            marks.append(Mark(position, Rank.BOX, content.strip(), behind, bool(is_changed)))
     return marks
 
 

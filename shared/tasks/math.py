@@ -5,6 +5,7 @@ That form has no separators, no needless zeros, and no unit.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from shared.dataset.rejection import RejectionReason
@@ -20,6 +21,7 @@ NUMBERS = {
     Problem.SEVERAL: "gives several numbers",
     Problem.DOUBT: "gives a number with doubt",
 }
+CALCULATION = re.compile(r"\d *(?:[-+*/×÷·x−]|\\times|\\div|\\cdot) *\$?\d[^=]{0,80}=")
 EXACT = 1000  # more decimal places than an answer has
 
 
@@ -42,6 +44,12 @@ class Math(ShortAnswerTask):
 
     def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
         return number_stated(sentence)
+
+    def is_step(self, line: str) -> bool:
+        return CALCULATION.search(line) is not None
+
+    def answer_sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        return number_stated(sentence, is_answer=True)
 
     def unreadable(self, row: Row, problem: Problem) -> Unreadable:
         reason = REASONS.get(problem, RejectionReason.NO_NUMBER)

@@ -21,6 +21,7 @@ SMALL = [
 CHARACTERS = {variant: sign for sign, variants in TABLES.characters.items() for variant in variants}
 INVISIBLE_OPERATORS = "\u2061\u2062\u2063\u2064"
 TEX_DOLLAR = re.compile(r"(?<!\\)\$")
+PRICES = re.compile(r"(?<!\\)\$[^$]*(?<!\\)\$\d")  # as in Pandoc, no formula ends before a digit
 TEX_TEXT = re.compile(
     r"\\(?:text|math)(?:rm|bf|it|sf|tt)?(?![a-z]) ?\{([^{}]*)\}"
     r"|\\(?:mbox|operatorname|boxed|fbox) ?\{([^{}]*)\}"
@@ -34,7 +35,7 @@ def plainly_spelled(text: str) -> str:
         for pattern, replacement in SMALL:
             text = pattern.sub(replacement, text)
         text = "".join(map(_plain_character, text.translate(SMALL_DIGITS)))
-    if len(TEX_DOLLAR.findall(text)) % 2 == 0:
+    if len(TEX_DOLLAR.findall(text)) % 2 == 0 and not PRICES.match(text):
         text = TEX_DOLLAR.sub("  ", text)  # two spaces: digits on both sides stay apart
     text = text.replace(r"\$", "$")
     if "\\" in text or "{" in text:

@@ -7,7 +7,7 @@ at all: no number is searched for, and what the grammar doesn't know makes the t
     quantity   [about] [sign] [currency] expression or number words {magnitude} [rest] [remark]
     quantity   "(" money ")"       as accountants write losses
     rest       [percent] [currency] [unit]
-    unit       one to four words that are no number, magnitude, operator or conjunction
+    unit       one to nine words that are no number, magnitude, operator or conjunction
     remark     "(" the same value, a unit, "rounded to …" or "not …" ")"
 
 A percentage is its number (`50%` is `50`), as are cents (`75¢` is `75`). `3,500` is 3500, `3,5` is
@@ -47,7 +47,7 @@ CURRENCY = re.compile(rf"(?<![A-Za-z])(?:{one_of(TABLES.currencies)}) ?", FLAGS)
 BRACKETS = re.compile(rf"((?:{CURRENCY.pattern})?)\(([^()]*)\)", FLAGS)
 WITH_COMMA = one_of(TABLES.written_with_comma)
 GROUPED_OR_NOT = re.compile(
-    rf"(?:{WITH_COMMA}) ?[1-9]\d{{0,2}}\.\d{{3}}(?![\d,])"
+    rf"(?:{WITH_COMMA}) ?[1-9]\d{{0,2}}\.\d{{3}}(?![\d,]|\.\d)"
     rf"|(?<![\d.,])[1-9]\d{{0,2}}\.\d{{3}} ?(?:{WITH_COMMA})",
     FLAGS,
 )
@@ -63,13 +63,16 @@ MONEY_MAGNITUDE = re.compile(rf" ?({one_of(TABLES.money_magnitudes)})")
 MAGNITUDE_OF_MONEY = re.compile(
     rf"{MONEY_MAGNITUDE.pattern}(?= +(?i:{CURRENCY.pattern}|dollars|euros))"
 )
-LONE_LETTER = re.compile(r" ?(?! a )[A-Za-z](?![A-Za-z])")
+LONE_LETTER = re.compile(r"(?! a ) ?[A-Za-z](?![A-Za-z])")
 
 NO_UNIT = {*TABLES.never_units, *TABLES.magnitudes, *TABLES.words}
-UNFINISHED = TABLES.joining - TABLES.short_units  # `5 apples per`
-GREAT_NUMBER = re.compile(r"[a-z]+(?:illi(?:on|ard)s?|fold)\b")  # and all that no table lists
-LETTERS = r"[A-Za-zÀ-ɏḀ-ỿµΩ]"
-LONG_WORD = rf"{LETTERS}[A-Za-zÀ-ɏḀ-ỿ]{{%d,}}(?:['’-]{LETTERS}+)*\.?"
+UNFINISHED = (TABLES.joining | {"to"}) - TABLES.short_units  # `5 apples per`
+GREAT_NUMBER = re.compile(  # and all that no table lists
+    rf"[a-z]+(?:illi(?:on|ard)s?|fold)|(?:{'|'.join(TABLES.never_unit_stems)}).*"
+)
+ALPHABET = "A-Za-zÀ-ɏḀ-ỿЀ-ӿ"
+LETTERS = rf"[{ALPHABET}µΩ]"
+LONG_WORD = rf"{LETTERS}[{ALPHABET}]{{%d,}}(?:['’-]{LETTERS}+)*['’]?\.?"
 POWER = r"(?:\^(?:\{-?[1-9]\}|-?[1-9](?!\d)))?"
 SHORT_UNIT = rf"(?:{one_of(TABLES.short_units)})\.?(?:{POWER}|[23](?!\d))"
 JOINING = rf"(?:{one_of(TABLES.joining)})(?= +[A-Za-z])"
@@ -78,11 +81,12 @@ FIRST_WORD = (
 )
 NEXT_WORD = rf" {{1,4}}(?:{LONG_WORD % 1}|{JOINING})"
 UNIT = rf"(?:(?:{FIRST_WORD}){POWER}| */ *{LONG_WORD % 1}| */ *{SHORT_UNIT})"
-UNITS = rf"{UNIT}(?: *[/·] *{SHORT_UNIT}| */ *{LONG_WORD % 1}|{NEXT_WORD}{POWER}){{0,3}}"
+UNITS = rf"{UNIT}(?: *[/·] *{SHORT_UNIT}| */ *{LONG_WORD % 1}|{NEXT_WORD}{POWER}){{0,8}}"
 PERCENT = r" *(?:%|(?i:per ?cent|percentage points?|pct)\b|°(?: ?[CFK]\b)?)"
 REST = re.compile(
     rf"(?:{PERCENT})?(?: *(?i:{CURRENCY.pattern})(?![^\s/]))?"
-    rf"(?:{UNITS}| ?(?:{one_of(TABLES.counters)}))? *"
+    rf"(?:{UNITS}| ?(?:{one_of(TABLES.counters)})"
+    rf"(?:(?![{TABLES.never_unit_characters}])[\u4e00-\u9fff]){{0,6}})? *"
 )
 REMARK = re.compile(r" *\(([^()]*)\)$")
 HARMLESS_REMARK = re.compile(

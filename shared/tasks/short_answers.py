@@ -89,6 +89,14 @@ class ShortAnswerTask(SingleTurnTask):
         Unreadable if it denies or doubts one or states several; None if it speaks of none.
         """
 
+    def answer_sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
+        """Return the value that a sentence states which is the whole answer."""
+        return self.sentence(row, sentence)
+
+    def is_step(self, line: str) -> bool:
+        """Return whether a line is one of the reasoning, though it is a value."""
+        return False
+
     @abstractmethod
     def unreadable(self, row: Row, problem: Problem) -> Unreadable:
         """Return why a reply is unreadable, with what the teacher should answer instead."""
@@ -191,14 +199,18 @@ class _Reading:
         return None
 
     def is_taken_back(self, value: str, rest: str) -> bool:
-        """Return whether the text behind a value corrects it, or gives another."""
-        for sentence in sentences_in(rest)[:MAX_SENTENCES]:
-            if is_correction(sentence):
-                return True
-            other = self._said(sentence)
-            if isinstance(other, str) and other != value:
-                return True
-        return False
+        """Return whether the text behind a value corrects it, or gives another.
+
+        Of an open set, the last value counts: those before may be steps that explain it.
+        """
+        sentences = sentences_in(rest)[:MAX_SENTENCES]
+        is_objection = not self.task.is_closed and rest.lstrip().lower().startswith("but ")
+        if is_objection or any(map(is_correction, sentences)):
+            return True
+        values = [other for other in map(self._said, sentences) if isinstance(other, str)]
+        if not self.task.is_closed:
+            values = values[-1:]
+        return any(other != value for other in values)
 
     def _alone(self, text: str) -> str | None:
         value = self.task.alone(self.row, text)
@@ -227,17 +239,24 @@ class _Reading:
         rank = max(rank, Rank.PLAIN) if rank == Rank.WEAK else rank
         clearest = [mark for mark in marks if mark.rank == rank] or list(marks)
         last = clearest[-1]
-        if last.is_denied:
+        if last.is_denied or any(mark.is_denied for mark in clearest if rank == Rank.BOX):
             return self._problem(Problem.DOUBT)
         value, rest = self._at(last)
         if value is None:
             return self._problem(Problem.NONE)
         others = [mark for mark in marks if mark in clearest or mark.position > last.position]
-        for mark in others:
-            other, _ = self._at(mark)
-            if not mark.is_denied and other not in (None, value):
-                return self._problem(Problem.SEVERAL)
+        if any(self._is_other(mark, value, last) for mark in others if not mark.is_denied):
+            return self._problem(Problem.SEVERAL)
+        if rank == Rank.PLAIN and self._first_line() not in (None, value):
+            return self._problem(Problem.SEVERAL)
         return self._problem(Problem.SEVERAL) if self.is_taken_back(value, rest) else value
+
+    def _is_other(self, mark: Mark, value: str, last: Mark) -> bool:
+        """Return whether a mark gives another value, or one of two in a sentence can't be read."""
+        other, _ = self._at(mark)
+        has_last = 0 < last.position - mark.position <= len(mark.content)
+        is_unread = other is None and has_last and not self.task.is_closed
+        return is_unread or other not in (None, value)
 
     def _at(self, mark: Mark) -> tuple[str | None, str]:
         """Return the value of a mark's content, None without one, and the text behind it."""
@@ -245,15 +264,21 @@ class _Reading:
             value = self._alone(answer)
             if value is not None and not _goes_on(behind):
                 return value, f"{behind.lstrip(' .,;:(')}\n{mark.rest}"
-        said = self._said(mark.content)
+        said = self._said(mark.content, is_answer=True)
         parts = PART_END.split(mark.content)[1:]
         if not isinstance(said, str) or any(map(is_correction, parts)):
             return None, mark.rest
         return said, mark.rest
 
+    def _first_line(self) -> str | None:
+        """Return the value that the first line is, unless it is an equation."""
+        lines = framed_lines(self.text)
+        return None if not lines or "=" in lines[0] else self._alone(lines[0])
+
     def _on_outer_line(self) -> str | Unreadable | None:
         """Return the value that the first or the last line is, None if neither is one."""
-        lines = framed_lines(self.text)
+        framed = framed_lines(self.text)
+        lines = [line for line in framed if not self.task.is_step(line)] or framed
         first = self._alone(lines[0]) if lines else None
         last = self._alone(lines[-1]) if lines else None
         value = first if first is not None else last
@@ -270,8 +295,8 @@ class _Reading:
         sentences = sentences_in(self.text)
         if not sentences:
             return self._problem(Problem.NONE)
-        first = self._said(sentences[0])
         is_whole = len(sentences) == 1
+        first = self._said(sentences[0], is_answer=is_whole)
         if isinstance(first, str) and (is_whole or self.task.is_closed):
             rest = "\n".join(sentences[1:])
             return self._problem(Problem.SEVERAL) if self.is_taken_back(first, rest) else first
@@ -284,13 +309,13 @@ class _Reading:
                 return said
         return first if isinstance(first, Unreadable) else self._problem(Problem.NONE)
 
-    def _said(self, sentence: str) -> str | Unreadable | None:
+    def _said(self, sentence: str, *, is_answer: bool = False) -> str | Unreadable | None:
         """Return the value of a sentence, with or without "Therefore, "."""
-        conclusion = without_conclusion(sentence)
-        for text in (sentence, conclusion):
+        stated = self.task.answer_sentence if is_answer else self.task.sentence
+        for text in (sentence, without_conclusion(sentence)):
             if text:
                 value = self._explained(text)
-                value = self.task.sentence(self.row, text) if value is None else value
+                value = stated(self.row, text) if value is None else value
                 if value is not None:
                     return value
         return None
@@ -310,9 +335,12 @@ def _goes_on(behind: str) -> bool:
 
 
 def _before_last_mark(text: str) -> str | None:
-    """Return the reasoning of a reply in prose that ends in a mark."""
+    """Return the reasoning of a reply in prose that ends in a mark or a conclusion."""
     if answer_object(text) is not None:
         return None
     marks = marks_in(text)
-    reasoning = text[: marks[-1].position].strip() if marks else ""
+    *steps, last = sentences_in(text)
+    end = marks[-1].position if marks else text.rindex(last)
+    is_drawn = bool(marks) or without_conclusion(last) is not None
+    reasoning = text[:end].strip() if is_drawn and steps else ""
     return reasoning if any(map(str.isalnum, reasoning)) else None

@@ -94,7 +94,7 @@ def test_latex_keeps_its_backslashes_and_line_breaks_stay_line_breaks(
         ("{'answer': True}", "true"),
         ('{"answer": 3/4,}', "3/4"),
         ('{"answer": "\\frac{1}{4}"}', "\\frac{1}{4}"),
-        ('{"total": 4, "unit": "km"}', "4"),
+        ('{"total": 4, "unit": "km"}', "4 km"),
         ('{"answer": 4, "total": 9}', "4"),
         ('{"selected_option": "B"} {"selected-option": "B"}', "B"),
         ('{"Predicted Label": "neutral"}', "neutral"),
