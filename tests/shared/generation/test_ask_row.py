@@ -271,3 +271,22 @@ async def test_a_reply_that_is_not_finished_is_asked_for_once_more_and_never_use
 async def test_a_filtered_or_refused_reply_is_rejected_at_once(reason: str, rejection: str) -> None:
     record = await answer(Scripted(completion("5", reason)))
     assert (record.status, record.reason, record.requests) == ("rejected", rejection, 1)
+
+
+@pytest.mark.parametrize(
+    ("task", "question", "value"),
+    [
+        ("math", "What is 2 + 3?", "5"),
+        ("nli", "Reply with entailment, neutral or contradiction.\n\nPremise: a", "neutral"),
+        ("nlu_qa", "Which is warmer?\n(A) snow\n(B) sand", "B"),
+    ],
+)
+async def test_a_model_that_reasons_apart_needs_one_request_for_its_chain_of_thought(
+    task: str, question: str, value: str
+) -> None:
+    checked = TASKS[task].check(row(question))
+    assert isinstance(checked, Row)
+    teacher = Scripted(completion(value, reasoning="I compare what is there."))
+    record = await ask_row(1, checked, spec_of(task, prompt={"chain_of_thought": True}), teacher)
+    assert (record.status, record.answers, record.requests) == ("accepted", [value], 1)
+    assert record.reasoning == ["I compare what is there."]
