@@ -21,6 +21,7 @@ from shared.dataset.file_facts import FileFacts, file_facts
 from shared.dataset.lines import Line
 from shared.finetuning.record import Trained, TrainingRecord
 from shared.generation.journal import split_counters
+from shared.report.agreement import agreement_by_split
 from shared.report.card import card
 from shared.report.model import Report
 from shared.report.statistics import Describer, Description
@@ -114,6 +115,7 @@ async def _report(
         counts={**counters},
         reasons=reasons,
         answers=status.answers,
+        agreement=agreement_by_split(counters),
         datasets={split: dataset.description for split, dataset in datasets.items()},
         cost=status.cost,
         estimate=status.estimate,

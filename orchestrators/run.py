@@ -18,6 +18,7 @@ from shared.core.counters import Counters
 from shared.core.paths import Split
 from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import nothing_reused
+from shared.report.agreement import agreement_warnings
 from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     DISTILLATION_RUN,
@@ -148,6 +149,7 @@ def _assemble(
         counters[split] = assembled.counters
     root.status.count(counters, spec.budget)
     root.status.warnings += budget_overrun(spec, counters)
+    root.status.warnings += agreement_warnings(counters)
     error = after_generation(spec, counters, valid_rows(scans))
     if error:
         raise RunFailed(error)

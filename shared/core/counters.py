@@ -15,7 +15,19 @@ from pydantic import BaseModel, Field
 METADATA = "counters"
 SEALED = "sealed"
 
+# Azure takes at most 8 KiB of metadata: so many labels fit at 12 bytes a character
+MAX_LABELS = 20
+MAX_LABEL_CHARACTERS = 24
+OTHER_LABELS = "(other)"
+
 KeyT = TypeVar("KeyT", str, int)
+
+
+class LabelCounts(BaseModel):
+    """Rows whose reference is one label or choice, and those of them whose answer agrees."""
+
+    rows: int = 0
+    matching: int = 0
 
 
 class Counters(BaseModel):
@@ -42,6 +54,13 @@ class Counters(BaseModel):
     samples: int = 0
     agreeing: int = 0
 
+    # rows whose answer was compared with their reference, those that agree, and both by the label
+    # or choice that the reference is; rows whose reference cannot be read
+    with_reference: int = 0
+    matching: int = 0
+    labels: dict[str, LabelCounts] = Field(default_factory=dict[str, LabelCounts])
+    unreadable_references: int = 0
+
     shards: int = 0
     shards_done: int = 0
 
@@ -62,8 +81,20 @@ class Counters(BaseModel):
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
         """Return the metadata of a journal; `sealed` marks it as complete."""
-        counters = self.model_dump_json(exclude_defaults=True)
-        return {METADATA: counters, SEALED: str(sealed).lower()}
+        counters = self.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps(counters, separators=(",", ":"))  # ASCII, as headers demand
+        return {METADATA: text, SEALED: str(sealed).lower()}
+
+    def count_reference(self, label: str | None, *, agrees: bool) -> None:
+        """Count a row whose answer was compared with its reference, which may be a label."""
+        self.with_reference += 1
+        self.matching += agrees
+        if label is None:
+            return
+        name = label
+        if len(name) > MAX_LABEL_CHARACTERS:
+            name = f"{name[: MAX_LABEL_CHARACTERS - 1]}…"
+        _add_label(self.labels, name, LabelCounts(rows=1, matching=int(agrees)))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Counters:
@@ -74,7 +105,7 @@ class Counters(BaseModel):
 
 
 # the fields that are plain numbers
-NUMBERS = [name for name in Counters.model_fields if name not in ("rejected", "failed")]
+NUMBERS = [name for name, field in Counters.model_fields.items() if field.annotation is int]
 
 
 def is_sealed(metadata: Mapping[str, str]) -> bool:
@@ -90,10 +121,28 @@ def total(parts: Iterable[Counters]) -> Counters:
             setattr(result, name, getattr(result, name) + getattr(counters, name))
         _add(result.rejected, counters.rejected)
         _add(result.failed, counters.failed)
+        for label, counts in counters.labels.items():
+            _add_label(result.labels, label, counts)
     result.rejected = dict(sorted(result.rejected.items()))
+    result.labels = bounded_labels(result.labels)
     return result
+
+
+def bounded_labels(labels: Mapping[str, LabelCounts]) -> dict[str, LabelCounts]:
+    """Return the most frequent labels in alphabetical order, and the others as one."""
+    ranked = sorted(labels, key=lambda name: (name == OTHER_LABELS, -labels[name].rows, name))
+    bounded = {name: labels[name] for name in sorted(ranked[:MAX_LABELS])}
+    for name in ranked[MAX_LABELS:]:
+        _add_label(bounded, OTHER_LABELS, labels[name])
+    return bounded
 
 
 def _add(counts: dict[KeyT, int], more: Mapping[KeyT, int]) -> None:
     for key, count in more.items():
         counts[key] = counts.get(key, 0) + count
+
+
+def _add_label(labels: dict[str, LabelCounts], label: str, more: LabelCounts) -> None:
+    before = labels.get(label, LabelCounts())
+    matching = before.matching + more.matching
+    labels[label] = LabelCounts(rows=before.rows + more.rows, matching=matching)

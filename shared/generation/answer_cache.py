@@ -23,6 +23,7 @@ from shared.generation.blocks import holdout, read_lines
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
 from shared.generation.record import Record
+from shared.generation.reference_agreement import compare_with_reference
 from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
@@ -184,6 +185,7 @@ class Seeding:
         problem = length_problem(request.row, self.spec, earlier.turns)
         if problem:
             record.reject(RejectionReason.TOO_LONG, problem)
+        compare_with_reference(record, request.row, self.spec)
         return record
 
     async def _requests(self, shard: Shard) -> AsyncIterator[_Request]:

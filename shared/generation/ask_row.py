@@ -11,6 +11,7 @@ from shared.dataset.rows import Row
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
 from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
+from shared.generation.reference_agreement import compare_with_reference
 from shared.generation.sampling import (
     SelectionRule,
     agreeing_samples,
@@ -26,6 +27,12 @@ MAX_ANSWER_PREFIX_CHARACTERS = 40
 
 async def ask_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
     """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record."""
+    record = await _answered(line, row, spec, teacher)
+    compare_with_reference(record, row, spec)
+    return record
+
+
+async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
     requests = _RowRequests(row, spec, TurnRequests(row, spec, teacher))
     try:
         if spec.quality.select == "first":

@@ -39,7 +39,7 @@ class CacheKeys:
             PROMPT_VERSION,
             spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
             spec.prompt.model_dump(exclude=STUDENT_SETTINGS, exclude_defaults=True),
-            spec.quality.model_dump(include=SELECTION_SETTINGS, exclude_none=True),
+            spec.quality.model_dump(include=_selection_settings(spec), exclude_none=True),
             *sorted(spec.quality.skip_checks),
         ]
         self._common = hashlib.sha256(to_json(common))
@@ -61,3 +61,8 @@ class CacheKeys:
         digest = self._common.copy()
         digest.update(to_json(request))
         return digest.hexdigest()[:KEY_CHARACTERS]
+
+
+def _selection_settings(spec: RunSpec) -> set[str]:
+    """Return the settings that select an answer. Without a selection, the tolerance only counts."""
+    return SELECTION_SETTINGS - ({"tolerance"} if spec.quality.select == "first" else set())

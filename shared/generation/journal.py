@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.core.counters import Counters, total
+from shared.core.counters import Counters, bounded_labels, total
 from shared.core.errors import NotFound
 from shared.core.paths import RunPaths, Split
 from shared.generation.record import Record
@@ -129,7 +129,7 @@ class Journal:
         rejected = [record for record in records if record.status == "rejected"]
         reasons = Counter(record.reason or "" for record in rejected)
         paid = [*records, *self._superseded]
-        return Counters(
+        counters = Counters(
             rows=self._rows,
             done=len(records),
             accepted=len(accepted),
@@ -142,7 +142,13 @@ class Journal:
             failed=Counter(record.round for record in rejected if record.has_failed),
             samples=sum(record.samples for record in records),
             agreeing=sum(record.agreeing for record in records),
+            unreadable_references=sum(record.has_unreadable_reference for record in records),
         )
+        for record in records:
+            if record.agrees is not None:
+                counters.count_reference(record.label, agrees=record.agrees)
+        counters.labels = bounded_labels(counters.labels)
+        return counters
 
     async def _read(self, end: int | None) -> None:
         chunks = [chunk async for chunk in self._storage.stream(self._name, 0, end)]

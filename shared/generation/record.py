@@ -36,6 +36,9 @@ class Record:
     completion_tokens: int = 0
     samples: int = 0  # answers from which one was selected; 0 with `quality.select` first
     agreeing: int = 0  # the samples that agree with the selected one
+    agrees: bool | None = None  # with the row's reference; None where nothing could be compared
+    label: str | None = None  # the label or choice that the reference is
+    has_unreadable_reference: bool = False
     round: int = 0
     key: str | None = None
     reused: bool = False  # the answer comes from an earlier run

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData
 from shared.finetuning.base import JobState
+from shared.report.agreement import Share
 from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
@@ -30,6 +31,7 @@ def card(report: Report) -> str:
         _reused(report),
         _reasons(report.reasons),
         _answers(report),
+        _agreement(report),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
         f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. "
@@ -81,6 +83,29 @@ def _answers(report: Report) -> str:
         (split, f"`{values}`", rows, example) for split, values, rows, example in lines
     ]
     return f"## Answers offered\n\n{_table(('split', 'answers', 'rows', 'example'), rows)}"
+
+
+def _agreement(report: Report) -> str:
+    """Return how many answers agree with the references, by split and label."""
+    rows: list[tuple[object, ...]] = []
+    notes: list[str] = []
+    for split, agreement in report.agreement.items():
+        if agreement.rows:
+            rows.append((split, "all", *_agreement_cells(agreement)))
+        for label, by_label in agreement.labels.items():
+            rows.append((split, f"`{label}`", *_agreement_cells(by_label)))
+        if agreement.unreadable:
+            notes.append(f"The references of {agreement.unreadable:,} {split} rows can't be read.")
+    if not rows and not notes:
+        return ""
+    head = ("split", "reference", "rows compared", "agreeing", "share", "95 % interval")
+    parts = ["## Agreement with references", _table(head, rows) if rows else "", " ".join(notes)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _agreement_cells(agreement: Share) -> tuple[object, ...]:
+    interval = f"{agreement.low:.1%} to {agreement.high:.1%}"
+    return agreement.rows, agreement.agreeing, f"{agreement.share:.1%}", interval
 
 
 def _reason_row(line: ReasonLine) -> tuple[object, ...]:

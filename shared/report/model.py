@@ -16,6 +16,7 @@ from shared.core.paths import RunPaths
 from shared.dataset.file_facts import FileFacts
 from shared.finetuning.base import JobState
 from shared.finetuning.record import Trained
+from shared.report.agreement import Agreement
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import AnswerSets
@@ -42,6 +43,10 @@ class ReportExcerpt(BaseModel):
     answers: dict[str, AnswerSets] = Field(
         default_factory=dict[str, AnswerSets],
         description="the labels or choices that rows offered, by split",
+    )
+    agreement: dict[str, Agreement] = Field(
+        default_factory=dict[str, Agreement],
+        description="of answers with the references of their rows, by split",
     )
     datasets: dict[str, Description] = Field(
         default_factory=dict[str, Description],

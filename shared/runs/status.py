@@ -17,6 +17,7 @@ from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, Problem
 from shared.core.paths import Split
 from shared.finetuning.base import JobState, JobStatus
+from shared.report.agreement import Agreement, agreement_of
 from shared.scan.answer_sets import AnswerSets
 from shared.spec.budget import Estimate, Usage, cost, priced
 from shared.spec.models import BudgetSpec, StudentSpec
@@ -107,6 +108,8 @@ class RunProgress(BaseModel):
     reasons: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
     # labels or choices that the rows offer, by split
     answers: dict[str, AnswerSets] = Field(default_factory=dict[str, AnswerSets])
+    # of answers with the references of their rows, by split
+    agreement: dict[str, Agreement] = Field(default_factory=dict[str, Agreement])
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
     requests: int = 0
 
@@ -172,6 +175,9 @@ class RunStatus(RunProgress):
         if counters.reused:
             shown["reused"] = counters.reused
         self.reasons[split] = dict(counters.rejected)
+        agreement = agreement_of(counters)
+        if agreement:
+            self.agreement[split] = agreement.without_labels()
 
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
         """Show the usage that the scan estimates."""

@@ -144,13 +144,8 @@ def _agreement_problems(task: Task, quality: Raw) -> Problems:
     if quality.get("min_agreement") is not None and select != "majority":
         problem = "is for quality.select: majority: remove it"
         yield {"where": "quality.min_agreement", "problem": problem}
-    if quality.get("tolerance") is None:
-        return
-    if not task.has_numbers:
+    if quality.get("tolerance") is not None and not task.has_numbers:
         problem = f"answers of task {task.name} aren't numbers: remove it"
-        yield {"where": "quality.tolerance", "problem": problem}
-    elif select == "first":
-        problem = "is for quality.select: majority or reference: remove it"
         yield {"where": "quality.tolerance", "problem": problem}
 
 

@@ -44,13 +44,13 @@ class Nli(ShortAnswerTask):
         return {"type": "string", "enum": list(offered(row).values)}
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        value = super().reference_value(row)
-        number = NUMBER.match(row.reference or "")
-        if number is None or not isinstance(value, Unreadable):
-            return value
+        reference = row.reference or ""
+        number = NUMBER.match(reference)
+        if number is None or self.alone(row, reference) is not None:
+            return super().reference_value(row)
         if number[1] == NO_REFERENCE:
             return None
-        return _label_of_class(offered(row), number[1]) or value
+        return _label_of_class(offered(row), number[1]) or super().reference_value(row)
 
     def alone(self, row: Row, text: str) -> str | None:
         """Return the label that the text is and nothing else, once known dress is removed."""

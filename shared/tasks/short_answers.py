@@ -107,7 +107,8 @@ class ShortAnswerTask(SingleTurnTask):
     def reference_value(self, row: Row) -> str | Unreadable | None:
         if row.reference is None:
             return None
-        return self.stated_value(row, split_reply(row.reference).text)
+        value = self.alone(row, final_part(row.reference))
+        return value or self.stated_value(row, split_reply(row.reference).text)
 
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
         if not reply.text:
@@ -168,6 +169,11 @@ class ShortAnswerTask(SingleTurnTask):
             detail = f"the reasoning concludes {conclusion}, but the answer is {value}"
             return Unreadable(RejectionReason.UNREADABLE, detail)
         return Answer(value, reasoning)
+
+
+def final_part(reference: str) -> str:
+    """Return what a reference ends in behind `####`, as GSM8K writes it, or all of it."""
+    return reference.rpartition("####")[2].strip()
 
 
 @dataclass(slots=True)

@@ -394,3 +394,16 @@ async def test_a_reuse_that_cannot_be_is_refused_before_anything_else(
     ):
         [problem] = (await run.prepare())["error"]["details"]
         assert (problem["where"], problem_text in problem["problem"]) == ("reuse", True)
+
+
+async def test_reused_answers_are_compared_with_the_references_of_this_run(
+    new_run: NewRun, earlier: Any
+) -> None:
+    first = await earlier(sums(12))
+    run = reusing(new_run, first)
+    references = ["1", "2", "99", "several of them"]
+    rows = [{**sum_row(number), "answer": text} for number, text in enumerate(references)]
+    await begun(run, as_jsonl(rows))
+    counters = (await run.progress())["train"]
+    assert (counters["reused"], counters["with_reference"], counters["matching"]) == (4, 3, 2)
+    assert counters["unreadable_references"] == 1

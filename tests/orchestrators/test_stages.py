@@ -199,3 +199,13 @@ def test_a_run_that_has_exceeded_its_budget_completes_with_a_warning() -> None:
     assert run.run().output["status"] == "completed"
     (warning,) = (text for text in run.shown["warnings"] if "budget" in text)
     assert warning.startswith("budget.max_requests is 30, but 46 were used")
+
+
+def test_low_agreement_with_the_references_is_warned_of_in_status_and_report() -> None:
+    counts = {**counters(100, 100), "with_reference": 100, "matching": 40}
+    run = Distillation({"train": 10}, instead={ASSEMBLE_SPLIT: lambda _: ok(counters=counts)})
+    assert run.run().output["status"] == "completed"
+    [warning] = [text for text in run.shown["warnings"] if "references" in text]
+    assert warning.startswith("40 of 100 answers of train agree")
+    assert run.reported["status"]["warnings"] == run.shown["warnings"]
+    assert run.shown["agreement"]["train"]["agreeing"] == 40

@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Counters, is_sealed, total
+from shared.core.counters import (
+    MAX_LABELS,
+    OTHER_LABELS,
+    Counters,
+    LabelCounts,
+    bounded_labels,
+    is_sealed,
+    total,
+)
 
 counts = st.integers(0, 10**6)
 any_counters = st.builds(
@@ -18,6 +26,11 @@ any_counters = st.builds(
     prompt_tokens=counts,
     completion_tokens=counts,
     requests=counts,
+    with_reference=counts,
+    labels=st.dictionaries(
+        st.sampled_from(["A", "неясно", "😀"]),
+        st.builds(LabelCounts, rows=counts, matching=counts),
+    ),
 )
 
 
@@ -46,3 +59,29 @@ def test_every_row_is_accepted_or_rejected_or_the_counts_do_not_add_up() -> None
     assert Counters(rows=3, done=3, accepted=1, rejected={"empty": 2}).adds_up
     assert not Counters(rows=3, done=3, accepted=1, rejected={"empty": 1}).adds_up
     assert not Counters(rows=4, done=3, accepted=1, rejected={"empty": 2}).adds_up
+
+
+def test_any_number_of_labels_fits_into_the_metadata_of_a_blob() -> None:
+    counters = Counters(rows=5000)
+    for number in range(5000):
+        counters.count_reference(f"{number:04}" + "😀" * 90, agrees=True)
+    counters.labels = bounded_labels(counters.labels)
+    assert sum(map(len, counters.to_metadata(sealed=True).values())) < 8000
+
+
+def test_of_many_labels_the_most_frequent_are_shown_and_none_is_lost() -> None:
+    parts: list[Counters] = []
+    for shard in range(4):
+        counters = Counters()
+        for number in range(30):
+            counters.count_reference(f"label {shard} {number}", agrees=number % 2 == 0)
+        for _ in range(5):
+            counters.count_reference("frequent", agrees=False)
+        counters.labels = bounded_labels(counters.labels)
+        parts.append(counters)
+    labels = total(parts).labels
+    assert len(labels) <= MAX_LABELS + 1
+    assert labels["frequent"] == LabelCounts(rows=20, matching=0)
+    assert sum(counts.rows for counts in labels.values()) == 4 * 35
+    assert sum(counts.matching for counts in labels.values()) == 4 * 15
+    assert OTHER_LABELS in labels

@@ -64,6 +64,7 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"max_attempts": 1}},
     {"teacher": {"row_deadline_seconds": 1}},
     {"quality": {"min_rows": 1, "min_success_ratio": 0.1}},
+    {"quality": {"tolerance": 0.01}},
     {"budget": {"max_tokens": 9}},
     {"holdout": {"fraction": 0.2}},
     {"generation": {"rows_per_shard": 1}},

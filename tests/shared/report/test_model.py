@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Counters
+from shared.core.counters import Counters, LabelCounts
 from shared.dataset.file_facts import FileFacts, file_facts
 from shared.finetuning.base import JobState, JobStatus
+from shared.report.agreement import agreement_by_split
 from shared.report.card import card
 from shared.report.model import Report
 from shared.report.suggested_fixes import reason_lines
@@ -87,6 +88,16 @@ def test_the_card_tells_which_answers_were_paid_for_by_another_run() -> None:
     text = card(report(counts={"train": counters}, reasons=[], spec={"reuse": "nli-before-1"}))
     assert "1,200 accepted rows reuse answers of run `nli-before-1`" in text
     assert "have their answer" not in card(report())
+
+
+def test_the_card_tells_how_many_answers_agree_with_the_references_by_split_and_label() -> None:
+    counters = Counters(rows=110, with_reference=100, matching=50, unreadable_references=10)
+    counters.labels = {"open": LabelCounts(rows=60, matching=45)}
+    text = card(report(agreement=agreement_by_split({"train": counters})))
+    assert "| train | all | 100 | 50 | 50.0% | 40.4% to 59.6% |" in text
+    assert "| train | `open` | 60 | 45 | 75.0% |" in text
+    assert "The references of 10 train rows can't be read." in text
+    assert "Agreement with references" not in card(report())
 
 
 def test_a_run_with_a_name_has_it_as_its_title() -> None:

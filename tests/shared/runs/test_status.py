@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.counters import Counters
+from shared.core.counters import Counters, LabelCounts
 from shared.finetuning.base import JobState, JobStatus
 from shared.runs.status import (
     MAX_DETAILS,
@@ -57,6 +57,18 @@ def test_counts_are_taken_over_and_what_was_planned_stays() -> None:
         "shards_done": 1,
     }
     assert status.tokens == {"prompt": 7, "completion": 3}
+    assert status.agreement == {}
+
+
+def test_the_view_shows_how_many_answers_agree_with_their_references() -> None:
+    status = running()
+    counters = Counters(with_reference=100, matching=50, unreadable_references=2)
+    counters.labels = {"open": LabelCounts(rows=100, matching=50)}
+    status.count({"train": counters})
+    shown = run_view(durable(customStatus=status.custom_status()), LINKS).agreement["train"]
+    assert (shown.rows, shown.agreeing, shown.share, shown.unreadable) == (100, 50, 0.5, 2)
+    assert (shown.low, shown.high) == (0.4038, 0.5962)
+    assert shown.labels == {}  # they are in the report: the status must stay small
 
 
 def test_rows_that_an_earlier_run_answered_are_shown_where_there_are_any() -> None:

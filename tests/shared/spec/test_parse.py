@@ -192,7 +192,6 @@ def test_a_training_set_cannot_validate_itself() -> None:
             {"quality": {"select": "majority", "samples": 3, "min_agreement": 1.5}},
             "quality.min_agreement",
         ),
-        ("math", {"quality": {"tolerance": 0.01}}, "quality.tolerance"),
         (
             "nli",
             {"quality": {"select": "majority", "samples": 3, "tolerance": 0.01}},
