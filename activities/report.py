@@ -55,31 +55,39 @@ async def write_report(request: ReportRequest) -> WrittenReport:
     outputs = {name: facts.path for name, facts in report.outputs.items()}
     outputs["card"] = f"{RUNS}/{paths.card}"
     outputs["report"] = f"{RUNS}/{paths.report}"
-    return WrittenReport(outputs=outputs)
+    scanned: dict[Split, Counters] = {
+        split: counts for split, counts in counters.items() if counts.rows
+    }
+    return WrittenReport(outputs=outputs, counters=scanned)
 
 
 async def _write_rejected(
     storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
 ) -> dict[Split, Counters]:
-    """Write `rejected.jsonl`. Return the counters, with rejections as they are in that file."""
-    counters: dict[Split, Counters] = {}
-    for split in splits:
-        counters[split] = await split_counters(storage, paths, split)
+    """Write `rejected.jsonl`. Return the counters, with rejections as they are in that file.
+
+    Raises PermanentError unless rows = accepted + rejected + not asked in each split.
+    """
     try:
-        rejected = await commit_rejected(storage, spec, paths, splits)
-        rows = {split: (await PlanReader(storage, paths, split).plan()).rows for split in splits}
+        counters = await commit_rejected(storage, spec, paths, splits)
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
-        return counters
+        return {split: await split_counters(storage, paths, split) for split in splits}
     for split in splits:
-        reasons = dict(sorted(rejected[split].items()))
-        update = {
-            "rejected": reasons,
-            "rows": rows[split],
-            "done": counters[split].accepted + sum(reasons.values()),
-        }
-        counters[split] = counters[split].model_copy(update=update)
+        rows = (await PlanReader(storage, paths, split).plan()).rows
+        _check_rows(split, rows, counters[split])
     return counters
+
+
+def _check_rows(split: Split, rows: int, counters: Counters) -> None:
+    """Check the conservation law. Raises PermanentError."""
+    if counters.rows == rows and counters.adds_up:
+        return
+    message = (
+        f"{split} has {rows} rows, but {counters.accepted} were accepted, "
+        f"{counters.rejected_rows} rejected and {counters.not_asked_rows} not asked"
+    )
+    raise PermanentError(message, code=ErrorCode.CONSERVATION)
 
 
 async def _report(

@@ -20,7 +20,7 @@ from shared.runs.contracts import (
     ProgressRequest,
 )
 from shared.runs.requests import RunRequest
-from shared.runs.status import RunStatus, Stage
+from shared.runs.status import NO_BUDGET, RunStatus, Stage
 from shared.runs.wire import Activity
 from shared.spec.models import RunSpec
 
@@ -43,6 +43,7 @@ class Root:
         self.status = RunStatus(task=request.task, name=request.name)
         self.splits: list[Split] = []
         """Empty until the run is prepared."""
+        self.budget = NO_BUDGET
         self._cancelled = context.wait_for_external_event(Event.CANCEL)
         self._concurrency = context.wait_for_external_event(Event.CONCURRENCY)
 

@@ -89,6 +89,7 @@ def _prepare(root: Root) -> Steps[PreparedRun]:
     root.enter("prepare")
     prepared = yield from root.call(PREPARE_RUN, root.request)
     root.splits = sorted(prepared.etags)
+    root.budget = prepared.spec.budget
     root.status.warnings = prepared.warnings
     return prepared
 
@@ -184,6 +185,8 @@ def _call_write_report(root: Root, outcome: Outcome) -> Steps[bool]:
             root.status.fail(failure.error)
         return False
     root.status.outputs = report.outputs
+    if report.counters:
+        root.status.count(report.counters, root.budget)
     return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,11 +32,17 @@ class _SealedShards:
 
 
 @dataclass(slots=True)
-class _RejectedRows:
-    """The rejected rows of a split."""
+class _SplitOutcome:
+    """The rows of a split, by their outcome."""
 
-    counts: Counter[str] = field(default_factory=Counter[str])  # by reason
-    shards: list[int] = field(default_factory=list[int])  # that have any, in order
+    counters: Counters = field(default_factory=Counters)
+    with_rejected: list[int] = field(default_factory=list[int])  # shards that have rejected rows
+
+    def add(self, index: int, counters: Counters) -> None:
+        """Add the counters of a shard."""
+        self.counters = total([self.counters, counters])
+        if counters.rejected:
+            self.with_rejected.append(index)
 
 
 async def commit_datasets(
@@ -66,28 +71,29 @@ async def commit_datasets(
 
 async def commit_rejected(
     storage: Storage, spec: RunSpec, paths: RunPaths, splits: list[Split]
-) -> dict[Split, Counter[str]]:
-    """Commit the rejected rows of all splits, and return how many there are by reason.
+) -> dict[Split, Counters]:
+    """Commit the rejected rows of all splits, and return the counters of each.
 
-    Of incomplete shards, the rows that the scan or the teacher has rejected so far are included.
+    Of incomplete shards, the rows that the scan or the teacher has rejected so far are included,
+    and rows that have no outcome are counted as not asked. Raises NotFound before the scan.
     """
-    counts: dict[Split, Counter[str]] = {}
+    counters: dict[Split, Counters] = {}
     blocks: dict[Split, SplitBlocks] = {}
     stagings: dict[Split, Staging] = {}
     for split in splits:
         plan = PlanReader(storage, paths, split)
         shards = (await plan.plan()).shards
         staging = Staging(storage, spec, paths, split, shards)
-        rejected = await _rejected_rows(staging, plan)
+        outcome = await _split_outcome(staging, plan)
         stagings[split] = staging
-        blocks[split] = SplitBlocks(rejected.shards, shards)
-        counts[split] = rejected.counts
+        blocks[split] = SplitBlocks(outcome.with_rejected, shards)
+        counters[split] = outcome.counters
 
     async def restage(split: Split, index: int) -> None:
         await stagings[split].stage_again(index)
 
     await commit_output(storage, paths, paths.rejected, blocks, restage)
-    return counts
+    return counters
 
 
 async def sealed(
@@ -117,24 +123,22 @@ async def _sealed_shards(
     return result
 
 
-async def _rejected_rows(staging: Staging, plan: PlanReader) -> _RejectedRows:
-    """Return the rejected rows of a split, and stage those of its incomplete shards."""
-    complete = {
-        index: counters.rejected
-        async for index, counters in sealed(staging.storage, staging.paths, staging.split)
-    }
-    rejected = _RejectedRows()
+async def _split_outcome(staging: Staging, plan: PlanReader) -> _SplitOutcome:
+    """Return the outcome of a split's rows, and stage the rejected ones of incomplete shards."""
+    outcome = _SplitOutcome()
+    complete: set[int] = set()
+    async for index, counters in sealed(staging.storage, staging.paths, staging.split):
+        complete.add(index)
+        outcome.add(index, counters)
     last_range = -1
     rejected_by_scan: list[RejectedRow] = []  # in the last range
     async for index, shard in plan.shards():
-        counts = complete.get(index)
-        if counts is None:
-            number = await plan.range_of(index)
-            if number != last_range:
-                last_range = number
-                rejected_by_scan = await plan.rejected(number)
-            counts = await staging.stage_incomplete(index, shard, rejected_by_scan)
-        if counts:
-            rejected.shards.append(index)
-            rejected.counts.update(counts)
-    return rejected
+        if index in complete:
+            continue
+        number = await plan.range_of(index)
+        if number != last_range:
+            last_range = number
+            rejected_by_scan = await plan.rejected(number)
+        outcome.add(index, await staging.stage_incomplete(index, shard, rejected_by_scan))
+    outcome.with_rejected.sort()
+    return outcome

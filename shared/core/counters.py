@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 
 METADATA = "counters"
 SEALED = "sealed"
+# the reason of rows that the run ended before
+NOT_REACHED = "not_reached"
 
 # Azure takes at most 8 KiB of metadata: so many labels fit at 12 bytes a character
 MAX_LABELS = 20
@@ -31,7 +33,10 @@ class LabelCounts(BaseModel):
 
 
 class Counters(BaseModel):
-    """Rows, tokens and requests. `done` = `accepted` + the sum of `rejected`."""
+    """Rows, tokens and requests. `done` = `accepted` + the sum of `rejected`.
+
+    Once the run has ended, `rows` = `done` + the sum of `not_asked`.
+    """
 
     rows: int = 0
     done: int = 0
@@ -40,6 +45,9 @@ class Counters(BaseModel):
     # of the accepted rows: those set aside for validation, those answered by an earlier run
     held_out: int = 0
     reused: int = 0
+
+    # rows without an outcome when the run ended, by reason
+    not_asked: dict[str, int] = Field(default_factory=dict[str, int])
 
     # rejected rows by reason; those rejected by the teacher by the round that asked for them
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
@@ -70,9 +78,15 @@ class Counters(BaseModel):
         return sum(self.rejected.values())
 
     @property
+    def not_asked_rows(self) -> int:
+        """Return the number of rows that the run ended before."""
+        return sum(self.not_asked.values())
+
+    @property
     def adds_up(self) -> bool:
-        """Return whether every row was either accepted or rejected (the conservation law)."""
-        return self.rows == self.done == self.accepted + self.rejected_rows
+        """Return whether rows = accepted + rejected + not asked (the conservation law)."""
+        has_all_outcomes = self.done == self.accepted + self.rejected_rows
+        return has_all_outcomes and self.rows == self.done + self.not_asked_rows
 
     @property
     def not_held_out(self) -> int:
@@ -119,6 +133,7 @@ def total(parts: Iterable[Counters]) -> Counters:
     for counters in parts:
         for name in NUMBERS:
             setattr(result, name, getattr(result, name) + getattr(counters, name))
+        _add(result.not_asked, counters.not_asked)
         _add(result.rejected, counters.rejected)
         _add(result.failed, counters.failed)
         for label, counts in counters.labels.items():

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from shared.core.counters import NOT_REACHED, Counters
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import RejectedRow
@@ -93,12 +94,15 @@ class Staging:
 
     async def stage_incomplete(
         self, index: int, shard: Shard, rejected_by_scan: list[RejectedRow]
-    ) -> Counter[str]:
+    ) -> Counters:
         """Stage the rejected rows of an incomplete shard, as far as they are known.
 
-        Returns how many there are by reason.
+        Returns the shard's counters, with its rows that have no outcome as not reached.
         """
-        records = await Journal.peek(self.storage, self.paths.journal(self.split, index))
+        name = self.paths.journal(self.split, index)
+        is_held_out = holdout(self.spec, self.split)
+        journal = await Journal.peek(self.storage, name, shard.rows, is_held_out)
+        records = journal.records
         rows = {
             record.line: _rejected_row(self.split, record)
             for record in records.values()
@@ -111,7 +115,13 @@ class Staging:
         if rows:
             block = as_jsonl([asdict(rows[line]) for line in sorted(rows)])
             await self._stage_block(self.paths.rejected, index, block)
-        return Counter(row.reason for row in rows.values())
+        counters = journal.counters()
+        counters.shards = 1
+        counters.rejected = dict(sorted(Counter(row.reason for row in rows.values()).items()))
+        counters.done = counters.accepted + len(rows)
+        if counters.done < counters.rows:
+            counters.not_asked = {NOT_REACHED: counters.rows - counters.done}
+        return counters
 
     async def _read_rows(
         self,

@@ -70,14 +70,12 @@ class Journal:
         return journal
 
     @classmethod
-    async def peek(cls, storage: Storage, name: str) -> dict[int, Record]:
-        """Return the records of a journal by line; none if there is no journal, which stays so."""
-        journal = cls(storage, name, rows=0, position=0, holdout=nothing_held_out)
-        try:
+    async def peek(cls, storage: Storage, name: str, rows: int, holdout: Holdout) -> Journal:
+        """Return a journal for reading. If it doesn't exist, it stays so and has no records."""
+        journal = cls(storage, name, rows, position=0, holdout=holdout)
+        with contextlib.suppress(NotFound):
             await journal._read(None)
-        except NotFound:
-            return {}
-        return journal.records
+        return journal
 
     def needs_answer(self, line: int, round_: int) -> bool:
         """Return whether to ask the teacher for this line in this round.

@@ -27,7 +27,8 @@ def card(report: Report) -> str:
         f"**{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC.",
         _error(report.error),
         "## Rows",
-        _table(("split", "rows", "accepted", "rejected"), _count_rows(report.counts)),
+        _table(("split", "rows", "accepted", "rejected", "not asked"), _count_rows(report.counts)),
+        _not_asked(report),
         _reused(report),
         _reasons(report.reasons),
         _answers(report),
@@ -53,9 +54,23 @@ def _error(error: ErrorData | None) -> str:
 
 def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
     return [
-        (split, counters.rows, counters.accepted, counters.rejected_rows)
+        (
+            split,
+            counters.rows,
+            counters.accepted,
+            counters.rejected_rows,
+            counters.not_asked_rows,
+        )
         for split, counters in counts.items()
     ]
+
+
+def _not_asked(report: Report) -> str:
+    not_asked = total(report.counts.values()).not_asked
+    if not not_asked:
+        return ""
+    reasons = ", ".join(f"{rows:,} `{reason}`" for reason, rows in not_asked.items())
+    return f"Not asked: {reasons}. The run ended before these rows; resume to go on with them."
 
 
 def _reused(report: Report) -> str:

@@ -357,6 +357,8 @@ class WrittenReport(Contract):
     status: Literal["ok"] = "ok"
     outputs: dict[str, str]
     """Paths of everything the run has written, by name."""
+    counters: dict[Split, Counters] = Field(default_factory=dict[Split, Counters])
+    """As in the report; empty if the run ended before its scan."""
 
 
 class RunSummary(Contract):

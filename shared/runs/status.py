@@ -151,7 +151,7 @@ class RunStatus(RunProgress):
             self.students[student] = StudentJob(student=name, **job.model_dump())
 
     def count(self, by_split: Mapping[Split, Counters], budget: BudgetSpec = NO_BUDGET) -> None:
-        """Show the counters. Rows and shards of a split stay as planned."""
+        """Show the counters. Rows and shards of a split that is shown stay as planned."""
         for split, counters in by_split.items():
             self._count_split(split, counters)
         counted = total(by_split.values())
@@ -165,6 +165,8 @@ class RunStatus(RunProgress):
         self.cost = cost(usage, budget)
 
     def _count_split(self, split: Split, counters: Counters) -> None:
+        if split not in self.splits:  # the run ended before its scan in this round
+            self.plan(split, counters.rows, counters.shards)
         shown = self.splits[split]
         shown["done"] = counters.done
         shown["accepted"] = counters.accepted
@@ -178,6 +180,11 @@ class RunStatus(RunProgress):
         agreement = agreement_of(counters)
         if agreement:
             self.agreement[split] = agreement.without_labels()
+
+    def count_not_asked(self) -> None:
+        """Show the rows of each split that the run has ended before."""
+        for shown in self.splits.values():
+            shown["not_asked"] = shown["rows"] - shown["accepted"] - shown["rejected"]
 
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
         """Show the usage that the scan estimates."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from shared.core.errors import ErrorCode
 from shared.core.json_values import JsonObject, json_object
 from shared.runs.status import (
+    TERMINAL,
     InstanceState,
     Outcome,
     RunProgress,
@@ -67,6 +68,8 @@ def run_view(durable: InstanceStatus, links: Mapping[str, str]) -> RunView:
     if state is RunState.FAILED and run_status.error is None:
         message = cut(str(durable.get("output") or "the orchestration failed without a message"))
         run_status.error = {"code": ErrorCode.ORCHESTRATION, "message": message, "details": []}
+    if state in TERMINAL:
+        run_status.count_not_asked()
     shown = run_status.model_dump(include=set(RunProgress.model_fields))
     return RunView(
         id=run_id,

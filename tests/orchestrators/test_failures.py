@@ -128,7 +128,11 @@ def test_the_gate_stops_a_useless_dataset_before_anybody_is_asked_with_every_rea
 
 def test_too_few_accepted_rows_are_not_trained_on_and_the_datasets_stay() -> None:
     poor = counters(30, accepted=5, rejected={"truncated": 25})
-    run = Distillation({"train": 3}, instead={ASSEMBLE_SPLIT: lambda _: ok(counters=poor)})
+    report = ok(outputs={}, counters={"train": poor})
+    run = Distillation(
+        {"train": 3},
+        instead={ASSEMBLE_SPLIT: lambda _: ok(counters=poor), WRITE_REPORT: lambda _: report},
+    )
     run.run()
     assert SUBMIT_FINETUNING not in run.hub.names()
     assert run.shown["error"]["code"] == "too_few_accepted"

@@ -171,7 +171,7 @@ class Distillation:
             ABANDON_SHARD: lambda _: ok(accepted=0, rejected=ROWS, failed=ROWS),
             READ_PROGRESS: self._progress,
             ASSEMBLE_SPLIT: lambda payload: ok(counters=counters(ROWS * payload["shards"])),
-            WRITE_REPORT: lambda _: ok(outputs={"report": f"runs/{RUN_ID}/report.json"}),
+            WRITE_REPORT: self._report,
             **self.service.activities(),
             POLL_FINETUNING: self._poll_and_tell,
         }
@@ -234,6 +234,14 @@ class Distillation:
                 for split, n in self.shards.items()
             }
         )
+
+    def _report(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The counters are those of the progress, if the run came so far."""
+        outputs = {"report": f"runs/{RUN_ID}/report.json"}
+        splits: dict[str, Any] = {}
+        if request["status"]["splits"]:
+            splits = self._progress({})["splits"]
+        return ok(outputs=outputs, counters=splits)
 
     def _poll_and_tell(self, payload: dict[str, Any]) -> Any:
         polled = self.service.poll(payload)
