@@ -18,6 +18,8 @@ COLON = re.compile("[:：=]")
 MAX_MARKER = 40  # characters
 OPENING_TAG = re.compile(rf"<({any_of(W.data)}{NUMBER})>", FLAGS)
 FENCES = ("```", '"""')
+# An output form in a fence, with alternatives: {"label": "yes|no"}
+FORM = re.compile(r"[{:]\s*\"[^\"\n]+\"?\s*\|\s*\"?\w")
 LONG_QUOTE = re.compile(r"\"[^\"\n]{60,}\"|“[^”\n]{60,}”|«[^»\n]{60,}»")
 OPENER = re.compile(
     rf"[\W_]*(?:{any_of(W.verbs)}|{any_of(W.one_of)}|{any_of(W.headings)}\s*[:：(]"
@@ -63,7 +65,8 @@ def _without_enclosed(text: str) -> str:
     for fence in FENCES:
         parts = text.split(fence)
         if len(parts) % 2:  # each has its end
-            text = "\n".join(parts[::2])
+            forms = (part for part in parts[1::2] if FORM.search(part))
+            text = "\n".join([*parts[::2], *forms])
     tag = OPENING_TAG.search(text)
     while tag:
         end = text.lower().find(f"</{tag[1].lower()}>", tag.end())

@@ -22,7 +22,7 @@ from itertools import combinations
 
 from shared.dataset.answer_space import spelled
 from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.instructions import instructions
+from shared.tasks.instructions import DATA, instructions
 from shared.tasks.label_lists import (
     ALTERNATIVE,
     CONJUNCTION,
@@ -32,23 +32,25 @@ from shared.tasks.label_lists import (
     QUOTED,
     SEPARATOR,
     WANTS_CODES,
+    WANTS_WORDS,
     LabelList,
     label_list,
     list_at,
     list_item,
     with_codes,
 )
+from shared.tasks.plain_labels import plain_lists
 
 W = WORDS.prompt
 MAX_TEXT = 10_000  # characters of a prompt that are read
 MAX_WORDS = 8  # of a label on a line of its own
 
-SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|;\s+(?=\w{3})|\n+|(?<=[。！？])")
 NAMING = re.compile(rf"\b(?:{'|'.join(W.naming)})|[回标选输关答ラ답레]", FLAGS)
 NEGATION = re.compile(any_of(W.negations), FLAGS)
-FILLER = re.compile(rf"(?:[\s:：(\[]|[-–—](?=\s)|{any_of(W.fillers)})*", FLAGS)
+FILLER = re.compile(rf"(?:[\s:：,(\[{{]|[-–—](?=\s)|{any_of(W.fillers)})*", FLAGS)
 ARE = any_of(W.copulas)
-HEADING = re.compile(rf"{any_of(W.headings)}(?:\s+{ARE})?[^\S\n]*[:：(\[]", FLAGS)
+HEADING = re.compile(rf"{any_of(W.headings)}[\"']?(?:\s+{ARE})?[^\S\n]*[:：(\[{{=∈]", FLAGS)
 MARKED_HEADING = re.compile(rf"(?:#+|\*\*)\s*[\w ]*?{any_of(W.headings)}\W*", FLAGS)
 HEADING_IS = re.compile(rf"{any_of(W.headings)}\s+{ARE}", FLAGS)
 ONE_OF = re.compile(any_of(W.one_of), FLAGS)
@@ -59,10 +61,18 @@ BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE})", FLAGS)
 VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]", FLAGS)
 USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
 BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
+TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*$", re.MULTILINE)
+TABLE_ROW = re.compile(r"^[ \t]*\|\s*([^|\n]+?)\s*\|(?:\s*([^|\n]+?)\s*\|)?.*$", re.MULTILINE)
+# In JSON, a key that holds no label, and its value.
+OTHER_KEY = re.compile(
+    rf"[\"'](?!{any_of(W.headings)}|\w*label)[^\W\d]\w{{2,30}}[\"']\s*:"
+    r"\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[\w<>.-]+(?=\s*[,}]))",
+    FLAGS,
+)
 IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
 NEGATION_REACH = 25  # characters before an introduction
 CODE = re.compile(
-    r"(?<![\w.])[\"'“‘`(]?(-?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
+    r"(?<![\w.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
     rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|{any_of(W.hard_qualifiers)})\s*"
     r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
     rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
@@ -85,7 +95,16 @@ def find_labels(system: str | None, user: str) -> PromptLabels:
     listing = agreed(
         [*(lists for part in parts for lists in label_lists(part)), *label_lists(before)]
     )
-    return listing if listing.labels or listing.conflict else agreed(list(label_lists(behind)))
+    if not (listing.labels or listing.conflict):
+        listing = agreed(list(label_lists(behind)))
+    return listing if listing.labels or listing.conflict else agreed(_closing_question(user))
+
+
+def _closing_question(user: str) -> list[LabelList]:
+    """Return the usual labels with which the last question of a prompt ends."""
+    lines = [line for line in user[-MAX_TEXT:].split("\n") if line.rstrip().endswith(("?", "？"))]
+    is_data = not lines or DATA.match(lines[-1].lstrip())
+    return [] if is_data else list(plain_lists(lines[-1]))
 
 
 def agreed(lists: list[LabelList]) -> PromptLabels:
@@ -105,18 +124,18 @@ def _are_apart(one: LabelList, other: LabelList) -> bool:
 @lru_cache(maxsize=256)
 def label_lists(text: str) -> tuple[LabelList, ...]:
     """Return the lists of labels in an instruction."""
-    text = text[:MAX_TEXT]
+    text = TABLE_ROW.sub(r"- \1: \2", TABLE_HEAD.sub("", text[:MAX_TEXT]))
     lists = list(_code_lists(text))
     if not lists:
         lists = [*_lists_on_lines(text), *_lists_behind_words(text)]
         quoted = _quoted_list(text)
         lists += [quoted] if quoted else []
-    return tuple(dict.fromkeys(lists or _usual_lists(text)))
+    return tuple(dict.fromkeys(lists or list(_usual_lists(text)) or plain_lists(text)))
 
 
 def _quoted_list(text: str) -> LabelList | None:
     labels: dict[str, str] = {}
-    for sentence in SENTENCE.split(text):
+    for sentence in SENTENCE.split(OTHER_KEY.sub("", text)):
         if NAMING.search(sentence):
             for quoted in _quoted(sentence):
                 for label in re.split(r"[|/]", quoted):
@@ -145,7 +164,7 @@ def _code_lists(text: str) -> Iterator[LabelList]:
         codes: dict[str, str] = {}
         for code, meaning in CODE.findall(paragraph):
             codes.setdefault(code, meaning.strip(" *_("))
-        numbers = [int(code) for code in codes if code.lstrip("-").isdigit()]
+        numbers = [int(code) for code in codes if code.lstrip("-+").isdigit()]
         are_numbers = len(numbers) == len(codes) and sorted(numbers) == list(
             range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
         )
@@ -156,7 +175,7 @@ def _code_lists(text: str) -> Iterator[LabelList]:
         if are_numbers or are_letters:
             listing = label_list(list(codes), list(codes.values()))
             if listing:
-                yield listing
+                yield listing.with_words() if WANTS_WORDS.search(text) else listing
 
 
 def _lists_on_lines(text: str) -> Iterator[LabelList]:
@@ -167,9 +186,13 @@ def _lists_on_lines(text: str) -> Iterator[LabelList]:
         is_heading = HEADING.fullmatch(line.strip()) or MARKED_HEADING.fullmatch(line.strip())
         if not announces and not is_heading:
             continue
-        listing = _list_below(lines[number + 1 :], bare=bool(HEADING.search(line)))
+        following = lines[number + 1 :]
+        listing = _list_below(following, bare=bool(HEADING.search(line)))
         if listing:
             yield _numbered(listing, text)
+        elif is_heading:
+            listing = list_at("\n".join(following).lstrip(), is_strong=True)
+            yield from [listing] if listing else []
 
 
 def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
@@ -181,7 +204,7 @@ def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
         if not line.strip() and not labels:
             continue
         bullet = BULLET.match(line)
-        if not bullet and (not bare or not line.strip()):
+        if not bullet and (not bare or not line.strip() or any(marks)):
             break
         label, meaning = list_item(bullet[2] if bullet else line, soft=False, is_line=True)
         if not label or len(label.split()) > MAX_WORDS:
@@ -196,7 +219,8 @@ def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
 
 def _numbered(listing: LabelList, text: str) -> LabelList:
     """Return the numbers of the lines as the labels where the prompt asks for numbers."""
-    if not listing.aliases or not WANTS_CODES.search(text):
+    is_coded = WANTS_CODES.search(text) and not WANTS_WORDS.search(text)
+    if not listing.aliases or not is_coded:
         return replace(listing, aliases=())
     return LabelList(tuple(number for number, _ in listing.aliases), listing.labels)
 

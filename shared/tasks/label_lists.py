@@ -12,6 +12,7 @@ W = WORDS.prompt
 FLAGS = re.IGNORECASE
 MAX_LABEL = 40  # characters of a label without quotes
 MAX_LABELS = 50
+MAX_LIST = 1000  # characters of a list
 
 QUOTED = re.compile(
     r"(?<!\w)'([^'\n]{1,80}?)'(?!\w)|\"([^\"\n]{1,80}?)\"|“([^”\n]{1,80}?)”|(?<!\w)‘([^’\n]{1,80}?)’"
@@ -24,7 +25,7 @@ LIST_END = re.compile(r"[.?!](?=\s|$|[\"'”])|[。！？\n]")
 ALTERNATIVE = f"(?-i:{any_of(W.alternatives)})"
 CONJUNCTION = f"(?-i:{any_of(W.conjunctions)})"
 SEPARATOR = re.compile(
-    rf"\s*(?:[,，、]\s*(?:{ALTERNATIVE}|{CONJUNCTION})?|[/|]|;|{ALTERNATIVE}"
+    rf"\s*(?:[,，、،]\s*(?:{ALTERNATIVE}|{CONJUNCTION})?|[/|]|;|{ALTERNATIVE}"
     rf"|{CONJUNCTION})\s*",
     FLAGS,
 )
@@ -37,6 +38,9 @@ SOFT = re.compile(rf"\s{any_of(W.soft_qualifiers)}", FLAGS)
 NO_LABEL = re.compile(any_of(W.no_labels), FLAGS)
 NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]|(?<!\w)['‘]|['’](?!\w)")
 OTHERWISE = re.compile(rf"{any_of(W.otherwise)}[,:]?\s+(?=\S)", FLAGS)
+NEXT_BRACKET = re.compile(r"\][ ,]+\[")
+WANTS_WORDS = re.compile(any_of(W.words_wanted), FLAGS)
+ARTICLE = re.compile(r"an?\s+", FLAGS)
 WANTS_CODES = re.compile(any_of(W.codes), FLAGS)
 
 
@@ -51,6 +55,10 @@ class LabelList:
     @property
     def names(self) -> frozenset[str]:
         return frozenset(spelled(label) for label in self.labels)
+
+    def with_words(self) -> LabelList:
+        """Return the list with the meanings as labels, and the labels as spellings of them."""
+        return LabelList(self.meanings, self.labels, tuple(zip(self.labels, self.meanings)))
 
     def covers(self, other: LabelList) -> bool:
         """Return whether the other list names these labels too, or what they mean."""
@@ -69,8 +77,9 @@ def label_list(labels: list[str], meanings: list[str] | None = None) -> LabelLis
 
 def list_at(text: str, is_strong: bool) -> LabelList | None:
     """Return the list that a text begins with."""
+    text = NEXT_BRACKET.sub(", ", text[:MAX_LIST])
     end = LIST_END.search(text)
-    text = _without_closed_bracket(text[: end.start()] if end else text[:400])
+    text = _without_closed_bracket(text[: end.start()] if end else text)
     pieces = SEPARATOR.split(text)
     separators = SEPARATOR.findall(text)
     has_alternative = any(IS_ALTERNATIVE.search(separator) for separator in separators)
@@ -121,6 +130,8 @@ def list_item(piece: str, *, soft: bool, is_line: bool = False) -> tuple[str, st
     is_label = label and len(label) <= MAX_LABEL and (is_line or not NO_LABEL.match(label))
     if not is_label or label.casefold() in NOT_LABELS or NOT_IN_LABEL.search(label):
         return "", ""
+    label = ARTICLE.sub("", label, count=1)
+    is_rest = is_rest or bool(rest and not rest[0].strip())  # "Unknown otherwise"
     return label, "otherwise" if is_rest else " ".join(rest).strip(" )）*_\"'")
 
 

@@ -1,0 +1,53 @@
+"""Reads lists of usual labels that no words introduce, such as "… Yes, no, or maybe?".
+
+They count only where a prompt has no list in another form, and only the labels of the table do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.label_lists import ALTERNATIVE, CONJUNCTION, FLAGS, LabelList, label_list
+
+W = WORDS.prompt
+QUOTE = r"[\"'“”‘’`*]{0,2}"
+LABEL = re.compile(any_of(W.usual_labels), FLAGS)
+ITEM = rf"{QUOTE}{any_of(W.usual_labels)}{QUOTE}(?:\s*\([^()\n]{{1,40}}\))?"
+BETWEEN = rf"\s*(?:[,，、/|]\s*(?:{ALTERNATIVE}\s*)?|{ALTERNATIVE}\s*)(?:{any_of(W.item_fillers)}\s+)*"
+IN_SENTENCE = re.compile(rf"{ITEM}(?:{BETWEEN}{ITEM})+(?P<end>\W?)", FLAGS)
+IS_ALTERNATIVE = re.compile(rf"[/|]|{ALTERNATIVE}", FLAGS)
+IN_ROUND_BRACKETS = re.compile(r"\([^()\n]{1,40}\)")
+ON_LINE = re.compile(
+    rf"[ \t]*(?:[-*•·–]\s+|\(?(?:\d{{1,2}}|[a-zA-Z])[.)]\s+)?{QUOTE}({any_of(W.usual_labels)}){QUOTE}"
+    r"[ \t]*(?:[:：=–—-]+[ \t]*(\S.*))?\Z",
+    FLAGS,
+)
+CLOSING = ("?", "？", ")", ":")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
+CONDITION = re.compile(any_of(W.conditions), FLAGS)
+AT_END = re.compile(rf"({any_of(W.usual_labels)}){QUOTE}[.;]?\Z", FLAGS)
+
+
+def plain_lists(text: str) -> Iterator[LabelList]:
+    """Yield the lists of usual labels in sentences, on lines, and at the ends of conditions."""
+    for match in IN_SENTENCE.finditer(text):
+        if IS_ALTERNATIVE.search(match[0]) or match["end"] in CLOSING:
+            yield from _listing(LABEL.findall(IN_ROUND_BRACKETS.sub("", match[0])))
+    block: list[re.Match[str]] = []
+    for line in [*text.split("\n"), ""]:
+        label = ON_LINE.match(line)
+        if label:
+            block.append(label)
+        else:
+            yield from _listing([match[1] for match in block], [match[2] or "" for match in block])
+            block = []
+    ends = (AT_END.search(part) for part in SENTENCE.split(text) if CONDITION.search(part))
+    yield from _listing([end[1] for end in ends if end])
+
+
+def _listing(labels: list[str], meanings: list[str] | None = None) -> Iterator[LabelList]:
+    listing = label_list(labels, meanings if meanings and all(meanings) else None)
+    if listing:
+        yield listing
