@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, any_of
@@ -21,17 +22,21 @@ from shared.tasks.label_lists import ALTERNATIVE
 W = WORDS.choices
 FLAGS = re.IGNORECASE
 SYMBOL = r"(?P<symbol>[A-Za-z]|\d{1,2})"
-BEGINS = r"(?P<line>(?:^|\n)[ \t]*(?:[-*•>][ \t]+)?)"
+# Columns count as lines.
+BEGINS = r"(?P<line>(?:^|\n|(?<=\S)\t|(?<=\S)[ ]{2,})[ \t]*(?:[-*•>][ \t]+)?)"
 # In one line, a marker stands behind white space or the words before the choices.
-INLINE = r"(?<=[\s:;,.?：？，。])"
+INLINE = r"(?<=[\s:;,.?：？，。{\[\"'])"
 MARKERS = tuple(
-    re.compile(rf"(?:{BEGINS}|{INLINE}){marker}", FLAGS)
+    re.compile(rf"(?:{BEGINS}|{INLINE}|(?=（)){marker}", FLAGS)
     for marker in (
         rf"[(（]{SYMBOL}[)）](?=\s|\w)",
+        rf"[\"'`]{SYMBOL}[\"'`](?:\s*[:：]|[.)]|(?=\s))",
+        rf"<{SYMBOL}>",
+        rf"\|[ \t]*{SYMBOL}[ \t]*\|",
         rf"\[{SYMBOL}\](?=\s|\w)",
-        rf"{any_of(W.option)}\s+{SYMBOL}\s*[:.)：]",
+        rf"(?:{any_of(W.option)}\s+|\b(?:{'|'.join(W.option)})(?=\d)){SYMBOL}\s*[:.)：]",
         rf"\*\*[(\[]?{SYMBOL}[)\].:]*\*\*[).:]?",
-        rf"{SYMBOL}[)）](?=\s|\w)",
+        rf"{SYMBOL}[)）\]](?=\s|\w)",
         rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f]|[a-z])",
         rf"{SYMBOL}[:：](?=\s|[^\x00-\x7f])",
         rf"{SYMBOL}\s+[-–—](?=\s)",
@@ -45,8 +50,14 @@ HEADING = re.compile(rf"{any_of(W.headings)}[ \t*]*[:：]?[ \t*]*\Z", FLAGS)
 NO_TEXT = re.compile(rf"(?:[\W_]|{ALTERNATIVE}|(?:and|und|et|y|e)\b)*\Z", FLAGS)
 BLANK = re.compile(r"[\W_]*\Z")
 BREAK = re.compile(r"\n\s*\n\s*\S")
+# Letters and digits of full width
+WIDE = {code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF5B)]}
+QUOTED = re.compile(r"[\"']?([^\"']+)[\"'][\s,\]}]*[\"']?\Z")
+LINE_END = re.compile(r"\n")
+PARAGRAPH_END = re.compile(rf"\n[ \t]*(?:\n|\W*{any_of([*W.answers, *W.questions])})", FLAGS)
+SPACE = re.compile(r"[ \t]*\n?[ \t]*")
 SENTENCE_END = re.compile(r"[.?!]\s")
-STARTS = ("A", "a", "1")
+STARTS = ("A", "a", "0", "1")
 MAX_CHOICE = 1000  # characters
 
 
@@ -63,7 +74,7 @@ class Choices:
 
 def find_choices(system: str | None, user: str) -> AnswerSpace | str:
     """Return the choices of the last question in a row's prompts, or why they cannot be told."""
-    question = last_question(user[-MAX_TEXT:])
+    question = last_question(user[-MAX_TEXT:].translate(WIDE))
     blocks = _belonging(question, list(_blocks(question)))
     if len({(block.values, block.texts) for block in blocks}) > 1:
         return "the last question has several blocks of choices"
@@ -93,15 +104,32 @@ def _blocks(text: str) -> Iterator[Choices]:
             if marker["symbol"] not in STARTS or start in starts:
                 continue
             block = _block(text, markers[position:])
-            if block:
+            if block and not _is_repeated(text, markers, position):
                 starts.add(start)
                 yield block
 
 
+def _is_repeated(text: str, markers: list[re.Match[str]], position: int) -> bool:
+    """Return whether the line before has the same letter: lines that were lettered wrong."""
+    if position == 0 or markers[position - 1]["symbol"] != markers[position]["symbol"]:
+        return False
+    between = text[markers[position - 1].end() : markers[position].start("symbol")]
+    return markers[position - 1]["line"] is not None and between.strip(" \t").count("\n") == 1
+
+
 def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
     """Return the block of choices that begins at the first of these markers."""
+    block = _block_of(text, markers, on_lines=True)
+    is_one_line = len(markers) > 1 and "\n" not in text[markers[0].end() : markers[1].start()]
+    if block or not is_one_line or markers[0]["line"] is None:
+        return block
+    block = _block_of(text, markers, on_lines=False)
+    return block if block and (len(block.values) > 2 or ")" in markers[0][0]) else None
+
+
+def _block_of(text: str, markers: list[re.Match[str]], *, on_lines: bool) -> Choices | None:
     chosen = [markers[0]]
-    on_lines = markers[0]["line"] is not None
+    on_lines = on_lines and markers[0]["line"] is not None
     for marker in markers[1:]:
         if on_lines and marker["line"] is None and _is_bare(marker):
             continue
@@ -119,6 +147,8 @@ def _block(text: str, markers: list[re.Match[str]]) -> Choices | None:
         return None
     ends = [*(marker.start() for marker in chosen[1:]), _last_end(text, chosen)]
     texts = [_text(text[m.end() : end]) for m, end in zip(chosen, ends, strict=True)]
+    if not on_lines and not any(choice.endswith(".") for choice in texts[:-1]):
+        texts[-1] = texts[-1].rstrip(".")
     no_text = BLANK if on_lines else NO_TEXT
     if any(no_text.match(choice) for choice in texts):
         return None
@@ -138,8 +168,11 @@ def _next(symbol: str) -> str:
 
 def _last_end(text: str, chosen: list[re.Match[str]]) -> int:
     start = chosen[-1].end()
-    end = text.find("\n", start)
-    end = len(text) if end < 0 else end
+    pairs = pairwise(chosen)
+    is_long = any("\n" in text[one.end() : other.start()].strip() for one, other in pairs)
+    begin = SPACE.match(text, start)
+    end = (PARAGRAPH_END if is_long else LINE_END).search(text, begin.end() if begin else start)
+    end = end.start() if end else len(text)
     earlier = text[chosen[0].end() : chosen[-1].start()].strip()
     sentence = SENTENCE_END.search(text, start, end)
     is_inline = chosen[-1]["line"] is None
@@ -151,7 +184,10 @@ def _last_end(text: str, chosen: list[re.Match[str]]) -> int:
 def _text(choice: str) -> str:
     """Return a choice's text without the signs that separate it from the next."""
     without = re.sub(rf"[\s,;]+{ALTERNATIVE}\s*\Z", "", choice, flags=FLAGS)
-    return re.sub(r"\s+", " ", without).strip(" ,;*")
+    without = re.sub(rf"\s+{any_of(W.option)}\Z|</\w>\Z", "", without, flags=FLAGS)
+    without = re.sub(r"\s+", " ", without).strip(" ,;*|")
+    quoted = QUOTED.match(without)
+    return quoted[1] if quoted else without
 
 
 def _belonging(question: str, blocks: list[Choices]) -> list[Choices]:

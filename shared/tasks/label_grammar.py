@@ -31,12 +31,12 @@ from shared.tasks.label_lists import (
     NOT_LABELS,
     QUOTED,
     SEPARATOR,
-    WANTS_CODES,
     WANTS_WORDS,
     LabelList,
     label_list,
     list_at,
     list_item,
+    numbered,
     with_codes,
 )
 from shared.tasks.plain_labels import plain_lists
@@ -59,10 +59,11 @@ VERB = re.compile(
 )
 BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE})", FLAGS)
 VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]", FLAGS)
-USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|(?-i:[A-Z]).*)\Z", FLAGS)
+USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|\w|(?-i:[A-Z]).*)\Z", FLAGS)
 BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
 TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*$", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|\s*([^|\n]+?)\s*\|(?:\s*([^|\n]+?)\s*\|)?.*$", re.MULTILINE)
+IS_KEY = re.compile(r"\s*:\s*[\"'“]")
 # In JSON, a key that holds no label, and its value.
 OTHER_KEY = re.compile(
     rf"[\"'](?!{any_of(W.headings)}|\w*label)[^\W\d]\w{{2,30}}[\"']\s*:"
@@ -72,8 +73,8 @@ OTHER_KEY = re.compile(
 IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
 NEGATION_REACH = 25  # characters before an introduction
 CODE = re.compile(
-    r"(?<![\w.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
-    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|{any_of(W.hard_qualifiers)})\s*"
+    r"(?<![a-zA-Z\d.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
+    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|,?\s*{any_of(W.hard_qualifiers)})\s*"
     r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
     rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
     FLAGS,
@@ -102,9 +103,13 @@ def find_labels(system: str | None, user: str) -> PromptLabels:
 
 def _closing_question(user: str) -> list[LabelList]:
     """Return the usual labels with which the last question of a prompt ends."""
-    lines = [line for line in user[-MAX_TEXT:].split("\n") if line.rstrip().endswith(("?", "？"))]
-    is_data = not lines or DATA.match(lines[-1].lstrip())
-    return [] if is_data else list(plain_lists(lines[-1]))
+    lines = [line for line in user[-MAX_TEXT:].split("\n") if line.strip()]
+    sentence = SENTENCE.split(lines[-1])[-1] if lines else ""
+    if BARE_VERB.match(sentence):
+        return list(label_lists(sentence))
+    questions = [line for line in lines if line.rstrip().endswith(("?", "？", "):"))]
+    is_data = not questions or DATA.match(questions[-1].lstrip())
+    return [] if is_data else list(plain_lists(questions[-1]))
 
 
 def agreed(lists: list[LabelList]) -> PromptLabels:
@@ -150,6 +155,8 @@ def _quoted(sentence: str) -> Iterator[str]:
     """Yield what a sentence quotes, without what it says not to answer."""
     negated_end = -1
     for match in QUOTED.finditer(sentence):
+        if IS_KEY.match(sentence, match.end()):
+            continue
         before = sentence[max(0, match.start() - NEGATION_REACH) : match.start()]
         is_next = SEPARATOR.fullmatch(sentence, negated_end, match.start()) is not None
         if NEGATION.search(re.split(r"[,;]", before)[-1]) or (negated_end >= 0 and is_next):
@@ -187,9 +194,9 @@ def _lists_on_lines(text: str) -> Iterator[LabelList]:
         if not announces and not is_heading:
             continue
         following = lines[number + 1 :]
-        listing = _list_below(following, bare=bool(HEADING.search(line)))
+        listing = _list_below(following, bare=bool(HEADING.search(line) or HEADING_IS.search(line)))
         if listing:
-            yield _numbered(listing, text)
+            yield numbered(with_codes(listing, text), text)
         elif is_heading:
             listing = list_at("\n".join(following).lstrip(), is_strong=True)
             yield from [listing] if listing else []
@@ -200,12 +207,14 @@ def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
     labels: list[str] = []
     meanings: list[str] = []
     marks: list[str] = []
+    is_bulleted = False
     for line in lines:
         if not line.strip() and not labels:
             continue
         bullet = BULLET.match(line)
-        if not bullet and (not bare or not line.strip() or any(marks)):
+        if not bullet and (not bare or not line.strip() or is_bulleted):
             break
+        is_bulleted = bullet is not None
         label, meaning = list_item(bullet[2] if bullet else line, soft=False, is_line=True)
         if not label or len(label.split()) > MAX_WORDS:
             break
@@ -215,14 +224,6 @@ def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
     aliases = tuple(zip(marks, labels, strict=True)) if all(marks) else ()
     listing = label_list(labels, meanings if any(meanings) else None)
     return replace(listing, aliases=aliases) if listing else None
-
-
-def _numbered(listing: LabelList, text: str) -> LabelList:
-    """Return the numbers of the lines as the labels where the prompt asks for numbers."""
-    is_coded = WANTS_CODES.search(text) and not WANTS_WORDS.search(text)
-    if not listing.aliases or not is_coded:
-        return replace(listing, aliases=())
-    return LabelList(tuple(number for number, _ in listing.aliases), listing.labels)
 
 
 def _lists_behind_words(text: str) -> Iterator[LabelList]:

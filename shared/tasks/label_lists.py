@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.dataset.answer_space import spelled
 from shared.tasks.answer_words import WORDS, any_of
@@ -36,8 +36,9 @@ MEANING = re.compile(
 )
 SOFT = re.compile(rf"\s{any_of(W.soft_qualifiers)}", FLAGS)
 NO_LABEL = re.compile(any_of(W.no_labels), FLAGS)
-NOT_IN_LABEL = re.compile(r"[\"“”{}\[\]<>=:：]|(?<!\w)['‘]|['’](?!\w)")
+NOT_IN_LABEL = re.compile(r"[`\"“”{}\[\]<>=:：]|(?<!\w)['‘]|['’](?!\w)")
 OTHERWISE = re.compile(rf"{any_of(W.otherwise)}[,:]?\s+(?=\S)", FLAGS)
+CODE_WORD = re.compile(r"(?:label|class|code|id)\s*[:=]?\s*(?=-?\d{1,2}\Z)", FLAGS)
 NEXT_BRACKET = re.compile(r"\][ ,]+\[")
 WANTS_WORDS = re.compile(any_of(W.words_wanted), FLAGS)
 ARTICLE = re.compile(r"an?\s+", FLAGS)
@@ -132,7 +133,15 @@ def list_item(piece: str, *, soft: bool, is_line: bool = False) -> tuple[str, st
         return "", ""
     label = ARTICLE.sub("", label, count=1)
     is_rest = is_rest or bool(rest and not rest[0].strip())  # "Unknown otherwise"
-    return label, "otherwise" if is_rest else " ".join(rest).strip(" )）*_\"'")
+    return label, "otherwise" if is_rest else CODE_WORD.sub("", " ".join(rest).strip(" )）*_\"'"))
+
+
+def numbered(listing: LabelList, text: str) -> LabelList:
+    """Return the numbers of the lines as the labels where the prompt asks for numbers."""
+    is_coded = WANTS_CODES.search(text) and not WANTS_WORDS.search(text)
+    if not listing.aliases or not is_coded:
+        return replace(listing, aliases=())
+    return LabelList(tuple(number for number, _ in listing.aliases), listing.labels)
 
 
 def with_codes(listing: LabelList, text: str) -> LabelList:
