@@ -14,7 +14,7 @@ from typing import Literal
 
 Source = Literal["row", "specification", "prompt"]
 SPACES = re.compile(r"\s+")
-DRESS = " \t\n\"'“”„‘’‚‹›«»「」『』`*_~()[]{}<>.,;:!。．"
+DRESS = " \t\n\"'“”„‘’‚‹›«»「」『』`*_~()[]{}<>.,;:!。．✅✔✓☑\ufe0f"
 
 
 @dataclass(frozen=True)

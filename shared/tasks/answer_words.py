@@ -72,6 +72,8 @@ class ReplyWords(_Table):
     """Words of sentences that state a value."""
 
     leads: list[str]
+    nouns: list[str]
+    purposes: list[str]
     subjects: list[str]
     links: list[str]
     softeners: list[str]

@@ -29,16 +29,16 @@ INLINE = r"(?<=[\s:;,.?：？，。{\[\"'])"
 MARKERS = tuple(
     re.compile(rf"(?:{BEGINS}|{INLINE}|(?=（)){marker}", FLAGS)
     for marker in (
-        rf"[(（]{SYMBOL}[)）](?=\s|\w)",
+        rf"[(（]{SYMBOL}[)）][:：]?(?=\s|\w)",
         rf"[\"'`]{SYMBOL}[\"'`](?:\s*[:：]|[.)]|(?=\s))",
         rf"<{SYMBOL}>",
         rf"\|[ \t]*{SYMBOL}[ \t]*\|",
-        rf"\[{SYMBOL}\](?=\s|\w)",
+        rf"\[{SYMBOL}\][:：]?(?=\s|\w)",
         rf"(?:{any_of(W.option)}\s+|\b(?:{'|'.join(W.option)})(?=\d)){SYMBOL}\s*[:.)：]",
         rf"\*\*[(\[]?{SYMBOL}[)\].:]*\*\*[).:]?",
         rf"{SYMBOL}[)）\]](?=\s|\w)",
         rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f]|[a-z])",
-        rf"{SYMBOL}[:：](?=\s|[^\x00-\x7f])",
+        rf"{SYMBOL} ?[:：](?=\s|[^\x00-\x7f])",
         rf"{SYMBOL}\s+[-–—](?=\s)",
     )
 )
@@ -78,9 +78,11 @@ def find_choices(system: str | None, user: str) -> AnswerSpace | str:
     blocks = _belonging(question, list(_blocks(question)))
     if len({(block.values, block.texts) for block in blocks}) > 1:
         return "the last question has several blocks of choices"
-    if blocks:
+    if blocks and not QUESTION.search(question, blocks[0].end):
         return AnswerSpace(blocks[0].values, blocks[0].texts)
     closed = _closed_answers(system, user, question)
+    if blocks and not closed:
+        return AnswerSpace(blocks[0].values, blocks[0].texts)
     return closed or "the last question offers no choices in order, e.g. lines like (A) …"
 
 
@@ -147,8 +149,8 @@ def _block_of(text: str, markers: list[re.Match[str]], *, on_lines: bool) -> Cho
         return None
     ends = [*(marker.start() for marker in chosen[1:]), _last_end(text, chosen)]
     texts = [_text(text[m.end() : end]) for m, end in zip(chosen, ends, strict=True)]
-    if not on_lines and not any(choice.endswith(".") for choice in texts[:-1]):
-        texts[-1] = texts[-1].rstrip(".")
+    if not on_lines and not any(choice.endswith((".", "?")) for choice in texts[:-1]):
+        texts[-1] = texts[-1].rstrip(".?")
     no_text = BLANK if on_lines else NO_TEXT
     if any(no_text.match(choice) for choice in texts):
         return None
@@ -184,7 +186,7 @@ def _last_end(text: str, chosen: list[re.Match[str]]) -> int:
 def _text(choice: str) -> str:
     """Return a choice's text without the signs that separate it from the next."""
     without = re.sub(rf"[\s,;]+{ALTERNATIVE}\s*\Z", "", choice, flags=FLAGS)
-    without = re.sub(rf"\s+{any_of(W.option)}\Z|</\w>\Z", "", without, flags=FLAGS)
+    without = re.sub(r"</\w>\Z", "", without, flags=FLAGS)
     without = re.sub(r"\s+", " ", without).strip(" ,;*|")
     quoted = QUOTED.match(without)
     return quoted[1] if quoted else without
@@ -193,12 +195,13 @@ def _text(choice: str) -> str:
 def _belonging(question: str, blocks: list[Choices]) -> list[Choices]:
     """Return the blocks that can be the question's: best those below a heading, else the last."""
     headed = [block for block in blocks if HEADING.search(question[: block.start].rstrip())]
-    blocks = headed or blocks
+    blocks = sorted(headed or blocks, key=lambda block: block.start)
+    for position in range(len(blocks) - 1, 0, -1):
+        if QUESTION.search(question, blocks[position - 1].end, blocks[position].start + 1):
+            blocks = blocks[position:]
+            break
     rank = min((block.rank for block in blocks), default=0)
-    blocks = sorted((b for b in blocks if b.rank == rank), key=lambda block: block.start)
-    while len(blocks) > 1 and QUESTION.search(question, blocks[-2].end, blocks[-1].start + 1):
-        blocks = blocks[-1:]
-    return blocks
+    return [block for block in blocks if block.rank == rank]
 
 
 def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace | None:

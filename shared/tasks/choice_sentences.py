@@ -8,7 +8,15 @@ from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.statements import FLAGS, MAX_HEADS, Statement, said, statement, takes_back, unled
+from shared.tasks.statements import (
+    FLAGS,
+    Statement,
+    said,
+    statement,
+    takes_back,
+    unled,
+    with_afterthought,
+)
 
 W = WORDS.replies
 MAX_MENTIONS = 10_000  # characters of a sentence that are searched for letters
@@ -18,7 +26,7 @@ LOOK_ALIKE = str.maketrans("АВСЕНКМОРТХавсекорхΑΒΕΗΙΚΜ
 OPEN = r"[\s\"'“‘«(\[{*_`$]*"
 CLOSE = r"[\s\"'”’»)\]}*_`$.,:;。]*"
 SYMBOL = r"([^\W\d_]|\d{1,2})"
-OPTION = rf"{OPEN}(?:{any_of(WORDS.choices.option)}{OPEN})?"
+OPTION = rf"{OPEN}(?:#|{any_of(WORDS.choices.option)}{OPEN})?"
 BARE = re.compile(rf"{OPTION}{SYMBOL}{CLOSE}", FLAGS)
 WITH_TEXT = re.compile(
     rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=]+\s|\s|(?<=[)\].:：]))\s*(\S.*)",
@@ -38,6 +46,7 @@ MENTION = re.compile(
     rf"[(\[]([A-Za-z])[)\]]|(?<![\w'’.-])([A-Z])[.)](?=\s|$)"
     rf"|(?i:{any_of([*WORDS.choices.option, 'answer(?: is)?', 'letter'])})\s+([A-Z])(?![\w'’-])"
 )
+THE = re.compile(r"\A(?:the|#)\s*", FLAGS)
 REFUSED = re.compile(any_of(W.refused), FLAGS)
 
 
@@ -63,7 +72,7 @@ class ChoiceReader:
         value = self._value(both[1]) if both else None
         if both and value and spelled(self._space.meanings.get(value, "")) == spelled(both[2]):
             return value
-        named = self._space.value_of(text)
+        named = self._space.value_of(text) or self._space.value_of(THE.sub("", text))
         return None if value not in (None, named) and both and both[0][0] in "([" else named
 
     def stated(self, text: str) -> str | None:
@@ -72,18 +81,10 @@ class ChoiceReader:
         stated = statement(text, self._head)
         if stated is None and leading and leading[1] in self._space.values:
             stated = Statement(leading[1], leading[2])
-        stated = stated or self._with_afterthought(text)
+        stated = stated or with_afterthought(text, self.alone)
         if stated is None or takes_back(stated, self._head, self.mentioned):
             return None
         return None if self.mentioned(stated.rest) - {stated.value} else stated.value
-
-    def _with_afterthought(self, text: str) -> Statement | None:
-        """Return what "B) in trees, of course" states: a letter, its text, and more words."""
-        for comma in list(re.finditer(r"[,;]\s", text))[:MAX_HEADS]:
-            value = self.alone(text[: comma.start()])
-            if value and len(text[: comma.start()].strip(" ()[]*")) > 1:
-                return Statement(value, text[comma.end() :])
-        return None
 
     def mentioned(self, text: str) -> set[str]:
         """Return the choices whose letters the text names with a mark of its own."""

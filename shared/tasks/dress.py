@@ -19,7 +19,7 @@ QUOTE_OR_HEADING = re.compile(
     r"^[ \t]*(?:>+(?![ \t]*[\d$€£.-])[ \t]*|(?:#{1,3}|#{5,})[ \t]+)", re.MULTILINE
 )
 BULLET = re.compile(
-    r"^[ \t]*(?:[•·→⇒➜]+|\*)[ \t]*|^[ \t]*[-–—+][ \t]+(?=[^\s\d.,$€£])", re.MULTILINE
+    r"^[ \t]*(?:[•·→⇒➜]+|[-=]+>|\*)[ \t]*|^[ \t]*[-–—+][ \t]+(?=[^\s\d.,$€£])", re.MULTILINE
 )
 
 PAIRS = {
@@ -36,6 +36,7 @@ PAIRS = {
     "<": ">",
 }
 MATHEMATICS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+COPULAS = ("입니다", "です")  # behind a value
 STOPS = ".。．,;；:"  # an exclamation mark may be a factorial
 MAX_LAYERS = 6  # of dress around one value
 
@@ -69,5 +70,7 @@ def _without_layer(value: str) -> str:
             return inner.strip()
     if len(value) > 2 and PAIRS.get(value[0]) == value[-1] and value[0] not in value[1:-1]:
         return value[1:-1].strip()
+    for copula in COPULAS:
+        value = value.removesuffix(copula)
     is_cut_off = value.endswith("..")
     return value if is_cut_off else value.rstrip(STOPS).rstrip() or value

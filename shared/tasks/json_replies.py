@@ -6,6 +6,7 @@ two objects that differ in it give no answer.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shared.tasks.base import Unreadable
 from shared.tasks.lenient_json import JsonObject, latex_escaped, objects_in
 from shared.tasks.reply import whole_characters
 
+FENCE = re.compile(r"```(?:json)?")
 MAX_WRAPPERS = 3  # objects around the one with the answer
 
 
@@ -84,6 +86,15 @@ def value_of(text: str, keys: Iterable[str]) -> str | Unreadable | None:
     return AMBIGUOUS if len(values) > 1 else next(iter(values), None)
 
 
+def is_other_object(text: str) -> bool:
+    """Return whether a text without an answer's key is one JSON object of several keys."""
+    text = FENCE.sub("", text).strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    objects = objects_in(text)
+    return len(objects) == 1 and len(objects[0].value or {}) > 1
+
+
 def behind_objects(text: str) -> str:
     """Return the text behind its last JSON object, "" without one."""
     objects = objects_in(text)
@@ -135,7 +146,7 @@ def _unwrapped(data: JsonObject, keys: frozenset[str]) -> JsonObject:
 def _answer(data: JsonObject) -> str | Unreadable | None:
     for keys in (_KEYS.answer_keys, _KEYS.value_keys):
         values = _values(data, keys)
-        if len(values) > 1:
+        if len(values) > 1 or (not values and _has_several(data, keys)):
             return AMBIGUOUS
         if values:
             return values.pop()
@@ -165,6 +176,12 @@ def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
         elif text := _scalar(item):
             values.add(text if unit.lower() in text.lower() else f"{text} {unit}")
     return values
+
+
+def _has_several(data: JsonObject, keys: frozenset[str]) -> bool:
+    """Return whether one of these keys holds a list of several values."""
+    lists = (value for key, value in data.items() if _plain(key) in keys)
+    return any(isinstance(value, list) and len(cast(list[object], value)) > 1 for value in lists)
 
 
 def _sole_item(value: object) -> object:

@@ -7,6 +7,7 @@ stand in one of these forms; docs/datasets-and-tasks.md has an example of each:
 - behind "one of", "Labels:", "Answer with" …: `X, Y or Z`, `X / Y / Z`, `X|Y|Z`
 - on lines of their own below such words, with bullets or numbers
 - codes with their meanings: `0 for entailment, 1 for neutral`, `e: entailment`
+- usual labels that no words introduce, where nothing else is found (`plain_labels.py`)
 
 Lists that differ, and lists of fewer than two labels, are none.
 """

@@ -59,7 +59,9 @@ class LabelList:
 
     def with_words(self) -> LabelList:
         """Return the list with the meanings as labels, and the labels as spellings of them."""
-        return LabelList(self.meanings, self.labels, tuple(zip(self.labels, self.meanings)))
+        return LabelList(
+            self.meanings, self.labels, tuple(zip(self.labels, self.meanings, strict=True))
+        )
 
     def covers(self, other: LabelList) -> bool:
         """Return whether the other list names these labels too, or what they mean."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.answer_words import WORDS, LabelForms, any_of
-from shared.tasks.statements import FLAGS, said, statement, takes_back, unled
+from shared.tasks.statements import FLAGS, said, statement, takes_back, unled, with_afterthought
 
 W = WORDS.replies
 MAX_VALUE = 600  # characters that can be one label
@@ -29,9 +29,17 @@ NEITHER = re.compile(
 # "There is a clear X between …", "(It is) an X of the premise"
 OF_TEXTS = re.compile(
     r"(?:there\s+is\s+(?:an?\s+)?(?:clear\s+|direct\s+|logical\s+)*)?(.+?)"
-    rf"(?:\s+here|\s+between\s+.{{1,100}}|\s+(?:of|to|with)\s+(?:{PREMISE}|{HYPOTHESIS}))?",
+    rf"(?:\s+here|\s+between\s+.{{1,100}}|\s+(?:of|to|with|with\s+(?:respect|regard)\s+to|regarding|given)\s+(?:{PREMISE}|{HYPOTHESIS})"
+    rf"|\s+to\s+{any_of(W.purposes)}(?:\W.*)?)?",
     FLAGS,
 )
+
+
+NOUN = re.compile(rf"\A[\s\"'“(\[*]*(?:an?\s+|the\s+)?(?:{any_of(W.nouns)}\s+)?", FLAGS)
+NOUN_BEHIND = re.compile(r"\s+(?:relationship|relation|label|pair|case|class|category)\W*\Z", FLAGS)
+# "1. neutral", "(a) neutral"
+ENUMERATED = re.compile(r"\W*(\d{1,2}|[a-zA-Z])[.):]+\s+(?=\w{3})")
+YES_OR_NO = re.compile(r"(?:yes|no)[,.]\s+", FLAGS)
 
 
 class LabelReader:
@@ -58,13 +66,17 @@ class LabelReader:
         """Return the label that the text is, once case, quotes and final stop are removed."""
         if len(text) > MAX_VALUE or text.rstrip(" \"'”’*").endswith(("?", "？")):
             return None
+        number = ENUMERATED.match(text)
+        if number and self._space.value_of(number[1]) is None:
+            text = text[number.end() :]
         value = self._space.value_of(text)
+        value = value or self._space.value_of(NOUN_BEHIND.sub("", NOUN.sub("", text)))
         named = self._words.get(spelled(text, words=True), set[str]())
         return value or next(iter(named), None)
 
     def stated(self, text: str) -> str | None:
         """Return the label that a sentence states without doubting or denying one, or None."""
-        stated = statement(text, self._head)
+        stated = statement(text, self._head) or with_afterthought(text, self.alone)
         return (
             None
             if stated is None or takes_back(stated, self._head, self.mentioned)
@@ -80,6 +92,8 @@ class LabelReader:
 
     def _head(self, text: str) -> str | None:
         text = unled(text)
+        if self._space.value_of("yes") is None and self._space.value_of("no") is None:
+            text = unled(YES_OR_NO.sub("", text, count=1))
         return said(text, self._of_what) or self._of_texts(text) or self._neither(text)
 
     def _of_what(self, text: str) -> str | None:
@@ -90,9 +104,8 @@ class LabelReader:
     def _of_texts(self, text: str) -> str | None:
         """Return the label of "The premise entails the hypothesis" and the like."""
         for value, forms in self._forms.items():
-            if forms.verbs and _texts_pattern(tuple(forms.verbs), tuple(forms.passives)).fullmatch(
-                text
-            ):
+            verbs = (*forms.verbs, *(f"(?:does|do) {base}" for base in forms.bases))
+            if forms.verbs and _texts_pattern(verbs, tuple(forms.passives)).fullmatch(text):
                 return value
             if forms.both_ways and _both_ways(tuple(forms.verbs)).fullmatch(text):
                 return value
@@ -133,7 +146,7 @@ def _forms_of(value: str, meaning: str) -> LabelForms | None:
 
 @lru_cache(maxsize=64)
 def _texts_pattern(verbs: tuple[str, ...], passives: tuple[str, ...]) -> re.Pattern[str]:
-    active = rf"{PREMISE}\s+{ADVERB}{any_of(list(verbs))}\s+{HYPOTHESIS}"
+    active = rf"(?:{PREMISE}\s+)?{ADVERB}{any_of(list(verbs))}\s+{HYPOTHESIS}"
     passive = rf"{HYPOTHESIS}\s+is\s+{ADVERB}{any_of(list(passives))}\s+by\s+{PREMISE}"
     return re.compile(f"{active}|{passive}", FLAGS)
 

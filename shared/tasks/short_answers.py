@@ -28,6 +28,7 @@ from shared.tasks.dress import bare, undressed
 from shared.tasks.json_replies import (
     answer_object,
     behind_objects,
+    is_other_object,
     other_texts,
     reasoned_object,
 )
@@ -52,6 +53,8 @@ MAX_SENTENCES = 60  # behind an answer, in which it could be taken back
 MAX_LINES = 40
 # Also behind a letter, where no sentence ends: "B. Hold on".
 PART_END = re.compile(r"[.!?]\s+")
+
+GOES_ON = ("or ", "oder ", "ou ", "o ", "not certain", "not sure", "possibly", "perhaps", "maybe ")
 
 NOT_REASONED = Unreadable(
     RejectionReason.UNREADABLE,
@@ -129,6 +132,8 @@ class ShortAnswerTask(SingleTurnTask):
             return answer
         if answer is not None:
             return self._of_object(row, text, answer)
+        if self.is_closed and is_other_object(text):
+            return self.unreadable(row, Problem.NONE)
         plain = undressed(before_next_turn(text))
         value = self._alone(row, plain)
         return value if value is not None else _Reading(self, row, plain).value()
@@ -260,6 +265,8 @@ class _Reading:
     def _is_other(self, mark: Mark, value: str, last: Mark) -> bool:
         """Return whether a mark gives another value, or one of two in a sentence can't be read."""
         other, _ = self._at(mark)
+        if other is None and self.task.is_closed:  # "The answer is B. The answer is C."
+            other = self._alone(PART_END.split(mark.content)[0])
         has_last = 0 < last.position - mark.position <= len(mark.content)
         is_unread = other is None and has_last and not self.task.is_closed
         return is_unread or other not in (None, value)
@@ -337,7 +344,8 @@ class _Reading:
 
 def _goes_on(behind: str) -> bool:
     """Return whether the text behind a value makes it one of several: "7 (or 8)"."""
-    return behind.lstrip(" ,;:(（—–-").lower().startswith(("or ", "oder ", "ou ", "o "))
+    behind = behind.lstrip(" ,;:(（—–-").lower()
+    return behind.startswith(GOES_ON) or behind.rstrip(" .!)") == "not"
 
 
 def _before_last_mark(text: str) -> str | None:

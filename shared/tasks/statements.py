@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.marks import is_correction
 
 W = WORDS.replies
 FLAGS = re.IGNORECASE | re.DOTALL
@@ -31,6 +32,16 @@ RATHER = re.compile(
     r"(.+?),?\s+(?:and\s+not|not|rather\s+than|instead\s+of|as\s+opposed\s+to)\s+(?:an?\s+)?(.+)",
     FLAGS,
 )
+# "It is not X but Y", "not X; it is Y"
+NOT_BUT = re.compile(
+    r"not\s+(?:an?\s+)?(\S+(?:\s\S+){0,3}?)(?:,?\s+but(?:\s+rather)?|\s*[;,.]\s*(?:but|rather|it\s+is|it['’]s))"
+    r"\s+(?:an?\s+)?(\S.*)",
+    FLAGS,
+)
+# "neutral: no"
+DENIAL = re.compile(r"\W*(?:no|false|wrong|incorrect)\W*(?:\Z|[,.;])", FLAGS)
+COMMA = re.compile(r"[,;.!]\s+")
+BEGINS_DOUBT = re.compile(any_of([*W.conditions, "or", "maybe", "except"]), FLAGS)
 CONDITION = re.compile(any_of(W.conditions), FLAGS)
 QUOTATION = re.compile(r"\"[^\"]*\"|“[^”]*”|(?<!\w)'[^']*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)")
 
@@ -62,9 +73,15 @@ def said(text: str, value: Value) -> str | None:
 def _chosen(text: str, value: Value) -> str | None:
     """Return the value of "X", "X, not Y", "X rather than Y"."""
     chosen = value(text)
-    rather = None if chosen else RATHER.fullmatch(text)
-    if rather is None:
+    if chosen:
         return chosen
+    but = NOT_BUT.fullmatch(text)
+    if but:
+        chosen = value(but[2])
+        return chosen if value(but[1]) not in (None, chosen) else None
+    rather = RATHER.fullmatch(text)
+    if rather is None:
+        return None
     chosen = value(rather[1])
     return chosen if value(rather[2]) not in (None, chosen) else None
 
@@ -91,10 +108,27 @@ def statement(text: str, read: Value) -> Statement | None:
     return None
 
 
+def with_afterthought(text: str, value: Value) -> Statement | None:
+    """Return what "X, of course" states: a value alone, and more words behind a comma."""
+    for comma in list(COMMA.finditer(text))[:MAX_HEADS]:
+        before = text[: comma.start()]
+        rest = text[comma.end() :]
+        chosen = value(before)
+        others = {value(part) for part in COMMA.split(rest)} - {None, chosen}
+        if others or is_correction(rest):
+            return None
+        if chosen and len(before.strip(" ()[]*")) > 1 and not BEGINS_DOUBT.match(text, comma.end()):
+            return Statement(chosen, rest)
+    return None
+
+
 def takes_back(stated: Statement, read: Value, mentioned: Callable[[str], set[str]]) -> bool:
     """Return whether the words around a value state another one, or a correction names one."""
     rest = QUOTATION.sub(" ", stated.rest)
-    values = {read(clause) for clause in CLAUSE.split(rest)} - {None, stated.value}
+    if DENIAL.match(rest):
+        return True
+    clauses = (head for clause in CLAUSE.split(rest) for head, _ in _heads(clause))
+    values = {read(clause) for clause in clauses} - {None, stated.value}
     correction = CORRECTION.search(rest)
     behind = mentioned(rest[correction.end() :]) if correction else set[str]()
     return bool(values or behind - {stated.value})

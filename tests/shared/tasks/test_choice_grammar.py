@@ -98,3 +98,50 @@ def test_a_closed_question_needs_no_letters(
     system: str | None, user: str, expected: list[str]
 ) -> None:
     assert choices(user, system) == dict.fromkeys(expected, "")
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        "A) hammer  B) spoon  C) rake",
+        "A. hammer\tB. spoon\nC. rake",
+        "(A) hammer    (B) spoon\n(C) rake",
+        "A] hammer\nB] spoon\nC] rake",
+        "`A`: hammer\n`B`: spoon\n`C`: rake",
+        "<A>hammer</A>\n<B>spoon</B>\n<C>rake</C>",
+        "| A | hammer |\n| B | spoon |\n| C | rake |",
+        'Options: {"A": "hammer", "B": "spoon", "C": "rake"}',
+        "Options: ['A) hammer', 'B) spoon', 'C) rake']",
+        "Options: (A) hammer; (B) spoon; (C) rake.",
+        "A) hammer | B) spoon | C) rake",
+        "（A）hammer（B）spoon（C）rake",
+        "Ａ．hammer\nＢ．spoon\nＣ．rake",
+        "(A): hammer\n(B): spoon\n(C): rake",
+        "A : hammer\nB : spoon\nC : rake",
+        "A.\nhammer\nB.\nspoon\nC.\nrake",
+    ],
+)
+def test_choices_are_read_in_columns_tables_and_data_formats(offered: str) -> None:
+    assert choices(f"Which tool digs?\n{offered}") == TOOLS
+
+
+def test_choices_may_be_counted_from_zero() -> None:
+    assert choices("Pick.\n0. soil\n1. sand\n2. clay") == {"0": "soil", "1": "sand", "2": "clay"}
+
+
+def test_a_choice_may_be_a_word_that_names_choices_elsewhere() -> None:
+    assert choices("Pick.\n(A) answer\n(B) choice") == {"A": "answer", "B": "choice"}
+
+
+def test_the_last_choice_goes_on_where_the_others_do() -> None:
+    offered = "A. It digs\nand cuts.\nB. It cuts\nand digs.\n\nAnswer:"
+    assert choices(f"Pick.\n{offered}") == {"A": "It digs and cuts.", "B": "It cuts and digs."}
+
+
+def test_lines_with_the_same_letter_twice_offer_no_choices() -> None:
+    assert choices("Pick.\nA. hammer\nA. spoon\nB. rake") is None
+
+
+def test_choices_of_the_passage_are_not_those_of_a_closed_question() -> None:
+    passage = "Passage: Options: A. tea B. milk C. soup. He took tea.\nQuestion: did he eat"
+    assert choices(passage, "Answer yes or no.") == {"Yes": "", "No": ""}

@@ -119,6 +119,7 @@ def test_the_answer_of_an_object_is_read_as_it_is_written(text: str, answer: str
         '{"answer": "f {"a"} or 5"}',
         '{"reasoning": "x", "answer": }',
         '{"answer": 5 or 6}\n{"answer": 6}',
+        '{"answer": ["4", "5"]}',
     ],
 )
 def test_json_with_several_meanings_or_none_is_unreadable(text: str) -> None:
@@ -137,7 +138,6 @@ def test_json_with_several_meanings_or_none_is_unreadable(text: str) -> None:
         '{"answer": null}',
         '{"answer": ""}',
         '{"answers": ["4", "5"]}',
-        '{"answer": ["4", "5"]}',
         "[4]",
     ],
 )

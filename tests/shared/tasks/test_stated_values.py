@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rows import Row
 from shared.tasks import TASKS
+from shared.tasks.base import Answer, Unreadable
 from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
+from shared.tasks.prompt_spec import PromptSpec
+from shared.tasks.reply import Reply
 
 LABELS = AnswerSpace(("entailment", "neutral", "contradiction"))
 CODES = AnswerSpace(("0", "1", "2"), ("entailment", "neutral", "contradiction"))
@@ -46,6 +49,22 @@ def read(space: AnswerSpace, text: str) -> str | None:
         ("The premise doesn't contradict the hypothesis, nor does it entail it.", "neutral"),
         ("I can't tell from this text, so the label is neutral.", "neutral"),
         ("Most likely entailment", "entailment"),
+        ("Entailment, a swan is a bird.", "entailment"),
+        ("No. This is a contradiction.", "contradiction"),
+        ("Yes, the premise entails the hypothesis.", "entailment"),
+        ("The premise does entail the hypothesis.", "entailment"),
+        ("Contradicts the hypothesis", "contradiction"),
+        ("The hypothesis is neutral with respect to the premise.", "neutral"),
+        ("Neutral, although swans swim.", "neutral"),
+        ("It's not neutral but entailment.", "entailment"),
+        ("The answer is not neutral; it is contradiction.", "contradiction"),
+        ("I'd classify this pair as a contradiction.", "contradiction"),
+        ("This is an example of entailment.", "entailment"),
+        ("This is a neutral relationship.", "neutral"),
+        ("There is not enough information to tell.", "neutral"),
+        ("2) neutral", "neutral"),
+        ("entailment ✅", "entailment"),
+        ("Looking at both texts, it's neutral.", "neutral"),
         ("Die Beziehung ist neutral.", "neutral"),
         ("La relation est neutral.", "neutral"),
         ("Therefore, the answer is contradiction.", "contradiction"),
@@ -72,6 +91,14 @@ def test_a_sentence_of_a_closed_form_states_a_label(text: str, label: str) -> No
         "Is it neutral?",
         "entailment or neutral",
         "entailment, neutral",
+        "Entailment for one part, contradiction for the other.",
+        "entailment: 0.7, neutral: 0.3",
+        "neutral: no",
+        "neutral, possibly entailment",
+        "neutral, sorry: contradiction",
+        "Entailment, unless swans are fish.",
+        '["entailment", "neutral"]',
+        "It is not neutral but unclear.",
         "Entailment, or rather neutral.",
         "It is entailment, although it could be neutral.",
         "Contradiction because the premise entails the hypothesis.",
@@ -100,12 +127,57 @@ def test_a_code_is_read_by_what_it_means_and_a_verb_where_its_label_is_offered()
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Yes, it does.", "Yes"),
+        ("No. The swan sleeps.", "No"),
+        ("Maybe; nothing is said.", "Maybe"),
+        ("Yes, but no.", None),
+        ("No, I mean yes.", None),
+        ("Yes, or maybe.", None),
+        ("maybe not", None),
+        ("No way to tell.", None),
+    ],
+)
+def test_a_label_before_a_comma_is_the_answer_unless_the_rest_says_another(
+    text: str, label: str | None
+) -> None:
+    space = AnswerSpace(("Yes", "No", "Maybe"))
+    row = Row(({"role": "user", "content": "x"},), answers=space)
+    value = TASKS["nli"].read(row, PromptSpec(), Reply(text))
+    assert (value.text if isinstance(value, Answer) else None) == label
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"entailment": 0.9, "neutral": 0.1}',
+        '{"entailment": true, "neutral": false}',
+        '{"label": ["entailment", "neutral"]}',
+        "The answer is neutral. The answer is entailment.",
+    ],
+)
+def test_an_object_or_text_with_several_labels_gives_none(text: str) -> None:
+    row = Row(({"role": "user", "content": "x"},), answers=LABELS)
+    assert isinstance(TASKS["nli"].read(row, PromptSpec(), Reply(text)), Unreadable)
+
+
+def test_two_sentences_with_different_letters_give_no_choice() -> None:
+    row = Row(({"role": "user", "content": "x"},), answers=TOOLS)
+    answer = TASKS["nlu_qa"].read(row, PromptSpec(), Reply("The answer is B. The answer is C."))
+    assert isinstance(answer, Unreadable)
+
+
+@pytest.mark.parametrize(
     ("text", "letter"),
     [
         ("(c)", "C"),
         ("C) garden rake", "C"),
         ("option d", "D"),
         ("Option D: new broom", "D"),
+        ("Answer B", "B"),
+        ("the garden rake", "C"),
+        ("Looking at the four, B is the most appropriate.", "B"),
         ("D: new broom", "D"),
         ("Garden rake.", "C"),
         ("В", "B"),  # Cyrillic
