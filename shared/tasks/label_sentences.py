@@ -36,7 +36,9 @@ OF_TEXTS = re.compile(
 
 
 NOUN = re.compile(rf"\A[\s\"'“(\[*]*(?:an?\s+|the\s+)?(?:{any_of(W.nouns)}\s+)?", FLAGS)
-NOUN_BEHIND = re.compile(r"\s+(?:relationship|relation|label|pair|case|class|category)\W*\Z", FLAGS)
+NOUN_BEHIND = re.compile(
+    r"(?<=\w{4})\s+(?:relationship|relation|label|pair|case|class|category)\W*\Z", FLAGS
+)
 # "1. neutral", "(a) neutral"
 ENUMERATED = re.compile(r"\W*(\d{1,2}|[a-zA-Z])[.):]+\s+(?=\w{3})")
 YES_OR_NO = re.compile(r"(?:yes|no)[,.]\s+", FLAGS)

@@ -125,6 +125,7 @@ EXPLANATION = re.compile(
 NEXT_TURN = re.compile(
     rf"\n[ \t]*(?:{_any_of(_WORDS.next_turns.words)})[ \t]*(?:\d{{1,3}})?[ \t]*[:：]", re.IGNORECASE
 )
+BEGINS_WITH_NO = re.compile(r"\W*no\s+\w", re.IGNORECASE)  # "No answer is given"
 FRAME_BEFORE = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.before)})(?!\w)", _FLAGS)
 FRAME_AFTER = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.after)})(?!\w)", _FLAGS)
 # "B. the text" continues, and so does "z.B. the text"
@@ -205,7 +206,7 @@ def readings(content: str) -> list[tuple[str, str]]:
     ends = [len(content)]
     for pattern in (SENTENCE_END, EXPLANATION, NOUN):
         end = pattern.search(content, 1)
-        if end:
+        if end and not (pattern is NOUN and BEGINS_WITH_NO.match(content)):
             ends.append(end.start())
     return [(content[:end].strip(), content[end:]) for end in ends if content[:end].strip()]
 

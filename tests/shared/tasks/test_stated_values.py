@@ -137,6 +137,9 @@ def test_a_code_is_read_by_what_it_means_and_a_verb_where_its_label_is_offered()
         ("Yes, or maybe.", None),
         ("maybe not", None),
         ("No way to tell.", None),
+        ("No answer", None),
+        ("No answer is given.", None),
+        ("No relationship", None),
     ],
 )
 def test_a_label_before_a_comma_is_the_answer_unless_the_rest_says_another(
