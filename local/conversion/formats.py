@@ -5,6 +5,7 @@ Nothing is guessed: labels that are class numbers need their names.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,12 +13,18 @@ from typing import Any, cast
 from local.conversion.source import JsonObject, Problem
 from shared.dataset.file_form import (
     ALPACA,
+    BATCH,
     CHAT,
     CHOICES,
+    COLUMNS,
     COMPLETION,
+    INPUT_OUTPUT,
     NLI,
     QUESTION,
+    SENTENCES,
     SHAREGPT,
+    SUMMARY,
+    RowFormat,
     listed,
     row_format,
 )
@@ -35,6 +42,9 @@ ROLES = {
     "developer": "system",
 }
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CONTEXTS = ("context", "passage", "article", "story")  # fields with a text that a question is about
+SUMMARIZED = ("article", "document", "dialogue", "dialog", "text", "conversation")
+SUMMARY_PROMPT = "Summarize the following text."
 NLI_PROMPT = "Does the hypothesis follow from the premise? Answer with one of the labels {labels}."
 
 
@@ -51,24 +61,34 @@ class Converter:
     def convert(self, row: JsonObject) -> JsonObject | Problem:
         """Return a row of messages, with the original's `id`."""
         row_form = row_format(row)
-        if row_form is CHAT:
-            return row
         if row_form is None:
             return Problem(f"has the keys {listed(row)}, which no known format has")
-        converters: Mapping[str, Callable[[JsonObject], JsonObject]] = {
-            ALPACA.name: _alpaca,
-            SHAREGPT.name: _sharegpt,
-            COMPLETION.name: _completion,
-            NLI.name: self._nli,
-            CHOICES.name: _choices,
-            QUESTION.name: _question,
+        row = {key.strip().lower(): value for key, value in row.items()}
+        converters: Mapping[RowFormat, Callable[[JsonObject], JsonObject]] = {
+            CHAT: _messages,
+            BATCH: _batch,
+            ALPACA: _alpaca,
+            SHAREGPT: _sharegpt,
+            COMPLETION: _completion,
+            INPUT_OUTPUT: _input_output,
+            NLI: self._nli,
+            SENTENCES: self._sentences,
+            CHOICES: _choices,
+            COLUMNS: _columns,
+            QUESTION: _question,
+            SUMMARY: _summary,
         }
         try:
-            converted = converters[row_form.name](row)
+            converted = converters[row_form](row)
         except Unconvertible as problem:
             return Problem(str(problem))
         identity = {} if row.get("id") is None else {"id": row["id"]}
         return {**identity, **converted}
+
+    def _sentences(self, row: JsonObject) -> JsonObject:
+        """Convert SNLI's and MNLI's own names."""
+        names = {"premise": row["sentence1"], "hypothesis": row["sentence2"]}
+        return self._nli({**names, "label": row.get("gold_label", row.get("label"))})
 
     def _nli(self, row: JsonObject) -> JsonObject:
         if not self.labels:
@@ -76,7 +96,7 @@ class Converter:
         quoted = ", ".join(f"'{label}'" for label in self.labels)
         question = f"Premise: {_text(row, 'premise')}\nHypothesis: {_text(row, 'hypothesis')}"
         converted = _chat(question, system=NLI_PROMPT.format(labels=quoted))
-        label = str(row.get("label", NO_LABEL[0])).strip()
+        label = str(NO_LABEL[0] if row.get("label") is None else row["label"]).strip()
         if label.isdecimal():
             if int(label) >= len(self.labels):
                 raise Unconvertible(f"label {label} has no name in --labels")
@@ -88,9 +108,44 @@ class Converter:
 
 def label_names(rows: Sequence[JsonObject]) -> list[str]:
     """Return the labels that NLI rows name, in the order of the file; none for class numbers."""
-    names = [str(row["label"]).strip() for row in rows if row.get("label") is not None]
+    labels = [row.get("gold_label", row.get("label")) for row in rows]
+    names = [str(label).strip() for label in labels if label is not None]
     named = [name for name in dict.fromkeys(names) if name and name not in NO_LABEL]
     return [] if any(name.lstrip("-").isdecimal() for name in named) else named
+
+
+def _messages(row: JsonObject) -> JsonObject:
+    """Return a row of messages, which may be a text of JSON."""
+    if not isinstance(row["messages"], str):
+        return row
+    try:
+        return {**row, "messages": json.loads(row["messages"])}
+    except (ValueError, RecursionError):
+        raise Unconvertible("messages is a text, but not of JSON") from None
+
+
+def _batch(row: JsonObject) -> JsonObject:
+    body = row.get("body")
+    if not isinstance(body, dict):
+        raise Unconvertible("is of a batch's output, which has no questions: convert its input")
+    return {"id": row["custom_id"], "messages": cast(JsonObject, body).get("messages")}
+
+
+def _input_output(row: JsonObject) -> JsonObject:
+    return _chat(_text(row, "input"), _first_text(row, "output"))
+
+
+def _summary(row: JsonObject) -> JsonObject:
+    name = next((name for name in SUMMARIZED if name in row), "text")
+    reference = _first_text(row, "summary", "highlights")
+    return _chat(f"{SUMMARY_PROMPT}\n\n{_text(row, name)}", reference)
+
+
+def _columns(row: JsonObject) -> JsonObject:
+    """Convert choices in columns of their own: `a`, `b`, …"""
+    names = [letter.lower() for letter in LETTERS]
+    texts = [row[name] for name in names if row.get(name) not in (None, "")]
+    return _choices({**row, "choices": texts})
 
 
 def _alpaca(row: JsonObject) -> JsonObject:
@@ -102,7 +157,7 @@ def _alpaca(row: JsonObject) -> JsonObject:
 
 
 def _sharegpt(row: JsonObject) -> JsonObject:
-    turns = _list(row, "conversations")
+    turns = _list(row, "conversations" if "conversations" in row else "conversation")
     messages: list[JsonObject] = []
     if isinstance(row.get("system"), str) and row["system"].strip():
         messages.append({"role": "system", "content": row["system"]})
@@ -121,30 +176,38 @@ def _sharegpt(row: JsonObject) -> JsonObject:
 
 def _completion(row: JsonObject) -> JsonObject:
     prompt = row["prompt"]
-    completion = row.get("completion", row.get("response"))
+    completion = row.get("completion", row.get("response", row.get("chosen")))
     if isinstance(prompt, list) and isinstance(completion, list):
         return {"messages": [*cast(list[Any], prompt), *cast(list[Any], completion)]}
-    return _chat(_text(row, "prompt"), _first_text(row, "completion", "response").strip())
+    answer = _first_text(row, "completion", "response", "chosen").strip()
+    return _chat(_with_context(row, _text(row, "prompt")), answer)
 
 
 def _question(row: JsonObject) -> JsonObject:
-    answer = _first_text(row, "answer")
-    return {**_chat(_text(row, "question")), "answer": answer.rpartition(FINAL_ANSWER)[2].strip()}
+    answer = row.get("answer", row.get("final_answer"))
+    if isinstance(answer, bool):
+        return _choices({**row, "choices": ["yes", "no"], "answer": 0 if answer else 1})
+    converted = _chat(_with_context(row, _text(row, "question")))
+    text = _first_text({"answer": answer}, "answer").rpartition(FINAL_ANSWER)[2].strip()
+    return {**converted, "answer": text} if text else converted
 
 
 def _choices(row: JsonObject) -> JsonObject:
     """Convert MMLU's form (a list and a number) or ARC's (`{"text", "label"}` and a letter)."""
-    choices = row["choices"]
+    choices = row.get("choices", row.get("options"))
     names: list[str] = []
-    if isinstance(choices, dict):
+    if isinstance(choices, dict) and "text" not in choices:
+        names = list(cast(JsonObject, choices))
+        choices = list(cast(JsonObject, choices).values())
+    elif isinstance(choices, dict):
         names = [str(name) for name in _list(cast(JsonObject, choices), "label")]
         choices = _list(cast(JsonObject, choices), "text")
     if not isinstance(choices, list) or not 2 <= len(cast(list[Any], choices)) <= len(LETTERS):
         raise Unconvertible("choices isn't a list of 2 to 26 texts")
     texts = [str(text) for text in cast(list[object], choices)]
     lines = [f"({letter}) {text}" for letter, text in zip(LETTERS, texts, strict=False)]
-    converted = _chat("\n".join([_text(row, "question"), *lines]))
-    answer = row.get("answer", row.get("answerKey"))
+    converted = _chat("\n".join([_with_context(row, _text(row, "question")), *lines]))
+    answer = row.get("answer", row.get("answerkey"))
     if answer is not None and str(answer).strip() not in ("", *NO_LABEL):
         converted["answer"] = _letter(str(answer).strip(), names, texts)
     return converted
@@ -157,6 +220,12 @@ def _letter(answer: str, names: Sequence[str], texts: Sequence[str]) -> str:
             if str(name) == answer:
                 return letter
     raise Unconvertible(f"answer {answer!r} is none of its choices")
+
+
+def _with_context(row: JsonObject, question: str) -> str:
+    """Return a question behind the text that it is about, if the row has one."""
+    parts = [_text(row, name) for name in CONTEXTS if row.get(name)]
+    return "\n\n".join([*parts, question])
 
 
 def _chat(question: str, answer: str | None = None, *, system: str | None = None) -> JsonObject:

@@ -6,12 +6,14 @@ files are read row by row. A row that can't be read is a `Problem` in its place.
 
 from __future__ import annotations
 
+import ast
 import bz2
 import csv
 import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,13 +23,25 @@ from pathlib import Path
 from typing import Any, cast
 
 from local.runtime.failures import UsageError
-from shared.dataset.file_form import BLANK, delimiter_of, row_format, text_encoding
+from shared.dataset.file_form import (
+    BLANK,
+    EXCEL,
+    HEAD_BYTES,
+    binary_form,
+    delimiter_of,
+    is_message_list,
+    row_format,
+    text_encoding,
+)
 from shared.dataset.lines import BOM
 
 JsonObject = dict[str, Any]
 MAX_LAYERS = 3  # of compression
+HIDDEN_OR_FOLDER = re.compile(r"/\Z|(?:^|/)(?:\.|__MACOSX/)")
+BETWEEN_OBJECTS = re.compile(r"[\s,]*")
 MAX_CELL_CHARACTERS = 16 * 1024 * 1024
-JSON_COLUMNS = ("messages", "conversations", "choices")  # of a table: cells that may hold JSON
+# Of a table: columns whose cells may hold JSON.
+JSON_COLUMNS = ("messages", "conversations", "conversation", "choices", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +61,34 @@ class SourceRow:
 
 def source_rows(path: Path) -> list[SourceRow]:
     """Return the rows of a file. Raises UsageError if it has none that could be converted."""
+    rows = _rows(path)
+    if not rows:
+        raise UsageError(f"{path} has no rows")
+    return rows
+
+
+def _rows(path: Path) -> list[SourceRow]:
     content = path.read_bytes()
     if content.startswith(b"PAR1"):
         return _numbered(_parquet_rows(path))
-    text = _decoded(_uncompressed(content, path), path)
+    content = _uncompressed(content, path)
+    form = binary_form(content[:HEAD_BYTES])
+    if form is not None:
+        raise UsageError(f"{path} is {form.text}: {form.remedy}")
+    text = _decoded(content, path)
+    text = text if "\n" in text else text.replace("\r", "\n")
     if text.lstrip()[:1] == "[":
         document = _json(text)
         if isinstance(document, list):
             return _numbered(cast(list[object], document))
     first_line = text.lstrip().partition("\n")[0]
-    if first_line[:1] == "{" and _json(first_line) is None:
+    if first_line[:1] == "{":
         document = _json(text)
         if isinstance(document, dict):
             return _numbered(_rows_of_document(cast(JsonObject, document)))
+        objects = _objects_in(text) if _json(first_line) is None else []
+        if objects:
+            return _numbered(objects)
     delimiter = delimiter_of(first_line.strip()) if first_line[:1] not in ("{", "[") else None
     if delimiter:
         try:
@@ -78,7 +107,7 @@ def _uncompressed(content: bytes, path: Path) -> bytes:
                 content = bz2.decompress(content)
             elif content.startswith(b"\xfd7zXZ\x00"):
                 content = lzma.decompress(content)
-            elif content.startswith(b"PK\x03\x04"):
+            elif content.startswith(b"PK\x03\x04") and EXCEL not in content[:HEAD_BYTES]:
                 content = _sole_member(content, path)
             else:
                 break
@@ -89,7 +118,7 @@ def _uncompressed(content: bytes, path: Path) -> bytes:
 
 def _sole_member(content: bytes, path: Path) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
+        names = [name for name in archive.namelist() if not HIDDEN_OR_FOLDER.search(name)]
         if len(names) != 1:
             raise UsageError(f"{path} holds {len(names)} files: extract the one to convert")
         return archive.read(names[0])
@@ -112,13 +141,31 @@ def _lines(text: str) -> Iterator[SourceRow]:
             continue
         try:
             line.encode("utf-8")
-            value = json.loads(line)
+            values = _objects_in(line) or [json.loads(line)]
         except UnicodeEncodeError:
             yield SourceRow(number, Problem("isn't UTF-8"))
         except (ValueError, RecursionError) as error:
             yield SourceRow(number, Problem(f"isn't JSON: {error}"))
         else:
-            yield SourceRow(number, _object(value))
+            yield from (SourceRow(number, _object(value)) for value in values)
+
+
+def _objects_in(text: str) -> list[object]:
+    """Return the JSON objects of which a text consists, with commas or nothing between them.
+
+    None of them if there is anything else.
+    """
+    values: list[object] = []
+    position = 0
+    while (start := BETWEEN_OBJECTS.match(text, position)) and start.end() < len(text):
+        try:
+            value, position = json.JSONDecoder().raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(value, dict):
+            return []
+        values.append(cast(object, value))
+    return values
 
 
 def _table_rows(text: str, delimiter: str) -> Iterator[SourceRow]:
@@ -136,8 +183,16 @@ def _table_rows(text: str, delimiter: str) -> Iterator[SourceRow]:
 
 
 def _cell(name: str, cell: str) -> object:
-    value = _json(cell) if name in JSON_COLUMNS else None
-    return cell if value is None else value
+    """Return a cell, or the JSON or Python value that a column of lists holds."""
+    if name not in JSON_COLUMNS:
+        return cell
+    value = _json(cell)
+    if value is None:
+        try:
+            value = cast(object, ast.literal_eval(cell))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return cell
+    return value
 
 
 def _parquet_rows(path: Path) -> list[object]:
@@ -161,6 +216,8 @@ def _numbered(rows: list[object]) -> list[SourceRow]:
 
 
 def _object(value: object) -> JsonObject | Problem:
+    if isinstance(value, list) and is_message_list(cast(list[object], value)):
+        return {"messages": value}
     return cast(JsonObject, value) if isinstance(value, dict) else Problem("isn't an object")
 
 

@@ -26,12 +26,19 @@ MAGIC_BYTES = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PAR1": "Parquet",
     b"ARROW1": "Arrow",
+    b"SQLite format 3": "SQLite",
+    b"%PDF-": "PDF",
+    b"\xd0\xcf\x11\xe0": "Microsoft Office",
+    b"<!DOCTYPE": "HTML",
+    b"<html": "HTML",
+    b"version https://git-lfs": "Git LFS pointer",
 }
+EXCEL = b"xl/"  # in the first names of a zip file that is a workbook
 CONVERTIBLE = frozenset({"gzip", "zip", "bzip2", "xz", "Parquet"})
 # White space of any encoding. A line end in UTF-16, cut at its newline byte, leaves zero bytes.
 BLANK = b" \t\r\n\x0b\x0c\x00"
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32"}
-DELIMITERS = (",", "\t", ";")
+DELIMITERS = (",", "\t", ";", "|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +50,42 @@ class RowFormat:
     one_of: frozenset[str] = frozenset()
 
     def matches(self, keys: Collection[str]) -> bool:
-        has_one = not self.one_of or not self.one_of.isdisjoint(keys)
-        return self.keys <= set(keys) and has_one
+        plain_keys = {key.strip().lower() for key in keys}
+        has_one = not self.one_of or not self.one_of.isdisjoint(plain_keys)
+        return self.keys <= plain_keys and has_one
 
 
 CHAT = RowFormat("chat", frozenset({"messages"}))
-ALPACA = RowFormat("Alpaca", frozenset({"instruction"}), frozenset({"output", "response"}))
-SHAREGPT = RowFormat("ShareGPT", frozenset({"conversations"}))
-COMPLETION = RowFormat(
-    "prompt and completion", frozenset({"prompt"}), frozenset({"completion", "response"})
-)
+ALPACA = RowFormat("Alpaca", frozenset({"instruction"}), frozenset({"output", "response", "input"}))
+SHAREGPT = RowFormat("ShareGPT", frozenset(), frozenset({"conversations", "conversation"}))
 NLI = RowFormat("NLI", frozenset({"premise", "hypothesis"}))
-CHOICES = RowFormat("multiple-choice", frozenset({"question", "choices"}))
-QUESTION = RowFormat("question and answer (GSM8K)", frozenset({"question", "answer"}))
+SENTENCES = RowFormat("NLI", frozenset({"sentence1", "sentence2"}))
+CHOICES = RowFormat("multiple-choice", frozenset({"question"}), frozenset({"choices", "options"}))
+COLUMNS = RowFormat("multiple-choice", frozenset({"question", "a", "b"}))
+QUESTION = RowFormat("question and answer (GSM8K)", frozenset({"question"}))
+SUMMARY = RowFormat(
+    "summarization",
+    frozenset(),
+    frozenset({"summary", "highlights"}),
+)
+COMPLETION = RowFormat("prompt and completion", frozenset({"prompt"}))
+INPUT_OUTPUT = RowFormat("input and output", frozenset({"input", "output"}))
+BATCH = RowFormat("OpenAI batch", frozenset({"custom_id"}), frozenset({"body", "response"}))
 # A row has the first format that matches.
-ROW_FORMATS = (CHAT, ALPACA, SHAREGPT, COMPLETION, NLI, CHOICES, QUESTION)
+ROW_FORMATS = (
+    CHAT,
+    BATCH,
+    ALPACA,
+    SHAREGPT,
+    NLI,
+    SENTENCES,
+    CHOICES,
+    COLUMNS,
+    QUESTION,
+    SUMMARY,
+    COMPLETION,
+    INPUT_OUTPUT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +94,7 @@ class FileForm:
 
     text: str
     is_convertible: bool = True
+    remedy: str = "make it JSON lines in UTF-8 with `messages`"  # of a file that isn't
     # whether its lines are still its rows; otherwise no row of it can be counted
     has_lines: bool = False
     has_zero_bytes: bool = False  # as ASCII has in UTF-16 and UTF-32
@@ -78,7 +107,7 @@ class FileForm:
         """Return what the file is, and what to do."""
         name = path.rpartition("/")[2] or path
         if not self.is_convertible:
-            return f"the file is {self.text}: make it JSON lines in UTF-8 with `messages`"
+            return f"the file is {self.text}: {self.remedy}"
         command = f"python3 -m local convert {name} --task {task}"
         return f"the file is {self.text}: convert it to JSON lines in UTF-8 with `{command}`"
 
@@ -88,18 +117,30 @@ def file_form(head: bytes) -> FileForm | None:
 
     None also for a file that isn't recognised.
     """
-    for magic, name in MAGIC_BYTES.items():
-        if head.startswith(magic):
-            return FileForm(f"a {name} file", is_convertible=name in CONVERTIBLE)
+    binary = binary_form(head)
+    if binary is not None:
+        return binary
     encoding = text_encoding(head)
     if encoding is not None:
         return FileForm(f"{encoding} text, not UTF-8", has_lines=True, has_zero_bytes=True)
     text = head.removeprefix(BOM).decode("utf-8", "replace").lstrip()
+    if "\r" in text.rstrip() and "\n" not in text:
+        return FileForm("text whose lines end in a carriage return alone")
     if text[:1] == "[":
         return _array_form(text)
     if text[:1] == "{":
         return _object_form(text)
     return _table_form(text)
+
+
+def binary_form(head: bytes) -> FileForm | None:
+    """Return the form of a file with known first bytes, None of any other."""
+    for magic, name in MAGIC_BYTES.items():
+        if head.startswith(magic):
+            if name == "zip" and EXCEL in head:
+                return FileForm("an Excel workbook", is_convertible=False, remedy="save it as CSV")
+            return FileForm(f"a {name} file", is_convertible=name in CONVERTIBLE)
+    return None
 
 
 def text_encoding(head: bytes) -> str | None:
@@ -120,9 +161,17 @@ def row_format(keys: Collection[str]) -> RowFormat | None:
 def delimiter_of(header: str) -> str | None:
     """Return the character between the columns of a table whose header names a known format."""
     for delimiter in DELIMITERS:
-        if header and row_format(next(csv.reader([header], delimiter=delimiter))) is not None:
+        if header and row_format(columns_of(header, delimiter)) is not None:
             return delimiter
     return None
+
+
+def columns_of(header: str, delimiter: str) -> list[str]:
+    """Return the names in the header of a table."""
+    try:
+        return next(csv.reader([header], delimiter=delimiter))
+    except csv.Error:
+        return []
 
 
 def listed(keys: Collection[str]) -> str:
@@ -133,7 +182,12 @@ def listed(keys: Collection[str]) -> str:
 
 def _array_form(text: str) -> FileForm | None:
     first_line, _, rest = text.partition("\n")
-    if rest.strip() and _parsed(first_line) is not None:
+    first_row = _parsed(first_line) if rest.strip() else None
+    if isinstance(first_row, list):
+        is_messages = is_message_list(cast(list[object], first_row))
+        name = "lists of messages, not objects with `messages`"
+        return FileForm(name, has_lines=True) if is_messages else None
+    if first_row is not None:
         return None  # a line for each row, which is not an object
     row = _first_object(text[1:])
     keys = f" of rows with the keys {listed(row)}" if row else ""
@@ -150,10 +204,15 @@ def _object_form(text: str) -> FileForm | None:
         return FileForm("one JSON document over several lines, not one JSON object a line")
     if not isinstance(row, dict):
         return None
-    keys = list(cast(Mapping[str, Any], row))
+    content = cast(Mapping[str, Any], row)
+    keys = list(content)
     row_form = row_format(keys)
+    if row_form is CHAT and isinstance(content.get("messages"), str):
+        return FileForm("rows whose `messages` are a text, not a list", has_lines=True)
     if row_form is CHAT or not keys:
         return None
+    if row_form is None and not rest.strip() and any(map(_is_object_list, content.values())):
+        return FileForm(f"one JSON document with the keys {listed(keys)}")
     if row_form is None:
         text = f"rows with the keys {listed(keys)} instead of `messages`"
         return FileForm(text, is_convertible=False, has_lines=True)
@@ -164,10 +223,27 @@ def _object_form(text: str) -> FileForm | None:
 def _table_form(text: str) -> FileForm | None:
     header = text.partition("\n")[0].strip()
     delimiter = delimiter_of(header)
-    if delimiter is None:
-        return None
-    columns = next(csv.reader([header], delimiter=delimiter))
-    return FileForm(f"a CSV table with the columns {listed(columns)}")
+    if delimiter is not None:
+        columns = columns_of(header, delimiter)
+        return FileForm(f"a CSV table with the columns {listed(columns)}")
+    for delimiter in DELIMITERS:
+        columns = columns_of(header, delimiter)
+        if len(columns) > 1:
+            name = f"text, perhaps a table with the columns {listed(columns)}"
+            return FileForm(name, is_convertible=False, has_lines=True)
+    return None
+
+
+def is_message_list(entries: Collection[object]) -> bool:
+    """Return whether a list holds chat messages."""
+    objects = [cast(Mapping[str, Any], entry) for entry in entries if isinstance(entry, dict)]
+    return bool(objects) and len(objects) == len(entries) and all("role" in one for one in objects)
+
+
+def _is_object_list(value: object) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(entry, dict) for entry in cast(list[object], value)
+    )
 
 
 def _parsed(line: str) -> object:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, cast
 from pydantic_core import from_json
 
 from shared.dataset.answer_space import AnswerSpace
+from shared.dataset.file_form import listed
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.unused_fields import unused_fields, weight_problem
 
@@ -21,6 +22,11 @@ SYNONYMS = {"developer": "system"}  # what OpenAI's newer models call it
 
 # Characters that some readers take for the end of a line.
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
+INVISIBLE = "\ufeff\u200b\u2060"
+TEXT_PARTS = ("text", "input_text", "output_text")
+CONTENT_BESIDE = ("tool_calls", "function_call", "audio")  # what a message may hold instead of text
+MAX_DIGITS = 4300
+MAX_SHOWN = 60  # characters of a value in a message
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -80,6 +86,10 @@ def parse_row(content: bytes | None) -> Row | Rejection:
     if not isinstance(data, dict):
         detail = f"the line holds {_json_type(data)}, not an object"
         return Rejection(RejectionReason.NOT_AN_OBJECT, detail)
+    repeated = _repeated_key(content)
+    if repeated:
+        detail = f"the key {repeated} is there twice, with different values"
+        return Rejection(RejectionReason.INVALID_JSON, detail)
     return _row(cast(dict[str, Any], data))
 
 
@@ -88,7 +98,34 @@ def decoded(content: bytes) -> Any:
     try:
         return from_json(content)
     except ValueError:  # `json` accepts more, such as half surrogates, and has its own messages
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8"), parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    """Return a number; as text if it is longer than Python converts by default."""
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
+def _repeated_key(content: bytes) -> str:
+    """Return a key that an object of the line has twice with two values, "" if none has.
+
+    Such lines are few, so the keys that matter are counted before the line is parsed again.
+    """
+    has_two = any(content.count(key) > 1 for key in (b'"messages"', b'"answer"', b'"id"'))
+    if not has_two and content.count(b'"content"') <= content.count(b'"role"'):
+        return ""
+    repeated: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(items)
+        repeated.extend(key for key, value in items if values[key] != value)
+        return values
+
+    try:
+        json.loads(content, object_pairs_hook=pairs, parse_int=str)
+    except (ValueError, RecursionError):
+        return ""
+    return repeated[0] if repeated else ""
 
 
 def is_writable(text: str) -> bool:
@@ -104,17 +141,18 @@ def is_writable(text: str) -> bool:
 
 def _row(data: dict[str, Any]) -> Row | Rejection:
     row_id = _as_text(data.get("id"))
-    messages = _messages(data.get("messages"))
+    messages = _messages(data)
     if isinstance(messages, Rejection):
         return replace(messages, id=row_id)
     refusal = weight_problem(data)
     if refusal is not None:
         return replace(refusal, id=row_id)
-    reference = _as_text(data.get("answer"))
+    answer = data.get("answer")
+    reference = None if answer in ([], {}) else _as_text(answer)
     return Row(
         tuple(messages),
         row_id,
-        reference,
+        reference if reference and reference.strip() else None,
         labels=_writable(data.get("labels")),
         choices=_writable(data.get("choices")),
         unused_fields=unused_fields(data),
@@ -146,9 +184,12 @@ def _writable_text(text: str) -> str:
     return text if is_writable(text) else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _messages(value: object) -> list[Message] | Rejection:
+def _messages(data: dict[str, Any]) -> list[Message] | Rejection:
+    value = data.get("messages")
     if not isinstance(value, list) or not value:
         detail = "messages must be a list with at least one message"
+        if "messages" not in data and data:
+            detail += f"; the row has the keys {_writable_text(listed(data))}"
         return Rejection(RejectionReason.MISSING_MESSAGES, detail)
     entries = cast(list[object], value)
     messages: list[Message] = []
@@ -178,16 +219,19 @@ def _is_placeholder(entry: object, *, is_last: bool) -> bool:
     role = _role(message)
     if role != "system" and not (role == "assistant" and is_last):
         return False
-    if message.get("tool_calls") or message.get("function_call"):
+    if any(map(message.get, CONTENT_BESIDE)) or ("content" not in message and len(message) > 1):
         return False
-    content = message.get("content", 0)
+    content = message.get("content")
     text = "" if content is None else _text(content)
-    return text is not None and not text.strip()
+    return text is not None and not _visible(text)
 
 
 def _role(message: dict[str, Any]) -> object:
     role = message.get("role")
-    return SYNONYMS.get(role, role) if isinstance(role, str) else role
+    if not isinstance(role, str):
+        return role
+    role = role.strip().lower()
+    return SYNONYMS.get(role, role)
 
 
 def _message(entry: object, where: str) -> Message | Rejection:
@@ -197,13 +241,14 @@ def _message(entry: object, where: str) -> Message | Rejection:
     message = cast(dict[str, Any], entry)
     role = _role(message)
     if role not in ROLES:
-        detail = f"{where}.role must be one of {', '.join(ROLES)}"
+        shown = json.dumps(message.get("role"))[:MAX_SHOWN]
+        detail = f"{where}.role is {shown}: it must be one of {', '.join(ROLES)}"
         return Rejection(RejectionReason.UNKNOWN_ROLE, detail)
     content = _text(message.get("content"))
     if content is None:
         detail = f"{where}.content must be text or a list of text parts"
         return Rejection(RejectionReason.INVALID_CONTENT, detail)
-    if not content.strip():
+    if not _visible(content):
         return Rejection(RejectionReason.EMPTY_CONTENT, f"{where}.content is empty")
     if not is_writable(content):
         detail = f"{where}.content holds half of a surrogate pair"
@@ -218,12 +263,17 @@ def _text(content: object) -> str | None:
         return None
     texts: list[str] = []
     for part in cast(list[object], content):
-        fields = cast(dict[str, Any], part) if isinstance(part, dict) else {}
+        fields = cast(dict[str, Any], part) if isinstance(part, dict) else {"text": part}
         text = fields.get("text")
-        if fields.get("type") != "text" or not isinstance(text, str):
+        if fields.get("type", "text") not in TEXT_PARTS or not isinstance(text, str):
             return None
         texts.append(text)
     return "\n".join(texts)
+
+
+def _visible(text: str) -> str:
+    """Return the text without white space and invisible characters around it."""
+    return text.strip().strip(INVISIBLE).strip()
 
 
 def _order_problem(messages: Sequence[Message], places: Sequence[str]) -> Rejection | None:

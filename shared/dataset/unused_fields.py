@@ -88,7 +88,7 @@ def _is_set(value: object, name: str) -> bool:
 
 
 def _is_zero(value: object) -> bool:
-    return isinstance(value, int | float) and value == 0
+    return value in ("0", "0.0") or (isinstance(value, int | float) and value == 0)
 
 
 def _refused(place: str) -> Rejection:

@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
-from shared.tasks.lenient_json import JsonObject, latex_escaped, objects_in
+from shared.tasks.lenient_json import JsonObject, objects_in, plain_json
 from shared.tasks.reply import whole_characters
 
 FENCE = re.compile(r"```(?:json)?")
 MAX_WRAPPERS = 3  # objects around the one with the answer
+WORD_GAP = re.compile(r"[ -]+|(?<=[a-z])(?=[A-Z])")
 
 
 class _Keys(BaseModel):
@@ -31,6 +32,7 @@ class _Keys(BaseModel):
     value_keys: frozenset[str]
     unit_keys: frozenset[str]
     reasoning_keys: frozenset[str]
+    step_keys: frozenset[str]
 
 
 _KEYS = _Keys.model_validate(
@@ -98,14 +100,14 @@ def is_other_object(text: str) -> bool:
 def behind_objects(text: str) -> str:
     """Return the text behind its last JSON object, "" without one."""
     objects = objects_in(text)
-    return latex_escaped(text)[objects[-1].end :] if objects else ""
+    return plain_json(text)[objects[-1].end :] if objects else ""
 
 
 def other_texts(text: str) -> set[str]:
     """Return the plain values of the text's JSON objects that are no reasoning."""
     texts: set[str] = set()
     for data in filter(None, _readable_objects(text)):
-        keys = {_plain(key) for key in data} - _KEYS.reasoning_keys
+        keys = {plain_key(key) for key in data} - _KEYS.reasoning_keys
         texts |= _values(data, frozenset(keys))
     return texts
 
@@ -113,7 +115,7 @@ def other_texts(text: str) -> set[str]:
 def beside_objects(text: str) -> str:
     """Return the text without its JSON objects."""
     objects = objects_in(text)
-    text = latex_escaped(text) if objects else text
+    text = plain_json(text) if objects else text
     position = 0
     parts: list[str] = []
     for part in objects:
@@ -128,7 +130,7 @@ def _readable_objects(text: str) -> list[JsonObject | None]:
     for part in objects_in(text):
         if part.value is not None:
             objects.append(_unwrapped(part.value, _ALL_KEYS))
-        elif _plain(part.key) in _ALL_KEYS:
+        elif plain_key(part.key) in _ALL_KEYS:
             objects.append(None)
     return objects
 
@@ -136,7 +138,8 @@ def _readable_objects(text: str) -> list[JsonObject | None]:
 def _unwrapped(data: JsonObject, keys: frozenset[str]) -> JsonObject:
     """Return the object within an object that has none of the keys as a plain value."""
     for _ in range(MAX_WRAPPERS):
-        inner = [cast(JsonObject, value) for value in data.values() if isinstance(value, dict)]
+        values = map(_sole_item, data.values())
+        inner = [cast(JsonObject, value) for value in values if isinstance(value, dict)]
         if len(inner) != 1 or _values(data, keys):
             break
         data = inner[0]
@@ -156,20 +159,32 @@ def _answer(data: JsonObject) -> str | Unreadable | None:
 def _reasoning(data: JsonObject) -> str:
     texts: list[str] = []
     for key, value in data.items():
-        if _plain(key) not in _KEYS.reasoning_keys:
+        if plain_key(key) not in _KEYS.reasoning_keys:
             continue
-        steps = cast(list[object], value) if isinstance(value, list) else [value]
-        texts += [text for text in map(_scalar, steps) if text]
+        texts += _steps(value)
     return "\n".join(texts)
+
+
+def _steps(value: object) -> list[str]:
+    """Return the texts of a reasoning, which may be a list or an object of steps."""
+    if isinstance(value, dict):
+        entries = cast(JsonObject, value).items()
+        steps = [step for key, step in entries if plain_key(key) not in _KEYS.step_keys]
+    elif isinstance(value, list):
+        steps = cast(list[object], value)
+    else:
+        text = _scalar(value)
+        return [text] if text else []
+    return [text for step in steps for text in _steps(step)]
 
 
 def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
     """Return the different values under these keys; `{"value": 7, "unit": "kg"}` is `7 kg`."""
     values: set[str] = set()
-    unit = " ".join(_scalar(data[key]) or "" for key in data if _plain(key) in _KEYS.unit_keys)
+    unit = " ".join(_scalar(data[key]) or "" for key in data if plain_key(key) in _KEYS.unit_keys)
     for key, value in data.items():
         item = _sole_item(value)
-        if _plain(key) not in keys:
+        if plain_key(key) not in keys:
             continue
         if isinstance(item, dict):
             values |= _values(cast(JsonObject, item), _KEYS.value_keys)
@@ -180,7 +195,7 @@ def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
 
 def _has_several(data: JsonObject, keys: frozenset[str]) -> bool:
     """Return whether one of these keys holds a list of several values."""
-    lists = (value for key, value in data.items() if _plain(key) in keys)
+    lists = (value for key, value in data.items() if plain_key(key) in keys)
     return any(isinstance(value, list) and len(cast(list[object], value)) > 1 for value in lists)
 
 
@@ -189,8 +204,9 @@ def _sole_item(value: object) -> object:
     return items[0] if len(items) == 1 else None
 
 
-def _plain(key: str) -> str:
-    return key.strip().lower().replace(" ", "_").replace("-", "_")
+def plain_key(key: str) -> str:
+    """Return a key as the table spells it."""
+    return WORD_GAP.sub("_", key.strip()).lower()
 
 
 def _scalar(value: object) -> str | None:

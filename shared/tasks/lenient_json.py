@@ -1,9 +1,10 @@
 """Reads the JSON objects in a text, with the slips that teachers make.
 
-Keys in other quotes or in none, quotes inside a text that aren't escaped, trailing commas, Python's
-constants, and LaTeX whose backslashes aren't doubled have one meaning each, and are read. An object
-that has several meanings, or none, isn't read. json-repair (0.64) was no choice: it makes 5 of
-`5 apples` and of `"5" "6"`, closes what was cut off, and keeps no LaTeX.
+Keys in other quotes or in none, quotes inside a text that aren't escaped, trailing commas,
+comments, Python's constants, an object within a string, and LaTeX whose backslashes aren't doubled
+have one meaning each, and are read. An object that has several meanings, or none, isn't read.
+json-repair (0.64) was no choice: it makes 5 of `5 apples` and of `"5" "6"`, closes what was cut
+off, and keeps no LaTeX.
 """
 
 from __future__ import annotations
@@ -21,21 +22,32 @@ from shared.tasks.reply import whole_characters
 
 JsonObject = dict[str, Any]
 
-OBJECT_START = re.compile(r"""\{\s*(?:(?P<brace>\})|["'“‘„]?(?P<key>[^\W\d][\w -]{0,40}))""")
+# White space and comments. One with a number or an alternative may be about the value: "4 # or 5".
+GAP = r"(?:\s|(?://|#)(?! ?or\b)[^\n\d]{0,200}\n|/\*(?! ?or\b)[^*\d]{0,200}\*/)*"
+OBJECT_START = re.compile(rf"""\{{{GAP}(?:(?P<brace>\}})|["'“‘„]?(?P<key>[^\W\d][\w -]{{0,40}}))""")
 MAX_OBJECTS = 50  # tried in one text
 MAX_REPAIRS = 5  # of those, by the slower reader
 MAX_DEPTH = 20
 
 ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|[A-Za-z]+|.|\Z)", re.DOTALL)
+CODE_POINT = re.compile(r"u[0-9A-Fa-f]{4}")
+# A line break stands behind a stop rather than a command does; a command behind a space or bracket.
+STOPS = frozenset(".:;!?,")
+COMMAND_STARTS = frozenset(" $({[=")
+# LaTeX's line break, in a text that doubles no backslash of a command.
+LINE_BREAK = re.compile(r"(?<!\\)\\\\(?=\s)")
 ESCAPED = frozenset('"\\/bfnrt')
-UNICODE_ESCAPE_LENGTH = 5  # u and four digits
+ESCAPED_OBJECT = re.compile(r'\{\s*\\+"')
+BARE_PAIRS = re.compile(
+    r"""["“](?:reasoning|answer)["”]\s*:[^{]*(?P<brace>["”}])\s*""", re.IGNORECASE
+)
 DOUBLED_COMMAND = re.compile(r"\\\\[A-Za-z]{2}")
 CLOSING_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“"}
-SPACE = re.compile(r"\s*")
+SPACE = re.compile(GAP)
 KEY = r"(?:[\"“„][^\"”\n]{1,60}[\"”“]|['‘][^'’\n]{1,60}['’]|[^\W\d]\w{0,40})\s*:"
 QUOTED_KEY = re.compile(r"[\"“„]([^\"”“\n]{1,60})[\"”“]|['‘]([^'’\n]{1,60})['’]|([^\W\d]\w{0,40})")
 # What must follow the quote that ends a text.
-END_OF_VALUE = re.compile(rf"\s*(?:\}}|,\s*\}}|(?:,\s*|\s*\n\s*){KEY})")
+END_OF_VALUE = re.compile(rf"{GAP}(?:\}}|,{GAP}\}}|(?:,{GAP}|\s*\n{GAP}){KEY})")
 END_OF_ITEM = re.compile(r"\s*(?:\]|,\s*[\]\"'“‘„\d\[{-])")
 BARE_VALUE = re.compile(r"[^\s,{}\[\]\"'“”‘’„\\:]{1,60}")
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
@@ -72,11 +84,11 @@ class ObjectInText:
 def objects_in(text: str) -> list[ObjectInText]:
     """Return the outermost JSON objects of a text, numbers as the text that they were written in.
 
-    Places are those in `latex_escaped(text)`.
+    Places are those in `plain_json(text)`.
     """
+    text = plain_json(text)
     if "{" not in text:
         return []
-    text = latex_escaped(text)
     objects: list[ObjectInText] = []
     end = 0
     repairs = 0
@@ -96,32 +108,65 @@ def objects_in(text: str) -> list[ObjectInText]:
     return objects
 
 
-def latex_escaped(text: str) -> str:
+def plain_json(text: str) -> str:
+    """Return a text with its JSON as it was meant: not in a string, in braces, LaTeX escaped."""
+    text = _latex_escaped(_out_of_string(text))
+    pairs = BARE_PAIRS.fullmatch(text)
+    if pairs is None:
+        return text
+    return f"{{{text}" if pairs["brace"] == "}" else f"{{{text}}}"
+
+
+def _out_of_string(text: str) -> str:
+    """Return the content of a text that is a JSON string with an object, quoted or not."""
+    if ESCAPED_OBJECT.search(text) is None:
+        return text
+    string = text.strip()
+    try:
+        content = json.loads(string if string[0] == '"' else f'"{string}"', strict=False)
+    except ValueError:
+        return text
+    return content if isinstance(content, str) else text
+
+
+def _latex_escaped(text: str) -> str:
     """Return a text of JSON with each backslash doubled that isn't meant as an escape."""
     if "\\" not in text:
         return text
-    commands = _COMMANDS.commands
-    if not DOUBLED_COMMAND.search(text):
-        commands |= _COMMANDS.short_commands
-        if any(_is_literal(escape[0][1:], commands) for escape in ESCAPE.finditer(text)):
-            commands |= _COMMANDS.word_commands
-    return ESCAPE.sub(lambda escape: _escaped(escape[0], commands), text)
+    is_raw = not DOUBLED_COMMAND.search(text)
+    is_latex = is_raw and any(map(_is_literal, ESCAPE.finditer(text)))
+    text = LINE_BREAK.sub(r"\\\\\\\\", text) if is_latex else text
+    return ESCAPE.sub(lambda escape: _escaped(escape, is_raw, is_latex), text)
 
 
-def _escaped(escape: str, commands: frozenset[str]) -> str:
-    if escape == "\\'":
+def _escaped(escape: re.Match[str], is_raw: bool, is_latex: bool) -> str:
+    if escape[0] == "\\'":
         return "'"
-    return f"\\{escape}" if _is_literal(escape[1:], commands) else escape
+    is_command = _is_literal(escape) or (is_raw and _is_short_command(escape, is_latex))
+    return f"\\{escape[0]}" if is_command else escape[0]
 
 
-def _is_literal(letters: str, commands: frozenset[str]) -> bool:
-    """Return whether the backslash before these letters is no escape of JSON."""
+def _is_literal(escape: re.Match[str]) -> bool:
+    """Return whether a backslash is no escape of JSON, whatever the rest of the text is like."""
+    letters = escape[0][1:]
     first = letters[:1]
     if first == "u":
-        return len(letters) != UNICODE_ESCAPE_LENGTH
+        return CODE_POINT.fullmatch(letters) is None
     if first not in ESCAPED:
         return letters != "'"
-    return len(letters) > 1 and (first in "bfr" or letters in commands)
+    return len(letters) > 1 and (first in "bfr" or letters in _COMMANDS.commands)
+
+
+def _is_short_command(escape: re.Match[str], is_latex: bool) -> bool:
+    """Return whether it is a command in a text that doubles no backslash of one.
+
+    `is_latex`: it leaves others undoubled, which are no escapes.
+    """
+    letters = escape[0][1:]
+    before = escape.string[max(0, escape.start() - 1) : escape.start()]
+    if letters in _COMMANDS.short_commands:
+        return before not in STOPS
+    return letters in _COMMANDS.word_commands and (is_latex or before in COMMAND_STARTS)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> JsonObject:

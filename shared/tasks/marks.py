@@ -84,7 +84,7 @@ NOUN = re.compile(
     r"(?:[ \t]+(?:to|for|of|between|here|à|zu|auf|de|a|на)\b[^.:：=?!\n]{0,60}?)?"
     r"[\"'”’]?"
     rf"(?:[ \t]*(?:[:：=→⇒—–]|->|=>)|[ \t]+(?:{_any_of(_WORDS.nouns.copulas)})(?!\w)"
-    r"|[ \t]+-[ \t]+(?=[^\W\d])|(?P<heading>[ \t]*$))"
+    r"|[ \t]+-[ \t]+(?=[^\W\d])|(?P<heading>[*_]{0,3}[ \t]*$))"
     rf"[ \t:：=]*(?:(?:{_any_of(_WORDS.nouns.articles)})[ \t]+)?",
     _FLAGS,
 )
@@ -108,7 +108,10 @@ DENIED = re.compile(
     rf"(?:\b(?:{_any_of(_WORDS.denials.before_noun)})\b|n['’]t)\W+(?:\w+\W+){{0,2}}\Z", _FLAGS
 )
 DENIAL_WINDOW = 40
-BEGINS_LINE = re.compile(r"^[^\S\n]*(?:(?:the|my|our|la|le|el|die|das|il|o|a)[ \t]+)?\Z", _FLAGS)
+BEGINS_LINE = re.compile(
+    r"^[^\S\n]*(?:#{1,6}[ \t]+)?[*_]{0,3}(?:(?:the|my|our|la|le|el|die|das|il|o|a)[ \t]+)?\Z",
+    _FLAGS,
+)
 FINAL = re.compile(r"\b(?:final|endgültige|finale|окончательный)\b|最终|最終", re.IGNORECASE)
 
 CONCLUSION = re.compile(

@@ -89,9 +89,9 @@ def _answer_space(row: Row) -> AnswerSpace | str:
 
 def _closed(row: Row, reference: str) -> str | None:
     """Return the choice that a boolean stands for: 1 and true are yes."""
-    values = {value.casefold(): value for value in offered(row).values}
+    space = offered(row)
     for word, others in TRUE_WORDS.items():
         if reference.strip().casefold() in others or reference == word:
-            matching = [values[other] for other in others[:2] if other in values]
-            return matching[0] if len(matching) == 1 else None
+            matching = {space.value_of(other) for other in others[:2]} - {None}
+            return matching.pop() if len(matching) == 1 else None
     return None

@@ -25,11 +25,15 @@ PROSE_FENCE = re.compile(
     r"(`{3,}|~{3,})[ \t]*(?:(?:text|txt|plaintext|markdown|md)[ \t]*)?", re.IGNORECASE
 )
 MAX_TOKEN_CHARACTERS = 100
+MAX_QUOTED = 200  # characters of an element that a sentence shows
 _LAST_TOKEN = re.compile(r"(?:(?<=\S)|(?<=[.!?\n] )|(?<=\n))(?:<[|｜][\w▁]{2,30}[|｜]>\s*)+\Z")
+# The head of the assistant's turn as a word: on a line of its own, or before a text of one line.
+_HEAD_WORD = re.compile(r"assistant[ \t]*(?:\n+|[:：][ \t]*(?=[^\n]+\Z))", re.IGNORECASE)
 MAX_LAYERS = 4  # of dress around a text
 # A tag in the middle of a sentence is a word of it; one in quotes is quoted.
 WORD_BEFORE = re.compile(r"[^\W\d_][,;]?[ ]\Z")
 PUNCTUATION_BEHIND = re.compile(r"[ ]?(?:[,;:)]|[.]+(?:\s|<|\Z))")
+LIST_MARK = re.compile(r"[,;:)]")  # behind a tag that a list explains
 QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "(": ")", "`": "`"}
 
 
@@ -92,8 +96,10 @@ _STATED_ANSWER_STARTS = _lower(_TABLE.answer_starts)
 _ANSWER_STARTS = (_STATED_ANSWER_STARTS | _ALL_CLOSINGS) - _END_TOKENS
 _MARKS = _END_TOKENS | _TURN_HEADS | _DROPPED | _ANSWER_STARTS | frozenset(_CLOSINGS)
 _MARK = re.compile(f"{CODE_MARK}|{_any_of(sorted(_MARKS))}", re.IGNORECASE)
+_TAGS = "|".join(_TABLE.answer_tags)
 _ANSWER_DRESS = re.compile(
-    rf"<({'|'.join(_TABLE.answer_tags)})>(?P<text>.*?)(?:</\1>)?", re.IGNORECASE | re.DOTALL
+    rf"<(?P<tag>{_TAGS})>(?P<text>.*?)(?:</(?P=tag)>)?|(?P<unopened>.*)</(?P<last>{_TAGS})>",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -153,7 +159,12 @@ class _Scan:
                 self.position = mark.end() + self._is_double_space(mark.end())
                 self.closings = frozenset()
             return mark.end()
-        if self._is_word(mark) or self._closes_word(name) or self._closes_html(mark, name):
+        if (
+            self._is_word(mark)
+            or self._is_quoted_element(mark, name)
+            or self._closes_word(name)
+            or self._closes_html(mark, name)
+        ):
             self.mentioned |= _CLOSINGS.get(name, frozenset())
             return mark.end()
         return self._pass_shown(mark, name)
@@ -196,6 +207,17 @@ class _Scan:
             goes_on or PUNCTUATION_BEHIND.match(behind) is not None
         )
 
+    def _is_quoted_element(self, mark: re.Match[str], name: str) -> bool:
+        """Return whether a sentence shows a tag with its closing, or a list explains it."""
+        if name not in _CLOSINGS:
+            return False
+        start, end = mark.span()
+        if LIST_MARK.match(self.text, end):
+            return True
+        line = self.text[end : end + MAX_QUOTED].partition("\n")[0].lower()
+        is_closed = any(closing in line for closing in _CLOSINGS[name])
+        return is_closed and WORD_BEFORE.search(self.text[max(0, start - 3) : start]) is not None
+
     def _closes_word(self, name: str) -> bool:
         """Return whether this closes a tag that was only mentioned."""
         is_mentioned = name in self.mentioned
@@ -230,6 +252,7 @@ def _undressed(text: str) -> str:
     text = _trimmed(text)
     token = _LAST_TOKEN.search(text, max(0, len(text) - MAX_TOKEN_CHARACTERS))
     text = _trimmed(text[: token.start()]) if token else text
+    text = text[head.end() :] if (head := _HEAD_WORD.match(text)) else text
     for _ in range(MAX_LAYERS):
         inner = _trimmed(_untagged(_unfenced(text)))
         if inner == text:
@@ -242,10 +265,10 @@ def _untagged(text: str) -> str:
     dress = _ANSWER_DRESS.fullmatch(text)
     if dress is None:
         return text
-    inner = dress["text"].lower()
-    tag = dress[1].lower()
-    is_one_element = f"<{tag}>" not in inner and f"</{tag}>" not in inner
-    return dress["text"] if is_one_element else text
+    inner = dress["text"] if dress["tag"] else dress["unopened"]
+    tag = (dress["tag"] or dress["last"]).lower()
+    is_one_element = f"<{tag}>" not in inner.lower() and f"</{tag}>" not in inner.lower()
+    return inner if is_one_element else text
 
 
 def _unfenced(text: str) -> str:

@@ -53,6 +53,12 @@ MAX_SENTENCES = 60  # behind an answer, in which it could be taken back
 MAX_LINES = 40
 # Also behind a letter, where no sentence ends: "B. Hold on".
 PART_END = re.compile(r"[.!?]\s+")
+MAX_LEAD_WORDS = 2  # "So the", "Therefore, the" before a mark
+REASONING_HEAD = re.compile(
+    r"\A[\s*_#>\"'-]*(?:reasoning|rationale|explanation|analysis|begründung|raisonnement|"
+    r"razonamiento|推理|推論)[*_\"' ]{0,4}(?:[:：][*_]{0,3}(?:[ ]*[|>]-?(?=\n))?|(?=\n))\s*",
+    re.IGNORECASE,
+)
 
 GOES_ON = ("or ", "oder ", "ou ", "o ", "not certain", "not sure", "possibly", "perhaps", "maybe ")
 
@@ -349,12 +355,22 @@ def _goes_on(behind: str) -> bool:
 
 
 def _before_last_mark(text: str) -> str | None:
-    """Return the reasoning of a reply in prose that ends in a mark or a conclusion."""
+    """Return the reasoning of a reply in prose that ends in a mark or a conclusion.
+
+    A mark on a line with more before it belongs to the reasoning, up to the end of that line.
+    """
     if answer_object(text) is not None:
         return None
     marks = marks_in(text)
     *steps, last = sentences_in(text)
-    end = marks[-1].position if marks else text.rindex(last)
-    is_drawn = bool(marks) or without_conclusion(last) is not None
-    reasoning = text[:end].strip() if is_drawn and steps else ""
+    if not steps or (not marks and without_conclusion(last) is None):
+        return None
+    position = marks[-1].position if marks else text.rindex(last)
+    line_start = text.rfind("\n", 0, position) + 1
+    before = text[:position]
+    if marks and len(text[line_start:position].split()) <= MAX_LEAD_WORDS:
+        before = text[:line_start]
+    elif marks:
+        before = text[:line_start] + text[line_start:].partition("\n")[0]
+    reasoning = REASONING_HEAD.sub("", before).strip()
     return reasoning if any(map(str.isalnum, reasoning)) else None

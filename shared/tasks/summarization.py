@@ -12,6 +12,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
 from shared.tasks.free_text import FreeTextTask
+from shared.tasks.json_replies import plain_key
 from shared.tasks.lenient_json import JsonObject, objects_in
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
 from shared.tasks.reply import Reply, whole_characters
@@ -26,7 +27,8 @@ TOKENS_PER_WORD = 1.4
 STEPS = 4  # summaries that chain of density requests
 USUAL_WORDS = 60  # of a summary, if the limit allows more
 
-SUMMARY_KEYS = ("summary", "denser_summary")  # of a step
+SUMMARY_KEYS = ("summary", "denser_summary", "dense_summary", "final_summary")  # of a step
+MAX_DEPTH = 6  # of the objects around a summary
 INSTRUCTION_CHARACTERS = 300  # at the beginning and the end of a message with the text to summarize
 
 
@@ -96,27 +98,29 @@ def _instruction(message: str) -> str:
 
 
 def _last_summary(text: str) -> str | Unreadable:
-    """Return the last summary in the steps of a chain of density."""
-    summary = ""
-    for part in objects_in(text):
-        for step in _steps(part.value or {}):
-            summary = _step_summary(step) or summary
-    if not summary:
-        detail = "the reply holds no JSON object with `steps`, each with a `summary`"
+    """Return the last summary in the steps of a chain of density.
+
+    An earlier one is less dense, so nothing takes the place of a last one that is missing.
+    """
+    objects = objects_in(text)
+    summaries = [summary for part in objects for summary in _summaries(part.value, MAX_DEPTH)]
+    if not summaries or not summaries[-1] or any(part.value is None for part in objects):
+        detail = "the reply holds no whole JSON object with `steps`, each with a `summary`"
         return Unreadable(RejectionReason.UNREADABLE, detail)
-    return summary
+    return bare_summary(summaries[-1])
 
 
-def _steps(data: JsonObject) -> list[JsonObject]:
-    """Return the steps of an object, which may be a step itself."""
-    steps = data.get("steps", [data])
-    if not isinstance(steps, list):
+def _summaries(value: object, depth: int) -> list[str]:
+    """Return the summaries in a value, in order; an empty one for a summary that isn't a text."""
+    if depth == 0:
         return []
-    return [cast(JsonObject, step) for step in cast(list[Any], steps) if isinstance(step, dict)]
-
-
-def _step_summary(step: JsonObject) -> str:
-    for key, value in step.items():
-        if key.strip().lower() in SUMMARY_KEYS and isinstance(value, str):
-            return whole_characters(value).strip()
-    return ""
+    if isinstance(value, list):
+        entries = cast(list[Any], value)
+        return [summary for entry in entries for summary in _summaries(entry, depth - 1)]
+    summaries: list[str] = []
+    for name, inner in cast(JsonObject, value).items() if isinstance(value, dict) else ():
+        if plain_key(name) in SUMMARY_KEYS:
+            summaries.append(whole_characters(inner).strip() if isinstance(inner, str) else "")
+        else:
+            summaries += _summaries(inner, depth - 1)
+    return summaries

@@ -26,8 +26,19 @@ NOT_ALONE = Unreadable(
     RejectionReason.UNREADABLE,
     "it holds more than a summary, such as words about it; it must be the summary alone",
 )
-QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "「": "」", "**": "**", "*": "*", "__": "__"}
-MARKUP = r"[*_#>~`\s]{0,9}"
+QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "‘": "’",
+    "«": "»",
+    "„": "“",
+    "「": "」",
+    "**": "**",
+    "*": "*",
+    "__": "__",
+}
+MARKUP = r"[*_#>~`\s¡\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]{0,9}"
 
 
 class _Table(BaseModel):
@@ -60,13 +71,13 @@ _FLAGS = re.IGNORECASE
 _OPENER = rf"(?:{_any_of(_TABLE.openers)})"
 _COLON = r"[*_]{0,3} ?[:：][*_]{0,3}"
 _HEADING = re.compile(
-    rf"{MARKUP}(?:(?:{_any_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$)"
-    rf"|(?:{_any_of(_TABLE.headings)})[ ][-–—](?=\s)|(?:{_any_of(_TABLE.bare_headings)})(?=\s))",
+    rf"{MARKUP}(?:(?:{_one_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$|[ ][-–—](?=\s))"
+    rf"|(?:{_any_of(_TABLE.bare_headings)})(?=\s))",
     _FLAGS | re.MULTILINE,
 )
 _INTRODUCTION = re.compile(
-    rf"{MARKUP}(?:{_OPENER}[!,.:]*\s+)?(?:{_one_of(_TABLE.introductions)})"
-    rf"(?:{_COLON}|\.(?=\s*\n))",
+    rf"{MARKUP}(?:{_OPENER}(?:[ ]?[!,.:，。！、]+\s*|\s+))?(?:{_one_of(_TABLE.introductions)})"
+    rf"(?:{_COLON}|[.*_]{{0,3}}(?=\s*\n))",
     _FLAGS,
 )
 _HEAD_ALONE = re.compile(
@@ -77,9 +88,17 @@ _CLOSING = re.compile(rf"{MARKUP}(?:{_one_of(_TABLE.closings)})", _FLAGS)
 _COUNT = rf"(?:{_one_of(_TABLE.word_counts)})\.?"
 _BRACKETED_COUNT = rf"[(\[*_（【]{{1,3}}{_COUNT}[)\]*_）】]{{1,3}}"
 _WORD_COUNT = re.compile(  # in brackets behind a sentence, or on a line of its own
-    rf"(?:(?<=[.!?。！？”\"»…])[ ]?|\n\s*){_BRACKETED_COUNT}\Z|\n\s*{_COUNT}\Z", _FLAGS
+    rf"(?:(?<=[.!?。！？”\"»…])[ ]?|\n\s*){_BRACKETED_COUNT}\Z"
+    rf"|\n\s*[*_]{{0,3}}{_COUNT}[*_]{{0,3}}\Z",
+    _FLAGS,
 )
-_TAGS = re.compile(rf"<({_any_of(_TABLE.tags)})>(?P<text>.*)</\1>", re.IGNORECASE | re.DOTALL)
+_TAG = rf"(?:{_any_of(_TABLE.tags)})"
+_TAGS = re.compile(  # elements, cut off at one end or not, or in square brackets
+    rf"(?:<{_TAG}(?:\s[^<>]*)?>|\[{_TAG}\])(?P<text>.*?)(?:</{_TAG}>|\[/{_TAG}\])?"
+    rf"|(?P<unopened>.*)</{_TAG}>",
+    re.IGNORECASE | re.DOTALL,
+)
+_OTHER_TAGS = re.compile(rf"<{_TAG}\b|</{_TAG}>", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-*_=]{3,}\s*")
 _AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
 _UNKNOWN = re.compile(rf"{MARKUP}(?:{_one_of([_TABLE.unknown_introductions])})", _FLAGS)
@@ -113,9 +132,10 @@ def _from_json(text: str) -> str:
 
 def _untagged(text: str) -> str:
     tags = _TAGS.fullmatch(text)
-    if tags is None or f"<{tags[1].lower()}>" in tags["text"].lower():
+    if tags is None:
         return text
-    return tags["text"]
+    inner = tags["text"] if tags["text"] is not None else tags["unopened"]
+    return text if _OTHER_TAGS.search(inner) else inner
 
 
 def _headless(text: str) -> str:

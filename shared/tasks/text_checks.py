@@ -79,7 +79,9 @@ _PLACEHOLDER = re.compile(
 )
 _MISSING_INPUT = re.compile(
     r"\W*(?:(?:i’m sorry|i am sorry|sorry|apologies|i apologi[sz]e|unfortunately|however|but|sure"
-    r"|okay|ok|of course|certainly)\b[,!.:]?\s*(?:but )?){0,2}".replace("’", "['’]")
+    r"|okay|ok|of course|certainly|as|since|because)\b[,!.:]?\s*(?:but )?){0,2}".replace(
+        "’", "['’]"
+    )
     + f"(?:{_apostrophes('|'.join(_TABLE.placeholder.missing_input))})",
     re.IGNORECASE,
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 _LETTER = re.compile(r"\w")
+UNSPACED_LETTER = re.compile(r"[\u0e00-\u0eff\u3040-\u9fff]")
 SLACK = 1.1  # an estimated count may exceed a limit by so much
 
 
@@ -30,6 +31,7 @@ class _Table(BaseModel):
 
     scripts: list[_Script]
     limits: dict[str, list[str]]
+    numbers: dict[str, int]
 
 
 def _character_class(ranges: list[str]) -> str:
@@ -43,10 +45,12 @@ def _character_class(ranges: list[str]) -> str:
 
 def _limit_pattern(forms: list[str]) -> re.Pattern[str]:
     """Return a pattern of the forms, with each number in a group."""
-    numbered = "|".join(forms).replace("N", r"(\d{1,5})").replace("M", r"(\d{1,5})")
-    # Chinese writes limits without spaces around them.
-    start = r"(?<!\d)" if numbered.isascii() is False and "字" in numbered else r"(?<!\w)"
-    return re.compile(rf"{start}(?:{numbered})(?!\d)", re.IGNORECASE)
+    numbered: list[str] = []
+    for form in forms:
+        # Scripts without spaces, and Chinese limits in any, have no word boundary before them.
+        start = r"(?<!\d)" if UNSPACED_LETTER.search(form) else r"(?<!\w)"
+        numbered.append(start + form.replace("N", r"(\d{1,5})").replace("M", r"(\d{1,5})"))
+    return re.compile(rf"(?:{'|'.join(numbered)})(?!\d)", re.IGNORECASE)
 
 
 _TABLE = _Table.model_validate(
@@ -62,6 +66,7 @@ _ANY_UNSPACED = re.compile(
 _COMBINING = re.compile(
     "[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ecd\u102b-\u103e\u17b4-\u17d3]"
 )
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_TABLE.numbers)})(?=[ -]words?\b)", re.IGNORECASE)
 _LIMITS = {name: _limit_pattern(forms) for name, forms in _TABLE.limits.items()}
 
 
@@ -94,6 +99,7 @@ def is_estimated(text: str) -> bool:
 @lru_cache(maxsize=256)
 def requested_length(text: str) -> Length | None:
     """Return the length that a prompt asks for, None if it names none or several."""
+    text = _NUMBER_WORD.sub(lambda word: str(_TABLE.numbers[word[0].lower()]), text)
     between = _numbers("between", text)
     at_most = _numbers("at_most", text)
     at_most += [number - 1 for number in _numbers("fewer_than", text)]

@@ -23,12 +23,14 @@ from shared.teacher.message_content import (
 )
 
 MAX_MESSAGE_CHARACTERS = 500
-# Names that services give instead of an HTTP status, as `code`, `type` or `status` of an error.
+# Names that services give instead of an HTTP status, as `code`, `type` or `status` of an error, up
+# to a full stop. Case and signs don't matter.
 STATUS_OF_NAME = {
     "invalid_request_error": 400,
     "invalid_argument": 400,
     "badrequesterror": 400,
     "content_filter": 400,
+    "context_length_exceeded": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
     "unauthenticated": 401,
@@ -37,18 +39,29 @@ STATUS_OF_NAME = {
     "permission_error": 403,
     "permission_denied": 403,
     "not_found": 404,
+    "deployment_not_found": 404,
     "not_found_error": 404,
     "model_not_found": 404,
     "timeout_error": 408,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "resource_exhausted": 429,
+    "throttling": 429,
+    "service_unavailable": 503,
     "overloaded_error": 529,
 }
+TOOL_CALLS = "tool_calls"
 UNNAMED_ERROR_STATUS = 500  # retried: nothing says that the error is final
 JsonObject = dict[str, Any]  # of a service: whatever isn't as expected raises
 MAX_PAGE_CHARACTERS = 100  # of a web page where JSON was expected
 TAG = re.compile(r"<[^>]*>")
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.partition(".")[0].lower())
+
+
+_STATUS_OF_LETTERS = {_letters(name): status for name, status in STATUS_OF_NAME.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +134,16 @@ def parse_completion(body: bytes) -> Completion:
         choice = cast(JsonObject, data["choices"][0])
         _raise_service_error(choice)
         message = cast(JsonObject, choice["message"])
-        usage = cast(JsonObject, data.get("usage") or {})
+        usage = data.get("usage")
         content = parse_content(message.get("content"))
         refusal = parse_content(message.get("refusal"))
         return Completion(
             text=content.text,
-            finish_reason=_finish_reason(choice),
+            finish_reason=_finish_reason(choice, message),
             refusal=refusal.text or content.refusal or None,
             reasoning=message_reasoning(message) or content.reasoning or None,
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+            prompt_tokens=_tokens(usage, "prompt_tokens"),
+            completion_tokens=_tokens(usage, "completion_tokens"),
             model=_string(data.get("model")),
             native_finish_reason=_string(choice.get("native_finish_reason")),
         )
@@ -140,7 +153,19 @@ def parse_completion(body: bytes) -> Completion:
         raise UnusableReply("the reply is not a chat completion") from None
 
 
-def _finish_reason(choice: JsonObject) -> str:
+def _tokens(usage: object, name: str) -> int:
+    """Return a number of tokens, 0 if the usage isn't of the form that is documented."""
+    value = cast(JsonObject, usage).get(name) if isinstance(usage, dict) else 0
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() else 0
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else 0
+    return value if isinstance(value, int) else 0
+
+
+def _finish_reason(choice: JsonObject, message: JsonObject) -> str:
+    if message.get("tool_calls") or message.get("function_call"):
+        return TOOL_CALLS  # whatever the server says: the text isn't an answer
     for name in ("finish_reason", "stop_reason"):  # gateways to Anthropic keep its name
         if name in choice:
             value = choice[name]
@@ -167,13 +192,13 @@ def _status_of(data: JsonObject, error: TeacherError) -> int:
     sources.append(data)
     named: int | None = None
     for source in sources:
-        for name in ("code", "status", "status_code", "type"):
+        for name in ("code", "status", "status_code", "statusCode", "type"):
             value = source.get(name)
             status = _status_number(value)
             if status is not None:
                 return status
             if isinstance(value, str) and named is None:
-                named = STATUS_OF_NAME.get(value.lower())
+                named = _STATUS_OF_LETTERS.get(_letters(value))
     return named if named is not None else UNNAMED_ERROR_STATUS
 
 

@@ -31,6 +31,13 @@ def zipped(*contents: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def zipped_as(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"<x/>")
+    return buffer.getvalue()
+
+
 def converted(
     folder: Path, content: bytes, *options: str, exit_code: int = 0
 ) -> list[dict[str, Any]]:
@@ -55,6 +62,12 @@ def converted(
         gzip.compress(json.dumps([CHAT, CHAT]).encode("utf-16"), mtime=0),
         json.dumps([CHAT, CHAT], indent=2).encode(),
         json.dumps({"version": 1, "data": [CHAT, CHAT]}, indent=2).encode(),
+        json.dumps({"data": [CHAT, CHAT]}).encode(),
+        f"{LINE}\r{LINE}\r".encode(),
+        f"{LINE},\n{LINE}\n".encode(),
+        f"{LINE}{LINE}\n".encode(),
+        "\n".join([json.dumps(CHAT, indent=2)] * 2).encode(),
+        json.dumps([{**CHAT, "messages": json.dumps(CHAT["messages"])}] * 2).encode(),
     ],
 )
 def test_rows_of_messages_keep_what_they_hold_whatever_the_file(
@@ -121,11 +134,82 @@ FORMATS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "right"), FORMATS)
+MORE_FORMATS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        {"conversation": [{"role": "user", "content": "Hi."}]},
+        {"messages": [user("Hi.")]},
+    ),
+    ({"Question": "2 + 5?", "Answer": "7"}, {"messages": [user("2 + 5?")], "answer": "7"}),
+    ({"question": "2 + 5?"}, {"messages": [user("2 + 5?")]}),
+    ({"instruction": "Add.", "input": "2 5"}, {"messages": [user("Add.\n\n2 5")]}),
+    (
+        {"prompt": "2 + 5?", "chosen": "7", "rejected": "8"},
+        {"messages": [user("2 + 5?"), assistant("7")]},
+    ),
+    ({"input": "2 + 5?", "output": "7"}, {"messages": [user("2 + 5?"), assistant("7")]}),
+    (
+        {"question": "Is it wet?", "passage": "It rains.", "answer": True},
+        {"messages": [user("It rains.\n\nIs it wet?\n(A) yes\n(B) no")], "answer": "A"},
+    ),
+    (
+        {"question": "What burns?", "options": {"A": "ice", "B": "coal"}, "answer": "B"},
+        {"messages": [user("What burns?\n(A) ice\n(B) coal")], "answer": "B"},
+    ),
+    (
+        {"question": "What burns?", "A": "ice", "B": "coal", "answer": "B"},
+        {"messages": [user("What burns?\n(A) ice\n(B) coal")], "answer": "B"},
+    ),
+    (
+        {"dialogue": "A: Hi.", "summary": "A greets."},
+        {"messages": [user("Summarize the following text.\n\nA: Hi."), assistant("A greets.")]},
+    ),
+    (
+        {"custom_id": "r", "body": {"model": "m", "messages": [user("Hi.")]}},
+        {"id": "r", "messages": [user("Hi.")]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "right"), FORMATS + MORE_FORMATS)
 def test_rows_of_known_formats_become_messages(
     tmp_path: Path, row: dict[str, Any], right: dict[str, Any]
 ) -> None:
     assert converted(tmp_path, json.dumps(row).encode()) == [right]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped_as("xl/workbook.xml"), "Excel workbook: save it as CSV"),
+        (b"SQLite format 3\x00", "SQLite file"),
+        (b"%PDF-1.4", "PDF file"),
+        (b"\n \r\n", "no rows"),
+        (b"[]", "no rows"),
+    ],
+)
+def test_a_file_without_rows_that_can_be_read_is_refused_by_name(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        converted(tmp_path, content)
+
+
+def test_the_output_of_a_batch_has_no_questions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output: dict[str, Any] = {"custom_id": "r", "response": {"body": {"choices": []}}}
+    assert converted(tmp_path, json.dumps(output).encode(), exit_code=1) == []
+    assert "convert its input" in capsys.readouterr().err
+
+
+def test_names_and_sentences_of_snli_are_read(tmp_path: Path) -> None:
+    rows = [
+        {"sentence1": "a", "sentence2": "b", "gold_label": label}
+        for label in ("neutral", "entailment", "-")
+    ]
+    content = "\n".join(map(json.dumps, rows)).encode()
+    answers = [row.get("answer") for row in converted(tmp_path, content, "--task", "nli")]
+    assert answers == ["neutral", "entailment", None]
 
 
 def test_a_table_is_read_with_its_quotes_and_its_short_rows_are_rejected(

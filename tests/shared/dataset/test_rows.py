@@ -45,6 +45,14 @@ def line(*messages: Any, **fields: Any) -> bytes:
         (line({"role": "user", "content": [{"type": "image_url"}]}), "invalid_content"),
         (line({"role": "user", "content": "\ud800"}), "invalid_content"),
         (line({"role": "user", "content": " \n"}), "empty_content"),
+        (line({"role": "user", "content": "\u200b\ufeff"}), "empty_content"),
+        (line({"role": "system", "text": "be kind"}, USER), "invalid_content"),
+        (
+            line(USER, {"role": "assistant", "content": None, "audio": {"id": "x"}}),
+            "invalid_content",
+        ),
+        (b'{"messages": [{"role": "user", "content": "a", "content": "b"}]}', "invalid_json"),
+        (line(USER)[:-1] + b', "answer": 2, "answer": 3}', "invalid_json"),
         (line(SYSTEM), "wrong_turns"),
         (line(ASSISTANT), "wrong_turns"),
         (line(USER, USER), "wrong_turns"),
@@ -70,6 +78,35 @@ def test_content_in_parts_is_joined() -> None:
     assert parse_row(line({"role": "user", "content": parts})) == Row(
         ({"role": "user", "content": "one\ntwo"},)
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [["hello"], [{"text": "hello"}], [{"type": "input_text", "text": "hello"}]],
+)
+def test_parts_may_be_plain(content: list[Any]) -> None:
+    assert parse_row(line({"role": " User", "content": content})) == parse_row(line(USER))
+
+
+@pytest.mark.parametrize("answer", ["", "  ", [], {}])
+def test_an_empty_answer_is_no_reference(answer: Any) -> None:
+    assert parse_row(line(USER, answer=answer)) == parse_row(line(USER))
+    with_final_answer = parse_row(line(USER, ASSISTANT, answer=answer))
+    assert with_final_answer == parse_row(line(USER, ASSISTANT))
+
+
+def test_a_number_of_any_length_and_keys_that_are_there_twice_alike_harm_no_row() -> None:
+    row = line(USER)[:-1]
+    parsed = parse_row(row + b', "answer": ' + b"9" * 5000 + b"}")
+    assert isinstance(parsed, Row)
+    assert parsed.reference == "9" * 5000
+    assert parse_row(row + b', "id": 1, "id": 1}') == parse_row(line(USER, id=1))
+
+
+def test_a_row_without_messages_is_told_its_keys() -> None:
+    parsed = parse_row(b'{"Messages": [], "source": "x"}')
+    assert isinstance(parsed, Rejection)
+    assert "the keys Messages, source" in parsed.detail
 
 
 def test_ids_and_reference_answers_are_kept() -> None:
@@ -191,8 +228,8 @@ def test_a_row_with_several_problems_is_counted_by_the_first_and_tells_them_all(
     assert isinstance(parsed, Rejection)
     assert (parsed.reason, parsed.id) == ("unknown_role", "r")
     assert parsed.detail == (
-        "messages[1].role must be one of system, user, assistant; messages[2].content is empty; "
-        "messages[3] is a number, not an object"
+        'messages[1].role is "tool": it must be one of system, user, assistant; '
+        "messages[2].content is empty; messages[3] is a number, not an object"
     )
 
 

@@ -157,6 +157,53 @@ def test_chain_of_density_gives_the_last_summary() -> None:
     assert read("summarization", SUM, reply, DENSE) == "last"
 
 
+DENSER = '{"missing_entities": [], "summary": "last"}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f'[{{"Missing_Entities": "x", "Denser_Summary": "first"}}, {DENSER}]',
+        f'{{"result": {{"steps": [{{"summary": "first"}}, {DENSER}]}}}}',
+        f'{{"step_1": {{"summary": "first"}}, "step_2": {DENSER}}}',
+        '{"steps": [{"summary": "first"}], "final_summary": "last"}',
+        '{"steps": [{"summary": "first"}, {"summary": "Summary: last"}]}',
+    ],
+)
+def test_the_steps_of_a_chain_of_density_have_several_forms(reply: str) -> None:
+    assert read("summarization", SUM, reply, DENSE) == "last"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"steps": [{"summary": "first"}, {"missing_entities": ["x"], "summ',
+        '{"steps": [{"summary": "first"}, {"summary": ""}]}',
+        '{"steps": [{"summary": "first"}, {"summary": null}]}',
+        '{"steps": []}',
+    ],
+)
+def test_no_earlier_summary_takes_the_place_of_a_missing_last_one(reply: str) -> None:
+    assert read("summarization", SUM, reply, DENSE) == "<unreadable>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reasoning"),
+    [
+        ("### Reasoning\nTwo and two.\n\n### Answer\n4", "Two and two."),
+        ("**Reasoning:** Two and two.\n\n**Answer:** 4", "Two and two."),
+        ("reasoning: |\n  Two and two.\nanswer: 4", "Two and two."),
+        ("Two and two make four.\nSo the answer is 4.", "Two and two make four."),
+        ("Two and two. So the answer is 4.", "Two and two. So the answer is 4."),
+        ("Add. So $2 + 2 = \\boxed{4}$.", "Add. So $2 + 2 = \\boxed{4}$."),
+    ],
+)
+def test_the_reasoning_of_prose_is_kept_in_whole_sentences(reply: str, reasoning: str) -> None:
+    row = Row(({"role": "user", "content": "2 + 2?"},))
+    answer = TASKS["math"].read(row, REASONED, split_reply(reply))
+    assert answer == Answer("4", reasoning)
+
+
 def test_empty_conversation_turns_are_never_training_data() -> None:
     assert read("conversation", SUM, " \n ") == "<empty>"
 

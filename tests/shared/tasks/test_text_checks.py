@@ -48,6 +48,10 @@ def reason(
         "Je suis désolé, mais je ne peux pas vous aider.",
         "Lo siento, pero no puedo ayudarte con eso.",
         "Mi dispiace, ma non posso aiutarti con questo.",
+        "I cannot open URLs or access external websites.",
+        "Ich kann diesen Text nicht zusammenfassen.",
+        "Het spijt me, maar daar kan ik niet mee helpen.",
+        "Jag kan tyvärr inte hjälpa till med det.",
         "Desculpe, mas não posso ajudar com isso.",
         "Извините, но я не могу помочь с этим.",
         "抱歉，我无法提供这方面的帮助。",
@@ -118,11 +122,25 @@ def test_a_placeholder_is_found(text: str) -> None:
         "Por favor, proporcione el texto que desea resumir.",
         "请提供需要总结的文章。",
         "要約する記事を提供してください。",
+        "Your message doesn't contain any article.",
+        "To summarize the article, I need its text.",
+        "Unfortunately, the article was not included.",
+        "Once you provide the article, I will summarize it.",
+        "What would you like me to summarize?",
+        "As there is no article here, I cannot help.",
+        "Es wurde kein Text angegeben.",
+        "Aucun texte n'a été fourni.",
+        "No se proporcionó ningún texto.",
+        "您没有提供任何文本。",
+        "テキストがありません。",
+        "कृपया पाठ प्रदान करें।",
+        "Geef de tekst die ik moet samenvatten.",
+        "Proszę podać tekst.",
     ],
 )
 def test_a_request_for_the_article_is_no_summary(text: str) -> None:
     assert reason(text, ARTICLE, is_summary=True) == "placeholder"
-    if text.isascii():
+    if text.isascii() and "I cannot" not in text:
         assert reason(text, "Can you summarize something for me?") is None
 
 
@@ -130,6 +148,14 @@ def test_a_request_for_the_article_is_no_summary(text: str) -> None:
     "text",
     [
         "Nobody was hurt.",
+        "The text was not included in the treaty, which angered Paris.",
+        "The article was not attached to the motion, so the vote failed.",
+        "Once you provide a deposit, I will hold the boat, Ann writes.",
+        "If you send the boat, I will pay, Ben told Ann.",
+        "Since the chat was deleted, nobody knows what Ben wrote.",
+        "Der Text ist leer, klagt Anna.",
+        "Kein Text war je so lang wie dieser Roman.",
+        "Aucun texte de loi n'interdit la pêche, dit le maire.",
         "None of the forty workers was paid.",
         "The file was missing for weeks.",
         "Please send the money today, the fraudster wrote.",

@@ -17,6 +17,7 @@ from shared.teacher.completion import (
     parse_completion,
     parse_error,
 )
+from shared.teacher.finish_reasons import Finish
 from shared.teacher.message_content import UnusableReply
 
 
@@ -172,6 +173,11 @@ ERRORS_UNDER_200: list[tuple[dict[str, Any], int]] = [
     ({"error": {"code": 12, "message": "no money"}}, 500),
     ({"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "no money"}}]}, 502),
     ({"error": {"code": 401, "message": "no money"}, "choices": []}, 401),
+    ({"statusCode": 429, "message": "no money"}, 429),
+    ({"code": "InvalidApiKey", "message": "no money"}, 401),
+    ({"code": "Throttling.RateQuota", "message": "no money"}, 429),
+    ({"error": {"code": "DeploymentNotFound", "message": "no money"}}, 404),
+    ({"error": {"code": "ServiceUnavailable", "message": "no money"}}, 503),
 ]
 
 
@@ -182,6 +188,18 @@ def test_an_error_under_200_keeps_its_words_and_stands_for_a_status(
     with pytest.raises(ServiceError) as failure:
         parse_completion(json.dumps(content).encode())
     assert (failure.value.status, failure.value.error.message) == (status, "no money")
+
+
+@pytest.mark.parametrize("name", ["tool_calls", "function_call"])
+def test_a_text_beside_a_call_is_no_answer_whatever_the_server_says(name: str) -> None:
+    reply = parse_completion(body({"content": "42", name: [{"id": "1"}]}))
+    assert reply.finish(100) is Finish.INTERRUPTED
+
+
+@pytest.mark.parametrize("usage", [None, "none", [1], {"prompt_tokens": "many"}, {"total": 1e400}])
+def test_a_usage_of_an_unknown_form_costs_no_answer(usage: Any) -> None:
+    reply = parse_completion(body({"content": "42"}, usage=usage))
+    assert (reply.text, reply.prompt_tokens) == ("42", 0)
 
 
 def test_an_empty_error_beside_a_completion_is_no_error() -> None:
