@@ -42,8 +42,9 @@ class Hub:
     async def run(self, name: str, input_: Any = None, instance_id: str | None = None) -> Instance:
         return await self.ended(self.start(name, input_, instance_id))
 
-    async def ended(self, instance_id: str) -> Instance:
-        await until(lambda: self.client.get(instance_id).status.is_terminal)
+    async def ended(self, instance_id: str, patience: float = PATIENCE) -> Instance:
+        """Wait until the instance has ended, at most `patience` seconds. Raises TimeoutError."""
+        await until(lambda: self.client.get(instance_id).status.is_terminal, patience)
         return self.client.get(instance_id)
 
     async def has(self, instance_id: str, status: Status) -> None:
@@ -126,9 +127,9 @@ class Gauge:
         self.now -= 1
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait for what the engine does by itself and tells nobody."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         while not condition():
             await asyncio.sleep(LOOK_SECONDS)
 
