@@ -18,8 +18,14 @@ from shared.tasks import PROMPT_VERSION, TASKS
 KEY_CHARACTERS = 32
 # settings of section `teacher` that no request carries
 CLIENT_SETTINGS = {"concurrency", "timeout_seconds", "max_attempts", "row_deadline_seconds"}
-# settings of section `prompt` that the teacher never sees
-STUDENT_SETTINGS = {"student_learns"}
+# settings of section `prompt` that the teacher never sees, or only in the messages
+OTHER_PROMPT_SETTINGS = {
+    "student_learns",
+    "student_system",
+    "student_system_mode",
+    "teacher_system",
+    "teacher_system_mode",
+}
 # settings of section `quality` that decide which of several answers is kept
 SELECTION_SETTINGS = {"select", "samples", "min_agreement", "tolerance"}
 
@@ -38,7 +44,7 @@ class CacheKeys:
             spec.task,
             PROMPT_VERSION,
             spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
-            spec.prompt.model_dump(exclude=STUDENT_SETTINGS, exclude_defaults=True),
+            spec.prompt.model_dump(exclude=OTHER_PROMPT_SETTINGS, exclude_defaults=True),
             spec.quality.model_dump(include=_selection_settings(spec), exclude_none=True),
             *sorted(spec.quality.skip_checks),
         ]
@@ -56,6 +62,9 @@ class CacheKeys:
             self._task.answer_schema(row) if self._task.has_values else None,
             self._task.reference_value(row) if self._has_reference else None,
         ]
+        if self._prompt.replaces_for_teacher and not self._task.has_values:
+            # by which its length and language are checked
+            request.append(row.system)
         if row.answers is not None:  # by which the answer is read
             request.append([row.answers.values, row.answers.aliases])
         digest = self._common.copy()

@@ -39,6 +39,7 @@ def card(report: Report) -> str:
         f"{_usage(report)}",
         "## Student",
         _student(report),
+        _inference_prompt(spec),
         "## Files",
         _table(("file", "bytes", "lines", "SHA-256"), _file_rows(report)),
     ]
@@ -174,6 +175,23 @@ def _usage(report: Report) -> str:
         share = f"{used.agreeing / used.samples:.0%}"
         parts.append(f"{share} of {used.samples:,} samples agree with the chosen answer")
     return f"{', '.join(parts)}."
+
+
+def _inference_prompt(spec: RunSpec) -> str:
+    """Return the prompt to use at inference, if it isn't the rows' own."""
+    text = spec.prompt.student_addition
+    if text is None:
+        return ""
+    if spec.taught.system_role:
+        use = "add exactly this text to the rows' system prompt, as its last paragraph"
+        if spec.prompt.replaces_for_student:
+            use = "use exactly this text as the system prompt"
+    else:
+        use = "put exactly this text before the first question, behind the row's system prompt"
+        if spec.prompt.replaces_for_student:
+            use = "put exactly this text before the first question"
+    quoted = "\n".join(f"    {line}" for line in text.splitlines())
+    return f"### Prompt at inference\n\nAt inference, {use}:\n\n{quoted}"
 
 
 def _student(report: Report) -> str:

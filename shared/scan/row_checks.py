@@ -70,7 +70,10 @@ class RowChecks:
 
     def _length_problem(self, row: Row) -> Rejection | None:
         """Reject a row whose questions alone exceed the student's context."""
-        questions = [message for message in row.messages if message["role"] != "assistant"]
+        questions = [message for message in row.turns if message["role"] == "user"]
+        system = self._spec.prompt.student_prompt(row.system)
+        if system:
+            questions.append({"role": "system", "content": system})
         context = self._student.context_tokens
         if fits(questions, context):
             return None

@@ -20,7 +20,7 @@ from shared.students.catalogue import find_student
 from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
 from shared.tasks.answers_spec import AnswersSpec
-from shared.tasks.prompt_spec import PromptSpec
+from shared.tasks.prompt_spec import COMMON_SETTINGS, PromptSpec
 from shared.tasks.text_checks import CHECK_NAMES
 
 Raw = Mapping[str, Any]
@@ -77,9 +77,13 @@ def _task_problems(data: Raw) -> Problems:
 def _prompt_problems(task: Task, prompt: Raw) -> Problems:
     for setting, field in PromptSpec.model_fields.items():
         is_changed = setting in prompt and prompt[setting] != field.default
-        if is_changed and setting not in task.prompt_settings:
+        if is_changed and setting not in task.prompt_settings | COMMON_SETTINGS:
             problem = f"can't be used by task {task.name}: remove it"
             yield {"where": f"prompt.{setting}", "problem": problem}
+    for setting in ("teacher_system", "student_system"):
+        if prompt.get(f"{setting}_mode") == "replace" and prompt.get(setting) is None:
+            problem = f"prompt.{setting} has no text to replace the row's own with: set it"
+            yield {"where": f"prompt.{setting}_mode", "problem": problem}
     takes_reasoning = "student_learns" in task.prompt_settings
     learns_reasoning = takes_reasoning and prompt.get("student_learns") == "reasoning"
     if learns_reasoning and not prompt.get("chain_of_thought"):

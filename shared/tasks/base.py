@@ -147,7 +147,7 @@ class Task(ABC):
         parts = [self.instructions(prompt)]
         if complaint:
             parts.append(ask_again(complaint))
-        return _conversation(row, answers, parts)
+        return _conversation(row, prompt, answers, parts)
 
     def last_request(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], complaint: str
@@ -170,20 +170,26 @@ class Task(ABC):
             in_json = [self.instructions(prompt), complaint, JSON_ANSWER]
             on_last_line = [self.instructions(prompt), complaint, LAST_LINE]
         return TeacherRequest(
-            _conversation(row, answers, in_json), schema, _conversation(row, answers, on_last_line)
+            _conversation(row, prompt, answers, in_json),
+            schema,
+            _conversation(row, prompt, answers, on_last_line),
         )
 
     def student_messages(
         self, row: Row, prompt: PromptSpec, answers: Sequence[Answer], *, system_role: bool
     ) -> list[Message]:
-        """Return the training example: the row's prompts and the teacher's answers."""
+        """Return the training example: the row's prompts and the teacher's answers.
+
+        Its system prompt is the one to use at inference.
+        """
         with_reasoning = prompt.student_learns == "reasoning"
         turns = _dialogue(row, [_taught_text(answer, with_reasoning) for answer in answers])
-        if row.system is None:
+        system = prompt.student_prompt(row.system)
+        if system is None:
             return turns
         if system_role:
-            return [*_system(row.system), *turns]
-        merged: Message = {"role": "user", "content": f"{row.system}\n\n{turns[0]['content']}"}
+            return [*_system(system), *turns]
+        merged: Message = {"role": "user", "content": f"{system}\n\n{turns[0]['content']}"}
         return [merged, *turns[1:]]
 
 
@@ -216,10 +222,10 @@ def object_schema(**properties: Schema) -> Schema:
 
 
 def _conversation(
-    row: Row, answers: Sequence[Answer], instructions: Sequence[str | None]
+    row: Row, prompt: PromptSpec, answers: Sequence[Answer], instructions: Sequence[str | None]
 ) -> list[Message]:
-    """Return the row's turns, with instructions added to its system prompt."""
-    parts = [row.system, *instructions]
+    """Return the row's turns, with instructions added to the teacher's system prompt."""
+    parts = [prompt.teacher_prompt(row.system), *instructions]
     system = "\n\n".join(part for part in parts if part)
     return [*_system(system), *_dialogue(row, [answer.text for answer in answers])]
 

@@ -36,7 +36,7 @@ class FreeTextTask(Task):
         exchange = Exchange(
             text=answer.text,
             question=users[-1],
-            prompts=tuple(filter(None, (row.system, *users))),
+            prompts=tuple(filter(None, (row.system, prompt.teacher_system, *users))),
             length=self.length(row, prompt),
             is_summary=self.is_summary,
         )

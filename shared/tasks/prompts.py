@@ -21,6 +21,7 @@ class _Instructions(BaseModel):
     last_line: str
     reasoned_last_line: str
     ask_again: str  # with {complaint}
+    student_reasoning: str
 
 
 class _Prompts(BaseModel):
@@ -40,6 +41,7 @@ PROMPT_VERSION = _PROMPTS.version
 CHAIN_OF_THOUGHT = _PROMPTS.instructions.chain_of_thought
 CHAIN_OF_DENSITY = _PROMPTS.instructions.chain_of_density
 JSON_ANSWER = _PROMPTS.instructions.json_answer
+STUDENT_REASONING = _PROMPTS.instructions.student_reasoning
 LAST_LINE = _PROMPTS.instructions.last_line
 REASONED_LAST_LINE = _PROMPTS.instructions.reasoned_last_line
 

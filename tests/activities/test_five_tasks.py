@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.tasks import TASKS
+from shared.tasks.prompts import STUDENT_REASONING
 from tests.activities.conftest import NewRun, Teach
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -40,6 +41,7 @@ async def test_a_sample_becomes_training_rows_with_the_teachers_answers(
         await run.finish()
     rows = await run.rows(run.paths.dataset("train"))
     assert len(rows) == ROWS
+    learns_reasoning = settings(task).get("prompt", {}).get("student_learns") == "reasoning"
     for row, line in zip(rows, lines, strict=True):
         prompt = [
             message["content"]
@@ -49,6 +51,8 @@ async def test_a_sample_becomes_training_rows_with_the_teachers_answers(
         trained = [
             message["content"] for message in row["messages"] if message["role"] != "assistant"
         ]
+        if learns_reasoning:  # the student is told so behind the row's own system prompt
+            trained[0] = trained[0].removesuffix(f"\n\n{STUDENT_REASONING}")
         assert trained == prompt
         assert all(message["content"].strip() for message in row["messages"])
     assert len(await run.rows(run.paths.dataset("validation"))) == 3

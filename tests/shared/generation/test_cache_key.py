@@ -42,6 +42,7 @@ def key_of(
     return CacheKeys(spec).of(row_of(spec, *(turns or (QUESTION,)), **(row or {})))
 
 
+NAMED: dict[str, Any] = {"row": {"system": "You are Ada."}}
 CHANGES: list[dict[str, Any]] = [
     {"teacher": {"model": "another"}},
     {"teacher": {"temperature": 0.5}},
@@ -52,6 +53,8 @@ CHANGES: list[dict[str, Any]] = [
     {"teacher": {"seed": 1}},
     {"teacher": {"max_tokens": 50}},
     {"prompt": {"chain_of_thought": True}},
+    {"prompt": {"teacher_system": "Be exact."}},
+    {"prompt": {"teacher_system": "Be brave.", "teacher_system_mode": "replace"}, **NAMED},
     {"quality": MAJORITY},
     {"quality": {"samples": 5, "select": "majority"}},
     {"quality": {**MAJORITY, "min_agreement": 0.8}},
@@ -65,6 +68,7 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"row_deadline_seconds": 1}},
     {"quality": {"min_rows": 1, "min_success_ratio": 0.1}},
     {"quality": {"tolerance": 0.01}},
+    {"prompt": {"student_system": "Be kind.", "student_system_mode": "replace"}},
     {"budget": {"max_tokens": 9}},
     {"holdout": {"fraction": 0.2}},
     {"generation": {"rows_per_shard": 1}},
@@ -176,3 +180,20 @@ def test_two_turns_are_not_one_that_reads_the_same(parts: list[str]) -> None:
     assert key_of("".join(parts), task="conversation") != key_of(
         parts[0], "ok", parts[1], task="conversation"
     )
+
+
+def test_a_text_for_the_teacher_counts_as_the_request_that_it_makes() -> None:
+    exact: dict[str, Any] = {"prompt": {"teacher_system": "Be exact."}}
+    replaced: dict[str, Any] = {"prompt": {**exact["prompt"], "teacher_system_mode": "replace"}}
+    assert key_of(**exact) == key_of(row={"system": "Be exact."})
+    assert key_of(**replaced, **NAMED) == key_of(**exact)
+    assert key_of(**exact, **NAMED) != key_of(**exact)
+
+
+def test_a_replaced_prompt_counts_where_a_text_is_checked_by_it() -> None:
+    prompt = {"teacher_system": "Be exact.", "teacher_system_mode": "replace"}
+    keys = [
+        key_of("Hi", task="conversation", prompt=prompt, row={"system": system})
+        for system in ("Parle français.", "Speak English.")
+    ]
+    assert keys[0] != keys[1]

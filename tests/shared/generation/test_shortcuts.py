@@ -67,13 +67,15 @@ def test_no_example_is_longer_than_its_length_says_without_building_it(
     given_row = Row(
         (*([Message(role="system", content=system)] if system else []), *row(task).turns)
     )
-    prompt = PromptSpec(chain_of_thought=True, student_learns=learns)
+    prompt = PromptSpec(
+        chain_of_thought=True, student_learns=learns, student_system="Be exact. " * 9
+    )
     for system_role in (True, False):
         example = TASKS[task].student_messages(given_row, prompt, [answer], system_role=system_role)
         characters = TOKENS_PER_REQUEST + sum(
             TOKENS_PER_MESSAGE + len(message["content"]) for message in example
         )
-        assert characters <= ask_row.max_example_tokens(given_row, [answer])
+        assert characters <= ask_row.max_example_tokens(given_row, prompt, [answer])
 
 
 @given(

@@ -22,6 +22,7 @@ from shared.report.card import card
 from shared.report.model import Report
 from shared.report.suggested_fixes import reason_lines
 from shared.spec.parse import parse_spec
+from shared.tasks.prompts import STUDENT_REASONING
 
 FACTS = FileFacts(path="runs/r/train.jsonl", bytes=120, lines=3, sha256="ab" * 32)
 ERROR: Any = {
@@ -98,6 +99,19 @@ def test_the_card_tells_how_many_answers_agree_with_the_references_by_split_and_
     assert "| train | `open` | 60 | 45 | 75.0% |" in text
     assert "The references of 10 train rows can't be read." in text
     assert "Agreement with references" not in card(report())
+
+
+def test_the_card_quotes_the_prompt_to_use_at_inference() -> None:
+    reasoned = {"chain_of_thought": True, "student_learns": "reasoning"}
+    text = card(report(spec={"prompt": reasoned}))
+    assert "### Prompt at inference" in text
+    assert "as its last paragraph" in text
+    assert f"\n    {STUDENT_REASONING}\n" in text
+    replaced = {"student_system": "You are Ada.\nBe kind.", "student_system_mode": "replace"}
+    text = card(report(spec={"prompt": {**reasoned, **replaced}}))
+    assert "use exactly this text as the system prompt:\n\n    You are Ada.\n    Be kind." in text
+    assert STUDENT_REASONING not in text
+    assert "Prompt at inference" not in card(report())
 
 
 def test_a_run_with_a_name_has_it_as_its_title() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from shared.dataset.rows import Message, Row
 from shared.tasks import TASKS, Answer
 from shared.tasks.prompt_spec import PromptSpec
+from shared.tasks.prompts import STUDENT_REASONING
 
 SYSTEM = "Answer with 'yes' or 'no', in lower case, and be kind."
 QUESTION = "Does it rain?"
@@ -139,6 +142,64 @@ def test_a_student_without_a_system_role_reads_a_row_without_one_unchanged() -> 
         ("user", QUESTION),
         ("assistant", "yes"),
     ]
+
+
+PIRATE = "You speak like a pirate."
+
+
+def test_a_text_for_the_teacher_follows_the_rows_own_prompt_or_replaces_it() -> None:
+    appended = PromptSpec(teacher_system=PIRATE)
+    replaced = PromptSpec(teacher_system=PIRATE, teacher_system_mode="replace")
+    assert sent("math", row(QUESTION), appended)[0] == ("system", f"{SYSTEM}\n\n{PIRATE}")
+    assert sent("math", row(QUESTION, system=None), appended)[0] == ("system", PIRATE)
+    assert sent("math", row(QUESTION), replaced)[0] == ("system", PIRATE)
+    for prompt in (appended, replaced):
+        assert learned("math", row(QUESTION), Answer("1"), prompt=prompt)[0] == ("system", SYSTEM)
+
+
+def test_our_instructions_follow_the_text_for_the_teacher_in_every_request() -> None:
+    prompt = PromptSpec(teacher_system=PIRATE, teacher_system_mode="replace", chain_of_thought=True)
+    last = TASKS["math"].last_request(row(QUESTION), prompt, [], "it was empty")
+    requests = [sent("math", row(QUESTION), prompt)[0][1]]
+    requests += [messages[0]["content"] for messages in (last.messages, last.unformatted or [])]
+    for system in requests:
+        assert system.startswith(f"{PIRATE}\n\n")
+        assert SYSTEM not in system
+        assert "step by step" in system
+
+
+def test_a_text_for_the_student_follows_the_rows_own_prompt_or_replaces_it() -> None:
+    appended = PromptSpec(student_system=PIRATE)
+    replaced = PromptSpec(student_system=PIRATE, student_system_mode="replace")
+    answer = Answer("1")
+    for prompt, system in ((appended, f"{SYSTEM}\n\n{PIRATE}"), (replaced, PIRATE)):
+        assert learned("math", row(QUESTION), answer, prompt=prompt)[0] == ("system", system)
+        merged = learned("math", row(QUESTION), answer, prompt=prompt, system_role=False)
+        assert merged[0] == ("user", f"{system}\n\n{QUESTION}")
+        assert sent("math", row(QUESTION), prompt)[0] == ("system", SYSTEM)
+
+
+def test_a_student_that_learns_the_reasoning_is_told_that_it_comes_before_the_answer() -> None:
+    terse = row(QUESTION, system="Answer with one word only.")
+    example = learned("nli", terse, Answer("yes", "It is wet."), prompt=LEARNED)
+    system = example[0][1]
+    assert system.startswith("Answer with one word only.\n\n")
+    assert "last line `Answer: <answer>`" in system
+    assert example[-1][1].splitlines()[-1] == "Answer: yes"
+    alone = learned("nli", row(QUESTION, system=None), Answer("yes", "Wet."), prompt=LEARNED)
+    assert alone[0] == ("system", STUDENT_REASONING)
+    assert STUDENT_REASONING not in str(sent("nli", terse, LEARNED))
+
+
+def test_a_text_of_the_users_keeps_or_replaces_the_sentence_about_the_reasoning() -> None:
+    learns: dict[str, Any] = {"chain_of_thought": True, "student_learns": "reasoning"}
+    appended = PromptSpec(**learns, student_system=PIRATE)
+    replaced = PromptSpec(**learns, student_system=PIRATE, student_system_mode="replace")
+    answer = Answer("yes", "It is wet.")
+    assert learned("nli", row(QUESTION), answer, prompt=appended)[0][1] == (
+        f"{SYSTEM}\n\n{PIRATE}\n\n{STUDENT_REASONING}"
+    )
+    assert learned("nli", row(QUESTION), answer, prompt=replaced)[0][1] == PIRATE
 
 
 turns = st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=1, max_size=7)
