@@ -98,7 +98,8 @@ _MARKS = _END_TOKENS | _TURN_HEADS | _DROPPED | _ANSWER_STARTS | frozenset(_CLOS
 _MARK = re.compile(f"{CODE_MARK}|{_any_of(sorted(_MARKS))}", re.IGNORECASE)
 _TAGS = "|".join(_TABLE.answer_tags)
 _ANSWER_DRESS = re.compile(
-    rf"<(?P<tag>{_TAGS})>(?P<text>.*?)(?:</(?P=tag)>)?|(?P<unopened>.*)</(?P<last>{_TAGS})>",
+    rf"<(?P<tag>{_TAGS})>(?P<text>.*?)(?:</(?P=tag)>)?"
+    rf"|(?P<unopened>.*(?:\S|[.!?。！？]\s))</(?P<last>{_TAGS})>",  # "It ends with </s>" is a word
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -100,6 +100,7 @@ _TAGS = re.compile(  # elements, cut off at one end or not, or in square bracket
 )
 _OTHER_TAGS = re.compile(rf"<{_TAG}\b|</{_TAG}>", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-*_=]{3,}\s*")
+_RULE_ABOVE = re.compile(r"\A\s*[-*_=]{3,}[ \t]*\n")
 _AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
 _UNKNOWN = re.compile(rf"{MARKUP}(?:{_one_of([_TABLE.unknown_introductions])})", _FLAGS)
 
@@ -156,6 +157,7 @@ def _tailless(text: str) -> str:
     if newline and _RULE.fullmatch(last):
         return body
     body, gap, last = text.rpartition("\n\n")
+    last = _RULE_ABOVE.sub("", last)
     is_closing = gap and len(last) <= MAX_TAIL and "\n" not in last.strip()
     if is_closing and body.strip() and _CLOSING.match(last.strip()) and not reports(last):
         return body

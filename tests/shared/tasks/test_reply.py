@@ -133,6 +133,7 @@ def test_a_reply_without_anything_visible_shows_nothing(text: str) -> None:
         "- <think>: opens\n- </think>: closes",
         "Assistant: Ten.\nUser: Thanks.",
         "<answer>1</answer> and then </answer>",
+        "The file ends with </response>",
         'Qwen opens with "<think>" and stops at "<|im_end|>".',
         "Models of the time ended a turn with <|im_end|>, as ChatML asks.",
         "```xml\n<think>\nHm.\n</think>\nYes.\n```\nSo it looks.",
