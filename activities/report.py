@@ -106,7 +106,11 @@ async def _report(
     if request.outcome != "completed":
         datasets = _without_outdated(datasets, expected_lines)
     _check_lines(datasets, expected_lines)
-    outputs = {split: dataset.facts for split, dataset in datasets.items()}
+    outputs: dict[str, FileFacts] = {}
+    for split, dataset in datasets.items():
+        outputs[split] = dataset.facts
+        if dataset.provenance is not None:
+            outputs[f"{split}_provenance"] = dataset.provenance
     outputs["rejected"] = await _file_facts(storage, paths.rejected, None)
     reasons: list[ReasonLine] = []
     for split, counts in counters.items():
@@ -141,6 +145,7 @@ class _Dataset:
 
     facts: FileFacts
     description: Description
+    provenance: FileFacts | None
 
 
 async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[str, _Dataset]:
@@ -152,8 +157,17 @@ async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[st
             facts = await _file_facts(storage, paths.dataset(split), describer.take)
         except NotFound:  # the run ended before, or it has no such dataset
             continue
-        datasets[split] = _Dataset(facts, describer.description())
+        provenance = await _provenance(storage, paths, split)
+        datasets[split] = _Dataset(facts, describer.description(), provenance)
     return datasets
+
+
+async def _provenance(storage: Storage, paths: RunPaths, split: Split) -> FileFacts | None:
+    """Return the provenance of a dataset; one of an earlier version of the app may lack it."""
+    try:
+        return await _file_facts(storage, paths.provenance(split), None)
+    except NotFound:
+        return None
 
 
 async def _file_facts(
@@ -203,7 +217,9 @@ def _check_lines(datasets: dict[str, _Dataset], expected_lines: dict[str, int]) 
     """The last guard of the conservation law. Raises PermanentError."""
     for split, lines in expected_lines.items():
         dataset = datasets.get(split)
-        if dataset is not None and dataset.facts.lines != lines:
-            facts = dataset.facts
-            message = f"{facts.path} has {facts.lines} lines, {lines} rows were accepted for it"
-            raise PermanentError(message, code=ErrorCode.CONSERVATION)
+        if dataset is None:
+            continue
+        for facts in (dataset.facts, dataset.provenance):
+            if facts is not None and facts.lines != lines:
+                message = f"{facts.path} has {facts.lines} lines, {lines} rows were accepted for it"
+                raise PermanentError(message, code=ErrorCode.CONSERVATION)

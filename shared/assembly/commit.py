@@ -48,7 +48,8 @@ class _SplitOutcome:
 async def commit_datasets(
     storage: Storage, spec: RunSpec, paths: RunPaths, split: Split, shards: int
 ) -> tuple[Counters, list[int]]:
-    """Commit the student's dataset of a split, and the validation set that was set aside from it.
+    """Commit the student's dataset of a split, and the validation set that was set aside from it,
+    each with its provenance.
 
     Returns the split's counters and the first few shards that are not complete; while there are
     any, nothing is committed. Idempotent. Raises Unfinished, see `commit_output`.
@@ -61,11 +62,14 @@ async def commit_datasets(
     async def restage(_: Split, index: int) -> None:
         await staging.stage_again(index)
 
-    examples = SplitBlocks(sealed_shards.with_examples, shards)
-    await commit_output(storage, paths, paths.dataset(split), {split: examples}, restage)
+    async def commit(dataset: Split, indices: list[int]) -> None:
+        blocks: dict[Split, SplitBlocks] = {split: SplitBlocks(indices, shards)}
+        for output in (paths.provenance(dataset), paths.dataset(dataset)):
+            await commit_output(storage, paths, output, blocks, restage)
+
+    await commit(split, sealed_shards.with_examples)
     if sealed_shards.with_held_out:
-        held_out = SplitBlocks(sealed_shards.with_held_out, shards)
-        await commit_output(storage, paths, paths.dataset("validation"), {split: held_out}, restage)
+        await commit("validation", sealed_shards.with_held_out)
     return sealed_shards.counters, []
 
 

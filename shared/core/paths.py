@@ -84,6 +84,10 @@ class RunPaths:
         """Return the student's dataset."""
         return f"{self.run_id}/{split}.jsonl"
 
+    def provenance(self, split: Split) -> str:
+        """Return the file that says where each example of a dataset comes from."""
+        return f"{self.run_id}/{split}.provenance.jsonl"
+
     def part(self, name: str, split: Split, number: int) -> str:
         """Return a part of an output that has more blocks than a blob may have."""
         output = name.removeprefix(f"{self.run_id}/")

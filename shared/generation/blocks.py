@@ -19,6 +19,7 @@ from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.block_ids import block_id, staging_blob
 from shared.generation.journal import Holdout, Journal, nothing_held_out
+from shared.generation.provenance import provenance_line, source_file
 from shared.generation.record import Record
 from shared.scan.plan import PlanReader, Shard, shard_lines
 from shared.scan.row_checks import RowChecks
@@ -66,12 +67,13 @@ class Staging:
     async def stage(
         self, index: int, shard: Shard, records: Mapping[int, Record], rows: Mapping[int, Row]
     ) -> None:
-        """Stage a shard's blocks of the student's datasets and rejected rows, in input order.
+        """Stage a shard's blocks of datasets, their provenance and rejected rows, in input order.
 
         `rows` are the rows that are already parsed, by line; the others are read from the input.
         """
         examples = Examples(self.spec)
         is_held_out = holdout(self.spec, self.split)
+        file = source_file(self.spec, self.split)
         rows_read = await self._read_rows(shard, records, rows, examples)
         blocks: dict[str, bytearray] = defaultdict(bytearray)
         for number in sorted(records):
@@ -80,8 +82,9 @@ class Staging:
                 blocks[self.paths.rejected] += as_jsonl([asdict(_rejected_row(self.split, record))])
             else:
                 row = rows.get(number) or rows_read[number]
-                dataset = self.paths.dataset("validation" if is_held_out(number) else self.split)
-                blocks[dataset] += examples.line(row, record)
+                dataset: Split = "validation" if is_held_out(number) else self.split
+                blocks[self.paths.dataset(dataset)] += examples.line(row, record)
+                blocks[self.paths.provenance(dataset)] += provenance_line(file, record)
         for name, block in blocks.items():
             await self._stage_block(name, index, bytes(block))
 

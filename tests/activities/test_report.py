@@ -125,7 +125,8 @@ async def test_the_card_tells_people_the_same(run: AppRun) -> None:
 
 async def test_outputs_are_named_by_path(run: AppRun) -> None:
     outputs = (await run.report())["outputs"]
-    assert set(outputs) == {"train", "validation", "rejected", "card", "report"}
+    datasets = {"train", "validation", "train_provenance", "validation_provenance"}
+    assert set(outputs) == {*datasets, "rejected", "card", "report"}
     for path in outputs.values():
         assert await run.storage.properties(path) is not None
 

@@ -76,6 +76,7 @@ def folder(storage: Storage) -> RunFolder:
     spec: dict[str, Any] = {
         "task": "math",
         "train": "datasets/math/x/train.jsonl",
+        "validation": "datasets/math/x/validation.jsonl",
         "generation": {"rows_per_shard": 5},
         "teacher": {"concurrency": 3},
         "student": {"model": "azureml://registries/r/models/m/versions/1"},
