@@ -74,6 +74,7 @@ class ReplyWords(_Table):
     leads: list[str]
     nouns: list[str]
     purposes: list[str]
+    praise_verbs: list[str]
     subjects: list[str]
     links: list[str]
     softeners: list[str]

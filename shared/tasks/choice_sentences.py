@@ -29,7 +29,7 @@ SYMBOL = r"([^\W\d_]|\d{1,2})"
 OPTION = rf"{OPEN}(?:#|{any_of(WORDS.choices.option)}{OPEN})?"
 BARE = re.compile(rf"{OPTION}{SYMBOL}{CLOSE}", FLAGS)
 WITH_TEXT = re.compile(
-    rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=]+\s|\s|(?<=[)\].:：]))\s*(\S.*)",
+    rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=→]+>?\s|\s|(?<=[)\].:：]))\s*(\S.*)",
     FLAGS,
 )
 # "A. Banks need security": a letter and a sentence that explains it.
@@ -39,7 +39,8 @@ LEADING = re.compile(
 )
 PRAISED = re.compile(
     rf"(?:the\s+)?(.+?)\s*(?:{any_of(W.links)})\s+(?:(?:clearly|definitely|probably|obviously)\s+)?"
-    rf"(?:{any_of(W.softeners)}\s+)*{any_of(W.praise)}",
+    rf"(?:{any_of(W.softeners)}\s+)*{any_of(W.praise)}"
+    rf"|(\S.*?)\s+{any_of(W.praise_verbs)}",
     FLAGS,
 )
 MENTION = re.compile(
@@ -97,7 +98,7 @@ class ChoiceReader:
     def _head(self, text: str) -> str | None:
         value = said(text, self._in_sentence)
         praised = PRAISED.fullmatch(unled(text))
-        return value or (self._in_sentence(praised[1]) if praised else None)
+        return value or (self._in_sentence(praised[1] or praised[2]) if praised else None)
 
     def _in_sentence(self, text: str) -> str | None:
         """Return the choice of a part of a sentence, where a bare small letter is a word."""

@@ -19,11 +19,11 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 
 from shared.dataset.answer_space import spelled
 from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.instructions import DATA, instructions
+from shared.tasks.instructions import DATA, OPENER, instructions
 from shared.tasks.label_lists import (
     ALTERNATIVE,
     CONJUNCTION,
@@ -32,6 +32,7 @@ from shared.tasks.label_lists import (
     NOT_LABELS,
     QUOTED,
     SEPARATOR,
+    WANTS_CODES,
     WANTS_WORDS,
     LabelList,
     label_list,
@@ -44,6 +45,7 @@ from shared.tasks.plain_labels import plain_lists
 
 W = WORDS.prompt
 MAX_TEXT = 10_000  # characters of a prompt that are read
+MAX_INTRODUCTIONS = 100  # of one kind in a prompt
 MAX_WORDS = 8  # of a label on a line of its own
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|;\s+(?=\w{3})|\n+|(?<=[。！？])")
@@ -64,6 +66,12 @@ USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|\w|(?-i:[A-Z]).*)\Z"
 BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
 TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*$", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|\s*([^|\n]+?)\s*\|(?:\s*([^|\n]+?)\s*\|)?.*$", re.MULTILINE)
+# The codes of words: "entailment → 0", "entailment=0"
+WORD_AND_CODE = re.compile(
+    r"[\"']?([^\W\d][\w -]{1,30}?)[\"']?\s*(?:→|->|=>?|[:(])\s*(-?\d{1,2})(?![\w%]|\.\d)"
+)
+JOINED = re.compile(rf"\A(?:{ALTERNATIVE}|{CONJUNCTION})\s+")
+FULL_SENTENCE = re.compile(r"\S+\s+\S+\s.*[.!?]\Z")
 IS_KEY = re.compile(r"\s*:\s*[\"'“]")
 # In JSON, a key that holds no label, and its value.
 OTHER_KEY = re.compile(
@@ -75,7 +83,7 @@ IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
 NEGATION_REACH = 25  # characters before an introduction
 CODE = re.compile(
     r"(?<![a-zA-Z\d.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
-    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)-|,?\s*{any_of(W.hard_qualifiers)})\s*"
+    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)(?:-|\s+(?:is|ist|est|es)\s)|,?\s*{any_of(W.hard_qualifiers)})\s*"
     r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
     rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
     FLAGS,
@@ -94,9 +102,10 @@ def find_labels(system: str | None, user: str) -> PromptLabels:
     """Return the labels that a row's prompts name."""
     before, behind = instructions(user)
     parts = [part for part in instructions(system or "") if part]
-    listing = agreed(
-        [*(lists for part in parts for lists in label_lists(part)), *label_lists(before)]
-    )
+    lists = [listing for part in parts for listing in label_lists(part)]
+    if not lists or before != user or any(map(OPENER.match, user.split("\n"))):
+        lists += label_lists(before)  # else the user message is data alone
+    listing = agreed(lists)
     if not (listing.labels or listing.conflict):
         listing = agreed(list(label_lists(behind)))
     return listing if listing.labels or listing.conflict else agreed(_closing_question(user))
@@ -147,7 +156,12 @@ def _quoted_list(text: str) -> LabelList | None:
                 for label in re.split(r"[|/]", quoted):
                     labels.setdefault(spelled(label), label.strip(" <>{}[]"))
     for name in list(labels):
-        if name in NOT_LABELS or not name or len(name) > MAX_LABEL:
+        if (
+            name in NOT_LABELS
+            or not name
+            or FULL_SENTENCE.match(labels[name])
+            or len(name) > MAX_LABEL
+        ):
             del labels[name]
     return label_list(list(labels.values()))
 
@@ -172,6 +186,8 @@ def _code_lists(text: str) -> Iterator[LabelList]:
         codes: dict[str, str] = {}
         for code, meaning in CODE.findall(paragraph):
             codes.setdefault(code, meaning.strip(" *_("))
+        if WANTS_CODES.search(text) and not codes:
+            codes = {code: JOINED.sub("", word) for word, code in WORD_AND_CODE.findall(paragraph)}
         numbers = [int(code) for code in codes if code.lstrip("-+").isdigit()]
         are_numbers = len(numbers) == len(codes) and sorted(numbers) == list(
             range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
@@ -229,7 +245,7 @@ def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
 
 def _lists_behind_words(text: str) -> Iterator[LabelList]:
     for introduction, is_strong in ((HEADING, True), (ONE_OF, True), (VERB, False)):
-        for match in introduction.finditer(text):
+        for match in islice(introduction.finditer(text), MAX_INTRODUCTIONS):
             if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
                 continue
             listing = list_at(_behind(text, match), is_strong)
@@ -240,7 +256,9 @@ def _lists_behind_words(text: str) -> Iterator[LabelList]:
 def _usual_lists(text: str) -> Iterator[LabelList]:
     """Yield the lists behind what introduces much else: "Answer", "is", a bracket."""
     for introduction in (BARE_VERB, IN_BRACKETS, VERB_AND_COLON, HEADING_IS):
-        for match in introduction.finditer(text):
+        for match in islice(introduction.finditer(text), MAX_INTRODUCTIONS):
+            if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
+                continue
             listing = list_at(_behind(text, match), is_strong=introduction is HEADING_IS)
             if listing and all(USUAL.match(label) for label in listing.labels):
                 yield with_codes(listing, text)

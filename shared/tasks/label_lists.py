@@ -12,7 +12,7 @@ W = WORDS.prompt
 FLAGS = re.IGNORECASE
 MAX_LABEL = 40  # characters of a label without quotes
 MAX_LABELS = 50
-MAX_LIST = 1000  # characters of a list
+MAX_LIST = 400  # characters of a list
 
 QUOTED = re.compile(
     r"(?<!\w)'([^'\n]{1,80}?)'(?!\w)|\"([^\"\n]{1,80}?)\"|“([^”\n]{1,80}?)”|(?<!\w)‘([^’\n]{1,80}?)’"
@@ -20,12 +20,14 @@ QUOTED = re.compile(
     r"|『([^』\n]{1,80}?)』|`([^`\n]{1,80}?)`|\*\*([^*\n]{1,80}?)\*\*"
 )
 NOT_LABELS = frozenset(W.not_labels)
-LIST_END = re.compile(r"[.?!](?=\s|$|[\"'”])|[。！？\n]")
+LIST_END = re.compile(
+    r"[.?!](?=\s|$|[\"'”])|[。！？\n]|,?\s+(?:where|which|depending|and\s+nothing)\s", re.IGNORECASE
+)
 # Not in capitals: "E, N or C" are labels.
 ALTERNATIVE = f"(?-i:{any_of(W.alternatives)})"
 CONJUNCTION = f"(?-i:{any_of(W.conjunctions)})"
 SEPARATOR = re.compile(
-    rf"\s*(?:[,，、،]\s*(?:{ALTERNATIVE}|{CONJUNCTION})?|[/|]|;|{ALTERNATIVE}"
+    rf"\s*(?:[,，、،]\s*(?:{ALTERNATIVE}|{CONJUNCTION})?|(?<![Nn])/|/(?![Aa]\b)|\||;|{ALTERNATIVE}"
     rf"|{CONJUNCTION})\s*",
     FLAGS,
 )
@@ -126,6 +128,9 @@ def list_item(piece: str, *, soft: bool, is_line: bool = False) -> tuple[str, st
     if quoted:
         rest = MEANING.sub("", piece[quoted.end() :], count=1)
         return next(group for group in quoted.groups() if group).strip(), rest.strip()
+    is_name = piece.isupper() and len(piece) > 1 and "(" not in piece
+    if is_name and not NOT_IN_LABEL.search(piece):  # also FOR and IF
+        return piece.strip(" *_()"), ""
     label, *rest = MEANING.split(piece, maxsplit=1)
     if soft and label:
         label = SOFT.split(label, maxsplit=1)[0]

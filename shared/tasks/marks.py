@@ -81,7 +81,7 @@ NOUN = re.compile(
     rf"(?<!\w)(?P<adjectives>{_ADJECTIVES}{{0,3}})"
     rf"(?:(?P<strong>{_any_of(_WORDS.nouns.strong)})|(?P<weak>{_any_of(_WORDS.nouns.weak)}))(?!\w)"
     rf"(?:\s(?:{_any_of(_WORDS.nouns.adjectives)})(?!\w))?"
-    r"(?:[ \t]+(?:to|for|of|between|here|à|zu|auf|de|a|на)\b[^.:：=?!\n]{0,60}?)?"
+    r"(?:[ \t]+(?:to|for|of|between|here|à|zu|auf|de|(?-i:a)|на)\b[^.:：=?!\n]{0,60}?)?"
     r"[\"'”’]?"
     rf"(?:[ \t]*(?:[:：=→⇒—–]|->|=>)|[ \t]+(?:{_any_of(_WORDS.nouns.copulas)})(?!\w)"
     r"|[ \t]+-[ \t]+(?=[^\W\d])|(?P<heading>[*_]{0,3}[ \t]*$))"
@@ -105,7 +105,8 @@ CHANGED_BEHIND = re.compile(
 )
 HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d{1,2}[.)][ \t])(?=\S)", re.MULTILINE)
 DENIED = re.compile(
-    rf"(?:\b(?:{_any_of(_WORDS.denials.before_noun)})\b|n['’]t)\W+(?:\w+\W+){{0,2}}\Z", _FLAGS
+    rf"(?:\b(?:{_any_of(_WORDS.denials.before_noun)})\b|n['’]t)[^\w,;:.]+(?:\w+[^\w,;:.]+){{0,2}}\Z",
+    _FLAGS,
 )
 DENIAL_WINDOW = 40
 BEGINS_LINE = re.compile(

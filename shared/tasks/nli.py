@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REMEDY = "declare them in `answers.labels` of the run specification, or in `labels` of the row"
 # The numbers of SNLI, MNLI and their relatives, where just these labels are offered.
 CLASS_NUMBERS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
+BOOLEANS = {"true": "yes", "false": "no"}
 NO_REFERENCE = "-1"
 NUMBER = re.compile(r"\s*(-?\d{1,3})(?:\.0)?\s*\Z")
 
@@ -47,7 +48,9 @@ class Nli(ShortAnswerTask):
         reference = row.reference or ""
         number = NUMBER.match(reference)
         if number is None or self.alone(row, reference) is not None:
-            return super().reference_value(row)
+            value = super().reference_value(row)
+            is_unread = isinstance(value, Unreadable)
+            return (_label_of_boolean(offered(row), reference) or value) if is_unread else value
         if number[1] == NO_REFERENCE:
             return None
         return _label_of_class(offered(row), number[1]) or super().reference_value(row)
@@ -96,7 +99,16 @@ def _not_found(prompt_labels: PromptLabels) -> str:
     return f"the prompt names different lists of labels, {lists}: {REMEDY}"
 
 
+def _label_of_boolean(space: AnswerSpace, word: str) -> str | None:
+    """Return yes or no where the reference is true or false, and the labels are such words."""
+    answer = BOOLEANS.get(word.strip().casefold(), "")
+    return space.value_of(answer) if answer else None
+
+
 def _label_of_class(space: AnswerSpace, number: str) -> str | None:
+    if number in space.values:
+        return number
     labels = {label.casefold(): label for label in space.values}
-    is_usual = labels.keys() == set(CLASS_NUMBERS.values())
+    has_numbers = any(spelling.isdigit() for spelling, _ in space.aliases)
+    is_usual = labels.keys() == set(CLASS_NUMBERS.values()) and not has_numbers
     return labels.get(CLASS_NUMBERS.get(number, "")) if is_usual else None

@@ -46,7 +46,7 @@ class NluQa(ShortAnswerTask):
         if row.reference is None or row.reference.strip() == NO_REFERENCE:
             return None
         value = super().reference_value(row)
-        return value if isinstance(value, str) else _closed(row, row.reference) or value
+        return value if isinstance(value, str | None) else _closed(row, row.reference) or value
 
     def alone(self, row: Row, text: str) -> str | None:
         """Return the choice that the text is and nothing else, once known dress is removed."""

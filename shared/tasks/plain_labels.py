@@ -31,7 +31,7 @@ BETWEEN = (
 )
 IN_SENTENCE = re.compile(rf"{ITEM}(?:{BETWEEN}{ITEM})+(?P<end>\W?)", FLAGS)
 # "X or Y", or at least three
-IS_LIST = re.compile(rf"[/|]|{ALTERNATIVE}|,.*{CONJUNCTION}", FLAGS)
+IS_LIST = re.compile(rf"[/|]|{ALTERNATIVE}|,[^,]{{0,60}}{CONJUNCTION}", FLAGS)
 IN_ROUND_BRACKETS = re.compile(r"\([^()\n]{1,40}\)")
 ON_LINE = re.compile(
     rf"[ \t]*(?:[-*•·–]\s+|\(?(\d{{1,2}}|[a-zA-Z])[.)]\s+)?{QUOTE}({any_of(W.usual_labels)}){QUOTE}"
@@ -47,7 +47,11 @@ AT_END = re.compile(rf"({any_of(W.usual_labels)}){QUOTE}[.;]?\Z", FLAGS)
 def plain_lists(text: str) -> Iterator[LabelList]:
     """Yield the lists of usual labels in sentences, on lines, and at the ends of conditions."""
     for match in IN_SENTENCE.finditer(text):
-        if IS_LIST.search(match[0]) or match["end"] in CLOSING:
+        if (
+            IS_LIST.search(match[0])
+            or match["end"] in CLOSING
+            or text[: match.start()].rstrip().endswith(":")
+        ):
             yield from _listing(LABEL.findall(IN_ROUND_BRACKETS.sub("", match[0])))
     block: list[re.Match[str]] = []
     for line in [*text.split("\n"), ""]:

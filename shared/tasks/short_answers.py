@@ -60,7 +60,19 @@ REASONING_HEAD = re.compile(
     re.IGNORECASE,
 )
 
-GOES_ON = ("or ", "oder ", "ou ", "o ", "not certain", "not sure", "possibly", "perhaps", "maybe ")
+GOES_ON = (
+    "or ",
+    "oder ",
+    "ou ",
+    "o ",
+    "not certain",
+    "not sure",
+    "possibly",
+    "perhaps",
+    "maybe ",
+    "cannot",
+    "can't",
+)
 
 NOT_REASONED = Unreadable(
     RejectionReason.UNREADABLE,
@@ -114,7 +126,7 @@ class ShortAnswerTask(SingleTurnTask):
         return self.reasoned_tokens if prompt.chain_of_thought else self.plain_tokens
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        if row.reference is None:
+        if row.reference is None or not row.reference.strip():
             return None
         value = self.alone(row, final_part(row.reference))
         return value or self.stated_value(row, split_reply(row.reference).text)
@@ -222,7 +234,8 @@ class _Reading:
         """
         sentences = sentences_in(rest)[:MAX_SENTENCES]
         is_objection = not self.task.is_closed and rest.lstrip().lower().startswith("but ")
-        if is_objection or any(map(is_correction, sentences)):
+        is_alternative = any(sentence.lower().startswith("or ") for sentence in sentences)
+        if is_objection or is_alternative or any(map(is_correction, sentences)):
             return True
         values = [other for other in map(self._said, sentences) if isinstance(other, str)]
         if not self.task.is_closed:

@@ -42,6 +42,9 @@ def labels(system: str | None, user: str = PAIR) -> tuple[str, ...] | None:
         'Return JSON: {"label": "agree|differ|unclear"}',
         "Give the label (agree, differ, unclear).",
         "Labels: [agree] [differ] [unclear]",
+        "Reply with one of: agree, differ, unclear, where agree means that both tell the same.",
+        "agree=0, differ=1, unclear=2. Answer with the word, not the number.",
+        "Answer with agree, differ or unclear. Do not output 'yes' or 'no'.",
         "label ∈ {agree, differ, unclear}",
         "## Labels\n`agree`, `differ`, `unclear`\n\n## Output\nThe label alone.",
         "Choose one: agree, differ, unclear.",
@@ -145,6 +148,29 @@ def test_lists_that_differ_are_a_conflict_that_is_told() -> None:
         ("agree", "differ"),
         ("yes", "no"),
     }
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "agree → 0, differ → 1, unclear → 2. Give the number.",
+        'The labels are {"agree": 0, "differ": 1, "unclear": 2}. Return the number.',
+        "Answer with the class id: agree (0), differ (1), unclear (2).",
+        "One of the digits 0, 1, 2, where 0 is agree, 1 is differ and 2 is unclear.",
+    ],
+)
+def test_numbers_behind_words_are_the_labels_where_numbers_are_wanted(instruction: str) -> None:
+    assert labels(instruction) == ("0", "1", "2")
+
+
+def test_labels_in_capitals_may_be_words_of_instructions() -> None:
+    assert labels("Labels: FOR, AGAINST, NO STANCE") == ("FOR", "AGAINST", "NO STANCE")
+    assert labels("Tag the pair as SAME, DIFF, or N/A.") == ("SAME", "DIFF", "N/A")
+
+
+def test_a_user_message_without_an_instruction_names_no_labels_beside_the_system_prompts() -> None:
+    system = "Label the pair agree, differ or unclear; answer with agree, differ or unclear."
+    assert labels(system, 'P: The options were "A" or "B".\nH: There were two.') == SHAPES
 
 
 def test_an_instruction_behind_the_data_counts_where_there_is_none_before() -> None:

@@ -165,9 +165,19 @@ def test_an_object_or_text_with_several_labels_gives_none(text: str) -> None:
     assert isinstance(TASKS["nli"].read(row, PromptSpec(), Reply(text)), Unreadable)
 
 
-def test_two_sentences_with_different_letters_give_no_choice() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is B. The answer is C.",
+        "Option A: spoon",
+        "B cannot be the answer.",
+        "B; maybe A",
+        "B... or C",
+    ],
+)
+def test_letters_that_differ_or_are_denied_give_no_choice(text: str) -> None:
     row = Row(({"role": "user", "content": "x"},), answers=TOOLS)
-    answer = TASKS["nlu_qa"].read(row, PromptSpec(), Reply("The answer is B. The answer is C."))
+    answer = TASKS["nlu_qa"].read(row, PromptSpec(), Reply(text))
     assert isinstance(answer, Unreadable)
 
 
@@ -179,6 +189,13 @@ def test_two_sentences_with_different_letters_give_no_choice() -> None:
         ("option d", "D"),
         ("Option D: new broom", "D"),
         ("Answer B", "B"),
+        ("B → spoon", "B"),
+        ("My pick is C.", "C"),
+        ("Only D makes sense.", "D"),
+        ("B fits best.", "B"),
+        ("That leaves C.", "C"),
+        ("Based on common sense, the answer is C.", "C"),
+        ("Richtig ist B.", "B"),
         ("the garden rake", "C"),
         ("Looking at the four, B is the most appropriate.", "B"),
         ("D: new broom", "D"),
