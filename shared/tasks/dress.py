@@ -72,5 +72,5 @@ def _without_layer(value: str) -> str:
         return value[1:-1].strip()
     for copula in COPULAS:
         value = value.removesuffix(copula)
-    is_cut_off = value.endswith("..")
+    is_cut_off = "..." in value[-5:]
     return value if is_cut_off else value.rstrip(STOPS).rstrip() or value

@@ -83,7 +83,7 @@ NOUN = re.compile(
     rf"(?:\s(?:{_any_of(_WORDS.nouns.adjectives)})(?!\w))?"
     r"(?:[ \t]+(?:to|for|of|between|here|à|zu|auf|de|(?-i:a)|на)\b[^.:：=?!\n]{0,60}?)?"
     r"[\"'”’]?"
-    rf"(?:[ \t]*(?:[:：=→⇒—–]|->|=>)|[ \t]+(?:{_any_of(_WORDS.nouns.copulas)})(?!\w)"
+    rf"(?:[ \t]*(?!(?<=\d):\d)(?:[:：=→⇒—–]|->|=>)|[ \t]+(?:{_any_of(_WORDS.nouns.copulas)})(?!\w)"
     r"|[ \t]+-[ \t]+(?=[^\W\d])|(?P<heading>[*_]{0,3}[ \t]*$))"
     rf"[ \t:：=]*(?:(?:{_any_of(_WORDS.nouns.articles)})[ \t]+)?",
     _FLAGS,
@@ -103,7 +103,7 @@ CHANGED_BEHIND = re.compile(
     rf"|(?:{_any_of(_WORDS.boxes.after)})\b)",
     re.IGNORECASE,
 )
-HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d{1,2}[.)][ \t])(?=\S)", re.MULTILINE)
+HASHES = re.compile(r"(?<!\S)####[ \t]*(?!\d{1,2}[.)][ \t])(?=\S)", re.MULTILINE)
 DENIED = re.compile(
     rf"(?:\b(?:{_any_of(_WORDS.denials.before_noun)})\b|n['’]t)[^\w,;:.]+(?:\w+[^\w,;:.]+){{0,2}}\Z",
     _FLAGS,
@@ -120,14 +120,18 @@ CONCLUSION = re.compile(
 )
 UNSPACED_CONCLUSION = re.compile("(?:所以|因此|故|したがって|따라서)[\\s,，]*")
 CORRECTION = re.compile(
-    rf"\W*(?:(?:but|oh|ah|and|note|edit|update)[\s,:]+)?(?:{_any_of(_WORDS.corrections.words)})(?!\w)",
+    rf"\W*(?:(?:but|oh|ah|and|note|edit|update)[\s,:]+)?(?:{_any_of(_WORDS.corrections.words)})(?!\w)"
+    r"|\W*not\b[^.\n]{1,40}\bbut\b",
     _FLAGS,
 )
 EXPLANATION = re.compile(
     rf"(?:\s*[,;(（—–]+\s*|\s+-\s+|\s+)(?:{_any_of(_WORDS.explanations.words)})(?!\w)", _FLAGS
 )
 NEXT_TURN = re.compile(
-    rf"\n[ \t]*(?:{_any_of(_WORDS.next_turns.words)})[ \t]*(?:\d{{1,3}})?[ \t]*[:：]", re.IGNORECASE
+    rf"(?:\n[ \t]*(?:{_any_of(_WORDS.next_turns.words)})"
+    r"|(?<=[\w.!*}])[ \t]+(?:question|user|human))"
+    r"[ \t]*(?:\d{1,3})?[ \t]*[:：]",
+    re.IGNORECASE,
 )
 BEGINS_WITH_NO = re.compile(r"\W*no\s+\w", re.IGNORECASE)  # "No answer is given"
 FRAME_BEFORE = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.before)})(?!\w)", _FLAGS)
@@ -135,7 +139,8 @@ FRAME_AFTER = re.compile(rf"\W*(?:{_any_of(_WORDS.frames.after)})(?!\w)", _FLAGS
 # "B. the text" continues, and so does "z.B. the text"
 # "5! ways" continues, too.
 SENTENCE_END = re.compile(
-    r"(?<!\b[A-Za-z])(?<!\bNo)(?<!\bvs)(?:[.?…]|(?<!\d)!|!(?=\s+[A-Z]))(?=\s)|[。！？]|\n"
+    r"(?<!\b[A-Za-z])(?<!\bNo)(?<!\bvs)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bRs)"
+    r"(?:[.?…]|(?<!\d)!|!(?=\s+[A-Z]))(?=\s)|[。！？]|\n"
 )
 
 
@@ -203,6 +208,12 @@ def without_conclusion(sentence: str) -> str | None:
 def is_correction(sentence: str) -> bool:
     """Return whether the sentence takes back what was said before."""
     return CORRECTION.match(sentence) is not None
+
+
+def is_afterword(sentence: str) -> bool:
+    """Return whether the sentence is one like "Let me know if …", which takes nothing back."""
+    is_frame = FRAME_AFTER.match(sentence) or not any(map(str.isalnum, sentence))
+    return bool(is_frame) and not is_correction(sentence)
 
 
 def readings(content: str) -> list[tuple[str, str]]:

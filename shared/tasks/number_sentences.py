@@ -29,10 +29,19 @@ NUMBER_FIRST = re.compile(
     FLAGS,
 )
 ACTION = re.compile(
-    rf"(?<![\w'’-])(?:(?:can|could|would) )?(?:{one_of(TABLES.actions)})"
+    r"(?<= )(?:(?:could|would) )?(?:takes?|took) (?-i:[A-Z])[a-z]+(?= )"
+    r"|(?<![\w'’-])(?:(?:can|could|would|should|must|(?:need|ha)(?:s|ve)? to) )?"
+    rf"(?:{'|'.join(TABLES.actions)})(?:s|es|d|ed)?"
     r"(?: (?:him|her|them|us|you|me))?(?= )",
     FLAGS,
 )
+# In the subject of a conclusion: "after 3 days, Mr. Lee", "the sum of 3 and 5", "Ann, Ben and Cy".
+CIRCUMSTANCE = re.compile(
+    r"(?:after|in|with|for|at|by|over|during|on|from) ([^,.;:?!=]{1,80}), +", FLAGS
+)
+TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St)\.(?= )")
+COUNT = re.compile(r"\b(of|the|all|and|for|in|after|with|a|at) \$?\d[\d,.]*%?(?= |$)", FLAGS)
+NAMES = re.compile(r"(?<=[a-z]),(?= (?:and |[A-Z]))")
 VARIABLE = re.compile(r"\$([A-Za-z])\$|\\\(([A-Za-z])\\\)")
 ADVERB = re.compile(rf" *(?:{one_of(TABLES.adverbs)}) +", FLAGS)
 SUBJECT = re.compile(r"[^\W\d_]+(?:[ '’/-][^\W\d_]+)*")
@@ -52,18 +61,24 @@ def number_stated(sentence: str, *, is_answer: bool = False) -> str | None:
         return read_number(sentence[impersonal.end() :])
     if reverse := NUMBER_FIRST.fullmatch(sentence):
         return read_number(reverse[1])
-    if number := _stated_by(VERB, sentence):
+    circumstance = CIRCUMSTANCE.match(sentence) if opener else None
+    if circumstance and not _is_excluded(circumstance[1]):
+        sentence = sentence[circumstance.end() :]
+    is_conclusion = opener is not None
+    if number := _stated_by(VERB, sentence, is_conclusion=is_conclusion):
         return number
-    is_step = opener is None and (not is_answer or "=" in sentence)
-    return None if is_step else _stated_by(ACTION, sentence)
+    is_answer = is_conclusion or (is_answer and "=" not in sentence)
+    return _stated_by(ACTION, sentence, is_conclusion=is_conclusion) if is_answer else None
 
 
-def _stated_by(verbs: re.Pattern[str], sentence: str) -> str | None:
+def _stated_by(verbs: re.Pattern[str], sentence: str, *, is_conclusion: bool) -> str | None:
     for verb in verbs.finditer(sentence):
-        subject = sentence[: verb.start()]
+        subject = VARIABLE.sub(r"\1\2", sentence[: verb.start()]).strip()
+        if is_conclusion and verb[0].isascii() and verb[0][-1].isalpha():
+            subject = COUNT.sub(r"\1", NAMES.sub("", TITLE.sub(r"\1", subject)))
         adverb = ADVERB.match(sentence, verb.end())
         number = read_number(sentence[adverb.end() if adverb else verb.end() :])
-        if number and _is_subject(subject):
+        if number and SUBJECT.fullmatch(subject) and not _is_excluded(subject):
             is_loss = not TABLES.losses.isdisjoint(subject.lower().split())
             return None if is_loss and not number.startswith("-") else number
         if verb[0].lower() not in TABLES.nouns:
@@ -71,12 +86,10 @@ def _stated_by(verbs: re.Pattern[str], sentence: str) -> str | None:
     return None
 
 
-def _is_subject(text: str) -> bool:
-    text = VARIABLE.sub(r"\1\2", text).strip()
-    if not SUBJECT.fullmatch(text):
-        return False
+def _is_excluded(text: str) -> bool:
+    """Return whether the words before a verb deny or doubt it, or are too many."""
     words = re.split(r"[ '’/-]", text.lower())
     is_excluded = any(word in TABLES.excluded for word in words) or any(
         word in text for word in TABLES.excluded if not word.isascii() and word[0] > "\u0370"
     )
-    return not is_excluded and len(words) <= MAX_SUBJECT_WORDS
+    return is_excluded or len(words) > MAX_SUBJECT_WORDS

@@ -21,7 +21,6 @@ SMALL = [
 CHARACTERS = {variant: sign for sign, variants in TABLES.characters.items() for variant in variants}
 INVISIBLE_OPERATORS = "\u2061\u2062\u2063\u2064"
 TEX_DOLLAR = re.compile(r"(?<!\\)\$")
-PRICES = re.compile(r"(?<!\\)\$[^$]*(?<!\\)\$\d")  # as in Pandoc, no formula ends before a digit
 TEX_TEXT = re.compile(
     r"\\(?:text|math)(?:rm|bf|it|sf|tt)?(?![a-z]) ?\{([^{}]*)\}"
     r"|\\(?:mbox|operatorname|boxed|fbox) ?\{([^{}]*)\}"
@@ -35,7 +34,10 @@ def plainly_spelled(text: str) -> str:
         for pattern, replacement in SMALL:
             text = pattern.sub(replacement, text)
         text = "".join(map(_plain_character, text.translate(SMALL_DIGITS)))
-    if len(TEX_DOLLAR.findall(text)) % 2 == 0 and not PRICES.match(text):
+    dollars = [dollar.end() for dollar in TEX_DOLLAR.finditer(text)]
+    # As in Pandoc, no formula ends before a digit: two prices do.
+    has_prices = any(text[end : end + 1].isdigit() for end in dollars[1::2])
+    if len(dollars) % 2 == 0 and not has_prices:
         text = TEX_DOLLAR.sub("  ", text)  # two spaces: digits on both sides stay apart
     text = text.replace(r"\$", "$")
     if "\\" in text or "{" in text:

@@ -23,6 +23,7 @@ class Tables(BaseModel):
     joining: frozenset[str]
     counters: list[str]
     never_units: frozenset[str]
+    dates: frozenset[str]
     never_unit_stems: list[str]
     never_unit_characters: str
     openers: list[str]

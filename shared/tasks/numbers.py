@@ -263,5 +263,6 @@ def _leaves_value(text: str, position: int = 0) -> bool:
     words = re.findall(f"{LETTERS}+", text[position:].lower())
     if not NO_UNIT.isdisjoint(words) or any(map(GREAT_NUMBER.fullmatch, words)):
         return False
-    is_finished = not words or words[-1] not in UNFINISHED
-    return is_finished and REST.fullmatch(text, position) is not None
+    if words and (words[0] in TABLES.dates or words[-1] in UNFINISHED):
+        return False
+    return REST.fullmatch(text, position) is not None

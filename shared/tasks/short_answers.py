@@ -37,6 +37,7 @@ from shared.tasks.marks import (
     Rank,
     before_next_turn,
     framed_lines,
+    is_afterword,
     is_correction,
     marks_in,
     readings,
@@ -170,7 +171,9 @@ class ShortAnswerTask(SingleTurnTask):
             for other in other_texts(text):
                 if self.alone(row, other) not in (None, value):
                     return self.unreadable(row, Problem.SEVERAL)
-        is_taken_back = reading.is_taken_back(value, undressed(behind_objects(text)))
+        behind = _Reading(self, row, undressed(behind_objects(text)))
+        is_other = behind.conclusion() not in (None, value)
+        is_taken_back = is_other or reading.is_taken_back(value, behind.text)
         return self.unreadable(row, Problem.SEVERAL) if is_taken_back else value
 
     def _reasoned(self, row: Row, reply: Reply) -> Answer | Unreadable:
@@ -310,7 +313,10 @@ class _Reading:
     def _on_outer_line(self) -> str | Unreadable | None:
         """Return the value that the first or the last line is, None if neither is one."""
         framed = framed_lines(self.text)
-        lines = [line for line in framed if not self.task.is_step(line)] or framed
+        lines = [line for line in framed if not self.task.is_step(line)]
+        is_result = framed[-1:] != lines[-1:]
+        if is_result and all(self._alone(line) is None for line in (*lines[:1], *lines[-1:])):
+            lines = framed
         first = self._alone(lines[0]) if lines else None
         last = self._alone(lines[-1]) if lines else None
         value = first if first is not None else last
@@ -325,6 +331,8 @@ class _Reading:
     def _in_sentence(self) -> str | Unreadable:
         """Return the value that the first or the last sentence states."""
         sentences = sentences_in(self.text)
+        while not self.task.is_closed and len(sentences) > 1 and is_afterword(sentences[-1]):
+            sentences.pop()
         if not sentences:
             return self._problem(Problem.NONE)
         is_whole = len(sentences) == 1
@@ -362,7 +370,9 @@ class _Reading:
 
 
 def _goes_on(behind: str) -> bool:
-    """Return whether the text behind a value makes it one of several: "7 (or 8)"."""
+    """Return whether the text behind a value makes it one of several ("7 (or 8)"), or denies it."""
+    if is_correction(behind):
+        return True
     behind = behind.lstrip(" ,;:(（—–-").lower()
     return behind.startswith(GOES_ON) or behind.rstrip(" .!)") == "not"
 

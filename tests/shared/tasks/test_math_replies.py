@@ -22,6 +22,17 @@ CLOSINGS = {
     "Therefore, her balance is -$9.": "-9",
     "In total, Mia makes 42 dollars per day.": "42",
     "∴ 42": "42",
+    "Therefore, Mia needs to pay $42 for the glasses.": "42",
+    "So it would take Carla 42 minutes to get home.": "42",
+    "So Ann, Ben, and Cy have 42 sheep together.": "42",
+    "Therefore, after giving away 3 rolls, Mia has 9 rolls left.": "9",
+    "So the cost of 3 pens is $9.": "9",
+    "Therefore, each of the 3 friends gets 9 nuts.": "9",
+    "So with a 20% discount, the price is $40.": "40",
+    "Therefore, Mr. Lee has Rs. 500 left.": "500",
+    "So the shop made a profit of $42.": "42",
+    "So each plant yields 9 kg.": "9",
+    "Therefore, Mia has 9 rolls left. I hope this helps! 😊": "9",
 }
 WHOLE_SENTENCES = {
     "Mia has 9 rolls left.": "9",
@@ -51,6 +62,9 @@ BESIDE_THE_ANSWER = {
     "20 - 6 = 14\n14 * 3 = 42\n\n42": "42",
     '{"answer": {"value": 9, "unit": "kg"}}': "9",
     '{"answer": 9, "unit": "million"}': "9000000",
+    "9\n\n6 - 1 = 5\n5 + 4 = 9": "9",
+    "We add.\n\n5 + 4 = 9": "9",
+    "9 US dollars": "9",
     "-\\boxed{9}": "-9",
     "\\boxed{9} million": "9000000",
 }
@@ -82,6 +96,13 @@ DOUBTFUL_CLOSINGS = [
     "Therefore, he is 9 cups short.",
     "Therefore, the price dropped by $9.",
     "Therefore, she has 9 five-dollar bills.",
+    "Therefore, after 3 days, Mr. Lee has a total of 12:30.",
+    "So Mia has May 9.",
+    "So in case 2, x is 9.",
+    "So, in the wrong case, he has 9.",
+    "So if he sells 3 pens, he has 9.",
+    "So the loss after 3 days is $9.",
+    "So Mia, who has 3 pens, gets 9.",
 ]
 STEPS_ON_THE_WAY = [
     STEPS,
@@ -125,6 +146,16 @@ SEVERAL = [
     "Answer: 9\n\nAlternatively, 7.",
     "The answer is 4! ways.",
     "#### 9. Multiply",
+    '{"answer": 9}\n\n\\boxed{7}',
+]
+RETRACTED = [
+    "Or 7.",
+    "Or maybe 7.",
+    "In fact, it is 7.",
+    "Upon review, it's 7.",
+    "Let me recalculate: 3 + 4 = 7.",
+    "Not 9 but 7.",
+    "No, 7.",
 ]
 CHANGED_BOXES = [
     "So it is $-\\boxed{9}$ there.",
@@ -137,6 +168,14 @@ CHANGED_BOXES = [
     "more than $\\boxed{9}$",
     "\\boxed{9} less",
 ]
+
+
+@pytest.mark.parametrize(
+    "answer", ["9", "The answer is 9.", "\\boxed{9}", "#### 9", '{"answer": 9}']
+)
+@pytest.mark.parametrize("retraction", RETRACTED)
+def test_an_answer_that_is_taken_back_is_not_read(answer: str, retraction: str) -> None:
+    assert read("math", SUM, f"{answer}\n{retraction}").startswith("<")
 
 
 @pytest.mark.parametrize("closing", DOUBTFUL_CLOSINGS)
