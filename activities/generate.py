@@ -16,6 +16,7 @@ from shared.core.errors import Unfinished
 from shared.core.ids import generation_id
 from shared.core.paths import RunPaths, Split
 from shared.core.process import current
+from shared.core.secrets import redactor
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
 from shared.generation.abandoned_shard import complete_abandoned_shard
@@ -117,6 +118,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
             unusable=split.unusable,
             round=request.round,
             is_stopped=watch.must_end,
+            redact=redactor(app_settings),
         )
         return await run.run()
 

@@ -186,13 +186,17 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One row of `rejected.jsonl`. `line` is its line in the split's input."""
+    """One row of `rejected.jsonl`. `line` is its line in the split's input.
+
+    `reply` is the beginning of the teacher's last reply, if there was one.
+    """
 
     split: Split
     line: int
     id: str | None
     reason: RejectionReason
     detail: str
+    reply: str | None = None
 
 
 _REJECTED_ROWS = TypeAdapter(list[RejectedRow])

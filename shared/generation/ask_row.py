@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
@@ -34,7 +34,7 @@ async def ask_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> R
 
 
 async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
-    requests = _RowRequests(row, spec, TurnRequests(row, spec, teacher))
+    requests = _RowRequests(row, spec, teacher)
     try:
         if spec.quality.select == "first":
             selection = _Selection(await requests.answer_turns())
@@ -43,8 +43,9 @@ async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) ->
     except NoAnswer as failure:
         record = requests.record(line)
         record.reject(failure.reason, failure.detail)
+        record.reply = requests.last_reply
         return record
-    record = requests.record(line)
+    record = requests.record(line, selection.sample)
     record.answers = [answer.text for answer in selection.turns]
     if spec.prompt.chain_of_thought:
         record.reasoning = [answer.reasoning for answer in selection.turns]
@@ -53,6 +54,7 @@ async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) ->
     problem = length_problem(row, spec, selection.turns)
     if problem:
         record.reject(RejectionReason.TOO_LONG, problem)
+        record.reply = requests.last_reply
     return record
 
 
@@ -90,6 +92,7 @@ class _Selection:
     """The answers that a row's example is built from, and the samples that they come from."""
 
     turns: list[Answer]
+    sample: int = -1  # the number of the selected sample
     samples: int = 0
     agreeing: int = 0
 
@@ -100,13 +103,20 @@ class _RowRequests:
 
     row: Row
     spec: RunSpec
-    turn: TurnRequests
+    teacher: AsksTeacher
+    sent: list[TurnRequests] = field(default_factory=list[TurnRequests])  # by sample
+
+    @property
+    def last_reply(self) -> str | None:
+        """Return the last sample's last reply, which doesn't depend on the order of arrival."""
+        return self.sent[-1].last_reply
 
     async def answer_turns(self) -> list[Answer]:
         """Return one answer per turn, each asked for with the answers before it."""
         answers: list[Answer] = []
+        turn = self._begin()
         for _ in range(TASKS[self.spec.task].turns(self.row)):
-            answers.append(await self.turn.answer(answers))
+            answers.append(await turn.answer(answers))
         return answers
 
     async def select_answer(self) -> _Selection:
@@ -120,21 +130,25 @@ class _RowRequests:
             raise _nothing_selected(samples, rule)
         answer = samples[vote.sample]
         assert isinstance(answer, Answer)
-        return _Selection([answer], len(samples), vote.agreeing)
+        return _Selection([answer], vote.sample, len(samples), vote.agreeing)
 
-    def record(self, line: int) -> Record:
-        """Return an accepted record without answers, with what the requests cost."""
+    def record(self, line: int, sample: int = -1) -> Record:
+        """Return an accepted record without answers, with what the requests cost.
+
+        Model and finish reason are those of one sample.
+        """
         record = Record(
             line=line,
             id=self.row.id,
             status="accepted",
-            requests=self.turn.requests,
-            prompt_tokens=self.turn.prompt_tokens,
-            completion_tokens=self.turn.completion_tokens,
+            requests=sum(turn.requests for turn in self.sent),
+            prompt_tokens=sum(turn.prompt_tokens for turn in self.sent),
+            completion_tokens=sum(turn.completion_tokens for turn in self.sent),
         )
-        if self.turn.last_completion:
-            record.model = self.turn.last_completion.model
-            record.finish_reason = self.turn.last_completion.finish_reason
+        completion = self.sent[sample].last_completion
+        if completion:
+            record.model = completion.model
+            record.finish_reason = completion.finish_reason
         return record
 
     async def _draw_samples(self, count: int, first_number: int) -> list[Answer | NoAnswer]:
@@ -142,18 +156,23 @@ class _RowRequests:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._draw_sample(first_number + offset))
+                    group.create_task(self._draw_sample(self._begin(), first_number + offset))
                     for offset in range(count)
                 ]
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _draw_sample(self, number: int) -> Answer | NoAnswer:
+    def _begin(self) -> TurnRequests:
+        turn = TurnRequests(self.row, self.spec, self.teacher)
+        self.sent.append(turn)
+        return turn
+
+    async def _draw_sample(self, turn: TurnRequests, number: int) -> Answer | NoAnswer:
         """Return one sample. Each has a seed of its own: with the same, all would be alike."""
         seed = self.spec.teacher.seed
         try:
-            return await self.turn.answer([], None if seed is None else seed + number)
+            return await turn.answer([], None if seed is None else seed + number)
         except NoAnswer as failure:
             return failure
 

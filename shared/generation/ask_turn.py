@@ -16,6 +16,7 @@ from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
+from shared.teacher.message_content import valid_text
 
 # for one turn: the first reply, and two more if a reply is unreadable
 MAX_REPLIES = 3
@@ -50,7 +51,7 @@ class NoAnswer(Exception):
 
 @dataclass(slots=True)
 class TurnRequests:
-    """The requests for the turns of one row, over all samples, and what they cost."""
+    """The requests for the turns of one row, or for one sample of it, and what they cost."""
 
     row: Row
     spec: RunSpec
@@ -59,12 +60,14 @@ class TurnRequests:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     last_completion: Completion | None = None
+    last_reply: str | None = None  # to the last turn, as it came
 
     async def answer(self, answers: list[Answer], seed: int | None = None) -> Answer:
         """Return the answer of the turn that follows these answers. Raises NoAnswer."""
         task = TASKS[self.spec.task]
         prompt = self.spec.prompt
         unreadable: Unreadable | None = None
+        self.last_reply = None
         for number in range(1, MAX_REPLIES + 1):
             complaint = unreadable.detail if unreadable else None
             if complaint and number == MAX_REPLIES:
@@ -119,6 +122,8 @@ class TurnRequests:
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         self.last_completion = completion
+        reply = completion.text or completion.refusal or completion.reasoning
+        self.last_reply = valid_text(reply) if reply else None
 
 
 def _unfinished(completion: Completion, finish: Finish, limit: int) -> NoAnswer:

@@ -179,4 +179,6 @@ class Examples:
 
 def _rejected_row(split: Split, record: Record) -> RejectedRow:
     assert record.reason is not None, "a rejected record has a reason"
-    return RejectedRow(split, record.line, record.id, record.reason, record.detail or "")
+    return RejectedRow(
+        split, record.line, record.id, record.reason, record.detail or "", record.reply
+    )

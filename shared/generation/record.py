@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,7 @@ from shared.dataset.rejection import Rejection, RejectionReason
 from shared.tasks import Answer
 
 MAX_DETAIL_CHARACTERS = 300
+MAX_REPLY_CHARACTERS = 2000
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Record:
     reasoning: list[str | None] = field(default_factory=list[str | None])
     reason: RejectionReason | None = None
     detail: str | None = None
+    reply: str | None = None  # of a rejected row, the teacher's last reply as it came
     model: str | None = None
     finish_reason: str | None = None
     requests: int = 0
@@ -73,6 +76,13 @@ class Record:
         self.detail = detail
         self.samples = 0
         self.agreeing = 0
+
+    def redact(self, redact: Callable[[str], str]) -> None:
+        """Replace secrets in the teacher's own words, and cut its reply."""
+        if self.detail is not None:
+            self.detail = redact(self.detail)
+        if self.reply is not None:
+            self.reply = redact(self.reply)[:MAX_REPLY_CHARACTERS]
 
     def to_json(self) -> bytes:
         """Return the record as one line, without fields that have their default."""

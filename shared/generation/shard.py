@@ -69,6 +69,7 @@ class ShardRun:
     shards: int  # of the split
     max_rejected: int
     is_stopped: Callable[[], Awaitable[bool]]
+    redact: Callable[[str], str]
     unusable: dict[int, int] = field(default_factory=dict[int, int])
     round: int = 0
     _checks: RowChecks = field(init=False)
@@ -170,6 +171,7 @@ class ShardRun:
             await self._budget.check_before_first_row()
             record = await ask_row(line.number, row, self.spec, self.teacher)
             record.key = self._keys.of(row)
+            record.redact(self.redact)
             self._rows[line.number] = row
         record.round = self.round
         return record

@@ -73,6 +73,7 @@ def shard_run(
         shards=len(folder.plans[split].shards),
         max_rejected=max_rejected,
         is_stopped=is_stopped,
+        redact=str,
     )
 
 
