@@ -21,7 +21,7 @@ from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import COMMON_SETTINGS, PromptSpec
-from shared.tasks.text_checks import CHECK_NAMES
+from shared.tasks.texts.text_checks import CHECK_NAMES
 
 Raw = Mapping[str, Any]
 Problems = Iterator[Problem]

@@ -8,9 +8,9 @@ from shared.tasks.math import Math
 from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
 from shared.tasks.prompts import PROMPT_VERSION
-from shared.tasks.reply import Reply, split_reply
+from shared.tasks.replies.reply import Reply, split_reply
 from shared.tasks.summarization import Summarization
-from shared.tasks.text_checks import CheckName
+from shared.tasks.texts.text_checks import CheckName
 
 TASKS: dict[str, Task] = {
     task.name: task

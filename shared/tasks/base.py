@@ -21,7 +21,7 @@ from shared.tasks.prompts import (
     REASONED_LAST_LINE,
     ask_again,
 )
-from shared.tasks.reply import Reply
+from shared.tasks.replies.reply import Reply
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec

@@ -9,8 +9,8 @@ from shared.dataset.rows import Row
 from shared.dataset.token_estimates import text_tokens
 from shared.tasks.base import Answer, Unreadable
 from shared.tasks.free_text import FreeTextTask
-from shared.tasks.reply import Reply
-from shared.tasks.text_checks import CHECK_NAMES
+from shared.tasks.replies.reply import Reply
+from shared.tasks.texts.text_checks import CHECK_NAMES
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Task, Unreadable
-from shared.tasks.text_checks import Exchange, first_problem
-from shared.tasks.word_counts import Length
+from shared.tasks.texts.text_checks import Exchange, first_problem
+from shared.tasks.texts.word_counts import Length
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec

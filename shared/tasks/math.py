@@ -11,8 +11,8 @@ from fractions import Fraction
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
-from shared.tasks.number_sentences import number_stated
-from shared.tasks.numbers import read_number, same_number
+from shared.tasks.numbers.number_sentences import number_stated
+from shared.tasks.numbers.numbers import read_number, same_number
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 REASONS = {Problem.SEVERAL: RejectionReason.SEVERAL_NUMBERS}

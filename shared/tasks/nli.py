@@ -14,9 +14,9 @@ from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
-from shared.tasks.declared import declared_values, offered
-from shared.tasks.label_grammar import PromptLabels, find_labels
-from shared.tasks.label_sentences import label_reader
+from shared.tasks.labels.declared import declared_values, offered
+from shared.tasks.labels.label_grammar import PromptLabels, find_labels
+from shared.tasks.labels.label_sentences import label_reader
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 if TYPE_CHECKING:

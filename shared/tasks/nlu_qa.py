@@ -12,9 +12,9 @@ from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Schema, Unreadable
-from shared.tasks.choice_grammar import find_choices
-from shared.tasks.choice_sentences import choice_reader, is_elimination
-from shared.tasks.declared import declared_values, offered
+from shared.tasks.labels.choice_grammar import find_choices
+from shared.tasks.labels.choice_sentences import choice_reader, is_elimination
+from shared.tasks.labels.declared import declared_values, offered
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 if TYPE_CHECKING:

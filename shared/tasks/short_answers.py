@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING, ClassVar
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.dress import bare, undressed
-from shared.tasks.json_replies import (
+from shared.tasks.replies.dress import bare, undressed
+from shared.tasks.replies.json_replies import (
     answer_object,
     behind_objects,
     is_other_object,
     other_texts,
     reasoned_object,
 )
-from shared.tasks.marks import (
+from shared.tasks.replies.marks import (
     Mark,
     Rank,
     before_next_turn,
@@ -44,8 +44,8 @@ from shared.tasks.marks import (
     sentences_in,
     without_conclusion,
 )
-from shared.tasks.reply import Reply, split_reply
-from shared.tasks.text_checks import is_refusal
+from shared.tasks.replies.reply import Reply, split_reply
+from shared.tasks.texts.text_checks import is_refusal
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec

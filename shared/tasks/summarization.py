@@ -12,13 +12,13 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable, object_schema
 from shared.tasks.free_text import FreeTextTask
-from shared.tasks.json_replies import plain_key
-from shared.tasks.lenient_json import JsonObject, objects_in
 from shared.tasks.prompts import CHAIN_OF_DENSITY, word_limit
-from shared.tasks.reply import Reply, whole_characters
-from shared.tasks.summary_dress import bare_summary
-from shared.tasks.text_checks import CHECK_NAMES
-from shared.tasks.word_counts import Length, requested_length
+from shared.tasks.replies.json_replies import plain_key
+from shared.tasks.replies.lenient_json import JsonObject, objects_in
+from shared.tasks.replies.reply import Reply, whole_characters
+from shared.tasks.texts.summary_dress import bare_summary
+from shared.tasks.texts.text_checks import CHECK_NAMES
+from shared.tasks.texts.word_counts import Length, requested_length
 
 if TYPE_CHECKING:
     from shared.tasks.prompt_spec import PromptSpec

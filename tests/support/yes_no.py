@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, Schema, SingleTurnTask, Unreadable
-from shared.tasks.reply import Reply
+from shared.tasks.replies.reply import Reply
 
 if TYPE_CHECKING:  # they describe their settings by the registry, which imports this module
     from shared.tasks.answers_spec import AnswersSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.dataset.answer_space import AnswerSpace
-from shared.tasks.choice_grammar import find_choices
+from shared.tasks.labels.choice_grammar import find_choices
 
 TOOLS = {"A": "hammer", "B": "spoon", "C": "rake"}
 

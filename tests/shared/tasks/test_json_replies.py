@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tasks import Unreadable
-from shared.tasks.json_replies import (
+from shared.tasks.replies.json_replies import (
     ReasonedAnswer,
     answer_object,
     beside_objects,

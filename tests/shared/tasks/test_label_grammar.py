@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.label_grammar import find_labels
+from shared.tasks.labels.label_grammar import find_labels
 
 PAIR = "Premise: The kettle is full.\nHypothesis: The kettle is empty."
 SHAPES = ("agree", "differ", "unclear")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.number_sentences import number_stated
+from shared.tasks.numbers.number_sentences import number_stated
 
 STATED = {
     "The answer is 9.": "9",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.numbers import canonical, read_number, same_number
+from shared.tasks.numbers.numbers import canonical, read_number, same_number
 
 SIGNS = {
     "-8": "-8",

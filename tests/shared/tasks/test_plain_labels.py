@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.tasks.label_grammar import find_labels
+from shared.tasks.labels.label_grammar import find_labels
 
 PAIR = "Premise: The kettle is full.\nHypothesis: The kettle is empty."
 USUAL = ("entailment", "neutral", "contradiction")

@@ -56,6 +56,7 @@ def test_what_is_read_is_read_again_as_itself(task: str, reply: str) -> None:
         assert read(task, row, answer.text) == answer.text
 
 
+SECONDS = 20  # of processor time: far more than linear patterns take, far less than others
 FLOODS = [
     "answer for ", "answer: ", "```", "`", "!", "```a", "a", " ", "\n", "<think>",
     "{", '{"a":', '{"a"', "[{", "\\boxed{", "1,", "1", "1 1/", "*1", "=1",
@@ -71,4 +72,4 @@ def test_a_flood_of_text_is_read_in_no_time(flood: str) -> None:
         began = time.process_time()
         reply = plain if prompt is PLAIN else reasoned
         TASKS[task].read(CHOICES, prompt, split_reply(reply))
-        assert time.process_time() - began < 1, (task, prompt)
+        assert time.process_time() - began < SECONDS, (task, prompt)

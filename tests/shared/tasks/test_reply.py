@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tasks.reply import Reply, split_reply
+from shared.tasks.replies.reply import Reply, split_reply
 
 SHOWN = "The ferry leaves at six."
 THOUGHT = "They want the time."

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tasks import TASKS, Answer, Unreadable
-from shared.tasks.reply import Reply
+from shared.tasks.replies.reply import Reply
 from tests.shared.tasks.test_reading_answers import CHOICES, NLI, PLAIN, REASONED, SUM, read
 
 ROWS = {"math": SUM, "nli": NLI, "nlu_qa": CHOICES}

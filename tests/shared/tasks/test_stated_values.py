@@ -13,7 +13,7 @@ from shared.tasks.base import Answer, Unreadable
 from shared.tasks.nli import Nli
 from shared.tasks.nlu_qa import NluQa
 from shared.tasks.prompt_spec import PromptSpec
-from shared.tasks.reply import Reply
+from shared.tasks.replies.reply import Reply
 
 LABELS = AnswerSpace(("entailment", "neutral", "contradiction"))
 CODES = AnswerSpace(("0", "1", "2"), ("entailment", "neutral", "contradiction"))

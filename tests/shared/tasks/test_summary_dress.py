@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tasks import Unreadable
-from shared.tasks.summary_dress import bare_summary
+from shared.tasks.texts.summary_dress import bare_summary
 
 SUMMARY = "The mill closed in May. Forty people lost their jobs."
 

@@ -7,7 +7,7 @@ import pytest
 from shared.dataset.rows import Message, Row
 from shared.tasks import TASKS, Answer, CheckName, Unreadable, split_reply
 from shared.tasks.prompt_spec import PromptSpec
-from shared.tasks.text_checks import CHECK_NAMES, Exchange, first_problem
+from shared.tasks.texts.text_checks import CHECK_NAMES, Exchange, first_problem
 
 ARTICLE = (
     "Summarize this:\nThe mill closed in May, and forty people lost their jobs. Its owner says that"

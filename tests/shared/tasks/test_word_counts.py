@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.tasks.word_counts import Length, length_problem, requested_length, word_count
+from shared.tasks.texts.word_counts import Length, length_problem, requested_length, word_count
 
 
 @pytest.mark.parametrize(

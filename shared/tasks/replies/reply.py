@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.tasks.code_spans import CODE_MARK, CodeSpans
+from shared.tasks.replies.code_spans import CODE_MARK, CodeSpans
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 WHITE_SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))

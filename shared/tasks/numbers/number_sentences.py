@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 
-from shared.tasks.number_tables import TABLES, one_of
-from shared.tasks.numbers import MAX_CHARACTERS, read_number
+from shared.tasks.numbers.number_tables import TABLES, one_of
+from shared.tasks.numbers.numbers import MAX_CHARACTERS, read_number
 
 FLAGS = re.IGNORECASE
 OPENER = re.compile(rf"(?:{one_of(TABLES.openers)}),? +", FLAGS)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.instructions import DATA, instructions
-from shared.tasks.label_grammar import MAX_TEXT, find_labels
-from shared.tasks.label_lists import ALTERNATIVE
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.instructions import DATA, instructions
+from shared.tasks.labels.label_grammar import MAX_TEXT, find_labels
+from shared.tasks.labels.label_lists import ALTERNATIVE
 
 W = WORDS.choices
 FLAGS = re.IGNORECASE

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from shared.tasks.number_tables import TABLES
+from shared.tasks.numbers.number_tables import TABLES
 
 SMALL_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉", "0123456789+-0123456789")
 SMALL = [

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
-from shared.tasks.json_replies import beside_objects, value_of
-from shared.tasks.lenient_json import objects_in
-from shared.tasks.refusals import reports
+from shared.tasks.replies.json_replies import beside_objects, value_of
+from shared.tasks.replies.lenient_json import objects_in
+from shared.tasks.texts.refusals import reports
 
 MAX_LAYERS = 6
 MAX_HEAD = 300  # characters of an introduction or a heading

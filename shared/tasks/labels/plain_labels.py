@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.label_lists import (
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.label_lists import (
     ALTERNATIVE,
     CODE_WORD,
     CONJUNCTION,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from shared.dataset.answer_space import spelled
-from shared.tasks.answer_words import WORDS, any_of
+from shared.tasks.labels.answer_words import WORDS, any_of
 
 W = WORDS.prompt
 FLAGS = re.IGNORECASE

@@ -10,8 +10,15 @@ import re
 from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.tasks.answer_words import WORDS, LabelForms, any_of
-from shared.tasks.statements import FLAGS, said, statement, takes_back, unled, with_afterthought
+from shared.tasks.labels.answer_words import WORDS, LabelForms, any_of
+from shared.tasks.labels.statements import (
+    FLAGS,
+    said,
+    statement,
+    takes_back,
+    unled,
+    with_afterthought,
+)
 
 W = WORDS.replies
 MAX_VALUE = 600  # characters that can be one label

@@ -7,8 +7,8 @@ import unicodedata
 from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.statements import (
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.statements import (
     FLAGS,
     Statement,
     said,

@@ -22,9 +22,9 @@ import re
 import unicodedata
 from fractions import Fraction
 
-from shared.tasks.expressions import MAX_DIGITS, Expression, NotANumber, evaluated
-from shared.tasks.number_spelling import plainly_spelled
-from shared.tasks.number_tables import TABLES, one_of, value_of_words
+from shared.tasks.numbers.expressions import MAX_DIGITS, Expression, NotANumber, evaluated
+from shared.tasks.numbers.number_spelling import plainly_spelled
+from shared.tasks.numbers.number_tables import TABLES, one_of, value_of_words
 
 MAX_CHARACTERS = 200  # of one number with its unit, and of a calculation before it
 PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.tasks.word_counts import word_count
+from shared.tasks.texts.word_counts import word_count
 
 WINDOW = 500  # characters in which a refusal must be told
 MAX_WORDS = 120  # a longer text has more to it than a refusal

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
-from shared.tasks.lenient_json import JsonObject, objects_in, plain_json
-from shared.tasks.reply import whole_characters
+from shared.tasks.replies.lenient_json import JsonObject, objects_in, plain_json
+from shared.tasks.replies.reply import whole_characters
 
 FENCE = re.compile(r"```(?:json)?")
 MAX_WRAPPERS = 3  # objects around the one with the answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.label_lists import list_at
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.label_lists import list_at
 
 W = WORDS.prompt
 FLAGS = re.IGNORECASE

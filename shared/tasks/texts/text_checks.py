@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
-from shared.tasks.code_spans import without_code
-from shared.tasks.invented_turns import invented_turn
-from shared.tasks.languages import is_other_language
-from shared.tasks.loops import is_loop
-from shared.tasks.refusals import asks_to_decline, is_refusal, reports
-from shared.tasks.word_counts import Length, length_problem, word_count
+from shared.tasks.replies.code_spans import without_code
+from shared.tasks.texts.invented_turns import invented_turn
+from shared.tasks.texts.languages import is_other_language
+from shared.tasks.texts.loops import is_loop
+from shared.tasks.texts.refusals import asks_to_decline, is_refusal, reports
+from shared.tasks.texts.word_counts import Length, length_problem, word_count
 
 CheckName = Literal["refusal", "placeholder", "invented_turn", "echo", "loop", "language", "length"]
 CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)

@@ -22,9 +22,9 @@ from functools import lru_cache
 from itertools import combinations, islice
 
 from shared.dataset.answer_space import spelled
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.instructions import DATA, OPENER, instructions
-from shared.tasks.label_lists import (
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.instructions import DATA, OPENER, instructions
+from shared.tasks.labels.label_lists import (
     ALTERNATIVE,
     CONJUNCTION,
     FLAGS,
@@ -41,7 +41,7 @@ from shared.tasks.label_lists import (
     numbered,
     with_codes,
 )
-from shared.tasks.plain_labels import plain_lists
+from shared.tasks.labels.plain_labels import plain_lists
 
 W = WORDS.prompt
 MAX_TEXT = 10_000  # characters of a prompt that are read

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.tasks.code_spans import without_code
+from shared.tasks.replies.code_spans import without_code
 
 MIN_WORDS = 3  # of what the invented user says, unless it is a question or gets an answer
 KEY_AND_VALUE = re.compile(r"\W*\w[\w /()-]{0,40}[*_]{0,3}[:：]")

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.tasks.reply import whole_characters
+from shared.tasks.replies.reply import whole_characters
 
 JsonObject = dict[str, Any]
 

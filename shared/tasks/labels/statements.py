@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from shared.tasks.answer_words import WORDS, any_of
-from shared.tasks.marks import is_correction
+from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.replies.marks import is_correction
 
 W = WORDS.replies
 FLAGS = re.IGNORECASE | re.DOTALL
