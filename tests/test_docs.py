@@ -198,11 +198,6 @@ NUMBERS: list[tuple[str, str, float]] = [
         r"`quality\.min_success_ratio` \(([\d.]+)\)",
         SPEC.quality.min_success_ratio,
     ),
-    (
-        "docs/datasets-and-tasks.md",
-        r"`prompt\.max_summary_words` words \((\d+)\)",
-        SPEC.prompt.max_summary_words,
-    ),
     ("docs/fine-tuning.md", r"`student\.max_hours` \((\d+)\)", SPEC.students[0].max_hours),
     (
         "docs/fine-tuning.md",

@@ -25,6 +25,7 @@ OTHER_PROMPT_SETTINGS = {
     "student_system_mode",
     "teacher_system",
     "teacher_system_mode",
+    "max_summary_words",
 }
 # settings of section `quality` that decide which of several answers is kept
 SELECTION_SETTINGS = {"select", "samples", "min_agreement", "tolerance"}

@@ -108,7 +108,7 @@ class Task(ABC):
         """Return how many replies of the teacher this row needs."""
         return 1
 
-    def instructions(self, prompt: PromptSpec) -> str | None:
+    def instructions(self, row: Row, prompt: PromptSpec) -> str | None:
         """Return the text that is added to the row's system prompt for the teacher."""
         return CHAIN_OF_THOUGHT if prompt.chain_of_thought else None
 
@@ -144,7 +144,7 @@ class Task(ABC):
 
         `complaint` says why the last reply to this turn could not be used.
         """
-        parts = [self.instructions(prompt)]
+        parts = [self.instructions(row, prompt)]
         if complaint:
             parts.append(ask_again(complaint))
         return _conversation(row, prompt, answers, parts)
@@ -163,12 +163,12 @@ class Task(ABC):
             return TeacherRequest(messages, schema)
         complaint = ask_again(complaint)
         if prompt.chain_of_thought:
-            in_json = [self.instructions(prompt), complaint]
+            in_json = [self.instructions(row, prompt), complaint]
             on_last_line = [REASONED_LAST_LINE, complaint, LAST_LINE]
         else:
             schema = object_schema(answer=self.answer_schema(row))
-            in_json = [self.instructions(prompt), complaint, JSON_ANSWER]
-            on_last_line = [self.instructions(prompt), complaint, LAST_LINE]
+            in_json = [self.instructions(row, prompt), complaint, JSON_ANSWER]
+            on_last_line = [self.instructions(row, prompt), complaint, LAST_LINE]
         return TeacherRequest(
             _conversation(row, prompt, answers, in_json),
             schema,

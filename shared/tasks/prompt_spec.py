@@ -31,11 +31,12 @@ class PromptSpec(Section):
         description=f"{tasks_taking('chain_of_density')}: the teacher makes its summary denser in"
         " steps",
     )
-    max_summary_words: int = Field(
-        default=80,
+    max_summary_words: int | None = Field(
+        default=None,
         ge=5,
         le=2000,
-        description=f"{tasks_taking('max_summary_words')}: longer summaries are not accepted",
+        description=f"{tasks_taking('max_summary_words')}: limit for rows whose own "
+        "prompt sets none; longer summaries are not accepted",
     )
     student_learns: Literal["answer", "reasoning"] = Field(
         default="answer",

@@ -39,9 +39,12 @@ class Summarization(FreeTextTask, SingleTurnTask):
     text_checks = frozenset(CHECK_NAMES)
     is_summary = True
 
-    def instructions(self, prompt: PromptSpec) -> str | None:
-        limit = word_limit(prompt.max_summary_words)
-        return f"{limit}\n\n{CHAIN_OF_DENSITY}" if prompt.chain_of_density else limit
+    def instructions(self, row: Row, prompt: PromptSpec) -> str | None:
+        limit = _limit_of_run(prompt, _requested_length(row))
+        parts = [] if limit is None else [word_limit(limit)]
+        if prompt.chain_of_density:
+            parts.append(CHAIN_OF_DENSITY)
+        return "\n\n".join(parts) or None
 
     def schema(self, row: Row, prompt: PromptSpec) -> Schema | None:
         if not prompt.chain_of_density:
@@ -52,7 +55,9 @@ class Summarization(FreeTextTask, SingleTurnTask):
 
     def answer_tokens(self, row: Row, prompt: PromptSpec) -> int:
         summaries = STEPS if prompt.chain_of_density else 1
-        return round(summaries * TOKENS_PER_WORD * min(prompt.max_summary_words, USUAL_WORDS))
+        return round(
+            summaries * TOKENS_PER_WORD * min(prompt.max_summary_words or USUAL_WORDS, USUAL_WORDS)
+        )
 
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
         if not reply.text:
@@ -65,24 +70,29 @@ class Summarization(FreeTextTask, SingleTurnTask):
             return Unreadable(RejectionReason.EMPTY, "the reply holds no summary")
         return Answer(summary)
 
-    def length(self, row: Row, prompt: PromptSpec) -> Length:
-        """Return the length that the row's prompts ask for, or else the run.
+    def length(self, row: Row, prompt: PromptSpec) -> Length | None:
+        """Return the length that the row's prompts ask for, or else the run."""
+        requested = _requested_length(row)
+        limit = _limit_of_run(prompt, requested)
+        return requested if limit is None else replace(requested or Length(), at_most=limit)
 
-        A limit that was set for the run holds for rows with a higher one of their own too.
-        """
-        limit = prompt.max_summary_words
-        for text in (row.system or "", _instruction(row.turns[0]["content"])):
-            length = requested_length(text)
-            if length is None:
-                continue
-            is_default = limit == type(prompt).model_fields["max_summary_words"].default
-            fits = length.at_least <= limit and not length.in_characters
-            if fits and length.at_most is None:
-                return replace(length, at_most=limit)
-            if fits and length.at_most is not None and not is_default:
-                return replace(length, at_most=min(limit, length.at_most))
+
+def _requested_length(row: Row) -> Length | None:
+    """Return the length that the row's own prompts ask for."""
+    for text in (row.system or "", _instruction(row.turns[0]["content"])):
+        length = requested_length(text)
+        if length is not None:
             return length
-        return Length(at_most=limit)
+    return None
+
+
+def _limit_of_run(prompt: PromptSpec, requested: Length | None) -> int | None:
+    """Return the run's word limit, None if it sets none or the row's own prompt says otherwise."""
+    limit = prompt.max_summary_words
+    if limit is None or requested is None:
+        return limit
+    has_limit = requested.at_most is not None or requested.in_characters
+    return None if has_limit or requested.at_least > limit else limit
 
 
 def _instruction(message: str) -> str:

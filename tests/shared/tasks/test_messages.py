@@ -78,6 +78,17 @@ def test_the_teacher_is_told_the_word_limit() -> None:
         assert "33 words" in sent("summarization", row(QUESTION), prompt)[0][1]
 
 
+def test_the_word_limit_of_the_run_is_told_only_where_it_is_set_and_the_row_has_none() -> None:
+    limited = row(QUESTION, system="Summarize in at most 120 words.")
+    assert sent("summarization", limited, PromptSpec(max_summary_words=33)) == sent(
+        "summarization", limited
+    )
+    assert sent("summarization", row(QUESTION)) == [("system", SYSTEM), ("user", QUESTION)]
+    lower = row(QUESTION, system="Use at least 10 words.")
+    system = sent("summarization", lower, PromptSpec(max_summary_words=33))[0][1]
+    assert system.endswith("at most 33 words.")
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_second_try_says_what_was_wrong_with_the_first(task: str) -> None:
     complaint = "the reply names several labels"

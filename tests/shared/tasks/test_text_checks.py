@@ -307,7 +307,7 @@ def test_the_language_of_the_row_and_foreign_words_are_right(text: str, question
 SHORT = "Use at least 10 words and at most 20 words."
 
 
-def summary(text: str, system: str | None = None, limit: int = 80, *skip: str) -> str:
+def summary(text: str, system: str | None = None, limit: int | None = 80, *skip: str) -> str:
     """The summary as it is accepted, or the reason why not."""
     messages: list[Message] = [{"role": "user", "content": ARTICLE}]
     if system:
@@ -329,7 +329,9 @@ def test_a_summary_has_the_length_that_its_row_asks_for_or_else_the_run() -> Non
     assert summary(" ".join(words[:9]), SHORT) == "too_few_words"
     assert summary(" ".join(words[:15]), SHORT) == " ".join(words[:15])
     assert summary(" ".join(words[:100]), "At most 120 words.") == " ".join(words[:100])
-    assert summary(" ".join(words[:50]), "At most 120 words.", 40) == "too_many_words"
+    assert summary(" ".join(words[:50]), "At most 120 words.", 40) == " ".join(words[:50])
+    assert summary(" ".join(words[:50]), "At least 10 words.", 40) == "too_many_words"
+    assert summary(" ".join(words), None, None) == " ".join(words)
     assert summary(" ".join(words[:90]), "At least 100 words.") == "too_few_words"
 
 
