@@ -56,6 +56,7 @@ def test_what_is_read_is_read_again_as_itself(task: str, reply: str) -> None:
         assert read(task, row, answer.text) == answer.text
 
 
+CHARACTERS = 30_000
 SECONDS = 20  # of processor time: far more than linear patterns take, far less than others
 FLOODS = [
     "answer for ", "answer: ", "```", "`", "!", "```a", "a", " ", "\n", "<think>",
@@ -66,7 +67,7 @@ FLOODS = [
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_text_is_read_in_no_time(flood: str) -> None:
-    text = (flood * (100_000 // len(flood) + 1))[:100_000]
+    text = (flood * (CHARACTERS // len(flood) + 1))[:CHARACTERS]
     plain, reasoned = f'```{text}"', json.dumps({"answer": text, "reasoning": "x"})
     for task, prompt in PROMPTS:
         began = time.process_time()
