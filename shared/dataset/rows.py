@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, cast
@@ -22,6 +23,8 @@ SYNONYMS = {"developer": "system"}  # what OpenAI's newer models call it
 
 # Characters that some readers take for the end of a line.
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
+# All but raised and lowered digits and fractions: in NFKC, "x²" would be "x2".
+PLAIN_FORMS = re.compile("[^\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b]+")
 INVISIBLE = "\ufeff\u200b\u2060"
 TEXT_PARTS = ("text", "input_text", "output_text")
 CONTENT_BESIDE = ("tool_calls", "function_call", "audio")  # what a message may hold instead of text
@@ -64,10 +67,20 @@ class Row:
         return self.messages[1:] if has_system else self.messages
 
     def question_hash(self) -> bytes:
-        """Return 16 bytes that are equal for duplicates: id and reference answer don't count."""
-        question = [(message["role"], message["content"].strip()) for message in self.messages]
+        """Return 16 bytes that are equal for duplicates.
+
+        These are rows that ask the teacher for the same, apart from case, white space and Unicode's
+        compatibility forms. Assistant turns don't count: the teacher writes them anew. Nor do id
+        and reference.
+        """
+        question: list[object] = [
+            (message["role"], _comparable(message["content"]))
+            for message in self.messages
+            if message["role"] != "assistant"
+        ]
+        question += [offered for offered in (self.labels, self.choices) if offered is not None]
         text = json.dumps(question, ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8")).digest()[:16]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def parse_row(content: bytes | None) -> Row | Rejection:
@@ -313,3 +326,11 @@ def _json_type(value: object) -> str:
         return json.dumps(value)
     names: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
     return names.get(type(value), "a number")
+
+
+def _comparable(text: str) -> str:
+    """Return a text without what doesn't make it another question."""
+    if not text.isascii():
+        text = PLAIN_FORMS.sub(lambda part: unicodedata.normalize("NFKC", part[0]), text)
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.casefold().split())

@@ -259,3 +259,50 @@ def test_whatever_is_kept_of_a_row_can_be_written_to_a_file(
     lists: dict[str, Any] = {"labels": [answer, row_id], "choices": {answer: [row_id]}}
     parsed = parse_row(line(message, id=row_id, answer=answer, **lists))
     assert as_jsonl([asdict(parsed)])
+
+
+def hash_of(*turns: tuple[str, str], **fields: object) -> bytes:
+    messages = [{"role": role, "content": content} for role, content in turns]
+    row = parse_row(json.dumps({"messages": messages, **fields}).encode())
+    assert isinstance(row, Row)
+    return row.question_hash()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("How many bees?", "how  many\nBEES? "),
+        ("Wie groß ist die Straße?", "WIE GROSS IST DIE STRASSE?"),
+        ("Caf\u00e9 or tea?", "Cafe\u0301 or tea?"),
+        ("The \ufb01nal \uff11\uff12 rows?", "The final 12 rows?"),
+        ("Ten\u00a0km?", "Ten km?"),
+    ],
+)
+def test_rows_that_ask_the_same_in_another_spelling_are_duplicates(first: str, second: str) -> None:
+    assert hash_of(("user", first)) == hash_of(("user", second))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("What is x²?", "What is x2?"),
+        ("Half of ½?", "Half of 1/2?"),
+        ("ab c?", "a bc?"),
+        ("1?", "2?"),
+    ],
+)
+def test_rows_that_ask_something_else_are_no_duplicates(first: str, second: str) -> None:
+    assert hash_of(("user", first)) != hash_of(("user", second))
+
+
+def test_answers_that_the_teacher_writes_anew_make_no_other_conversation() -> None:
+    first = hash_of(("user", "Hello"), ("assistant", "Hi!"), ("user", "Bye"))
+    assert first == hash_of(("user", "Hello"), ("assistant", "Good day."), ("user", "bye"))
+    assert first != hash_of(("user", "Hello Bye"))
+    assert first != hash_of(("system", "Hello"), ("user", "Bye"))
+
+
+def test_id_and_reference_make_no_other_row_but_the_choices_that_it_offers_do() -> None:
+    question = ("user", "Which one?")
+    assert hash_of(question, id="1", answer="A") == hash_of(question, id="2", answer="B")
+    assert hash_of(question, choices=["ice", "fire"]) != hash_of(question, choices=["ice", "fog"])
