@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.base import Schema, Unreadable
+from shared.tasks.base import Unreadable
 from shared.tasks.labels.declared import declared_values, offered
 from shared.tasks.labels.label_grammar import PromptLabels, find_labels
 from shared.tasks.labels.label_sentences import label_reader
-from shared.tasks.short_answers import Problem, ShortAnswerTask
+from shared.tasks.offered_values import OfferedValueTask, ValueReader
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -30,9 +30,10 @@ NO_REFERENCE = "-1"
 NUMBER = re.compile(r"\s*(-?\d{1,3})(?:\.0)?\s*\Z")
 
 
-class Nli(ShortAnswerTask):
+class Nli(OfferedValueTask):
     name = "nli"
     min_rows = 65
+    invalid = RejectionReason.INVALID_LABEL
     answer_settings = frozenset({"labels", "aliases"})
 
     def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
@@ -41,8 +42,8 @@ class Nli(ShortAnswerTask):
             return Rejection(RejectionReason.NO_LABELS, space, row.id)
         return replace(row, answers=space)
 
-    def answer_schema(self, row: Row) -> Schema:
-        return {"type": "string", "enum": list(offered(row).values)}
+    def reader(self, space: AnswerSpace) -> ValueReader:
+        return label_reader(space)
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
         reference = row.reference or ""
@@ -54,27 +55,6 @@ class Nli(ShortAnswerTask):
         if number[1] == NO_REFERENCE:
             return None
         return _label_of_class(offered(row), number[1]) or super().reference_value(row)
-
-    def alone(self, row: Row, text: str) -> str | None:
-        """Return the label that the text is and nothing else, once known dress is removed."""
-        return label_reader(offered(row)).alone(text)
-
-    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        """Return the label that a sentence states in one of the closed forms.
-
-        Unreadable if it names labels in another form: it denies or doubts them, or they are
-        several.
-        """
-        reader = label_reader(offered(row))
-        value = reader.stated(sentence)
-        mentioned = reader.mentioned(sentence)
-        if value or not mentioned:
-            return value
-        return self.unreadable(row, Problem.SEVERAL if len(mentioned) > 1 else Problem.DOUBT)
-
-    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
-        detail = f"the reply gives {problem}; it must be one of: {offered(row).listed()}"
-        return Unreadable(RejectionReason.INVALID_LABEL, detail)
 
 
 def _answer_space(row: Row, declared: AnswersSpec | None) -> AnswerSpace | str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
-from shared.tasks.base import Schema, Unreadable
+from shared.tasks.base import Unreadable
 from shared.tasks.labels.choice_grammar import find_choices
-from shared.tasks.labels.choice_sentences import choice_reader, is_elimination
+from shared.tasks.labels.choice_sentences import choice_reader
 from shared.tasks.labels.declared import declared_values, offered
-from shared.tasks.short_answers import Problem, ShortAnswerTask
+from shared.tasks.offered_values import OfferedValueTask, ValueReader
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -26,9 +26,10 @@ NO_REFERENCE = "-1"  # of datasets without answers
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class NluQa(ShortAnswerTask):
+class NluQa(OfferedValueTask):
     name = "nlu_qa"
     min_rows = 65
+    invalid = RejectionReason.INVALID_CHOICE
     answer_settings = frozenset({"aliases"})
 
     def check_question(self, row: Row, declared: AnswersSpec | None) -> Row | Rejection:
@@ -39,35 +40,14 @@ class NluQa(ShortAnswerTask):
         offered_aliases = tuple(pair for pair in aliases if pair[1] in space.values)
         return replace(row, answers=replace(space, aliases=offered_aliases))
 
-    def answer_schema(self, row: Row) -> Schema:
-        return {"type": "string", "enum": list(offered(row).values)}
+    def reader(self, space: AnswerSpace) -> ValueReader:
+        return choice_reader(space)
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
         if row.reference is None or row.reference.strip() == NO_REFERENCE:
             return None
         value = super().reference_value(row)
         return value if isinstance(value, str | None) else _closed(row, row.reference) or value
-
-    def alone(self, row: Row, text: str) -> str | None:
-        """Return the choice that the text is and nothing else, once known dress is removed."""
-        return choice_reader(offered(row)).alone(text)
-
-    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        """Return the choice that a sentence states in one of the closed forms.
-
-        Unreadable if it names choices in another form; None if it names none, or only says which
-        are wrong.
-        """
-        reader = choice_reader(offered(row))
-        mentioned = reader.mentioned(sentence)
-        value = reader.stated(sentence)
-        if value or not mentioned or is_elimination(sentence):
-            return value
-        return self.unreadable(row, Problem.SEVERAL if len(mentioned) > 1 else Problem.DOUBT)
-
-    def unreadable(self, row: Row, problem: Problem) -> Unreadable:
-        detail = f"the reply gives {problem}; it must be one of: {offered(row).listed()}"
-        return Unreadable(RejectionReason.INVALID_CHOICE, detail)
 
 
 def _answer_space(row: Row) -> AnswerSpace | str:

@@ -87,6 +87,10 @@ class ChoiceReader:
             return None
         return None if self.mentioned(stated.rest) - {stated.value} else stated.value
 
+    def contested(self, text: str) -> set[str]:
+        """Return the choices that a sentence names; none if it only says which are wrong."""
+        return set() if REFUSED.search(text) else self.mentioned(text)
+
     def mentioned(self, text: str) -> set[str]:
         """Return the choices whose letters the text names with a mark of its own."""
         text = text[:MAX_MENTIONS]
@@ -117,8 +121,3 @@ class ChoiceReader:
 @lru_cache(maxsize=256)
 def choice_reader(space: AnswerSpace) -> ChoiceReader:
     return ChoiceReader(space)
-
-
-def is_elimination(text: str) -> bool:
-    """Return whether a sentence says which choices are wrong."""
-    return bool(REFUSED.search(text))

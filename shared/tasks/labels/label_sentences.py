@@ -92,6 +92,10 @@ class LabelReader:
             else stated.value
         )
 
+    def contested(self, text: str) -> set[str]:
+        """Return the labels that a sentence names without stating one."""
+        return self.mentioned(text)
+
     def mentioned(self, text: str) -> set[str]:
         """Return the labels that the text names, whatever it says of them."""
         if self._mention is None:
