@@ -25,11 +25,17 @@ from typing import Any, cast
 from local.runtime.failures import UsageError
 from shared.dataset.file_form import (
     BLANK,
-    EXCEL,
+    BZIP2,
+    GZIP,
     HEAD_BYTES,
+    PARQUET,
+    XZ,
+    ZIP,
     binary_form,
+    binary_kind,
     delimiter_of,
     is_message_list,
+    parsed_json,
     row_format,
     text_encoding,
 )
@@ -37,6 +43,7 @@ from shared.dataset.lines import BOM
 
 JsonObject = dict[str, Any]
 MAX_LAYERS = 3  # of compression
+DECOMPRESS = {GZIP: gzip.decompress, BZIP2: bz2.decompress, XZ: lzma.decompress}
 HIDDEN_OR_FOLDER = re.compile(r"/\Z|(?:^|/)(?:\.|__MACOSX/)")
 BETWEEN_OBJECTS = re.compile(r"[\s,]*")
 MAX_CELL_CHARACTERS = 16 * 1024 * 1024
@@ -69,7 +76,7 @@ def source_rows(path: Path) -> list[SourceRow]:
 
 def _rows(path: Path) -> list[SourceRow]:
     content = path.read_bytes()
-    if content.startswith(b"PAR1"):
+    if binary_kind(content[:HEAD_BYTES]) == PARQUET:
         return _numbered(_parquet_rows(path))
     content = _uncompressed(content, path)
     form = binary_form(content[:HEAD_BYTES])
@@ -78,15 +85,15 @@ def _rows(path: Path) -> list[SourceRow]:
     text = _decoded(content, path)
     text = text if "\n" in text else text.replace("\r", "\n")
     if text.lstrip()[:1] == "[":
-        document = _json(text)
+        document = parsed_json(text)
         if isinstance(document, list):
             return _numbered(cast(list[object], document))
     first_line = text.lstrip().partition("\n")[0]
     if first_line[:1] == "{":
-        document = _json(text)
+        document = parsed_json(text)
         if isinstance(document, dict):
             return _numbered(_rows_of_document(cast(JsonObject, document)))
-        objects = _objects_in(text) if _json(first_line) is None else []
+        objects = _objects_in(text) if parsed_json(first_line) is None else []
         if objects:
             return _numbered(objects)
     delimiter = delimiter_of(first_line.strip()) if first_line[:1] not in ("{", "[") else None
@@ -101,14 +108,11 @@ def _rows(path: Path) -> list[SourceRow]:
 def _uncompressed(content: bytes, path: Path) -> bytes:
     try:
         for _ in range(MAX_LAYERS):
-            if content.startswith(b"\x1f\x8b"):
-                content = gzip.decompress(content)
-            elif content.startswith(b"BZh"):
-                content = bz2.decompress(content)
-            elif content.startswith(b"\xfd7zXZ\x00"):
-                content = lzma.decompress(content)
-            elif content.startswith(b"PK\x03\x04") and EXCEL not in content[:HEAD_BYTES]:
+            kind = binary_kind(content[:HEAD_BYTES])
+            if kind == ZIP:
                 content = _sole_member(content, path)
+            elif kind in DECOMPRESS:
+                content = DECOMPRESS[kind](content)
             else:
                 break
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
@@ -186,7 +190,7 @@ def _cell(name: str, cell: str) -> object:
     """Return a cell, or the JSON or Python value that a column of lists holds."""
     if name not in JSON_COLUMNS:
         return cell
-    value = _json(cell)
+    value = parsed_json(cell)
     if value is None:
         try:
             value = cast(object, ast.literal_eval(cell))
@@ -219,11 +223,3 @@ def _object(value: object) -> JsonObject | Problem:
     if isinstance(value, list) and is_message_list(cast(list[object], value)):
         return {"messages": value}
     return cast(JsonObject, value) if isinstance(value, dict) else Problem("isn't an object")
-
-
-def _json(text: str) -> object:
-    """Return the JSON value of a text, None if it has none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

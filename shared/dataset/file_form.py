@@ -17,14 +17,19 @@ HEAD_BYTES = 64 * 1024
 MAX_KEYS = 8  # named in a message
 MAX_KEY_CHARACTERS = 40
 
+GZIP = "gzip"
+ZIP = "zip"
+BZIP2 = "bzip2"
+XZ = "xz"
+PARQUET = "Parquet"
 # Compressed and binary files, by their first bytes.
 MAGIC_BYTES = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
+    b"\x1f\x8b": GZIP,
+    b"PK\x03\x04": ZIP,
+    b"BZh": BZIP2,
+    b"\xfd7zXZ\x00": XZ,
     b"\x28\xb5\x2f\xfd": "zstd",
-    b"PAR1": "Parquet",
+    b"PAR1": PARQUET,
     b"ARROW1": "Arrow",
     b"SQLite format 3": "SQLite",
     b"%PDF-": "PDF",
@@ -33,8 +38,9 @@ MAGIC_BYTES = {
     b"<html": "HTML",
     b"version https://git-lfs": "Git LFS pointer",
 }
-EXCEL = b"xl/"  # in the first names of a zip file that is a workbook
-CONVERTIBLE = frozenset({"gzip", "zip", "bzip2", "xz", "Parquet"})
+EXCEL = "Excel"
+WORKBOOK = b"xl/"  # in the first names of a zip file that is a workbook
+CONVERTIBLE = frozenset({GZIP, ZIP, BZIP2, XZ, PARQUET})
 # White space of any encoding. A line end in UTF-16, cut at its newline byte, leaves zero bytes.
 BLANK = b" \t\r\n\x0b\x0c\x00"
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32"}
@@ -135,11 +141,17 @@ def file_form(head: bytes) -> FileForm | None:
 
 def binary_form(head: bytes) -> FileForm | None:
     """Return the form of a file with known first bytes, None of any other."""
-    for magic, name in MAGIC_BYTES.items():
+    kind = binary_kind(head)
+    if kind == EXCEL:
+        return FileForm("an Excel workbook", is_convertible=False, remedy="save it as CSV")
+    return FileForm(f"a {kind} file", is_convertible=kind in CONVERTIBLE) if kind else None
+
+
+def binary_kind(head: bytes) -> str | None:
+    """Return the kind of a compressed or binary file by its first bytes, None of any other."""
+    for magic, kind in MAGIC_BYTES.items():
         if head.startswith(magic):
-            if name == "zip" and EXCEL in head:
-                return FileForm("an Excel workbook", is_convertible=False, remedy="save it as CSV")
-            return FileForm(f"a {name} file", is_convertible=name in CONVERTIBLE)
+            return EXCEL if kind == ZIP and WORKBOOK in head else kind
     return None
 
 
@@ -182,7 +194,7 @@ def listed(keys: Collection[str]) -> str:
 
 def _array_form(text: str) -> FileForm | None:
     first_line, _, rest = text.partition("\n")
-    first_row = _parsed(first_line) if rest.strip() else None
+    first_row = parsed_json(first_line) if rest.strip() else None
     if isinstance(first_row, list):
         is_messages = is_message_list(cast(list[object], first_row))
         name = "lists of messages, not objects with `messages`"
@@ -196,7 +208,7 @@ def _array_form(text: str) -> FileForm | None:
 
 def _object_form(text: str) -> FileForm | None:
     first_line, _, rest = text.partition("\n")
-    row = _parsed(first_line)
+    row = parsed_json(first_line)
     if row is None:
         is_pretty_printed = first_line.strip() == "{" and rest.lstrip()[:1] == '"'
         if not is_pretty_printed:
@@ -246,10 +258,10 @@ def _is_object_list(value: object) -> bool:
     )
 
 
-def _parsed(line: str) -> object:
-    """Return the JSON value of a line, None if it has none."""
+def parsed_json(text: str) -> object:
+    """Return the JSON value of a text, None if it has none."""
     try:
-        return json.loads(line)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
