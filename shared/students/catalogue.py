@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from shared.core.tables import Table, read_table
 from shared.students.backends import AZURE_OPENAI, AZUREML
 
 ASSET_ID = re.compile(
@@ -44,10 +43,8 @@ class Student:
     warnings: tuple[str, ...] = ()
 
 
-class _Entry(BaseModel):
+class _Entry(Table):
     """One student in the file. `pattern` matches the whole model name, in any case."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     pattern: str
@@ -61,9 +58,7 @@ class _Entry(BaseModel):
     warning: str | None = None  # a key of the file's `warnings`
 
 
-class _Catalogue(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Catalogue(Table):
     default: str
     regions: dict[str, tuple[str, ...]]
     warnings: dict[str, str]
@@ -84,12 +79,7 @@ class _Catalogue(BaseModel):
         )
 
 
-def _read() -> _Catalogue:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return _Catalogue.model_validate(tomllib.loads(text))
-
-
-_CATALOGUE = _read()
+_CATALOGUE = read_table(_Catalogue, __file__)
 _PATTERNS = [re.compile(entry.pattern, re.IGNORECASE) for entry in _CATALOGUE.students]
 DEFAULT_STUDENT = _CATALOGUE.default
 STUDENTS = tuple(_CATALOGUE.student(entry) for entry in _CATALOGUE.students)

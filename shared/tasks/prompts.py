@@ -5,15 +5,10 @@ Reports record their version.
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
+from shared.core.tables import Table, read_table
 
 
-class _Instructions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Instructions(Table):
     chain_of_thought: str
     chain_of_density: str
     word_limit: str  # with {words}
@@ -24,19 +19,12 @@ class _Instructions(BaseModel):
     student_reasoning: str
 
 
-class _Prompts(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Prompts(Table):
     version: str
     instructions: _Instructions
 
 
-def _read() -> _Prompts:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return _Prompts.model_validate(tomllib.loads(text))
-
-
-_PROMPTS = _read()
+_PROMPTS = read_table(_Prompts, __file__)
 PROMPT_VERSION = _PROMPTS.version
 CHAIN_OF_THOUGHT = _PROMPTS.instructions.chain_of_thought
 CHAIN_OF_DENSITY = _PROMPTS.instructions.chain_of_density

@@ -154,17 +154,18 @@ class ShortAnswerTask(SingleTurnTask):
         if self.is_closed and is_other_object(text):
             return self.unreadable(row, Problem.NONE)
         plain = undressed(before_next_turn(text))
-        value = self._alone(row, plain)
+        value = self.dressed(row, plain)
         return value if value is not None else _Reading(self, row, plain).value()
 
-    def _alone(self, row: Row, text: str) -> str | None:
+    def dressed(self, row: Row, text: str) -> str | None:
+        """Return the value that the text is, in quotation marks, brackets and the like or not."""
         value = self.alone(row, text)
         return value if value is not None else self.alone(row, bare(text))
 
     def _of_object(self, row: Row, text: str, answer: str) -> str | Unreadable:
         """Return the value of a JSON object's answer, unless the text contradicts it."""
         reading = _Reading(self, row, undressed(answer))
-        value = self._alone(row, reading.text)
+        value = self.dressed(row, reading.text)
         if value is None:
             return reading.value()
         if self.is_closed:
@@ -246,8 +247,7 @@ class _Reading:
         return any(other != value for other in values)
 
     def _alone(self, text: str) -> str | None:
-        value = self.task.alone(self.row, text)
-        return value if value is not None else self.task.alone(self.row, bare(text))
+        return self.task.dressed(self.row, text)
 
     def _problem(self, problem: Problem) -> Unreadable:
         return self.task.unreadable(self.row, problem)
@@ -269,8 +269,7 @@ class _Reading:
     def _at_marks(self, marks: Sequence[Mark]) -> str | Unreadable:
         """Return the value at the clearest marks, if all of them and later ones agree."""
         rank = max(mark.rank for mark in marks)
-        rank = max(rank, Rank.PLAIN) if rank == Rank.WEAK else rank
-        clearest = [mark for mark in marks if mark.rank == rank] or list(marks)
+        clearest = [mark for mark in marks if mark.rank == rank]
         last = clearest[-1]
         if last.is_denied or any(mark.is_denied for mark in clearest if rank == Rank.BOX):
             return self._problem(Problem.DOUBT)
@@ -280,7 +279,7 @@ class _Reading:
         others = [mark for mark in marks if mark in clearest or mark.position > last.position]
         if any(self._is_other(mark, value, last) for mark in others if not mark.is_denied):
             return self._problem(Problem.SEVERAL)
-        if rank == Rank.PLAIN and self._first_line() not in (None, value):
+        if rank <= Rank.PLAIN and self._first_line() not in (None, value):
             return self._problem(Problem.SEVERAL)
         return self._problem(Problem.SEVERAL) if self.is_taken_back(value, rest) else value
 

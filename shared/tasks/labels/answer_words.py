@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from shared.core.tables import Table, read_table
 
 WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PromptWords(_Table):
+class PromptWords(Table):
     """Words of prompts that name labels."""
 
     headings: list[str]
@@ -42,7 +38,7 @@ class PromptWords(_Table):
     otherwise: list[str]
 
 
-class ChoiceWords(_Table):
+class ChoiceWords(Table):
     """Words of prompts that offer choices."""
 
     headings: list[str]
@@ -52,14 +48,14 @@ class ChoiceWords(_Table):
     questions: list[str]
 
 
-class LabelForms(_Table):
+class LabelForms(Table):
     """The forms of one label in replies."""
 
     names: list[str]
     words: list[str]
-    verbs: list[str] = []
-    bases: list[str] = []
-    passives: list[str] = []
+    verbs: list[str] = Field(default_factory=list[str])
+    bases: list[str] = Field(default_factory=list[str])
+    passives: list[str] = Field(default_factory=list[str])
     both_ways: bool = False  # who contradicts whom makes no difference
     undecided: bool = False  # "neither … nor …" means this label
 
@@ -68,7 +64,7 @@ class LabelForms(_Table):
         return [*self.bases, *self.verbs, *self.passives]
 
 
-class ReplyWords(_Table):
+class ReplyWords(Table):
     """Words of sentences that state a value."""
 
     leads: list[str]
@@ -89,7 +85,7 @@ class ReplyWords(_Table):
     praise: list[str]
 
 
-class _Words(_Table):
+class _Words(Table):
     prompt: PromptWords
     choices: ChoiceWords
     forms: list[LabelForms]
@@ -110,9 +106,4 @@ def _whole(word: str) -> str:
     return f"{pattern}(?!\\w)" if word.startswith("[") else rf"(?<!\w){pattern}(?!\w)"
 
 
-def _read() -> _Words:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return _Words.model_validate(tomllib.loads(text))
-
-
-WORDS = _read()
+WORDS = read_table(_Words, __file__)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from shared.core.tables import Table, read_table
 
 
-class Tables(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Tables(Table):
     negative: list[str]
     positive: list[str]
     approximations: list[str]
@@ -79,9 +76,4 @@ def _has_room(group: int, value: int) -> bool:
     return group % 100 == 0 or (value < 10 and group % 10 == 0 and group % 100 > 10)
 
 
-def _read() -> Tables:
-    text = Path(__file__).with_name("numbers.toml").read_text(encoding="utf-8")
-    return Tables.model_validate(tomllib.loads(text))
-
-
-TABLES = _read()
+TABLES = read_table(Tables, Path(__file__).with_name("numbers.toml"))

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from functools import cache
 
 from shared.tasks.numbers.expressions import MAX_DIGITS, Expression, NotANumber, evaluated
 from shared.tasks.numbers.number_spelling import plainly_spelled
@@ -83,11 +84,6 @@ NEXT_WORD = rf" {{1,4}}(?:{LONG_WORD % 1}|{JOINING})"
 UNIT = rf"(?:(?:{FIRST_WORD}){POWER}| */ *{LONG_WORD % 1}| */ *{SHORT_UNIT})"
 UNITS = rf"{UNIT}(?: *[/·] *{SHORT_UNIT}| */ *{LONG_WORD % 1}|{NEXT_WORD}{POWER}){{0,8}}"
 PERCENT = r" *(?:%|(?i:per ?cent|percentage points?|pct)\b|°(?: ?[CFK]\b)?)"
-REST = re.compile(
-    rf"(?:{PERCENT})?(?: *(?i:{CURRENCY.pattern})(?![^\s/]))?"
-    rf"(?:{UNITS}| ?(?:{one_of(TABLES.counters)})"
-    rf"(?:(?![{TABLES.never_unit_characters}])[\u4e00-\u9fff]){{0,6}})? *"
-)
 REMARK = re.compile(r" *\(([^()]*)\)$")
 HARMLESS_REMARK = re.compile(
     r"(?:approx(?:\.|imately)?|(?:when )?rounded(?: (?:up|down|off))?(?: to [^()]*)?"
@@ -265,4 +261,14 @@ def _leaves_value(text: str, position: int = 0) -> bool:
         return False
     if words and (words[0] in TABLES.dates or words[-1] in UNFINISHED):
         return False
-    return REST.fullmatch(text, position) is not None
+    return _rest().fullmatch(text, position) is not None
+
+
+@cache
+def _rest() -> re.Pattern[str]:
+    """Return the pattern of all that may follow a number, compiled when a number first needs it."""
+    return re.compile(
+        rf"(?:{PERCENT})?(?: *(?i:{CURRENCY.pattern})(?![^\s/]))?"
+        rf"(?:{UNITS}| ?(?:{one_of(TABLES.counters)})"
+        rf"(?:(?![{TABLES.never_unit_characters}])[\u4e00-\u9fff]){{0,6}})? *"
+    )

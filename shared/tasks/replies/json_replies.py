@@ -7,14 +7,11 @@ two objects that differ in it give no answer.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
 from shared.tasks.replies.lenient_json import JsonObject, objects_in, plain_json
@@ -25,9 +22,7 @@ MAX_WRAPPERS = 3  # objects around the one with the answer
 WORD_GAP = re.compile(r"[ -]+|(?<=[a-z])(?=[A-Z])")
 
 
-class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Keys(Table):
     answer_keys: frozenset[str]
     value_keys: frozenset[str]
     unit_keys: frozenset[str]
@@ -35,9 +30,7 @@ class _Keys(BaseModel):
     step_keys: frozenset[str]
 
 
-_KEYS = _Keys.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_KEYS = read_table(_Keys, __file__)
 _ALL_KEYS = _KEYS.answer_keys | _KEYS.value_keys | _KEYS.reasoning_keys
 
 AMBIGUOUS = Unreadable(
@@ -57,22 +50,16 @@ class ReasonedAnswer:
 
 def answer_object(text: str) -> str | Unreadable | None:
     """Return the answer of the text's JSON objects, None if none has one."""
-    answers: set[str] = set()
-    for data in _readable_objects(text):
-        answer = None if data is None else _answer(data)
-        if data is None or isinstance(answer, Unreadable):
-            return AMBIGUOUS
-        if answer:
-            answers.add(answer)
-    return AMBIGUOUS if len(answers) > 1 else next(iter(answers), None)
+    return _sole_answer(_readable_objects(text))
 
 
 def reasoned_object(text: str) -> ReasonedAnswer | None:
     """Return reasoning and answer of the text's one object that has both."""
-    answer = answer_object(text)
+    objects = _readable_objects(text)
+    answer = _sole_answer(objects)
     if answer is None or isinstance(answer, Unreadable):
         return None
-    for data in _readable_objects(text):
+    for data in objects:
         reasoning = None if data is None else _reasoning(data)
         if data is not None and reasoning and _answer(data):
             return ReasonedAnswer(reasoning, answer)
@@ -122,6 +109,17 @@ def beside_objects(text: str) -> str:
         parts.append(text[position : part.start])
         position = part.end
     return "\n".join([*parts, text[position:]])
+
+
+def _sole_answer(objects: Iterable[JsonObject | None]) -> str | Unreadable | None:
+    answers: set[str] = set()
+    for data in objects:
+        answer = None if data is None else _answer(data)
+        if data is None or isinstance(answer, Unreadable):
+            return AMBIGUOUS
+        if answer:
+            answers.add(answer)
+    return AMBIGUOUS if len(answers) > 1 else next(iter(answers), None)
 
 
 def _readable_objects(text: str) -> list[JsonObject | None]:

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.tasks.replies.reply import whole_characters
 
 JsonObject = dict[str, Any]
@@ -58,17 +55,13 @@ class Ambiguous(ValueError):
     """The object cannot be read, or has several meanings."""
 
 
-class _Commands(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Commands(Table):
     commands: frozenset[str]
     short_commands: frozenset[str]
     word_commands: frozenset[str]
 
 
-_COMMANDS = _Commands.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_COMMANDS = read_table(_Commands, __file__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,23 +7,17 @@ a mark is bounded.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from shared.core.tables import Table, read_table
 
 MAX_MARKS = 20  # the last ones count
 LINE_WINDOW = 400  # characters behind a mark in which its answer must begin and end
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Nouns(_Table):
+class _Nouns(Table):
     strong: list[str]
     weak: list[str]
     adjectives: list[str]
@@ -32,26 +26,26 @@ class _Nouns(_Table):
     unspaced: list[str]
 
 
-class _Denials(_Table):
+class _Denials(Table):
     before_noun: list[str]
 
 
-class _Words(_Table):
+class _Words(Table):
     words: list[str]
 
 
-class _Boxes(_Table):
+class _Boxes(Table):
     operators: list[str]
     before: list[str]
     after: list[str]
 
 
-class _Frames(_Table):
+class _Frames(Table):
     before: list[str]
     after: list[str]
 
 
-class _Marks(_Table):
+class _Marks(Table):
     nouns: _Nouns
     denials: _Denials
     conclusions: _Words
@@ -62,18 +56,13 @@ class _Marks(_Table):
     boxes: _Boxes
 
 
-def _read() -> _Marks:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return _Marks.model_validate(tomllib.loads(text))
-
-
 def _any_of(words: Iterable[str]) -> str:
     """Return a pattern for any of the words, longest first, with any white space between them."""
     longest_first = sorted(set(words), key=len, reverse=True)
     return "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
 
 
-_WORDS = _read()
+_WORDS = read_table(_Marks, __file__)
 _ADJECTIVES = rf"(?:(?:{_any_of(_WORDS.nouns.adjectives)})\s+)"
 _FLAGS = re.IGNORECASE | re.MULTILINE
 
@@ -265,8 +254,7 @@ def _nouns(text: str) -> list[Mark]:
         if noun["heading"] is not None and not begins_line:
             continue
         content, rest = _line_behind(text, noun.end())
-        is_last = len(sentences_in(f"{content}\n{rest}")) <= 1
-        if not content or (noun["weak"] and not begins_line and not is_last):
+        if not content or (noun["weak"] and not begins_line and not _is_last(content, rest)):
             continue
         rank = Rank.WEAK if noun["weak"] else Rank.PLAIN
         if FINAL.search(noun["adjectives"]):
@@ -275,6 +263,11 @@ def _nouns(text: str) -> list[Mark]:
         is_denied = DENIED.search(sentence_before) is not None
         marks.append(Mark(noun.start(), rank, content, rest, is_denied))
     return marks
+
+
+def _is_last(content: str, rest: str) -> bool:
+    """Return whether no sentence follows the one that a line begins with."""
+    return len(sentences_in(f"{content}\n{rest}")) <= 1
 
 
 def _unspaced(text: str) -> list[Mark]:

@@ -8,13 +8,10 @@ quotes, or as a word in the middle of a sentence. Takes time linear in the text.
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from itertools import chain, groupby
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.tasks.replies.code_spans import CODE_MARK, CodeSpans
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,16 +42,12 @@ class Reply:
     reasoning: str | None = None
 
 
-class _Reasoning(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Reasoning(Table):
     open: str
     close: list[str]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     reasoning_tags: list[str]
     answer_tags: list[str]
     end_tokens: list[str]
@@ -63,11 +56,6 @@ class _Table(BaseModel):
     dropped_tokens: list[str]
     reasoning: list[_Reasoning]
     plain_reasoning: list[_Reasoning]
-
-
-def _read() -> _Table:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return _Table.model_validate(tomllib.loads(text))
 
 
 def _lower(marks: list[str]) -> frozenset[str]:
@@ -84,7 +72,7 @@ def _any_of(words: list[str]) -> str:
     return f"(?:{'|'.join(branches)})" if len(branches) > 1 else branches[0]
 
 
-_TABLE = _read()
+_TABLE = read_table(_Table, __file__)
 _CLOSINGS = {f"<{tag}>": frozenset({f"</{tag}>"}) for tag in _TABLE.reasoning_tags}
 _CLOSINGS.update({pair.open.lower(): _lower(pair.close) for pair in _TABLE.reasoning})
 _END_TOKENS = _lower(_TABLE.end_tokens)

@@ -7,20 +7,15 @@ code, and texts that were asked for with such lines stay.
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.tasks.replies.code_spans import without_code
 
 MIN_WORDS = 3  # of what the invented user says, unless it is a question or gets an answer
 KEY_AND_VALUE = re.compile(r"\W*\w[\w /()-]{0,40}[*_]{0,3}[:：]")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     user: list[str]
     assistant: list[str]
     definite: list[str]
@@ -28,9 +23,7 @@ class _Table(BaseModel):
     asked_for: str
 
 
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 
 
 def _head(names: list[str], ending: str) -> re.Pattern[str]:

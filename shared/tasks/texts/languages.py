@@ -7,11 +7,9 @@ prompt speaks of languages at all, or has a line in the text's language, nothing
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from shared.core.tables import Table, read_table
 
 WORD = re.compile(r"[^\W\d_]{2,}")
 LETTER = re.compile(r"[^\W\d_]")
@@ -27,17 +25,13 @@ LINE_WORD_SHARE = 0.2  # of a prompt's line
 MIN_LINE_WORDS = 4
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     asked_for: str
     scripts: dict[str, str]
     words: dict[str, str]
 
 
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 _SCRIPTS = {name: re.compile(f"[{ranges}]") for name, ranges in _TABLE.scripts.items()}
 _WORDS = {name: frozenset(words.split()) for name, words in _TABLE.words.items()}
 _ASKED_FOR = re.compile(_TABLE.asked_for, re.IGNORECASE)

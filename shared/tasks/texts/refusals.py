@@ -7,11 +7,9 @@ chat says somebody cannot do isn't one.
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
+from shared.tasks.texts.patterns import longest_of, one_of
 from shared.tasks.texts.word_counts import word_count
 
 WINDOW = 500  # characters in which a refusal must be told
@@ -19,9 +17,7 @@ MAX_WORDS = 120  # a longer text has more to it than a refusal
 SENTENCE = re.compile(r"[^.!?\n。！？]*")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     apologies: list[str]
     inabilities: list[str]
     acts: list[str]
@@ -33,36 +29,27 @@ class _Table(BaseModel):
     asked_for: str
 
 
-def one_of(patterns: list[str]) -> str:
-    """Return a pattern of these, the longest first; each ’ stands for the plain apostrophe too."""
-    return "|".join(sorted(patterns, key=len, reverse=True)).replace("’", "['’]")
-
-
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 _NOUN = (
     r"(?:request|question|topic|kind|type|sort|information|content|task|query|prompt|discussion)"
 )
 _THIS = rf"(?:that|this)(?=\W*(?:\Z|[.!?,;\n])| (?:\w+ )?{_NOUN}\b)"
 _APOLOGY = (
-    rf"(?:(?:{one_of(_TABLE.apologies)})\b[^.!?\n]{{0,60}}?[.!,;:–—-]*\s+(?:but |however,? )?)"
+    rf"(?:(?:{longest_of(_TABLE.apologies)})\b[^.!?\n]{{0,60}}?[.!,;:–—-]*\s+(?:but |however,? )?)"
 )
 _REFUSAL = re.compile(
-    rf"\W*{_APOLOGY}{{0,2}}(?:as an ai\b[^,.]{{0,60}},\s*)?(?:{one_of(_TABLE.inabilities)})"
+    rf"\W*{_APOLOGY}{{0,2}}(?:as an ai\b[^,.]{{0,60}},\s*)?(?:{longest_of(_TABLE.inabilities)})"
     rf"(?: (?:really|currently|directly|personally|in good conscience|to|with)){{0,2}}"
-    rf" (?!(?:{one_of(_TABLE.not_acts)})\b)(?:{one_of(_TABLE.acts)})\b"
-    rf"(?:[^.!?\n]{{0,80}}?\b(?:(?:{one_of(_TABLE.objects)})\b|{_THIS})| you\W*(?=\Z|[.!\n]))",
+    rf" (?!(?:{longest_of(_TABLE.not_acts)})\b)(?:{longest_of(_TABLE.acts)})\b"
+    rf"(?:[^.!?\n]{{0,80}}?\b(?:(?:{longest_of(_TABLE.objects)})\b|{_THIS})| you\W*(?=\Z|[.!\n]))",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    rf"\W*{_APOLOGY}?(?:{one_of(_TABLE.whole)})\W*(?:\Z|(?<=[.!?])\s)", re.IGNORECASE
+    rf"\W*{_APOLOGY}?(?:{longest_of(_TABLE.whole)})\W*(?:\Z|(?<=[.!?])\s)", re.IGNORECASE
 )
-_OTHER = re.compile(
-    rf"\W*(?:{'|'.join(_TABLE.other_languages)})".replace("’", "['’]"), re.IGNORECASE
-)
+_OTHER = re.compile(rf"\W*(?:{one_of(_TABLE.other_languages)})", re.IGNORECASE)
 _REPORTING = re.compile(_TABLE.reporting, re.IGNORECASE)
-_ASKED_FOR = re.compile(_TABLE.asked_for.replace("’", "['’]"), re.IGNORECASE)
+_ASKED_FOR = re.compile(one_of([_TABLE.asked_for]), re.IGNORECASE)
 
 
 def is_refusal(text: str) -> bool:

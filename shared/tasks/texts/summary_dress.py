@@ -7,15 +7,13 @@ A summary may begin with words and a colon, and end in a paragraph about anythin
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
 from shared.tasks.replies.json_replies import beside_objects, value_of
 from shared.tasks.replies.lenient_json import objects_in
+from shared.tasks.texts.patterns import longest_of, one_of
 from shared.tasks.texts.refusals import reports
 
 MAX_LAYERS = 6
@@ -41,9 +39,7 @@ QUOTES = {
 MARKUP = r"[*_#>~`\s¡\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]{0,9}"
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     headings: list[str]
     bare_headings: list[str]
     tags: list[str]
@@ -55,28 +51,17 @@ class _Table(BaseModel):
     unknown_introductions: str
 
 
-def _one_of(patterns: list[str]) -> str:
-    """Return a pattern of these; each ’ stands for the plain apostrophe too."""
-    return "|".join(patterns).replace("’", "['’]")
-
-
-def _any_of(words: list[str]) -> str:
-    return _one_of([re.escape(word) for word in sorted(words, key=len, reverse=True)])
-
-
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 _FLAGS = re.IGNORECASE
-_OPENER = rf"(?:{_any_of(_TABLE.openers)})"
+_OPENER = rf"(?:{longest_of(map(re.escape, _TABLE.openers))})"
 _COLON = r"[*_]{0,3} ?[:：][*_]{0,3}"
 _HEADING = re.compile(
-    rf"{MARKUP}(?:(?:{_one_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$|[ ][-–—](?=\s))"
-    rf"|(?:{_any_of(_TABLE.bare_headings)})(?=\s))",
+    rf"{MARKUP}(?:(?:{one_of(_TABLE.headings)})(?:{_COLON}|[*_#\s]{{0,5}}$|[ ][-–—](?=\s))"
+    rf"|(?:{longest_of(map(re.escape, _TABLE.bare_headings))})(?=\s))",
     _FLAGS | re.MULTILINE,
 )
 _INTRODUCTION = re.compile(
-    rf"{MARKUP}(?:{_OPENER}(?:[ ]?[!,.:，。！、]+\s*|\s+))?(?:{_one_of(_TABLE.introductions)})"
+    rf"{MARKUP}(?:{_OPENER}(?:[ ]?[!,.:，。！、]+\s*|\s+))?(?:{one_of(_TABLE.introductions)})"
     rf"(?:{_COLON}|[.*_]{{0,3}}(?=\s*\n))",
     _FLAGS,
 )
@@ -84,15 +69,15 @@ _HEAD_ALONE = re.compile(
     rf"(?:{_INTRODUCTION.pattern}|{_HEADING.pattern})\s*", _FLAGS | re.MULTILINE
 )
 _OPENING = re.compile(rf"{MARKUP}{_OPENER}(?:!+(?=\s)|[!.:,]?[ ]*(?=\n))", _FLAGS)
-_CLOSING = re.compile(rf"{MARKUP}(?:{_one_of(_TABLE.closings)})", _FLAGS)
-_COUNT = rf"(?:{_one_of(_TABLE.word_counts)})\.?"
+_CLOSING = re.compile(rf"{MARKUP}(?:{one_of(_TABLE.closings)})", _FLAGS)
+_COUNT = rf"(?:{one_of(_TABLE.word_counts)})\.?"
 _BRACKETED_COUNT = rf"[(\[*_（【]{{1,3}}{_COUNT}[)\]*_）】]{{1,3}}"
 _WORD_COUNT = re.compile(  # in brackets behind a sentence, or on a line of its own
     rf"(?:(?<=[.!?。！？”\"»…])[ ]?|\n\s*){_BRACKETED_COUNT}\Z"
     rf"|\n\s*[*_]{{0,3}}{_COUNT}[*_]{{0,3}}\Z",
     _FLAGS,
 )
-_TAG = rf"(?:{_any_of(_TABLE.tags)})"
+_TAG = rf"(?:{longest_of(map(re.escape, _TABLE.tags))})"
 _TAGS = re.compile(  # elements, cut off at one end or not, or in square brackets
     rf"(?:<{_TAG}(?:\s[^<>]*)?>|\[{_TAG}\])(?P<text>.*?)(?:</{_TAG}>|\[/{_TAG}\])?"
     rf"|(?P<unopened>.*)</{_TAG}>",
@@ -102,7 +87,7 @@ _OTHER_TAGS = re.compile(rf"<{_TAG}\b|</{_TAG}>", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-*_=]{3,}\s*")
 _RULE_ABOVE = re.compile(r"\A\s*[-*_=]{3,}[ \t]*\n")
 _AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
-_UNKNOWN = re.compile(rf"{MARKUP}(?:{_one_of([_TABLE.unknown_introductions])})", _FLAGS)
+_UNKNOWN = re.compile(rf"{MARKUP}(?:{one_of([_TABLE.unknown_introductions])})", _FLAGS)
 
 
 def bare_summary(text: str) -> str | Unreadable:

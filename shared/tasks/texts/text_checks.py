@@ -7,20 +7,18 @@ row. `quality.skip_checks` switches each of them off.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
-
+from shared.core.tables import Table, read_table
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
 from shared.tasks.replies.code_spans import without_code
 from shared.tasks.texts.invented_turns import invented_turn
 from shared.tasks.texts.languages import is_other_language
 from shared.tasks.texts.loops import is_loop
+from shared.tasks.texts.patterns import one_of
 from shared.tasks.texts.refusals import asks_to_decline, is_refusal, reports
 from shared.tasks.texts.word_counts import Length, length_problem, word_count
 
@@ -34,24 +32,18 @@ WHOLE_PLACEHOLDER_CHARACTERS = 200
 FIRST_SENTENCES = re.compile(r"\s*[^.!?\n。！？]+[.!?\n。！？]*")
 
 
-class _Placeholders(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Placeholders(Table):
     whole: list[str]
     brackets: str
     missing_input: list[str]
 
 
-class _Loops(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Loops(Table):
     repeats: list[tuple[int, int]]
     asked_for: str
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     placeholder: _Placeholders
     loop: _Loops
 
@@ -67,35 +59,18 @@ class Exchange:
     is_summary: bool = False
 
 
-def _apostrophes(pattern: str) -> str:
-    return pattern.replace("’", "['’]")
-
-
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 _PLACEHOLDER = re.compile(
     rf"\W*(?:{'|'.join(_TABLE.placeholder.whole)}|{_TABLE.placeholder.brackets})\W*", re.IGNORECASE
 )
 _MISSING_INPUT = re.compile(
-    r"\W*(?:(?:i’m sorry|i am sorry|sorry|apologies|i apologi[sz]e|unfortunately|however|but|sure"
-    r"|okay|ok|of course|certainly|as|since|because)\b[,!.:]?\s*(?:but )?){0,2}".replace(
-        "’", "['’]"
-    )
-    + f"(?:{_apostrophes('|'.join(_TABLE.placeholder.missing_input))})",
+    r"\W*(?:(?:i['’]m sorry|i am sorry|sorry|apologies|i apologi[sz]e|unfortunately|however|but"
+    r"|sure|okay|ok|of course|certainly|as|since|because)\b[,!.:]?\s*(?:but )?){0,2}"
+    rf"(?:{one_of(_TABLE.placeholder.missing_input)})",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w")
 _LOOP_ASKED_FOR = re.compile(_TABLE.loop.asked_for, re.IGNORECASE)
-
-
-def text_problem(text: str) -> Unreadable | None:
-    """Return why a text is no answer at all: it is empty or declines to answer."""
-    if not text:
-        return Unreadable(RejectionReason.EMPTY, "the reply is empty")
-    if is_refusal(text):
-        return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
-    return None
 
 
 def first_problem(exchange: Exchange, names: Collection[str]) -> Unreadable | None:

@@ -6,29 +6,23 @@ Where a script has no spaces, words are estimated from its characters (`word_cou
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from shared.core.tables import Table, read_table
 
 _LETTER = re.compile(r"\w")
 UNSPACED_LETTER = re.compile(r"[\u0e00-\u0eff\u3040-\u9fff]")
 SLACK = 1.1  # an estimated count may exceed a limit by so much
 
 
-class _Script(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Script(Table):
     name: str
     characters_per_word: float
     ranges: list[str]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Table(Table):
     scripts: list[_Script]
     limits: dict[str, list[str]]
     numbers: dict[str, int]
@@ -53,9 +47,7 @@ def _limit_pattern(forms: list[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:{'|'.join(numbered)})(?!\d)", re.IGNORECASE)
 
 
-_TABLE = _Table.model_validate(
-    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-)
+_TABLE = read_table(_Table, __file__)
 _UNSPACED = [
     (re.compile(_character_class(script.ranges)), script.characters_per_word)
     for script in _TABLE.scripts
