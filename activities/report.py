@@ -28,6 +28,7 @@ from shared.report.statistics import Describer, Description
 from shared.report.suggested_fixes import ReasonLine, reason_lines
 from shared.runs.activity import implements
 from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
+from shared.scan.findings import Findings
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
@@ -127,6 +128,7 @@ async def _report(
         counts={**counters},
         reasons=reasons,
         answers=status.answers,
+        conflicts=await _conflicts(storage, paths, request.splits),
         agreement=agreement_by_split(counters),
         datasets={split: dataset.description for split, dataset in datasets.items()},
         cost=status.cost,
@@ -137,6 +139,19 @@ async def _report(
         error=status.error,
         warnings=status.warnings,
     )
+
+
+async def _conflicts(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict[str, Findings]:
+    """Return the conflicts of the splits that have any."""
+    conflicts: dict[str, Findings] = {}
+    for split in splits:
+        try:
+            plan = await PlanReader(storage, paths, split).plan()
+        except NotFound:  # the run ended before the scan
+            continue
+        if plan.conflicts.rows:
+            conflicts[split] = plan.conflicts
+    return conflicts
 
 
 @dataclass(frozen=True)

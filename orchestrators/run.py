@@ -43,6 +43,7 @@ from shared.runs.gates import (
 )
 from shared.runs.requests import RunRequest
 from shared.runs.status import Outcome, RunStatus, Stage
+from shared.scan.findings import conflict_warnings
 from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
@@ -124,6 +125,8 @@ def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> Non
     for scan in scans.values():
         places += scan.unused_fields
     root.status.warnings += unused_field_warnings(places)
+    conflicts = {split: scan.conflicts for split, scan in scans.items()}
+    root.status.warnings += conflict_warnings(conflicts)
     error = after_scan(spec, scans)
     if error:
         raise RunFailed(error)

@@ -55,7 +55,7 @@ def scan_datasets(root: Root, ranges: dict[Split, int]) -> Steps[dict[Split, Spl
         scanned = yield from root.call(SCAN_DATASET, request)
         scans = scanned.splits
     for split, scan in scans.items():
-        root.status.plan(split, scan.rows, scan.shards, scan.answers)
+        root.status.show_scan(split, scan)
     return scans
 
 

@@ -12,6 +12,7 @@ from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import answer_lines
+from shared.scan.findings import conflicts_of
 from shared.spec.models import RunSpec
 
 # of a message shown as an example
@@ -32,6 +33,7 @@ def card(report: Report) -> str:
         _reused(report),
         _reasons(report.reasons),
         _answers(report),
+        _conflicts(report),
         _agreement(report),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
@@ -99,6 +101,15 @@ def _answers(report: Report) -> str:
         (split, f"`{values}`", rows, example) for split, values, rows, example in lines
     ]
     return f"## Answers offered\n\n{_table(('split', 'answers', 'rows', 'example'), rows)}"
+
+
+def _conflicts(report: Report) -> str:
+    """Return the questions that have different references."""
+    lines: list[str] = []
+    for split, findings in report.conflicts.items():
+        lines.append(f"{conflicts_of(split, findings)}:")
+        lines.append("\n".join(f"- {sample}" for sample in findings.samples))
+    return "\n\n".join(["## Conflicting references", *lines]) if lines else ""
 
 
 def _agreement(report: Report) -> str:

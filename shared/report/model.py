@@ -20,6 +20,7 @@ from shared.report.agreement import Agreement
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import AnswerSets
+from shared.scan.findings import Findings
 from shared.spec.budget import Estimate
 from shared.spec.models import RunSpec
 from shared.tasks import PROMPT_VERSION
@@ -43,6 +44,10 @@ class ReportExcerpt(BaseModel):
     answers: dict[str, AnswerSets] = Field(
         default_factory=dict[str, AnswerSets],
         description="the labels or choices that rows offered, by split",
+    )
+    conflicts: dict[str, Findings] = Field(
+        default_factory=dict[str, Findings],
+        description="rows that repeat an earlier question with a different reference, by split",
     )
     agreement: dict[str, Agreement] = Field(
         default_factory=dict[str, Agreement],

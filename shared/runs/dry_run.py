@@ -15,6 +15,7 @@ from shared.generation.answer_cache import EarlierAnswers, answered_earlier, not
 from shared.runs.gates import after_scan, expected_usage
 from shared.runs.http import UNKNOWN_PARAMETER
 from shared.scan.answer_sets import AnswerSets
+from shared.scan.findings import Findings, conflict_warnings
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
 from shared.spec.budget import Estimate, priced
@@ -39,6 +40,8 @@ class SplitFindings(TypedDict):
     rejected: dict[str, int]
     answers: NotRequired[AnswerSets]
     """The labels or choices that the rows offer, if the task has such."""
+    conflicts: NotRequired[Findings]
+    """Rows that repeat an earlier question with a different reference."""
 
 
 class DryRun(TypedDict):
@@ -98,6 +101,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     for plan in plans.values():
         places += plan.unused_fields
     warnings += unused_field_warnings(places)
+    warnings += conflict_warnings({split: plan.conflicts for split, plan in plans.items()})
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))
     splits: dict[Split, SplitFindings] = {}
@@ -112,6 +116,8 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
             splits[split]["reused"] = plan.reused
         if plan.answers.sets:
             splits[split]["answers"] = plan.answers.shown()
+        if plan.conflicts.rows:
+            splits[split]["conflicts"] = plan.conflicts
     return {
         "dry_run": True,
         "task": spec.task,

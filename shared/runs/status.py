@@ -19,6 +19,7 @@ from shared.core.paths import Split
 from shared.finetuning.base import JobState, JobStatus
 from shared.report.agreement import Agreement, agreement_of
 from shared.scan.answer_sets import AnswerSets
+from shared.scan.plan import SplitScan
 from shared.spec.budget import Estimate, Usage, cost, priced
 from shared.spec.models import BudgetSpec, StudentSpec
 
@@ -190,10 +191,16 @@ class RunStatus(RunProgress):
         """Show the usage that the scan estimates."""
         self.estimate = priced(usage, budget)
 
-    def plan(self, split: str, rows: int, shards: int, answers: AnswerSets | None = None) -> None:
-        """Show the rows, shards and answers of a split, before any row is answered."""
-        if answers and answers.sets:
-            self.answers[split] = answers
+    def show_scan(self, split: str, scan: SplitScan) -> None:
+        """Show what the scan found in a split."""
+        self.plan(split, scan.rows, scan.shards)
+        if scan.answers.sets:
+            self.answers[split] = scan.answers
+        if scan.conflicts.rows:
+            self.splits[split]["conflicts"] = scan.conflicts.rows
+
+    def plan(self, split: str, rows: int, shards: int) -> None:
+        """Show the rows and shards of a split, before any row is answered."""
         self.splits[split] = {
             "rows": rows,
             "done": 0,

@@ -1,7 +1,8 @@
 """Finds duplicate rows across all ranges of all splits, a group of hashes at a time.
 
-Each scanned range leaves one entry a row: the hash of its question, its line, and its estimate. The
-entries are sorted into buckets by the first bits of the hash, and duplicates share a bucket.
+Each scanned range leaves one entry a row: the hash of its question, its reference, its line, and
+its estimate. The entries are sorted into buckets by the first bits of the hash, and duplicates
+share a bucket.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.core.paths import Split
+from shared.scan.references import NO_REFERENCE, PACKED_BYTES, References, shown
 from shared.spec.budget import Usage
 
 BUCKETS = 4096  # by the first 12 bits of the hash
 HASH_BYTES = 16
-ENTRY = struct.Struct(f"<{HASH_BYTES}sIIII")  # hash, line within the range, three counts of usage
+# hash, reference, line within the range, three counts of usage
+ENTRY = struct.Struct(f"<{HASH_BYTES}s{PACKED_BYTES}sIIII")
 OFFSET_BYTES = 8  # in the head of a range's file: where each bucket begins, and the end
 HEAD_BYTES = OFFSET_BYTES * (BUCKETS + 1)
 
@@ -29,6 +32,7 @@ class Duplicate:
     """A row that repeats an earlier one. `line` is its line within its range.
 
     The counts are those that the row added to the estimate, all 0 if an earlier run answered it.
+    `conflict` says which other reference the same question has, "" if none.
     """
 
     line: int
@@ -37,6 +41,7 @@ class Duplicate:
     requests: int
     prompt_tokens: int
     completion_tokens: int
+    conflict: str = ""
 
     @property
     def is_reused(self) -> bool:
@@ -49,11 +54,11 @@ class HashBuckets:
     def __init__(self) -> None:
         self._buckets: dict[int, bytearray] = defaultdict(bytearray)
 
-    def add(self, digest: bytes, line: int, estimate: Usage) -> None:
-        """Add a row. `digest` has 16 bytes."""
+    def add(self, digest: bytes, reference: bytes, line: int, estimate: Usage) -> None:
+        """Add a row. `digest` has 16 bytes, its packed reference at most as many."""
         counts = (estimate.requests, estimate.prompt_tokens, estimate.completion_tokens)
         bucket = int.from_bytes(digest[:2]) >> 4
-        self._buckets[bucket] += ENTRY.pack(digest, line, *counts)
+        self._buckets[bucket] += ENTRY.pack(digest, reference, line, *counts)
 
     def entries(self, bucket: int) -> bytes:
         return bytes(self._buckets.get(bucket, b""))
@@ -78,20 +83,50 @@ def split_buckets(content: bytes, offsets: tuple[int, ...]) -> list[bytes]:
     return [content[begin - first : end - first] for begin, end in pairwise(offsets)]
 
 
+@dataclass(slots=True)
+class _Question:
+    """Where a question stands first, and where its first reference stands."""
+
+    split: Split
+    line: int
+    reference: bytes = NO_REFERENCE
+    reference_place: str = ""
+
+    def conflict(self, reference: bytes, place: str, references: References) -> str:
+        """Return how a reference differs from the first one, "" if it doesn't."""
+        if self.reference == NO_REFERENCE:
+            self.reference = reference
+            self.reference_place = place
+        if not references.differ(self.reference, reference):
+            return ""
+        return f"{shown(reference)}, but {shown(self.reference)} on {self.reference_place}"
+
+
 def find_duplicates(
-    bucket: Iterable[tuple[RangeKey, bytes]], first_lines: Mapping[RangeKey, int]
+    bucket: Iterable[tuple[RangeKey, bytes]],
+    first_lines: Mapping[RangeKey, int],
+    references: References,
 ) -> Iterator[tuple[RangeKey, Duplicate]]:
     """Yield every row of a bucket that an earlier row equals, in its own split or another.
 
     `bucket` has the entries of each range, in the order in which rows count: training first.
     `first_lines` has the line of its split at which each range begins.
     """
-    first_places: dict[bytes, tuple[Split, int]] = {}
+    questions: dict[bytes, _Question] = {}
     for key, entries in bucket:
         split = key[0]
         lines_before = first_lines[key] - 1
-        for digest, line, *counts in ENTRY.iter_unpack(entries):
-            place = (split, lines_before + line)
-            first_split, first_line = first_places.setdefault(digest, place)
-            if (first_split, first_line) != place:
-                yield key, Duplicate(line, first_split, first_line, *counts)
+        for digest, padded_reference, line, *counts in ENTRY.iter_unpack(entries):
+            reference = padded_reference.rstrip(b"\0")
+            place = lines_before + line
+            question = questions.get(digest)
+            if question is None:
+                questions[digest] = _Question(split, place, reference, place_of(split, place))
+                continue
+            conflict = question.conflict(reference, place_of(split, place), references)
+            yield key, Duplicate(line, question.split, question.line, *counts, conflict=conflict)
+
+
+def place_of(split: Split, line: int) -> str:
+    """Return a place in the datasets as messages name it."""
+    return f"line {line} of {split}"

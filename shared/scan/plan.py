@@ -17,6 +17,7 @@ from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line, line_batches
 from shared.dataset.rejection import RejectedRow, RejectionReason, parse_rejected_rows
 from shared.scan.answer_sets import AnswerSets
+from shared.scan.findings import Findings
 from shared.spec.budget import Usage
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class ScanCounts(BaseModel):
     # places of fields that the run doesn't use, such as `tools`
     unused_fields: list[str] = Field(default_factory=list[str])
     answers: AnswerSets = Field(default_factory=AnswerSets)  # that the valid rows may have
+    # duplicates whose reference differs from that of the same question before
+    conflicts: Findings = Field(default_factory=Findings)
     estimate: Usage = Field(default_factory=Usage)
 
     def add(self, later: ScanCounts) -> None:
@@ -72,6 +75,7 @@ class ScanCounts(BaseModel):
         self.file_form = self.file_form or later.file_form
         self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
         self.answers.add(later.answers)
+        self.conflicts.add(later.conflicts)
         self.estimate.add(later.estimate)
 
 

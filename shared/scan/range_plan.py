@@ -11,9 +11,17 @@ from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow, RejectionReason
 from shared.dataset.rows import Row, parse_row
-from shared.scan.duplicates import BUCKETS, Duplicate, HashBuckets, RangeKey, find_duplicates
+from shared.scan.duplicates import (
+    BUCKETS,
+    Duplicate,
+    HashBuckets,
+    RangeKey,
+    find_duplicates,
+    place_of,
+)
 from shared.scan.plan import MAX_SAMPLES, Exclusion, RangePlan, Shard, shard_lines
 from shared.scan.range_scan import RangeScan, nothing_answered
+from shared.scan.references import References
 from shared.spec.models import RunSpec
 
 
@@ -40,6 +48,8 @@ async def plan_range(
             rejected.append(row)
             shard.excluded.append(Exclusion(line=row.line, reason=row.reason, detail=row.detail))
             _subtract(plan, duplicate)
+            if duplicate.conflict:
+                plan.conflicts.count(f"{place_of(split, row.line)}: {duplicate.conflict}")
         shard.first_line += lines_before
         shard.last_line += lines_before
     rejected.sort(key=lambda row: row.line)
@@ -54,7 +64,9 @@ def _rejected(
 ) -> RejectedRow:
     is_within_split = duplicate.first_split == split
     reason = RejectionReason.DUPLICATE if is_within_split else RejectionReason.OVERLAP
-    detail = f"the same as line {duplicate.first_line} of {duplicate.first_split}"
+    detail = f"the same as {place_of(duplicate.first_split, duplicate.first_line)}"
+    if duplicate.conflict:
+        detail += f", with different references: {duplicate.conflict}"
     return RejectedRow(split, lines_before + duplicate.line, row_id, reason, detail)
 
 
@@ -95,7 +107,7 @@ async def plan_in_memory(
     for split, (read, size) in inputs.items():
         scans[split] = RangeScan(split, spec, is_answered)
         await scans[split].read(read, 0, size, size)
-    duplicates = _duplicates(scans.values())
+    duplicates = _duplicates(scans.values(), References(spec))
     plans: dict[Split, RangePlan] = {}
     rejected: list[RejectedRow] = []
     for split, (read, _) in inputs.items():
@@ -107,12 +119,12 @@ async def plan_in_memory(
     return plans, rejected
 
 
-def _duplicates(scans: Iterable[RangeScan]) -> dict[Split, list[Duplicate]]:
+def _duplicates(scans: Iterable[RangeScan], references: References) -> dict[Split, list[Duplicate]]:
     hashes: dict[RangeKey, HashBuckets] = {(scan.split, 0): scan.hashes for scan in scans}
     first_lines: dict[RangeKey, int] = dict.fromkeys(hashes, 1)
     duplicates: dict[Split, list[Duplicate]] = defaultdict(list)
     for bucket in range(BUCKETS):
         entries = [(key, buckets.entries(bucket)) for key, buckets in hashes.items()]
-        for (split, _), duplicate in find_duplicates(entries, first_lines):
+        for (split, _), duplicate in find_duplicates(entries, first_lines, references):
             duplicates[split].append(duplicate)
     return duplicates

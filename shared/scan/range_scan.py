@@ -15,6 +15,7 @@ from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row
 from shared.scan.duplicates import HashBuckets
 from shared.scan.plan import RangePlan, Shard
+from shared.scan.references import References
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
 from shared.spec.models import RunSpec
@@ -54,9 +55,11 @@ class RangeScan:
     lines: int = 0
     hashes: HashBuckets = field(default_factory=HashBuckets)
     _checks: RowChecks = field(init=False)
+    _references: References = field(init=False)
 
     def __post_init__(self) -> None:
         self._checks = RowChecks(self.spec)
+        self._references = References(self.spec)
 
     async def read(self, read: ReadBytes, start: int, end: int, size: int) -> None:
         """Check the rows that begin in bytes [start, end) of a file of `size` bytes."""
@@ -99,7 +102,7 @@ class RangeScan:
         else:
             estimate = row_estimate(row, self.spec)
             self.plan.estimate.add(estimate)
-        self.hashes.add(row.question_hash(), line, estimate)
+        self.hashes.add(row.question_hash(), self._references.packed(row), line, estimate)
 
 
 def _add_to_shard(shards: list[Shard], line: Line, rows_per_shard: int) -> None:

@@ -30,6 +30,7 @@ from shared.scan.duplicates import (
 from shared.scan.plan import Plan, RangePlan, SplitScan
 from shared.scan.range_plan import plan_range
 from shared.scan.range_scan import RangeScan, count_ranges, range_bytes
+from shared.scan.references import References
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
@@ -86,10 +87,11 @@ class ScanSteps:
         first_bucket = BUCKETS * group // self.groups
         buckets = range(first_bucket, BUCKETS * (group + 1) // self.groups)
         hashes = {key: await self._hashes(key, buckets) for key in first_lines}
+        references = References(self.spec)
         duplicates: dict[RangeKey, list[Duplicate]] = defaultdict(list)
         for bucket in range(len(buckets)):
             entries = [(key, contents[bucket]) for key, contents in hashes.items()]
-            for key, duplicate in find_duplicates(entries, first_lines):
+            for key, duplicate in find_duplicates(entries, first_lines, references):
                 duplicates[key].append(duplicate)
         for (split, number), in_range in duplicates.items():
             folder = self.paths.duplicates(self.round, split, number)

@@ -123,6 +123,17 @@ async def test_the_card_tells_people_the_same(run: AppRun) -> None:
     assert written["outputs"]["card"] == f"runs/{run.paths.card}"
 
 
+async def test_questions_with_different_references_are_in_report_and_card(new_run: NewRun) -> None:
+    made = new_run()
+    await made.begin(sums(3) + as_jsonl([{**sum_row(1), "answer": n} for n in (2, 3)]), sums(1))
+    await made.report("cancelled")
+    sample = "line 5 of train: 3, but 2 on line 4 of train"
+    assert (await report_of(made))["conflicts"] == {"train": {"rows": 1, "samples": [sample]}}
+    card = await made.text(made.paths.card)
+    assert "1 train row repeats an earlier question with a different reference" in card
+    assert f"- {sample}" in card
+
+
 async def test_outputs_are_named_by_path(run: AppRun) -> None:
     outputs = (await run.report())["outputs"]
     datasets = {"train", "validation", "train_provenance", "validation_provenance"}

@@ -56,6 +56,17 @@ def test_fields_that_the_run_does_not_use_are_named_once_for_all_splits() -> Non
     assert warning.endswith(": messages[].name, tools")
 
 
+def test_questions_with_different_references_are_counted_and_warned_of() -> None:
+    sample = "line 7 of train: 5, but 4 on line 2 of train"
+    conflicts = {"rows": 1, "samples": [sample]}
+    scans = {"train": {**Distillation.scanned(1), "conflicts": conflicts}}
+    run = Distillation(instead={SCAN_DATASET: lambda _: ok(splits=scans)})
+    run.run()
+    [warning] = [text for text in run.shown["warnings"] if "reference" in text]
+    assert sample in warning
+    assert run.shown["splits"]["train"]["conflicts"] == 1
+
+
 def test_train_and_validation_are_answered_side_by_side() -> None:
     run = Distillation({"train": 2, "validation": 2})
     run.run()

@@ -42,6 +42,17 @@ async def answer_to(storage: Storage, spec: RunSpec) -> Any:
     return to_jsonable_python(await dry_run(storage, spec))
 
 
+async def test_a_dry_run_warns_of_questions_with_different_references(storage: Storage) -> None:
+    again = as_jsonl([question("Which?", answer=1), question("which?", answer=2)])
+    paths = await uploaded(storage, train=questions(60) + again)
+    found = await answer_to(storage, spec_of(**paths))
+    sample = "line 62 of train: 2, but 1 on line 61 of train"
+    assert found["splits"]["train"]["conflicts"] == {"rows": 1, "samples": [sample]}
+    [warning] = found["warnings"]
+    assert warning.startswith("1 train row repeats an earlier question with a different reference")
+    assert sample in warning
+
+
 async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) -> None:
     train = questions(60) + b"{\n" + as_jsonl([question("What is 3 + 1?", id="twice")])
     paths = await uploaded(

@@ -21,6 +21,8 @@ from shared.runs.status import (
     RunStatus,
 )
 from shared.runs.view import RUN_STATES, InstanceStatus, run_view
+from shared.scan.findings import Findings
+from shared.scan.plan import SplitScan
 from shared.spec.models import StudentSpec
 
 LINKS = {"self": "https://app/api/runs/nli-x-1"}
@@ -89,6 +91,15 @@ def test_a_failure_is_noted_and_stops_the_work() -> None:
         "wrong key",
         [problem] * MAX_DETAILS,
     )
+
+
+def test_rows_with_conflicting_references_are_counted_once_the_scan_has_found_them() -> None:
+    status = RunStatus(task="math", name="x")
+    status.show_scan("train", SplitScan(rows=9, shards=1, conflicts=Findings(rows=2)))
+    status.show_scan("validation", SplitScan(rows=3, shards=1))
+    status.count({"train": Counters(rows=9, done=4, accepted=4)})
+    assert status.splits["train"]["conflicts"] == 2
+    assert "conflicts" not in status.splits["validation"]
 
 
 texts = st.text(max_size=40) | st.sampled_from(["x" * 9000, '\u0001"\\😀' * 2000, "\ud800" * 100])

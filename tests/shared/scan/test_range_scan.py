@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow, Rejection, RejectionReason
 from shared.dataset.rows import Row, as_jsonl
+from shared.scan.findings import Findings
 from shared.scan.plan import MAX_SAMPLES, Plan, RangePlan, shard_lines
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.row_checks import RowChecks
@@ -38,6 +39,15 @@ def reading(data: bytes) -> ReadBytes:
         return chunked(data[start:end])
 
     return read
+
+
+def plans_of(
+    contents: Mapping[Split, bytes],
+) -> tuple[dict[Split, RangePlan], list[RejectedRow]]:
+    inputs: dict[Split, tuple[ReadBytes, int]] = {}
+    for split, content in contents.items():
+        inputs[split] = (reading(content), len(content))
+    return asyncio.run(plan_in_memory(inputs, spec_of()))
 
 
 def plan_of(data: bytes, per_shard: int = 3) -> tuple[RangePlan, list[RejectedRow]]:
@@ -93,14 +103,34 @@ def test_a_row_is_the_same_as_another_whatever_its_id_and_answer() -> None:
 
 
 def test_validation_rows_that_stand_in_the_training_set_are_excluded_from_validation() -> None:
-    inputs: dict[Split, tuple[ReadBytes, int]] = {
-        "train": (reading(questions(3)), len(questions(3))),
-        "validation": (reading(questions(5)), len(questions(5))),
-    }
-    plans, rejections = asyncio.run(plan_in_memory(inputs, spec_of()))
+    plans, rejections = plans_of({"train": questions(3), "validation": questions(5)})
     train, validation = plans["train"], plans["validation"]
     assert (train.valid, validation.valid, validation.rejected) == (3, 2, {"overlap": 3})
     assert rejections[0].detail == "the same as line 1 of train"
+
+
+def test_a_question_with_different_references_is_a_conflict_wherever_it_stands() -> None:
+    train = [question("2 + 2?"), question("2 + 2?", answer=4), question("2 + 3?", answer="5.0")]
+    again = [question("2 + 2?", answer="unknown"), question("2 + 2?", answer=5)]
+    validation = [question("2 + 3?", answer=6), question("2 + 3?", answer=5)]
+    contents: dict[Split, bytes] = {
+        "train": as_jsonl([*train, *again]),
+        "validation": as_jsonl(validation),
+    }
+    plans, rejections = plans_of(contents)
+    assert plans["train"].conflicts == Findings(
+        rows=1, samples=["line 5 of train: 5, but 4 on line 2 of train"]
+    )
+    assert plans["validation"].conflicts == Findings(
+        rows=1, samples=["line 1 of validation: 6, but 5 on line 3 of train"]
+    )
+    details = {(row.split, row.line): row.detail for row in rejections}
+    same = "the same as line 3 of train"
+    assert (
+        details["validation", 1]
+        == f"{same}, with different references: 6, but 5 on line 3 of train"
+    )
+    assert details["validation", 2] == same
 
 
 def test_examples_are_few_and_say_line_and_reason() -> None:

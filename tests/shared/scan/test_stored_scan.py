@@ -22,12 +22,16 @@ from tests.support.scripted_shards import ScriptedTeacher, shard_run
 
 
 def mixed(rows: int, seed: int) -> bytes:
-    """Rows of all lengths, some of them twice, some broken, with blank lines between."""
+    """Rows of all lengths, some of them twice, some broken, with blank lines between.
+
+    The first one has another reference for every seed.
+    """
     random = Random(seed)
-    lines: list[bytes] = []
+    lines: list[bytes] = [as_jsonl([question("What is 1 - 1?", answer=seed)]).strip()]
     for _ in range(rows):
         number = random.randrange(rows)
-        padded = question(f"What is {number} + 1?", id=f"row-{number}-{'x' * random.randrange(60)}")
+        row_id = f"row-{number}-{'x' * random.randrange(60)}"
+        padded = question(f"What is {number} + 1?", id=row_id, answer=random.randrange(9))
         lines.append(
             random.choice(
                 [as_jsonl([padded]).strip(), as_jsonl([padded]).strip(), b"{", b"", b"[]"]
@@ -62,6 +66,7 @@ async def test_the_same_is_found_whatever_the_ranges(
         "validation": mixed(rows // 2, seed=2),
     }
     expected = await scanned(folder, inputs)
+    assert sum(scan.conflicts.rows for scan in expected[0].values())
     monkeypatch.setattr("shared.scan.range_scan.MIN_RANGE_BYTES", width)
     monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 6)
     cut = RunFolder(storage, folder.spec)
