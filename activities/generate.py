@@ -17,10 +17,13 @@ from shared.core.ids import generation_id
 from shared.core.paths import RunPaths, Split
 from shared.core.process import current
 from shared.core.secrets import redactor
+from shared.core.settings import Settings
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
 from shared.generation.abandoned_shard import complete_abandoned_shard
+from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging
+from shared.generation.provided_record import NoTeacher
 from shared.generation.shard import ShardRun, Stopped
 from shared.runs.activity import implements
 from shared.runs.contracts import (
@@ -64,6 +67,18 @@ async def _open_resources(
     yield _SplitResources(await read_spec(storage, paths), PlanReader(storage, paths, split))
 
 
+@asynccontextmanager
+async def _open_teacher(
+    settings: Settings, spec: RunSpec, run_id: str
+) -> AsyncGenerator[AsksTeacher]:
+    """Open the teacher, unless the rows bring their answers: then there may be none."""
+    if spec.answers.are_provided:
+        yield NoTeacher()
+        return
+    async with open_teacher(settings, spec.teacher, run_id) as teacher:
+        yield teacher
+
+
 @cache
 def _spare_collector() -> None:
     """Exempt everything imported so far from garbage collection, once a process."""
@@ -102,7 +117,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
     async with (
         open_storage(app_settings) as storage,
         shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
-        open_teacher(app_settings, split.spec.teacher, request.run_id) as teacher,
+        _open_teacher(app_settings, split.spec, request.run_id) as teacher,
     ):
         _spare_collector()
         run = ShardRun(

@@ -1,4 +1,4 @@
-"""preflight: one call to the teacher and one look at each fine-tuning backend.
+"""preflight: one call to the teacher, if it is asked, and one look at each fine-tuning backend.
 
 It runs before any row is paid for.
 """
@@ -35,7 +35,9 @@ async def preflight(run: RunReference) -> PreflightPassed:
     app_settings = current().settings
     async with open_storage(app_settings) as storage:
         spec = await read_spec(storage, RunPaths(run.run_id))
-    problems = await _teacher_problems(app_settings, spec)
+    problems: list[Problem] = []
+    if not spec.answers.are_provided:
+        problems += await _teacher_problems(app_settings, spec)
     problems += await asyncio.to_thread(_backend_problems, app_settings, spec)
     if problems:
         listed = "; ".join(problem["problem"] for problem in problems)

@@ -33,10 +33,10 @@ SETTINGS: dict[str, tuple[bool, str]] = {
         "`LogsAndContainerScan` polls (default); `EventGrid` is the only one on Flex Consumption",
     ),
     "TEACHER_BASE_URL": (
-        True,
+        False,
         "base URL of the teacher's chat-completions API, e.g. https://x.openai.azure.com/openai/v1",
     ),
-    "TEACHER_MODEL": (True, "model or deployment name of the teacher"),
+    "TEACHER_MODEL": (False, "model or deployment name of the teacher"),
     "TEACHER_API_KEY": (
         False,
         "key of the teacher; absent: Entra ID through DefaultAzureCredential",
@@ -64,6 +64,8 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     "STUDENT_MODEL": (False, "asset id or name of the student when a run names none"),
 }
 
+# needed by runs that ask the teacher, as all do by default
+TEACHER_SETTINGS = ("TEACHER_BASE_URL", "TEACHER_MODEL")
 AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
 AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
 OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
@@ -87,8 +89,8 @@ class StorageSettings(BaseModel):
 class Settings(StorageSettings):
     """The settings of one process. Read them with `process.current().settings`."""
 
-    teacher_base_url: str
-    teacher_model: str
+    teacher_base_url: str | None
+    teacher_model: str | None
     teacher_api_key: SecretStr | None
     teacher_scope: str
     azureml_subscription_id: str | None
@@ -99,6 +101,11 @@ class Settings(StorageSettings):
     azure_openai_api_key: SecretStr | None
     student_model: str | None
 
+    def check_teacher(self) -> None:
+        """Raise SettingsError if the teacher isn't configured."""
+        missing = [name for name in TEACHER_SETTINGS if getattr(self, name.lower()) is None]
+        _raise_for([_missing_setting(name) for name in missing])
+
     def datastore_uri(self, name: str) -> str | None:
         """Return the datastore URI of a blob in container `runs`, or None without a datastore."""
         if not self.azureml_datastore:
@@ -108,11 +115,16 @@ class Settings(StorageSettings):
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read all settings. Raises SettingsError naming every setting that is missing or wrong."""
-    _raise_for(_problems(environ))
+    problems = _problems(environ)
+    if problems:  # all at once, with those that nearly every run needs
+        missing = [name for name in TEACHER_SETTINGS if _text(environ, name) is None]
+        problems += [_missing_setting(name) for name in missing]
+    _raise_for(problems)
     # each setting is the field of the same name; those below are named or written differently
     fields: dict[str, object] = {name.lower(): _text(environ, name) for name in SETTINGS}
     fields |= _storage_settings(environ).model_dump()
-    fields["teacher_base_url"] = normalise_base_url(environ["TEACHER_BASE_URL"])
+    teacher_url = _text(environ, "TEACHER_BASE_URL")
+    fields["teacher_base_url"] = normalise_base_url(teacher_url) if teacher_url else None
     fields["teacher_scope"] = _text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE
     openai_url = _text(environ, AZURE_OPENAI_BASE_URL)
     fields["azure_openai_base_url"] = openai_url.rstrip("/") if openai_url else None
@@ -169,13 +181,18 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
 
 def _missing(environ: Mapping[str, str]) -> list[Problem]:
     problems: list[Problem] = []
-    for name, (is_required, meaning) in SETTINGS.items():
+    for name, (is_required, _) in SETTINGS.items():
         is_present = _text(environ, name) is not None
         if name == STORAGE:
             is_present = is_present or _text(environ, BLOB_SERVICE_URI) is not None
         if is_required and not is_present:
-            problems.append({"where": name, "problem": f"is missing: set it to the {meaning}"})
+            problems.append(_missing_setting(name))
     return problems
+
+
+def _missing_setting(name: str, alternative: str = "") -> Problem:
+    _, meaning = SETTINGS[name]
+    return {"where": name, "problem": f"is missing: set it to the {meaning}{alternative}"}
 
 
 def _missing_service(environ: Mapping[str, str]) -> list[Problem]:
@@ -188,13 +205,8 @@ def _missing_service(environ: Mapping[str, str]) -> list[Problem]:
         incomplete = [first]
         for names in others:
             alternative += f", or set {' and '.join(names)} to fine-tune there instead"
-    problems: list[Problem] = []
-    for name in itertools.chain(*incomplete):
-        if name not in present:
-            _, meaning = SETTINGS[name]
-            problem = f"is missing: set it to the {meaning}{alternative}"
-            problems.append({"where": name, "problem": problem})
-    return problems
+    names = [name for name in itertools.chain(*incomplete) if name not in present]
+    return [_missing_setting(name, alternative) for name in names]
 
 
 def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from shared.core.json_values import JsonObject
 from shared.core.paths import Split
 
+MAX_REPLY_CHARACTERS = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class SuggestedFix:
@@ -32,6 +34,10 @@ def _resume(text: str, token_factor: int = 1) -> SuggestedFix:
 
 
 FIX_THE_ROW = SuggestedFix("correct the row in the dataset and upload it again")
+CORRECT_THE_ANSWER = SuggestedFix(
+    "see the provided answer in rejected.jsonl, and correct it in the dataset, or start a new run"
+    " with answers.source: teacher"
+)
 ASK_AGAIN = _resume("resume to retry, or choose another teacher.model")
 
 
@@ -45,6 +51,11 @@ class RejectionReason(StrEnum):
         reason._value_ = value
         reason.fix = fix
         return reason
+
+    @property
+    def is_of_answer(self) -> bool:
+        """Return whether the answer is at fault, or its absence, and not the dataset's row."""
+        return self.fix.asks_again
 
     # The dataset is at fault: asking the teacher again would not help.
     LINE_TOO_LONG = "line_too_long", SuggestedFix("shorten the line, or split the row")
@@ -71,6 +82,13 @@ class RejectionReason(StrEnum):
     NO_CHOICES = (
         "no_choices",
         SuggestedFix("letter the choices, or declare them in `choices` of the rows"),
+    )
+    NO_ANSWER = (
+        "no_answer",
+        SuggestedFix(
+            "add the answer as the last message of the rows, from the assistant, or start a new"
+            " run with answers.source: teacher"
+        ),
     )
     DUPLICATE = "duplicate", SuggestedFix("none needed: the first of them is used")
     OVERLAP = "overlap", SuggestedFix("none needed: it is used for training")
@@ -182,13 +200,15 @@ class Rejection:
     reason: RejectionReason
     detail: str
     id: str | None = None
+    reply: str | None = None  # a provided answer that can't be used
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
     """One row of `rejected.jsonl`. `line` is its line in the split's input.
 
-    `reply` is the beginning of the teacher's last reply, if there was one.
+    `reply` is the beginning of the teacher's last reply, or of the provided answer, if there is
+    one.
     """
 
     split: Split

@@ -51,6 +51,8 @@ class Row:
     labels: object = None
     choices: object = None
     answers: AnswerSpace | None = None  # set by `Task.check` where a task has such values
+    # the row's last assistant turn, where the run takes it for the teacher's answer
+    provided_answer: str | None = None
     # places of fields that the run doesn't use, see shared/dataset/unused_fields.py
     unused_fields: tuple[str, ...] = ()
 
@@ -66,17 +68,25 @@ class Row:
         has_system = self.messages[0]["role"] == "system"
         return self.messages[1:] if has_system else self.messages
 
+    def with_provided_answer(self) -> Row | Rejection:
+        """Return the row with its last assistant turn as its answer instead of a message."""
+        last = self.messages[-1]
+        if last["role"] != "assistant":
+            detail = "the last message is the user's, and answers.source is provided"
+            return Rejection(RejectionReason.NO_ANSWER, detail, self.id)
+        return replace(self, messages=self.messages[:-1], provided_answer=last["content"])
+
     def question_hash(self) -> bytes:
         """Return 16 bytes that are equal for duplicates.
 
         These are rows that ask the teacher for the same, apart from case, white space and Unicode's
-        compatibility forms. Assistant turns don't count: the teacher writes them anew. Nor do id
-        and reference.
+        compatibility forms. Assistant turns don't count, because the teacher writes them anew; a
+        provided answer replies to those before it, so these count. Id and reference never do.
         """
         question: list[object] = [
             (message["role"], _comparable(message["content"]))
             for message in self.messages
-            if message["role"] != "assistant"
+            if message["role"] != "assistant" or self.provided_answer is not None
         ]
         question += [offered for offered in (self.labels, self.choices) if offered is not None]
         text = json.dumps(question, ensure_ascii=False)

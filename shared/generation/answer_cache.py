@@ -18,7 +18,6 @@ from shared.core.errors import NotFound
 from shared.core.paths import SPLITS, RunPaths, Split
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.generation.ask_row import length_problem
 from shared.generation.blocks import holdout, read_lines
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
@@ -27,6 +26,7 @@ from shared.generation.reference_agreement import compare_with_reference
 from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
+from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
 from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
 from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
 from shared.generation.reference_agreement import compare_with_reference
@@ -18,12 +17,9 @@ from shared.generation.sampling import (
     next_batch_size,
     select_sample,
 )
+from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer
-from shared.tasks.prompt_spec import PromptSpec
-
-# a task adds at most so much to an answer, such as "Answer: "
-MAX_ANSWER_PREFIX_CHARACTERS = 40
 
 
 async def ask_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
@@ -56,35 +52,6 @@ async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) ->
         record.reject(RejectionReason.TOO_LONG, problem)
         record.reply = requests.last_reply
     return record
-
-
-def length_problem(row: Row, spec: RunSpec, turns: Sequence[Answer]) -> str | None:
-    """Return why an example exceeds the student's context, None if it fits. It is never cut."""
-    student = spec.taught
-    if max_example_tokens(row, spec.prompt, turns) <= student.context_tokens:
-        return None
-    example = TASKS[spec.task].student_messages(
-        row, spec.prompt, turns, system_role=student.system_role
-    )
-    if fits(example, student.context_tokens):
-        return None
-    tokens = chat_tokens(example)
-    return f"about {tokens:,} tokens with its answer, the student takes {student.context_tokens:,}"
-
-
-def max_example_tokens(row: Row, prompt: PromptSpec, turns: Sequence[Answer]) -> int:
-    """Return an upper bound of an example's tokens, as a token has at least one character.
-
-    Nearly all rows are short enough by this bound, and need no exact count.
-    """
-    tokens = TOKENS_PER_REQUEST + TOKENS_PER_MESSAGE
-    tokens += len(prompt.student_prompt(row.system) or "")
-    for message in row.messages:
-        tokens += len(message["content"]) + TOKENS_PER_MESSAGE
-    for answer in turns:
-        tokens += len(answer.text) + len(answer.reasoning or "")
-        tokens += MAX_ANSWER_PREFIX_CHARACTERS + TOKENS_PER_MESSAGE
-    return tokens
 
 
 @dataclass(frozen=True, slots=True)

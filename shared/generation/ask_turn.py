@@ -14,6 +14,7 @@ from shared.dataset.rows import Message, Row
 from shared.generation.record import MAX_DETAIL_CHARACTERS
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
+from shared.tasks.checked_answers import checked_answer
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
 from shared.teacher.message_content import valid_text
@@ -77,13 +78,9 @@ class TurnRequests:
                 request = TeacherRequest(messages, task.schema(self.row, prompt))
             completion = await self._complete(request, seed)
             reply = split_reply(completion.text, completion.reasoning)
-            answer = task.read(self.row, prompt, reply)
+            skip_checks = self.spec.quality.skip_checks
+            answer = checked_answer(task, self.row, prompt, answers, reply, skip_checks)
             if isinstance(answer, Answer):
-                skip_checks = self.spec.quality.skip_checks
-                answer = task.checked(self.row, prompt, answers, answer, skip_checks)
-            if isinstance(answer, Answer):
-                if answer.reasoning is None and reply.reasoning:
-                    return Answer(answer.text, reply.reasoning)
                 return answer
             unreadable = answer
         assert unreadable is not None

@@ -8,11 +8,10 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rejection import MAX_REPLY_CHARACTERS, Rejection, RejectionReason
 from shared.tasks import Answer
 
 MAX_DETAIL_CHARACTERS = 300
-MAX_REPLY_CHARACTERS = 2000
 
 
 @dataclass(slots=True)
@@ -48,10 +47,13 @@ class Record:
 
     @property
     def is_retryable(self) -> bool:
-        """Return whether a resumed run asks the teacher for the row again."""
-        return self.status == "rejected" and (
-            self.requests > 0 or self.reason == RejectionReason.SHARD_FAILED
-        )
+        """Return whether a resumed run asks the teacher for the row again.
+
+        A provided answer is read again, because settings may have changed.
+        """
+        if self.status != "rejected" or self.reason is None:
+            return False
+        return self.requests > 0 or self.reason.is_of_answer
 
     @property
     def has_failed(self) -> bool:
@@ -60,7 +62,8 @@ class Record:
         The teacher was asked, by this run or by the one whose answer it reuses, and no answer is
         usable. Rows that were rejected before asking don't count.
         """
-        return self.is_retryable or (self.status == "rejected" and self.reused)
+        has_asked = self.requests > 0 or self.reason == RejectionReason.SHARD_FAILED or self.reused
+        return self.status == "rejected" and has_asked
 
     @property
     def turns(self) -> list[Answer]:
@@ -106,4 +109,5 @@ def rejected_record(line: int, rejection: Rejection) -> Record:
         status="rejected",
         reason=rejection.reason,
         detail=rejection.detail,
+        reply=rejection.reply,
     )

@@ -25,6 +25,7 @@ from shared.generation.blocks import Staging, holdout, read_lines
 from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
+from shared.generation.provided_record import provided_record
 from shared.generation.record import Record, rejected_record
 from shared.generation.success_ratio import out_of_reach
 from shared.generation.worker_pool import WorkerPool
@@ -167,12 +168,15 @@ class ShardRun:
         row = self._checks.usable(line, self.shard)
         if isinstance(row, Rejection):
             record = rejected_record(line.number, row)
+        elif row.provided_answer is not None:
+            record = provided_record(line.number, row, self.spec)
+            self._rows[line.number] = row
         else:
             await self._budget.check_before_first_row()
             record = await ask_row(line.number, row, self.spec, self.teacher)
             record.key = self._keys.of(row)
-            record.redact(self.redact)
             self._rows[line.number] = row
+        record.redact(self.redact)
         record.round = self.round
         return record
 

@@ -37,8 +37,7 @@ def card(report: Report) -> str:
         _agreement(report),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
-        f"`{spec.teacher.model}`, prompt version {report.prompt_version}; {_settings(spec)}. "
-        f"{_usage(report)}",
+        _teacher(report),
         "## Student",
         _student(report),
         _inference_prompt(spec),
@@ -167,9 +166,25 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MAX_EXAMPLE_CHARACTERS else f"{line[: MAX_EXAMPLE_CHARACTERS - 1]}…"
 
 
+def _teacher(report: Report) -> str:
+    spec = report.specification
+    if spec.answers.are_provided:
+        settings = _changed(spec.prompt.model_dump(exclude_defaults=True))
+        return (
+            "None: the answers were provided with the dataset, as each row's last message from the "
+            f"assistant. They were read and checked as a teacher's replies ({settings})."
+        )
+    version = f"prompt version {report.prompt_version}"
+    return f"`{spec.teacher.model}`, {version}; {_settings(spec)}. {_usage(report)}"
+
+
 def _settings(spec: RunSpec) -> str:
     settings = spec.teacher.model_dump(exclude_defaults=True, exclude={"model"})
     settings |= spec.prompt.model_dump(exclude_defaults=True)
+    return _changed(settings)
+
+
+def _changed(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items()) or "default settings"
 
 

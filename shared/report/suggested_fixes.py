@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from shared.core.counters import Counters
-from shared.dataset.rejection import ASK_AGAIN, RejectionReason
+from shared.dataset.rejection import ASK_AGAIN, CORRECT_THE_ANSWER, RejectionReason
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS
 
@@ -38,6 +38,8 @@ def reason_lines(split: str, counters: Counters, spec: RunSpec) -> list[ReasonLi
 
 def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec) -> ReasonLine:
     fix = RejectionReason(reason).fix
+    if spec.answers.are_provided and fix.asks_again:
+        fix = CORRECT_THE_ANSWER
     if not fix.asks_again:
         return ReasonLine(split=split, reason=reason, rows=rows, remedy=fix.text)
     now = {"max_tokens": spec.teacher.max_tokens, "samples": spec.quality.samples}

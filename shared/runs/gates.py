@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
+from shared.dataset.rejection import RejectionReason
 from shared.generation.success_ratio import (
     max_rejected,
     minimum_accepted,
@@ -33,6 +34,7 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
                 "problem": problem + _why(scans["validation"]),
             }
         )
+    problems += _unusable_answers(spec, scans)
     if problems:
         return {
             "code": ErrorCode.DATASET,
@@ -47,6 +49,24 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
         "message": "the run would exceed its budget",
         "details": over,
     }
+
+
+def _unusable_answers(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> Iterator[Problem]:
+    """Yield the splits in which too few of the provided answers can be used.
+
+    These are read by the scan, so its counts decide on the success ratio.
+    """
+    if not spec.answers.are_provided:
+        return
+    for split, scan in scans.items():
+        unusable = sum(
+            count for reason, count in scan.rejected.items() if RejectionReason(reason).is_of_answer
+        )
+        answers = scan.valid + unusable
+        if unusable > max_rejected(spec, answers):
+            ratio = f"quality.min_success_ratio is {spec.quality.min_success_ratio:g}"
+            problem = f"{scan.valid} of {answers} provided answers can be used, but {ratio}"
+            yield {"where": split, "problem": problem + _why(scan)}
 
 
 def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:

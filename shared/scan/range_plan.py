@@ -72,7 +72,7 @@ def _rejected(
 
 def _subtract(plan: RangePlan, duplicate: Duplicate) -> None:
     plan.valid -= 1
-    plan.reused -= duplicate.is_reused
+    plan.reused -= min(plan.reused, duplicate.is_reused)  # none where answers are provided
     plan.estimate.requests -= duplicate.requests
     plan.estimate.prompt_tokens -= duplicate.prompt_tokens
     plan.estimate.completion_tokens -= duplicate.completion_tokens

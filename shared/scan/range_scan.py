@@ -87,7 +87,9 @@ class RangeScan:
         if isinstance(row, Row):
             self._accept(row, line.number)
         else:
-            rejected = RejectedRow(self.split, line.number, row.id, row.reason, row.detail)
+            rejected = RejectedRow(
+                self.split, line.number, row.id, row.reason, row.detail, row.reply
+            )
             self.rejections.append(rejected)
 
     def _accept(self, row: Row, line: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.dataset.rejection import Rejection, RejectionReason
+from shared.dataset.rejection import MAX_REPLY_CHARACTERS, Rejection, RejectionReason
 from shared.dataset.rows import Row, parse_row
 from shared.dataset.token_estimates import chat_tokens, fits
+from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
-from shared.tasks import TASKS, Unreadable
+from shared.tasks import TASKS, Answer, Unreadable
+from shared.tasks.checked_answers import provided_answers
 
 if TYPE_CHECKING:
     from shared.dataset.lines import Line
@@ -28,18 +30,23 @@ class RowChecks:
 
         `content` is None if the line is longer than the limit.
         """
-        checked = self.shape(content)
-        if isinstance(checked, Rejection):
-            return checked
-        return self._reference_problem(checked) or self._length_problem(checked) or checked
+        row = self.shape(content)
+        if isinstance(row, Rejection):
+            return row
+        problem = self._reference_problem(row) or self._length_problem(row)
+        if problem is None and row.provided_answer is not None:
+            problem = self._answer_problem(row)
+        return problem or row
 
     def shape(self, content: bytes | None) -> Row | Rejection:
         """Return the row of a line as its task accepts it.
 
         Settings that may change when a run is resumed are not checked.
         """
-        parsed = parse_row(content)
-        return self._task.check(parsed, self._spec.answers) if isinstance(parsed, Row) else parsed
+        row = parse_row(content)
+        if isinstance(row, Row) and self._spec.answers.are_provided:
+            row = row.with_provided_answer()
+        return self._task.check(row, self._spec.answers) if isinstance(row, Row) else row
 
     def usable(self, line: Line, shard: Shard) -> Row | Rejection:
         """Return the row of a line, or why it is rejected: by the checks or as a duplicate."""
@@ -68,6 +75,29 @@ class RowChecks:
             )
         return None
 
+    def _answer_problem(self, row: Row) -> Rejection | None:
+        """Reject a row whose provided answers can't be used: they are known before the run."""
+        prompt = self._spec.prompt
+        answers = provided_answers(self._task, row, prompt, self._spec.quality.skip_checks)
+        if isinstance(answers, Unreadable):
+            return _rejected_answer(row, answers.reason, answers.detail)
+        return self._disagreement(row, answers[-1]) or self._excess_length(row, answers)
+
+    def _disagreement(self, row: Row, answer: Answer) -> Rejection | None:
+        if self._spec.quality.select != "reference":
+            return None
+        reference = self._task.reference_value(row)
+        tolerance = self._spec.quality.tolerance
+        assert isinstance(reference, str), "the row's reference has been checked"
+        if self._task.same_value(answer.text, reference, tolerance):
+            return None
+        detail = f"the answer {answer.text} doesn't agree with the reference {reference}"
+        return _rejected_answer(row, RejectionReason.DISAGREES, detail)
+
+    def _excess_length(self, row: Row, answers: list[Answer]) -> Rejection | None:
+        problem = length_problem(row, self._spec, answers)
+        return Rejection(RejectionReason.TOO_LONG, problem, row.id) if problem else None
+
     def _length_problem(self, row: Row) -> Rejection | None:
         """Reject a row whose questions alone exceed the student's context."""
         questions = [message for message in row.turns if message["role"] == "user"]
@@ -82,3 +112,8 @@ class RowChecks:
             f"about {chat_tokens(questions):,} tokens, the student takes {context:,}",
             row.id,
         )
+
+
+def _rejected_answer(row: Row, reason: RejectionReason, detail: str) -> Rejection:
+    reply = (row.provided_answer or "")[:MAX_REPLY_CHARACTERS]
+    return Rejection(reason, detail, row.id, reply)

@@ -46,8 +46,10 @@ class Estimate(Usage):
 
 def row_estimate(row: Row, spec: RunSpec) -> Usage:
     """What asking for one row is expected to take: every turn and every sample once, nothing asked
-    again.
+    again. A row that brings its answer takes nothing.
     """
+    if row.provided_answer is not None:
+        return Usage()
     task, samples = TASKS[spec.task], spec.quality.samples
     reply = task.answer_tokens(row, spec.prompt)
     said = [Answer(FILLER * reply)] * task.turns(row)

@@ -15,10 +15,12 @@ from shared.core.errors import Problem
 from shared.core.paths import DATASETS
 from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
+from shared.spec.unused_settings import unused_settings
 from shared.students.backends import backends_taking
 from shared.students.catalogue import find_student
 from shared.students.hyperparameters import check_hyperparameters
 from shared.tasks import TASKS, Task
+from shared.tasks.answers_spec import COMMON_SETTINGS as COMMON_ANSWER_SETTINGS
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import COMMON_SETTINGS, PromptSpec
 from shared.tasks.texts.text_checks import CHECK_NAMES
@@ -30,7 +32,8 @@ Problems = Iterator[Problem]
 def contradictions(data: Raw) -> list[Problem]:
     """Return the problems between the fields of a specification, each with its place."""
     problems: list[Problem] = []
-    for check in (_path_problems, _task_problems, _budget_problems, _holdout_problems):
+    checks = (_path_problems, _task_problems, _budget_problems, _holdout_problems, _source_problems)
+    for check in checks:
         problems += check(data)
     for where, student in _students(data):
         problems += _student_problems(student, where)
@@ -93,7 +96,8 @@ def _prompt_problems(task: Task, prompt: Raw) -> Problems:
 
 def _answer_problems(task: Task, answers: Raw) -> Problems:
     for setting in AnswersSpec.model_fields:
-        if answers.get(setting) and setting not in task.answer_settings:
+        is_taken = setting in task.answer_settings | COMMON_ANSWER_SETTINGS
+        if answers.get(setting) and not is_taken:
             problem = f"can't be used by task {task.name}: remove it"
             yield {"where": f"answers.{setting}", "problem": problem}
     labels = _texts(answers.get("labels"))
@@ -175,6 +179,11 @@ def _budget_problems(data: Raw) -> Problems:
     if budget.get("max_cost") is not None and missing:
         problem = f"needs {' and '.join(missing)}: without prices, the cost is unknown"
         yield {"where": "budget.max_cost", "problem": problem}
+
+
+def _source_problems(data: Raw) -> Problems:
+    if _section(data, "answers").get("source") == "provided":
+        yield from unused_settings(data)
 
 
 def _holdout_problems(data: Raw) -> Problems:

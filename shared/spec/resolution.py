@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
     """Return the specification with the defaults that come from the app settings.
 
-    Raises InvalidInput: settings may not fit the default student.
+    Raises InvalidInput: settings may not fit the default student. Raises SettingsError if the
+    teacher is to be asked and isn't configured.
     """
     students = [
         _resolve_student(student, settings, _model_name(run_id, number))
         for number, student in enumerate(spec.students)
     ]
-    model = spec.teacher.model or settings.teacher_model
-    update = {
-        "student": students if isinstance(spec.student, list) else students[0],
-        "teacher": spec.teacher.model_copy(update={"model": model}),
+    update: dict[str, Any] = {
+        "student": students if isinstance(spec.student, list) else students[0]
     }
+    if not spec.answers.are_provided:
+        settings.check_teacher()
+        model = spec.teacher.model or settings.teacher_model
+        update["teacher"] = spec.teacher.model_copy(update={"model": model})
     resolved = spec.model_copy(update=update)
     return parse_spec(resolved.model_dump(mode="json", exclude_none=True))
 

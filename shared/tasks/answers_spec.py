@@ -1,8 +1,8 @@
-"""The `answers` section of the run specification: the values that answers may take."""
+"""The `answers` section of the run specification: where answers come from, and their values."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,12 +11,24 @@ from shared.tasks import tasks_declaring
 
 MIN_LABELS = 2
 MAX_LABELS = 50
+# what every task takes
+COMMON_SETTINGS = frozenset({"source"})
 Spelling = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 
 
 class AnswersSpec(Section):
-    """The values that answers may take. Without them, each row or its own prompt names them."""
+    """Where answers come from, and the values that they may take.
 
+    Without `labels`, each row or its own prompt names the values.
+    """
+
+    source: Literal["teacher", "provided"] = Field(
+        default="teacher",
+        description=(
+            "`provided`: each row's last message, from the assistant, is read and checked as the "
+            "teacher's answer, and no teacher is asked"
+        ),
+    )
     labels: list[Spelling] | None = Field(
         default=None,
         min_length=MIN_LABELS,
@@ -33,3 +45,7 @@ class AnswersSpec(Section):
             'its label or choice, such as {"0": "entailment"}'
         ),
     )
+
+    @property
+    def are_provided(self) -> bool:
+        return self.source == "provided"

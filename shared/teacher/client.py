@@ -278,7 +278,7 @@ async def open_teacher(
 
     Requests count towards the `concurrency` of the run `run_id`.
     """
-    base_url = settings.teacher_base_url
+    base_url = settings.teacher_base_url or ""
     model = spec.model or ""
     scheduler = process_scheduler(base_url, model)
     capabilities = current().part(LearnedCapabilities).of(base_url, model)

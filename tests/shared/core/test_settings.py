@@ -9,6 +9,7 @@ from shared.core.settings import (
     AZUREML_SETTINGS,
     SERVICE_SETTINGS,
     SETTINGS,
+    TEACHER_SETTINGS,
     Settings,
     load,
     normalise_base_url,
@@ -31,7 +32,17 @@ def test_every_missing_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         load({})
     required = {name for name, (needed, _) in SETTINGS.items() if needed}
-    assert {problem["where"] for problem in error.value.details} == required | set(AZUREML_SETTINGS)
+    needed_by_most = {*AZUREML_SETTINGS, *TEACHER_SETTINGS}
+    assert {problem["where"] for problem in error.value.details} == required | needed_by_most
+
+
+def test_an_app_without_a_teacher_is_refused_when_one_is_to_be_asked() -> None:
+    without = {name: value for name, value in COMPLETE.items() if name not in TEACHER_SETTINGS}
+    app_settings = load(without)
+    with pytest.raises(SettingsError) as error:
+        app_settings.check_teacher()
+    assert [problem["where"] for problem in error.value.details] == list(TEACHER_SETTINGS)
+    load(COMPLETE).check_teacher()
 
 
 def test_one_fine_tuning_service_is_enough() -> None:

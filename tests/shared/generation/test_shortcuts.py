@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.dataset.rows import Message, Row, decoded
 from shared.dataset.token_estimates import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, chat_tokens, fits
-from shared.generation import ask_row
+from shared.spec.example_length import max_example_tokens
 from shared.tasks import TASKS, Answer, Reply
 from shared.tasks.prompt_spec import PromptSpec
 
@@ -75,7 +75,7 @@ def test_no_example_is_longer_than_its_length_says_without_building_it(
         characters = TOKENS_PER_REQUEST + sum(
             TOKENS_PER_MESSAGE + len(message["content"]) for message in example
         )
-        assert characters <= ask_row.max_example_tokens(given_row, prompt, [answer])
+        assert characters <= max_example_tokens(given_row, prompt, [answer])
 
 
 @given(

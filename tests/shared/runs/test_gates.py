@@ -55,6 +55,20 @@ def test_a_first_row_of_another_format_does_not_hide_what_is_wrong_with_the_othe
     assert "Alpaca" not in error["details"][0]["problem"]
 
 
+def test_too_many_provided_answers_that_cannot_be_used_fail_the_run_as_a_teachers_would() -> None:
+    provided = spec(answers={"source": "provided"})
+    scanned = scan(70, "line 2: invalid_label: maybe")
+    scanned.rejected = {"invalid_label": 30, "duplicate": 500, "no_answer": 40}
+    assert after_scan(provided, {"train": scanned}) is None
+    scanned.rejected["invalid_label"] = 31
+    error = after_scan(provided, {"train": scanned})
+    assert error is not None
+    (problem,) = error["details"]
+    assert problem["where"] == "train"
+    assert problem["problem"].startswith("70 of 101 provided answers can be used, but")
+    assert after_scan(spec(), {"train": scanned}) is None
+
+
 def test_enough_rows_pass() -> None:
     assert after_scan(spec(), {"train": scan(65), "validation": scan(1)}) is None
 
