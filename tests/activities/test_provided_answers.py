@@ -58,7 +58,7 @@ async def test_answers_are_read_and_checked_as_a_teachers_without_a_teacher(
     assert (await run.report())["status"] == "ok"
     rejected = {line["id"]: line for line in await run.rows(run.paths.rejected)}
     reasons = {name: line["reason"] for name, line in rejected.items()}
-    assert reasons == {"r2": "several_numbers", "r3": "no_answer", "r5": "refused"}
+    assert reasons == {"r2": "no_number", "r3": "no_answer", "r5": "refused"}
     assert rejected["r2"]["reply"] == "That is 3 or 4."
     report = await run.storage.read_json(run.paths.report)
     counts = report["counts"]["train"]
