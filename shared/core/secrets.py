@@ -22,7 +22,8 @@ def redactor(settings: BaseModel) -> Callable[[str], str]:
 
     def redact(text: str) -> str:
         for secret in longest_first:
-            text = _without_beginning(text.replace(secret, REDACTED), secret)
+            if secret[:MIN_CHARACTERS] in text:  # nearly never, and every reply is searched
+                text = _without_beginning(text.replace(secret, REDACTED), secret)
         return text
 
     return redact

@@ -150,6 +150,13 @@ class RejectionReason(StrEnum):
         "refused",
         _resume("choose another teacher.model and resume, or leave these rows out"),
     )
+    SECRET = (
+        "secret",
+        _resume(
+            "remove the secret from the rows' prompts, give the app a new one, and resume: the"
+            " teacher repeated it"
+        ),
+    )
     UNREADABLE = "unreadable", ASK_AGAIN
     INVALID_LABEL = "invalid_label", ASK_AGAIN
     INVALID_CHOICE = "invalid_choice", ASK_AGAIN

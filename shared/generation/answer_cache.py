@@ -20,7 +20,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.blocks import holdout, read_lines
 from shared.generation.cache_key import CacheKeys
-from shared.generation.journal import Journal
+from shared.generation.journal import Journal, split_counters
 from shared.generation.record import Record
 from shared.generation.reference_agreement import compare_with_reference
 from shared.scan.plan import PlanReader, Shard
@@ -32,8 +32,9 @@ from shared.spec.models import RunSpec
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-# of a group: about 10 MB of keys, and their answers
+# of a group: about 10 MB of keys, and their answers with every reply
 MAX_ROWS = 50_000
+MAX_GROUP_BYTES = 64 * 1024 * 1024
 JOURNALS_AT_ONCE = 16
 # found in a journal's line without parsing it: within a string, the quotes would be escaped
 KEY = re.compile(rb'"key":"([0-9a-f]+)"')
@@ -47,19 +48,18 @@ class EarlierAnswers:
         self._storage = storage
         self._paths = RunPaths(run_id)
 
-    async def records(
-        self, keys: Container[str] | None = None
-    ) -> AsyncIterator[tuple[str, Record]]:
-        """Yield key and record of every row that has answers, or only of those with these keys."""
+    async def records(self, keys: Container[str] | None = None) -> AsyncIterator[tuple[str, bytes]]:
+        """Yield key and record of every row that has answers, or only of those with these keys.
+
+        A record is as its journal has it: parsed, it takes several times the memory.
+        """
         async for line in self._lines():
             match = KEY.search(line)
             if match is None:  # a row that was never sent to the teacher
                 continue
             key = match[1].decode()
-            if keys is None or key in keys:
-                record = Record.from_json(line)
-                if record.answers:
-                    yield key, record
+            if (keys is None or key in keys) and Record.from_json(line).answers:
+                yield key, line
 
     async def size(self) -> int:
         """Return the bytes of all journals."""
@@ -67,6 +67,13 @@ class EarlierAnswers:
         for split in SPLITS:
             size += await self._storage.size_under(self._paths.journals(split))
         return size
+
+    async def bytes_per_row(self) -> float:
+        """Return the average size of a record."""
+        rows = 0
+        for split in SPLITS:
+            rows += (await split_counters(self._storage, self._paths, split)).done
+        return await self.size() / max(1, rows)
 
     async def _lines(self) -> AsyncIterator[bytes]:
         for split in SPLITS:
@@ -127,17 +134,19 @@ class Seeding:
         self._keys = CacheKeys(self.spec)
 
     async def run(self, first: int) -> Seeded:
-        """Seed the shards from `first` on, as many as have MAX_ROWS rows together.
+        """Seed the shards from `first` on, as many as fit in memory together.
 
         Raises ShardContended (transient).
         """
-        shards = await _group(PlanReader(self.storage, self.paths, self.split), first)
+        earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
+        max_rows = min(MAX_ROWS, int(MAX_GROUP_BYTES / max(1, await earlier.bytes_per_row())))
+        plan = PlanReader(self.storage, self.paths, self.split)
+        shards = await _group(plan, first, max_rows)
         keys: set[str] = set()
         for shard in shards:
             async for request in self._requests(shard):
                 keys.add(request.key)
-        earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
-        answers: dict[str, Record] = {}
+        answers: dict[str, bytes] = {}
         async for key, record in earlier.records(keys):
             answers.setdefault(key, record)
         seeded = Seeded(next=first + len(shards))
@@ -146,7 +155,7 @@ class Seeding:
         return seeded
 
     async def _seed(
-        self, index: int, shard: Shard, answers: dict[str, Record], seeded: Seeded
+        self, index: int, shard: Shard, answers: dict[str, bytes], seeded: Seeded
     ) -> None:
         """Copy the answers for one shard, and add its counts to `seeded`."""
         name = self.paths.journal(self.split, index)
@@ -158,7 +167,7 @@ class Seeding:
             if earlier is None:
                 seeded.estimate.add(row_estimate(request.row, self.spec))
             else:
-                journal.add(self._reused_record(request, earlier))
+                journal.add(self._reused_record(request, Record.from_json(earlier)))
         await journal.flush()
         seeded.reused += sum(record.reused for record in journal.records.values())
         seeded.estimate.add(Usage.model_validate(journal.counters(), from_attributes=True))
@@ -174,6 +183,8 @@ class Seeding:
             status="accepted",
             answers=earlier.answers,
             reasoning=earlier.reasoning,
+            replies=earlier.replies,
+            selected=earlier.selected,
             model=earlier.model,
             finish_reason=earlier.finish_reason,
             samples=earlier.samples,
@@ -215,13 +226,13 @@ def nothing_reused(run_id: str) -> str:
     )
 
 
-async def _group(plan: PlanReader, first: int) -> list[Shard]:
-    """Return the shards from `first` on that have MAX_ROWS rows together, but at least one."""
+async def _group(plan: PlanReader, first: int, max_rows: int) -> list[Shard]:
+    """Return the shards from `first` on that have so many rows together, but at least one."""
     group: list[Shard] = []
     rows = 0
     async for _, shard in plan.shards(first):
         rows += shard.rows
-        if group and rows > MAX_ROWS:
+        if group and rows > max_rows:
             break
         group.append(shard)
     return group

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
@@ -17,40 +17,44 @@ from shared.generation.sampling import (
     next_batch_size,
     select_sample,
 )
+from shared.generation.stored_reply import without_usual_model
 from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer
 
 
-async def ask_row(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
-    """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record."""
-    record = await _answered(line, row, spec, teacher)
+async def ask_row(
+    line: int,
+    row: Row,
+    spec: RunSpec,
+    teacher: AsksTeacher,
+    redact: Callable[[str], str] = str,
+) -> Record:
+    """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record.
+
+    `redact` replaces the app's secrets in what the teacher says.
+    """
+    record = await _answered(line, _RowRequests(row, spec, teacher, redact))
     compare_with_reference(record, row, spec)
     return record
 
 
-async def _answered(line: int, row: Row, spec: RunSpec, teacher: AsksTeacher) -> Record:
-    requests = _RowRequests(row, spec, teacher)
+async def _answered(line: int, requests: _RowRequests) -> Record:
+    row = requests.row
+    spec = requests.spec
     try:
         if spec.quality.select == "first":
             selection = _Selection(await requests.answer_turns())
         else:
             selection = await requests.select_answer()
     except NoAnswer as failure:
-        record = requests.record(line)
-        record.reject(failure.reason, failure.detail)
-        record.reply = requests.last_reply
-        return record
+        return requests.rejected_record(line, failure)
     record = requests.record(line, selection.sample)
-    record.answers = [answer.text for answer in selection.turns]
-    if spec.prompt.chain_of_thought:
-        record.reasoning = [answer.reasoning for answer in selection.turns]
     record.samples = selection.samples
     record.agreeing = selection.agreeing
     problem = length_problem(row, spec, selection.turns)
     if problem:
         record.reject(RejectionReason.TOO_LONG, problem)
-        record.reply = requests.last_reply
     return record
 
 
@@ -59,7 +63,7 @@ class _Selection:
     """The answers that a row's example is built from, and the samples that they come from."""
 
     turns: list[Answer]
-    sample: int = -1  # the number of the selected sample
+    sample: int = 0  # the number of the selected sample
     samples: int = 0
     agreeing: int = 0
 
@@ -71,12 +75,8 @@ class _RowRequests:
     row: Row
     spec: RunSpec
     teacher: AsksTeacher
+    redact: Callable[[str], str]
     sent: list[TurnRequests] = field(default_factory=list[TurnRequests])  # by sample
-
-    @property
-    def last_reply(self) -> str | None:
-        """Return the last sample's last reply, which doesn't depend on the order of arrival."""
-        return self.sent[-1].last_reply
 
     async def answer_turns(self) -> list[Answer]:
         """Return one answer per turn, each asked for with the answers before it."""
@@ -99,23 +99,33 @@ class _RowRequests:
         assert isinstance(answer, Answer)
         return _Selection([answer], vote.sample, len(samples), vote.agreeing)
 
-    def record(self, line: int, sample: int = -1) -> Record:
-        """Return an accepted record without answers, with what the requests cost.
+    def record(self, line: int, sample: int | None) -> Record:
+        """Return an accepted record with every reply and what the requests cost.
 
-        Model and finish reason are those of one sample.
+        Answers, model and finish reason are those of one sample.
         """
         record = Record(
             line=line,
             id=self.row.id,
             status="accepted",
+            selected=sample,
             requests=sum(turn.requests for turn in self.sent),
             prompt_tokens=sum(turn.prompt_tokens for turn in self.sent),
             completion_tokens=sum(turn.completion_tokens for turn in self.sent),
         )
-        completion = self.sent[sample].last_completion
-        if completion:
-            record.model = completion.model
-            record.finish_reason = completion.finish_reason
+        replies = [reply for turn in self.sent for reply in turn.replies]
+        of_sample = self.sent[-1 if sample is None else sample].replies
+        if of_sample:
+            record.model = of_sample[-1].model
+        if replies:
+            record.replies = without_usual_model(replies, record.model)
+            record.read_replies()
+        return record
+
+    def rejected_record(self, line: int, failure: NoAnswer) -> Record:
+        """Return the record of a row without an answer."""
+        record = self.record(line, None)
+        record.reject(failure.reason, failure.detail)
         return record
 
     async def _draw_samples(self, count: int, first_number: int) -> list[Answer | NoAnswer]:
@@ -131,7 +141,7 @@ class _RowRequests:
         return [task.result() for task in tasks]
 
     def _begin(self) -> TurnRequests:
-        turn = TurnRequests(self.row, self.spec, self.teacher)
+        turn = TurnRequests(self.row, self.spec, self.teacher, self.redact, len(self.sent))
         self.sent.append(turn)
         return turn
 

@@ -5,19 +5,19 @@ Truncated, unfinished and unreadable replies are asked for again, a bounded numb
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
 from shared.generation.record import MAX_DETAIL_CHARACTERS
+from shared.generation.stored_reply import StoredReply
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
 from shared.tasks.checked_answers import checked_answer
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
-from shared.teacher.message_content import valid_text
 
 # for one turn: the first reply, and two more if a reply is unreadable
 MAX_REPLIES = 3
@@ -57,18 +57,18 @@ class TurnRequests:
     row: Row
     spec: RunSpec
     teacher: AsksTeacher
+    redact: Callable[[str], str] = str
+    sample: int = 0
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    last_completion: Completion | None = None
-    last_reply: str | None = None  # to the last turn, as it came
+    replies: list[StoredReply] = field(default_factory=list[StoredReply])
 
     async def answer(self, answers: list[Answer], seed: int | None = None) -> Answer:
         """Return the answer of the turn that follows these answers. Raises NoAnswer."""
         task = TASKS[self.spec.task]
         prompt = self.spec.prompt
         unreadable: Unreadable | None = None
-        self.last_reply = None
         for number in range(1, MAX_REPLIES + 1):
             complaint = unreadable.detail if unreadable else None
             if complaint and number == MAX_REPLIES:
@@ -76,18 +76,17 @@ class TurnRequests:
             else:
                 messages = task.teacher_messages(self.row, prompt, answers, complaint)
                 request = TeacherRequest(messages, task.schema(self.row, prompt))
-            completion = await self._complete(request, seed)
-            reply = split_reply(completion.text, completion.reasoning)
-            skip_checks = self.spec.quality.skip_checks
-            answer = checked_answer(task, self.row, prompt, answers, reply, skip_checks)
+            reply = await self._complete(request, len(answers), seed)
+            answer = read_reply(self.row, self.spec, answers, reply)
             if isinstance(answer, Answer):
+                reply.keep_answer(answer, with_reasoning=prompt.chain_of_thought)
                 return answer
             unreadable = answer
         assert unreadable is not None
         detail = f"{unreadable.detail} (asked {MAX_REPLIES} times)"
         raise NoAnswer(unreadable.reason, detail)
 
-    async def _complete(self, request: TeacherRequest, seed: int | None) -> Completion:
+    async def _complete(self, request: TeacherRequest, turn: int, seed: int | None) -> StoredReply:
         """Return one whole reply. Any other is asked for once more, if cut off with more tokens."""
         max_tokens = self.spec.teacher.max_tokens
         limit = max_tokens
@@ -103,34 +102,49 @@ class TurnRequests:
             except RowFailure as failure:
                 self.requests += failure.requests
                 raise NoAnswer(failure.reason, failure.detail) from None
-            self._count(completion)
+            reply = self._store(completion, turn, limit)
             finish = completion.finish(limit)
             if finish is Finish.FINISHED and not completion.refusal:
                 break
             may_be_whole_later = finish in (Finish.TRUNCATED, Finish.INTERRUPTED)
             if is_last or completion.refusal or not may_be_whole_later:
-                raise _unfinished(completion, finish, limit)
+                raise _unfinished(reply, finish, limit)
             if finish is Finish.TRUNCATED:
                 limit = max_tokens * 2
-        return completion
+        return reply
 
-    def _count(self, completion: Completion) -> None:
+    def _store(self, completion: Completion, turn: int, limit: int) -> StoredReply:
+        """Count what a completion took, and keep it without secrets."""
         self.requests += completion.requests
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
-        self.last_completion = completion
-        reply = completion.text or completion.refusal or completion.reasoning
-        self.last_reply = valid_text(reply) if reply else None
+        reply = StoredReply.of(completion, limit, self.redact)
+        reply.sample = self.sample
+        reply.turn = turn
+        self.replies.append(reply)
+        return reply
 
 
-def _unfinished(completion: Completion, finish: Finish, limit: int) -> NoAnswer:
+def read_reply(
+    row: Row, spec: RunSpec, answers: Sequence[Answer], stored: StoredReply
+) -> Answer | Unreadable:
+    """Return the answer in a whole reply to the turn that follows these answers."""
+    reply = split_reply(stored.text, stored.reasoning)
+    skip_checks = spec.quality.skip_checks
+    answer = checked_answer(TASKS[spec.task], row, spec.prompt, answers, reply, skip_checks)
+    if isinstance(answer, Answer) and stored.is_redacted:
+        return Unreadable(RejectionReason.SECRET, "the reply holds a secret of the app")
+    return answer
+
+
+def _unfinished(reply: StoredReply, finish: Finish, limit: int) -> NoAnswer:
     """Return why a reply that isn't whole is not an answer."""
-    reason = completion.finish_reason or completion.native_finish_reason or "none"
+    reason = reply.finish_reason or reply.native_finish_reason or "none"
     if finish is Finish.FILTERED:
         detail = f"the teacher's content filter stopped the reply (finish reason {reason})"
         return NoAnswer(RejectionReason.CONTENT_FILTER, detail)
-    if completion.refusal or finish is Finish.REFUSED:
-        words = completion.refusal or completion.text or f"finish reason {reason}"
+    if reply.refusal or finish is Finish.REFUSED:
+        words = reply.refusal or reply.text or f"finish reason {reason}"
         return NoAnswer(RejectionReason.REFUSED, words[:MAX_DETAIL_CHARACTERS])
     if finish is Finish.TRUNCATED:
         detail = f"cut off after {limit} tokens (finish reason {reason}): raise teacher.max_tokens"

@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from shared.core.counters import Counters, bounded_labels, total
 from shared.core.errors import NotFound
 from shared.core.paths import RunPaths, Split
+from shared.dataset.lines import line_batches
 from shared.generation.record import Record
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ FLUSH_ROWS = 64
 PUBLISH_SECONDS = 2.0
 # an append block has at most 4 MiB in every version of the service
 MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024
+
+# far above any record: 16 samples of 131,072 tokens each have 10 MB
+MAX_RECORD_BYTES = 256 * 1024 * 1024
 
 # returns whether the row of a line is set aside for validation, if it is accepted
 Holdout = Callable[[int], bool]
@@ -89,9 +93,9 @@ class Journal:
         return record.is_retryable and record.round < round_
 
     def add(self, record: Record) -> None:
-        """Add a record; it counts once it is flushed."""
-        self._keep(record)
+        """Add a record; it counts once it is flushed. Its replies stay in the journal alone."""
         self._pending.append(record.to_json())
+        self._keep(record)
         if len(self._pending) >= FLUSH_ROWS:
             self._many_are_pending.set()
 
@@ -149,12 +153,12 @@ class Journal:
         return counters
 
     async def _read(self, end: int | None) -> None:
-        chunks = [chunk async for chunk in self._storage.stream(self._name, 0, end)]
-        for line in b"".join(chunks).splitlines():
-            self._keep(Record.from_json(line))
+        async for record in stored_records(self._storage, self._name, end):
+            self._keep(record)
 
     def _keep(self, record: Record) -> None:
         """Keep the first record of a line, or that of a later round if the first is a rejection."""
+        record.forget_replies()
         earlier = self.records.get(record.line)
         if earlier is None:
             self.records[record.line] = record
@@ -192,6 +196,17 @@ class Journal:
         self._published_at = time.monotonic()
         self._has_unpublished = False
         await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))
+
+
+async def stored_records(
+    storage: Storage, name: str, end: int | None = None
+) -> AsyncIterator[Record]:
+    """Yield the records of a journal with their replies, one after another. Raises NotFound."""
+    chunks = storage.stream(name, 0, end)
+    async for lines in line_batches(chunks, max_bytes=MAX_RECORD_BYTES):
+        for line in lines:
+            if line.content:
+                yield Record.from_json(line.content)
 
 
 async def split_counters(storage: Storage, paths: RunPaths, split: Split) -> Counters:

@@ -9,9 +9,12 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from shared.dataset.rejection import MAX_REPLY_CHARACTERS, Rejection, RejectionReason
+from shared.generation.stored_reply import StoredReply
 from shared.tasks import Answer
 
 MAX_DETAIL_CHARACTERS = 300
+# fields that follow from `replies`, where a record has them
+DERIVED = {"answers", "reasoning", "reply", "finish_reason"}
 
 
 @dataclass(slots=True)
@@ -21,6 +24,9 @@ class Record:
     `answers` and `reasoning` have one entry per teacher turn; the student's example is built from
     them and the input. `round` counts the run's resumptions. `key` identifies the request, and is
     the same in every run that sends the same one.
+
+    A line of a journal has every reply, once, as it came: answers and reasoning are places in them.
+    In memory, a record has answers and reasoning alone once it is written.
     """
 
     line: int  # 1-based, in the input
@@ -30,7 +36,9 @@ class Record:
     reasoning: list[str | None] = field(default_factory=list[str | None])
     reason: RejectionReason | None = None
     detail: str | None = None
-    reply: str | None = None  # of a rejected row, the teacher's last reply as it came
+    reply: str | None = None  # of a rejected row, the beginning of the teacher's last reply
+    replies: list[StoredReply] = field(default_factory=list[StoredReply])  # in order, all samples
+    selected: int | None = 0  # the sample that the answers are from, if there are replies
     model: str | None = None
     finish_reason: str | None = None
     requests: int = 0
@@ -79,22 +87,48 @@ class Record:
         self.detail = detail
         self.samples = 0
         self.agreeing = 0
+        self._show_reply()
 
     def redact(self, redact: Callable[[str], str]) -> None:
-        """Replace secrets in the teacher's own words, and cut its reply."""
+        """Replace secrets in what isn't a stored reply, and cut what the row was answered."""
         if self.detail is not None:
             self.detail = redact(self.detail)
-        if self.reply is not None:
+        if self.reply is not None and not self.replies:
             self.reply = redact(self.reply)[:MAX_REPLY_CHARACTERS]
+
+    def read_replies(self) -> None:
+        """Set the fields that follow from the replies."""
+        selected = [reply for reply in self.replies if reply.sample == self.selected]
+        answers = [answer for reply in selected if (answer := reply.read_answer())]
+        self.answers = [answer.text for answer in answers]
+        self.reasoning = [answer.reasoning for answer in answers]
+        if not any(self.reasoning):
+            self.reasoning = []
+        last = (selected or self.replies)[-1]
+        self.finish_reason = last.finish_reason
+        if self.status == "rejected":
+            self._show_reply()
+
+    def _show_reply(self) -> None:
+        words = self.replies[-1].said if self.replies else None
+        self.reply = words[:MAX_REPLY_CHARACTERS] if words else None
+
+    def forget_replies(self) -> None:
+        """Drop the replies, which take far more memory than what was read from them."""
+        self.replies = []
 
     def to_json(self) -> bytes:
         """Return the record as one line, without fields that have their default."""
-        return _RECORDS.dump_json(self, exclude_defaults=True) + b"\n"
+        derived = DERIVED if self.replies else None
+        return _RECORDS.dump_json(self, exclude=derived, exclude_defaults=True) + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> Record:
         """Parse one line. Raises ValueError (pydantic's)."""
-        return _RECORDS.validate_json(line)
+        record = _RECORDS.validate_json(line)
+        if record.replies:
+            record.read_replies()
+        return record
 
 
 # A dataclass takes a tenth of a model's time to make, and every row makes one.

@@ -173,7 +173,7 @@ class ShardRun:
             self._rows[line.number] = row
         else:
             await self._budget.check_before_first_row()
-            record = await ask_row(line.number, row, self.spec, self.teacher)
+            record = await ask_row(line.number, row, self.spec, self.teacher, self.redact)
             record.key = self._keys.of(row)
             self._rows[line.number] = row
         record.redact(self.redact)

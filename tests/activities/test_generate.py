@@ -24,8 +24,8 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
         assert await run.generate() == answered(accepted=5, rejected=0, failed=0)
     assert [record.status for record in teacher.records] == [200] * 5
     records = await run.rows(run.paths.journal("train", 0))
-    assert {record["line"]: record["answers"] for record in records} == {
-        n + 1: [str(n + 1)] for n in range(5)
+    assert {record["line"]: record["replies"][0]["text"] for record in records} == {
+        n + 1: str(n + 1) for n in range(5)
     }
     assert (await run.progress())["train"]["shards_done"] == 1
 

@@ -33,4 +33,3 @@ async def test_rejected_rows_have_the_reply_as_it_came_bounded_and_without_secre
         4: None,
     }
     assert all(SECRET not in content for content in (await run.contents()).values())
-    assert {record["line"] for record in await run.records() if "reply" in record} == {2, 3}
