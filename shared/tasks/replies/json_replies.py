@@ -7,7 +7,7 @@ two objects that differ in it give no answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import cast
 
@@ -50,18 +50,20 @@ class ReasonedAnswer:
 
 def answer_object(text: str) -> str | Unreadable | None:
     """Return the answer of the text's JSON objects, None if none has one."""
-    return _sole_answer(_readable_objects(text))
+    objects = _readable_objects(text)
+    if None in objects:
+        return AMBIGUOUS
+    return _sole(set[str]().union(*map(_answers, filter(None, objects))))
 
 
 def reasoned_object(text: str) -> ReasonedAnswer | None:
     """Return reasoning and answer of the text's one object that has both."""
-    objects = _readable_objects(text)
-    answer = _sole_answer(objects)
-    if answer is None or isinstance(answer, Unreadable):
+    answer = answer_object(text)
+    if not isinstance(answer, str):
         return None
-    for data in objects:
-        reasoning = None if data is None else _reasoning(data)
-        if data is not None and reasoning and _answer(data):
+    for data in filter(None, _readable_objects(text)):
+        reasoning = _reasoning(data)
+        if reasoning and _answers(data):
             return ReasonedAnswer(reasoning, answer)
     return None
 
@@ -70,18 +72,15 @@ def value_of(text: str, keys: Iterable[str]) -> str | Unreadable | None:
     """Return the one text under these keys in the text's JSON objects, None if there is none."""
     values: set[str] = set()
     for part in objects_in(text):
-        data = {} if part.value is None else _unwrapped(part.value, frozenset(keys))
-        values |= _values(data, frozenset(keys))
-    return AMBIGUOUS if len(values) > 1 else next(iter(values), None)
+        values |= _values(_unwrapped(part.value or {}, frozenset(keys)), frozenset(keys))
+    return _sole(values)
 
 
 def is_other_object(text: str) -> bool:
     """Return whether a text without an answer's key is one JSON object of several keys."""
-    text = FENCE.sub("", text).strip()
-    if not (text.startswith("{") and text.endswith("}")):
-        return False
     objects = objects_in(text)
-    return len(objects) == 1 and len(objects[0].value or {}) > 1
+    is_alone = len(objects) == 1 and not FENCE.sub("", beside_objects(text)).strip()
+    return is_alone and len(objects[0].value or {}) > 1
 
 
 def behind_objects(text: str) -> str:
@@ -94,8 +93,8 @@ def other_texts(text: str) -> set[str]:
     """Return the plain values of the text's JSON objects that are no reasoning."""
     texts: set[str] = set()
     for data in filter(None, _readable_objects(text)):
-        keys = {plain_key(key) for key in data} - _KEYS.reasoning_keys
-        texts |= _values(data, frozenset(keys))
+        keys = {plain_key(key) for key, value in data.items() if not isinstance(value, list)}
+        texts |= _values(data, keys - _KEYS.reasoning_keys)
     return texts
 
 
@@ -111,15 +110,13 @@ def beside_objects(text: str) -> str:
     return "\n".join([*parts, text[position:]])
 
 
-def _sole_answer(objects: Iterable[JsonObject | None]) -> str | Unreadable | None:
-    answers: set[str] = set()
-    for data in objects:
-        answer = None if data is None else _answer(data)
-        if data is None or isinstance(answer, Unreadable):
-            return AMBIGUOUS
-        if answer:
-            answers.add(answer)
-    return AMBIGUOUS if len(answers) > 1 else next(iter(answers), None)
+def plain_key(key: str) -> str:
+    """Return a key as the table spells it."""
+    return WORD_GAP.sub("_", key.strip()).lower()
+
+
+def _sole(values: set[str]) -> str | Unreadable | None:
+    return AMBIGUOUS if len(values) > 1 else next(iter(values), None)
 
 
 def _readable_objects(text: str) -> list[JsonObject | None]:
@@ -133,33 +130,40 @@ def _readable_objects(text: str) -> list[JsonObject | None]:
     return objects
 
 
-def _unwrapped(data: JsonObject, keys: frozenset[str]) -> JsonObject:
+def _unwrapped(data: JsonObject, keys: Set[str]) -> JsonObject:
     """Return the object within an object that has none of the keys as a plain value."""
     for _ in range(MAX_WRAPPERS):
-        values = map(_sole_item, data.values())
-        inner = [cast(JsonObject, value) for value in values if isinstance(value, dict)]
+        items = [item for value in data.values() for item in _items(value)]
+        inner = [cast(JsonObject, item) for item in items if isinstance(item, dict)]
         if len(inner) != 1 or _values(data, keys):
             break
         data = inner[0]
     return data
 
 
-def _answer(data: JsonObject) -> str | Unreadable | None:
-    for keys in (_KEYS.answer_keys, _KEYS.value_keys):
-        values = _values(data, keys)
-        if len(values) > 1 or (not values and _has_several(data, keys)):
-            return AMBIGUOUS
-        if values:
-            return values.pop()
-    return None
+def _answers(data: JsonObject) -> set[str]:
+    """Return the different answers that an object gives."""
+    return _values(data, _KEYS.answer_keys) or _values(data, _KEYS.value_keys)
+
+
+def _values(data: JsonObject, keys: Set[str]) -> set[str]:
+    """Return the different values under these keys; `{"value": 7, "unit": "kg"}` is `7 kg`."""
+    values: set[str] = set()
+    unit = " ".join(_scalar(data[key]) for key in data if plain_key(key) in _KEYS.unit_keys)
+    for key, value in data.items():
+        for item in _items(value) if plain_key(key) in keys else ():
+            if isinstance(item, dict):
+                values |= _values(cast(JsonObject, item), _KEYS.value_keys)
+            elif text := _scalar(item):
+                values.add(text if unit.lower() in text.lower() else f"{text} {unit}")
+    return values
 
 
 def _reasoning(data: JsonObject) -> str:
     texts: list[str] = []
     for key, value in data.items():
-        if plain_key(key) not in _KEYS.reasoning_keys:
-            continue
-        texts += _steps(value)
+        if plain_key(key) in _KEYS.reasoning_keys:
+            texts += _steps(value)
     return "\n".join(texts)
 
 
@@ -167,47 +171,19 @@ def _steps(value: object) -> list[str]:
     """Return the texts of a reasoning, which may be a list or an object of steps."""
     if isinstance(value, dict):
         entries = cast(JsonObject, value).items()
-        steps = [step for key, step in entries if plain_key(key) not in _KEYS.step_keys]
-    elif isinstance(value, list):
-        steps = cast(list[object], value)
-    else:
-        text = _scalar(value)
-        return [text] if text else []
-    return [text for step in steps for text in _steps(step)]
+        value = [step for key, step in entries if plain_key(key) not in _KEYS.step_keys]
+    if isinstance(value, list):
+        return [text for step in cast(list[object], value) for text in _steps(step)]
+    text = _scalar(value)
+    return [text] if text else []
 
 
-def _values(data: JsonObject, keys: frozenset[str]) -> set[str]:
-    """Return the different values under these keys; `{"value": 7, "unit": "kg"}` is `7 kg`."""
-    values: set[str] = set()
-    unit = " ".join(_scalar(data[key]) or "" for key in data if plain_key(key) in _KEYS.unit_keys)
-    for key, value in data.items():
-        item = _sole_item(value)
-        if plain_key(key) not in keys:
-            continue
-        if isinstance(item, dict):
-            values |= _values(cast(JsonObject, item), _KEYS.value_keys)
-        elif text := _scalar(item):
-            values.add(text if unit.lower() in text.lower() else f"{text} {unit}")
-    return values
+def _items(value: object) -> list[object]:
+    return cast(list[object], value) if isinstance(value, list) else [value]
 
 
-def _has_several(data: JsonObject, keys: frozenset[str]) -> bool:
-    """Return whether one of these keys holds a list of several values."""
-    lists = (value for key, value in data.items() if plain_key(key) in keys)
-    return any(isinstance(value, list) and len(cast(list[object], value)) > 1 for value in lists)
-
-
-def _sole_item(value: object) -> object:
-    items = cast(list[object], value) if isinstance(value, list) else [value]
-    return items[0] if len(items) == 1 else None
-
-
-def plain_key(key: str) -> str:
-    """Return a key as the table spells it."""
-    return WORD_GAP.sub("_", key.strip()).lower()
-
-
-def _scalar(value: object) -> str | None:
+def _scalar(value: object) -> str:
+    """Return a text or a boolean as text, "" for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return whole_characters(value).strip() if isinstance(value, str) else None
+    return whole_characters(value).strip() if isinstance(value, str) else ""

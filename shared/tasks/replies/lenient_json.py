@@ -1,8 +1,8 @@
 """Reads the JSON objects in a text, with the slips that teachers make.
 
-Keys in other quotes or in none, quotes inside a text that aren't escaped, trailing commas,
-comments, Python's constants, an object within a string, and LaTeX whose backslashes aren't doubled
-have one meaning each, and are read. An object that has several meanings, or none, isn't read.
+Strict JSON comes first, in which LaTeX may leave its backslashes undoubled. An object that isn't
+is respelled, token by token, if it has one meaning: keys in other quotes or in none, quotes inside
+a text that aren't escaped, trailing or missing commas, comments, Python's constants.
 json-repair (0.64) was no choice: it makes 5 of `5 apples` and of `"5" "6"`, closes what was cut
 off, and keeps no LaTeX.
 """
@@ -19,36 +19,38 @@ from shared.tasks.replies.reply import whole_characters
 
 JsonObject = dict[str, Any]
 
+MAX_OBJECTS = 20  # tried in one text
 # White space and comments. One with a number or an alternative may be about the value: "4 # or 5".
-GAP = r"(?:\s|(?://|#)(?! ?or\b)[^\n\d]{0,200}\n|/\*(?! ?or\b)[^*\d]{0,200}\*/)*"
+COMMENT = r"(?://|#)(?! ?or\b)[^\n\d]{0,200}\n|/\*(?! ?or\b)[^*\d]{0,200}\*/"
+GAP = rf"(?:\s|{COMMENT})*"
 OBJECT_START = re.compile(rf"""\{{{GAP}(?:(?P<brace>\}})|["'“‘„]?(?P<key>[^\W\d][\w -]{{0,40}}))""")
-MAX_OBJECTS = 50  # tried in one text
-MAX_REPAIRS = 5  # of those, by the slower reader
-MAX_DEPTH = 20
+QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“"}
+BARE = r"[^\s,{}\[\]\"'“”‘’„\\:]{1,60}"
+KEY = (
+    rf"(?:{'|'.join(f'{start}[^{end}]{{1,60}}{end}' for start, end in QUOTES.items())}|{BARE})\s*:"
+)
+# What must follow the end of a key or value, or else its closing quote is part of the text.
+END = rf"(?={GAP}(?:(?P<colon>:)|[}}\]]|,{GAP}(?:[\]}}\[{{\d-]|[\"'“‘„])|,{GAP}{KEY}|(?P<gap>\n){GAP}{KEY}))"
+TEXTS = "|".join(rf"{start}((?:\\.|[^\\])*?){end}" for start, end in QUOTES.items())
+TOKEN = re.compile(
+    rf"(?P<comment>{COMMENT})|(?P<comma>,)(?={GAP}[}}\]])|[{{}}\[\],:\s]"
+    rf"|(?:(?P<text>{TEXTS})|(?P<bare>{BARE})){END}|(?P<other>.)",
+    re.DOTALL,
+)
+CONSTANTS = {"true": "true", "false": "false", "null": "null", "none": "null"}
+UNESCAPED_QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
 
-ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|[A-Za-z]+|.|\Z)", re.DOTALL)
-CODE_POINT = re.compile(r"u[0-9A-Fa-f]{4}")
-# A line break stands behind a stop rather than a command does; a command behind a space or bracket.
-STOPS = frozenset(".:;!?,")
-COMMAND_STARTS = frozenset(" $({[=")
-# LaTeX's line break, in a text that doubles no backslash of a command.
-LINE_BREAK = re.compile(r"(?<!\\)\\\\(?=\s)")
-ESCAPED = frozenset('"\\/bfnrt')
-ESCAPED_OBJECT = re.compile(r'\{\s*\\+"')
 BARE_PAIRS = re.compile(
     r"""["“](?:reasoning|answer)["”]\s*:[^{]*(?P<brace>["”}])\s*""", re.IGNORECASE
 )
+ESCAPED_OBJECT = re.compile(r'\{\s*\\+"')
+ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|[A-Za-z]+|.|\Z)", re.DOTALL)
+CODE_POINT = re.compile(r"u[0-9A-Fa-f]{4}")
 DOUBLED_COMMAND = re.compile(r"\\\\[A-Za-z]{2}")
-CLOSING_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“"}
-SPACE = re.compile(GAP)
-KEY = r"(?:[\"“„][^\"”\n]{1,60}[\"”“]|['‘][^'’\n]{1,60}['’]|[^\W\d]\w{0,40})\s*:"
-QUOTED_KEY = re.compile(r"[\"“„]([^\"”“\n]{1,60})[\"”“]|['‘]([^'’\n]{1,60})['’]|([^\W\d]\w{0,40})")
-# What must follow the quote that ends a text.
-END_OF_VALUE = re.compile(rf"{GAP}(?:\}}|,{GAP}\}}|(?:,{GAP}|\s*\n{GAP}){KEY})")
-END_OF_ITEM = re.compile(r"\s*(?:\]|,\s*[\]\"'“‘„\d\[{-])")
-BARE_VALUE = re.compile(r"[^\s,{}\[\]\"'“”‘’„\\:]{1,60}")
-CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
-UNESCAPED_QUOTE = re.compile(r'\\.|"', re.DOTALL)
+ESCAPED = frozenset('"\\/bfnrt')
+# A line break stands behind a stop rather than a command does; a command behind a space or bracket.
+STOPS = frozenset(".:;!?,")
+COMMAND_STARTS = frozenset(" $({[=")
 
 
 class Ambiguous(ValueError):
@@ -57,7 +59,6 @@ class Ambiguous(ValueError):
 
 class _Commands(Table):
     commands: frozenset[str]
-    short_commands: frozenset[str]
     word_commands: frozenset[str]
 
 
@@ -80,34 +81,22 @@ def objects_in(text: str) -> list[ObjectInText]:
     Places are those in `plain_json(text)`.
     """
     text = plain_json(text)
-    if "{" not in text:
-        return []
     objects: list[ObjectInText] = []
     end = 0
-    repairs = 0
     for start in OBJECT_START.finditer(text):
         if start.start() < end or len(objects) >= MAX_OBJECTS:
             continue
-        value = _strict(text, start.start())
-        if value is None and repairs < MAX_REPAIRS:
-            repairs += 1
-            value = _repaired(text, start.start())
-        key = start["key"] or ""
-        if value is None:
-            objects.append(ObjectInText(None, key, start.start(), start.end()))
-            continue
-        end = value[1]
-        objects.append(ObjectInText(value[0], key, start.start(), end))
+        value, end = _strict(text, start.start()) or _respelled(text, start)
+        objects.append(ObjectInText(value, start["key"] or "", start.start(), end))
     return objects
 
 
 def plain_json(text: str) -> str:
     """Return a text with its JSON as it was meant: not in a string, in braces, LaTeX escaped."""
     text = _latex_escaped(_out_of_string(text))
-    pairs = BARE_PAIRS.fullmatch(text)
-    if pairs is None:
-        return text
-    return f"{{{text}" if pairs["brace"] == "}" else f"{{{text}}}"
+    if pairs := BARE_PAIRS.fullmatch(text):
+        return f"{{{text}" if pairs["brace"] == "}" else f"{{{text}}}"
+    return text
 
 
 def _out_of_string(text: str) -> str:
@@ -128,15 +117,16 @@ def _latex_escaped(text: str) -> str:
         return text
     is_raw = not DOUBLED_COMMAND.search(text)
     is_latex = is_raw and any(map(_is_literal, ESCAPE.finditer(text)))
-    text = LINE_BREAK.sub(r"\\\\\\\\", text) if is_latex else text
-    return ESCAPE.sub(lambda escape: _escaped(escape, is_raw, is_latex), text)
 
+    def escaped(escape: re.Match[str]) -> str:
+        if escape[0] == "\\'":
+            return "'"
+        if _is_literal(escape) or (is_raw and _is_word_command(escape, is_latex)):
+            return f"\\{escape[0]}"
+        is_line_break = is_latex and escape[0] == r"\\" and text[escape.end()].isspace()
+        return r"\\\\" if is_line_break else escape[0]
 
-def _escaped(escape: re.Match[str], is_raw: bool, is_latex: bool) -> str:
-    if escape[0] == "\\'":
-        return "'"
-    is_command = _is_literal(escape) or (is_raw and _is_short_command(escape, is_latex))
-    return f"\\{escape[0]}" if is_command else escape[0]
+    return ESCAPE.sub(escaped, text)
 
 
 def _is_literal(escape: re.Match[str]) -> bool:
@@ -150,16 +140,14 @@ def _is_literal(escape: re.Match[str]) -> bool:
     return len(letters) > 1 and (first in "bfr" or letters in _COMMANDS.commands)
 
 
-def _is_short_command(escape: re.Match[str], is_latex: bool) -> bool:
-    """Return whether it is a command in a text that doubles no backslash of one.
+def _is_word_command(escape: re.Match[str], is_latex: bool) -> bool:
+    """Return whether it is a command rather than a line break before a word.
 
-    `is_latex`: it leaves others undoubled, which are no escapes.
+    `is_latex`: the text leaves others undoubled, which are no escapes.
     """
-    letters = escape[0][1:]
     before = escape.string[max(0, escape.start() - 1) : escape.start()]
-    if letters in _COMMANDS.short_commands:
-        return before not in STOPS
-    return letters in _COMMANDS.word_commands and (is_latex or before in COMMAND_STARTS)
+    is_likely = before in COMMAND_STARTS or (is_latex and before not in STOPS)
+    return is_likely and escape[0][1:] in _COMMANDS.word_commands
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -185,104 +173,30 @@ def _strict(text: str, start: int) -> tuple[JsonObject, int] | None:
     return cast(JsonObject, value), end
 
 
-def _repaired(text: str, start: int) -> tuple[JsonObject, int] | None:
-    """Return an object and its end, unless it could also end further on."""
-    reader = _Reader(text, start)
+def _respelled(text: str, start: re.Match[str]) -> tuple[JsonObject | None, int]:
+    """Return an object that ends at the text's last brace; None, and its head, for any other."""
+    end = text.rfind("}") + 1
+    if '"' in text[end:]:  # the brace may be part of a text
+        return None, start.end()
     try:
-        value = reader.object(0)
-    except Ambiguous:
-        return None
-    end = reader.position
-    following = OBJECT_START.search(text, end)
-    rest = text[end : following.start() if following else len(text)]
-    return None if "}" in rest or '"' in rest else (value, end)
+        return _DECODER.decode(TOKEN.sub(_json_token, text[start.start() : end])), end
+    except (ValueError, RecursionError):
+        return None, start.end()
 
 
-class _Reader:
-    """Reads one value after another, from a position on. Raises Ambiguous."""
-
-    def __init__(self, text: str, position: int) -> None:
-        self._text = text
-        self.position = position
-
-    def object(self, depth: int) -> JsonObject:
-        if depth > MAX_DEPTH:
-            raise Ambiguous("too deep")
-        self._skip("{")
-        pairs: list[tuple[str, Any]] = []
-        while not self._accept("}"):
-            key = self._key()
-            self._skip(":")
-            pairs.append((key, self._value(END_OF_VALUE, depth)))
-            if not self._accept(",") and self._next() == "":
-                raise Ambiguous("cut off")
-        return _pairs(pairs)
-
-    def _array(self, depth: int) -> list[Any]:
-        self._skip("[")
-        items: list[Any] = []
-        while not self._accept("]"):
-            items.append(self._value(END_OF_ITEM, depth))
-            if not self._accept(",") and self._next() != "]":
-                raise Ambiguous("no comma")
-        return items
-
-    def _value(self, end: re.Pattern[str], depth: int) -> Any:
-        first = self._next()
-        if first == "{":
-            return self.object(depth + 1)
-        if first == "[":
-            if depth > MAX_DEPTH:
-                raise Ambiguous("too deep")
-            return self._array(depth + 1)
-        if first in CLOSING_QUOTES:
-            return self._quoted(CLOSING_QUOTES[first], end)
-        return self._bare(end)
-
-    def _key(self) -> str:
-        self._next()
-        key = QUOTED_KEY.match(self._text, self.position)
-        if key is None:
-            raise Ambiguous("no key")
-        self.position = key.end()
-        return next(filter(None, key.groups()), "")
-
-    def _quoted(self, closing: str, end: re.Pattern[str]) -> str:
-        """Return a text up to the first quote behind which the object goes on."""
-        start = self.position + 1
-        for quote in re.compile(rf"\\.|{closing}", re.DOTALL).finditer(self._text, start):
-            if quote[0] == closing and end.match(self._text, quote.end()):
-                self.position = quote.end()
-                return _decoded(self._text[start : quote.start()])
-        raise Ambiguous("no end of a text")
-
-    def _bare(self, end: re.Pattern[str]) -> str | bool | None:
-        """Return a constant, or a number or word as text."""
-        word = BARE_VALUE.match(self._text, self.position)
-        if word is None or not end.match(self._text, word.end()):
-            raise Ambiguous("no value")
-        self.position = word.end()
-        return CONSTANTS.get(word[0].lower(), word[0])
-
-    def _next(self) -> str:
-        """Return the next character that isn't white space, without passing it."""
-        space = SPACE.match(self._text, self.position)
-        self.position = space.end() if space else self.position
-        return self._text[self.position : self.position + 1]
-
-    def _accept(self, character: str) -> bool:
-        is_next = self._next() == character
-        self.position += is_next
-        return is_next
-
-    def _skip(self, character: str) -> None:
-        if not self._accept(character):
-            raise Ambiguous(f"no {character}")
-
-
-def _decoded(body: str) -> str:
-    escaped = UNESCAPED_QUOTE.sub(lambda match: match[0] if len(match[0]) > 1 else '\\"', body)
-    try:
-        return json.loads(f'"{escaped}"', strict=False)
-    except ValueError:
-        raise Ambiguous("a broken escape") from None
+def _json_token(token: re.Match[str]) -> str:
+    """Return a token as JSON spells it. Raises Ambiguous for one that belongs nowhere."""
+    if token["other"]:
+        raise Ambiguous(f"{token['other']} outside a text")
+    if token["comment"] or token["comma"]:
+        return ""
+    if token["text"]:
+        body = UNESCAPED_QUOTE.sub(lambda quote: quote[1] or '\\"', token["text"][1:-1])
+        if token["colon"] and '"' in body:
+            raise Ambiguous("a quote in a key")
+        spelled = f'"{body}"'
+    elif token["bare"]:
+        spelled = CONSTANTS.get(token["bare"].lower(), f'"{token["bare"]}"')
+    else:
+        return token[0]
+    return f"{spelled}," if token["gap"] else spelled
