@@ -30,7 +30,10 @@ KEY = (
     rf"(?:{'|'.join(f'{start}[^{end}]{{1,60}}{end}' for start, end in QUOTES.items())}|{BARE})\s*:"
 )
 # What must follow the end of a key or value, or else its closing quote is part of the text.
-END = rf"(?={GAP}(?:(?P<colon>:)|[}}\]]|,{GAP}(?:[\]}}\[{{\d-]|[\"'“‘„])|,{GAP}{KEY}|(?P<gap>\n){GAP}{KEY}))"
+END = (
+    rf"(?={GAP}(?:(?P<colon>:)|[}}\]]|,{GAP}(?:[\]}}\[{{\d\-\"'“‘„]|{BARE}\s*:)"
+    rf"|(?P<gap>\n){GAP}{KEY}))"
+)
 TEXTS = "|".join(rf"{start}((?:\\.|[^\\])*?){end}" for start, end in QUOTES.items())
 TOKEN = re.compile(
     rf"(?P<comment>{COMMENT})|(?P<comma>,)(?={GAP}[}}\]])|[{{}}\[\],:\s]"
