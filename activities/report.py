@@ -206,11 +206,11 @@ async def _trainings(storage: Storage, spec: RunSpec, paths: RunPaths) -> list[T
 def _expected_lines(counters: dict[Split, Counters]) -> dict[str, int]:
     """Return how many lines each dataset has when it is complete."""
     lines: dict[str, int] = {}
-    held_out = sum(counts.held_out for counts in counters.values())
+    held_out = sum(counts.held_out_examples for counts in counters.values())
     if held_out:
         lines["validation"] = held_out
     for split, counts in counters.items():
-        lines[split] = counts.not_held_out
+        lines[split] = counts.examples_not_held_out
     return lines
 
 
@@ -236,5 +236,5 @@ def _check_lines(datasets: dict[str, _Dataset], expected_lines: dict[str, int]) 
             continue
         for facts in (dataset.facts, dataset.provenance):
             if facts is not None and facts.lines != lines:
-                message = f"{facts.path} has {facts.lines} lines, {lines} rows were accepted for it"
+                message = f"{facts.path} has {facts.lines} lines, but {lines} examples"
                 raise PermanentError(message, code=ErrorCode.CONSERVATION)

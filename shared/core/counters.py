@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 METADATA = "counters"
 SEALED = "sealed"
@@ -35,15 +35,18 @@ class LabelCounts(BaseModel):
 class Counters(BaseModel):
     """Rows, tokens and requests. `done` = `accepted` + the sum of `rejected`.
 
-    Once the run has ended, `rows` = `done` + the sum of `not_asked`.
+    Once the run has ended, `rows` = `done` + the sum of `not_asked`. `examples` are the lines of
+    the datasets: one for each accepted row, more where several of its reasonings are kept.
     """
 
     rows: int = 0
     done: int = 0
     accepted: int = 0
+    examples: int = 0
 
     # of the accepted rows: those set aside for validation, those answered by an earlier run
     held_out: int = 0
+    held_out_examples: int = 0
     reused: int = 0
 
     # rows without an outcome when the run ended, by reason
@@ -72,6 +75,19 @@ class Counters(BaseModel):
     shards: int = 0
     shards_done: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_example_per_row(cls, data: Any) -> Any:
+        """Count one example for each row where none are counted, as earlier versions did."""
+        if not isinstance(data, Mapping):
+            return data
+        counts = cast(Mapping[str, Any], data)
+        examples = {
+            "examples": counts.get("accepted", 0),
+            "held_out_examples": counts.get("held_out", 0),
+        }
+        return {**examples, **counts}
+
     @property
     def rejected_rows(self) -> int:
         """Return the number of rejected rows."""
@@ -92,6 +108,11 @@ class Counters(BaseModel):
     def not_held_out(self) -> int:
         """Return the number of accepted rows that stay in the dataset of their split."""
         return self.accepted - self.held_out
+
+    @property
+    def examples_not_held_out(self) -> int:
+        """Return the number of lines in the dataset of the split."""
+        return self.examples - self.held_out_examples
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
         """Return the metadata of a journal; `sealed` marks it as complete."""

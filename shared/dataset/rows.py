@@ -84,7 +84,7 @@ class Row:
         provided answer replies to those before it, so these count. Id and reference never do.
         """
         question: list[object] = [
-            (message["role"], _comparable(message["content"]))
+            (message["role"], comparable(message["content"]))
             for message in self.messages
             if message["role"] != "assistant" or self.provided_answer is not None
         ]
@@ -338,8 +338,8 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-def _comparable(text: str) -> str:
-    """Return a text without what doesn't make it another question."""
+def comparable(text: str) -> str:
+    """Return a text without what doesn't make it another one: case, space, compatible forms."""
     if not text.isascii():
         text = PLAIN_FORMS.sub(lambda part: unicodedata.normalize("NFKC", part[0]), text)
         text = unicodedata.normalize("NFC", text)

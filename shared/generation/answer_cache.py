@@ -21,13 +21,14 @@ from shared.dataset.rows import Row
 from shared.generation.blocks import holdout, read_lines
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal, split_counters
-from shared.generation.record import Record
+from shared.generation.record import OtherReasoning, Record
 from shared.generation.reference_agreement import compare_with_reference
 from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
 from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
+from shared.tasks import Answer
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -43,23 +44,28 @@ KEY = re.compile(rb'"key":"([0-9a-f]+)"')
 class EarlierAnswers:
     """The answers in the journals of an earlier run, of both splits, however it ended."""
 
-    def __init__(self, storage: Storage, run_id: str) -> None:
+    def __init__(self, storage: Storage, run_id: str, keep: int) -> None:
+        """`keep` is the most examples a row that the new run keeps."""
         self.run_id = run_id
         self._storage = storage
+        self._keep = keep
         self._paths = RunPaths(run_id)
 
     async def records(self, keys: Container[str] | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """Yield key and record of every row that has answers, or only of those with these keys.
 
-        A record is as its journal has it: parsed, it takes several times the memory.
+        Rows of which the earlier run would have kept fewer examples lack answers. A record is as
+        its journal has it: parsed, it takes several times the memory.
         """
         async for line in self._lines():
             match = KEY.search(line)
             if match is None:  # a row that was never sent to the teacher
                 continue
             key = match[1].decode()
-            if (keys is None or key in keys) and Record.from_json(line).answers:
-                yield key, line
+            if keys is None or key in keys:
+                record = Record.from_json(line)
+                if record.answers and record.keep >= self._keep:
+                    yield key, line
 
     async def size(self) -> int:
         """Return the bytes of all journals."""
@@ -138,7 +144,7 @@ class Seeding:
 
         Raises ShardContended (transient).
         """
-        earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
+        earlier = EarlierAnswers(self.storage, self.spec.reuse or "", self.spec.quality.keep)
         max_rows = min(MAX_ROWS, int(MAX_GROUP_BYTES / max(1, await earlier.bytes_per_row())))
         plan = PlanReader(self.storage, self.paths, self.split)
         shards = await _group(plan, first, max_rows)
@@ -175,7 +181,8 @@ class Seeding:
     def _reused_record(self, request: _Request, earlier: Record) -> Record:
         """Return this run's record with the earlier answers; it has sent no requests for them.
 
-        The row is rejected if its example is too long for this run's student.
+        The row is rejected if its example is too long for this run's student. Of several examples,
+        those that are too long are left out.
         """
         record = Record(
             line=request.line,
@@ -185,6 +192,7 @@ class Seeding:
             reasoning=earlier.reasoning,
             replies=earlier.replies,
             selected=earlier.selected,
+            keep=earlier.keep,
             model=earlier.model,
             finish_reason=earlier.finish_reason,
             samples=earlier.samples,
@@ -196,8 +204,20 @@ class Seeding:
         problem = length_problem(request.row, self.spec, earlier.turns)
         if problem:
             record.reject(RejectionReason.TOO_LONG, problem)
+        else:
+            record.others = self._fitting(request.row, earlier)
+            record.kept = [other.sample for other in record.others]
         compare_with_reference(record, request.row, self.spec)
         return record
+
+    def _fitting(self, row: Row, earlier: Record) -> list[OtherReasoning]:
+        """Return the further reasonings that this run keeps."""
+        fitting: list[OtherReasoning] = []
+        for other in earlier.others:
+            example = Answer(earlier.answers[0], other.reasoning)
+            if length_problem(row, self.spec, [example]) is None:
+                fitting.append(other)
+        return fitting[: self.spec.quality.keep - 1]
 
     async def _requests(self, shard: Shard) -> AsyncIterator[_Request]:
         """Yield the requests for the shard's rows that may be sent to the teacher."""

@@ -9,14 +9,10 @@ from dataclasses import dataclass, field
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
-from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
+from shared.generation.record import Record
 from shared.generation.reference_agreement import compare_with_reference
-from shared.generation.sampling import (
-    SelectionRule,
-    agreeing_samples,
-    next_batch_size,
-    select_sample,
-)
+from shared.generation.sampling import next_batch_size
+from shared.generation.selection import Selection, examples_in, select, selection_rule, values_of
 from shared.generation.stored_reply import without_usual_model
 from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
@@ -44,28 +40,18 @@ async def _answered(line: int, requests: _RowRequests) -> Record:
     spec = requests.spec
     try:
         if spec.quality.select == "first":
-            selection = _Selection(await requests.answer_turns())
+            selection = Selection(await requests.answer_turns())
         else:
             selection = await requests.select_answer()
     except NoAnswer as failure:
         return requests.rejected_record(line, failure)
-    record = requests.record(line, selection.sample)
+    record = requests.record(line, selection.sample, selection.others)
     record.samples = selection.samples
     record.agreeing = selection.agreeing
     problem = length_problem(row, spec, selection.turns)
     if problem:
         record.reject(RejectionReason.TOO_LONG, problem)
     return record
-
-
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """The answers that a row's example is built from, and the samples that they come from."""
-
-    turns: list[Answer]
-    sample: int = 0  # the number of the selected sample
-    samples: int = 0
-    agreeing: int = 0
 
 
 @dataclass(slots=True)
@@ -86,20 +72,20 @@ class _RowRequests:
             answers.append(await turn.answer(answers))
         return answers
 
-    async def select_answer(self) -> _Selection:
+    async def select_answer(self) -> Selection:
         """Return the answer that enough samples, or the row's own reference, agree with."""
         rule = selection_rule(self.spec, self.row)
         samples: list[Answer | NoAnswer] = []
-        while batch := next_batch_size(rule, _values(samples)):
+        examples: dict[int, Answer] = {}
+        while batch := next_batch_size(rule, values_of(samples), len(examples)):
             samples += await self._draw_samples(batch, len(samples))
-        vote = select_sample(rule, _values(samples))
-        if vote is None:
-            raise _nothing_selected(samples, rule)
-        answer = samples[vote.sample]
-        assert isinstance(answer, Answer)
-        return _Selection([answer], vote.sample, len(samples), vote.agreeing)
+            examples = examples_in(samples, rule, self._fits)
+        return select(samples, rule, self._fits)
 
-    def record(self, line: int, sample: int | None) -> Record:
+    def _fits(self, answer: Answer) -> bool:
+        return length_problem(self.row, self.spec, [answer]) is None
+
+    def record(self, line: int, sample: int | None, others: Sequence[int] = ()) -> Record:
         """Return an accepted record with every reply and what the requests cost.
 
         Answers, model and finish reason are those of one sample.
@@ -109,6 +95,8 @@ class _RowRequests:
             id=self.row.id,
             status="accepted",
             selected=sample,
+            kept=list(others),
+            keep=self.spec.quality.keep,
             requests=sum(turn.requests for turn in self.sent),
             prompt_tokens=sum(turn.prompt_tokens for turn in self.sent),
             completion_tokens=sum(turn.completion_tokens for turn in self.sent),
@@ -152,47 +140,3 @@ class _RowRequests:
             return await turn.answer([], None if seed is None else seed + number)
         except NoAnswer as failure:
             return failure
-
-
-def selection_rule(spec: RunSpec, row: Row) -> SelectionRule:
-    """Return how one of the row's samples is selected."""
-    task = TASKS[spec.task]
-    quality = spec.quality
-    reference: str | None = None
-    if quality.select == "reference":
-        value = task.reference_value(row)
-        reference = value if isinstance(value, str) else None
-    return SelectionRule(
-        max_samples=quality.samples,
-        min_agreement=quality.min_agreement,
-        reference=reference,
-        tolerance=quality.tolerance,
-        same=task.same_value,
-        exactness=task.exactness,
-    )
-
-
-def _values(samples: Sequence[Answer | NoAnswer]) -> list[str | None]:
-    return [sample.text if isinstance(sample, Answer) else None for sample in samples]
-
-
-def _nothing_selected(samples: Sequence[Answer | NoAnswer], rule: SelectionRule) -> NoAnswer:
-    """Return why no sample was selected."""
-    values = [sample.text for sample in samples if isinstance(sample, Answer)]
-    if not values:
-        failures = [sample for sample in samples if isinstance(sample, NoAnswer)]
-        return min(failures, key=lambda failure: failure.reason)
-    listed = ", ".join(dict.fromkeys(values))
-    count = len(samples)
-    if rule.reference is not None:
-        detail = f"none of {count} answers agrees with the reference {rule.reference}: {listed}"
-        return NoAnswer(RejectionReason.DISAGREES, detail[:MAX_DETAIL_CHARACTERS])
-    agreeing = agreeing_samples(rule, _values(samples))
-    detail = (
-        f"{agreeing} of {count} answers agree, but {rule.required} of {rule.max_samples} must: "
-        f"{listed}"
-    )
-    unusable = count - len(values)
-    if unusable:
-        detail += f"; {unusable} could not be used"
-    return NoAnswer(RejectionReason.NO_MAJORITY, detail[:MAX_DETAIL_CHARACTERS])

@@ -83,8 +83,9 @@ class Staging:
             else:
                 row = rows.get(number) or rows_read[number]
                 dataset: Split = "validation" if is_held_out(number) else self.split
-                blocks[self.paths.dataset(dataset)] += examples.line(row, record)
-                blocks[self.paths.provenance(dataset)] += provenance_line(file, record)
+                for example in record.each_example():
+                    blocks[self.paths.dataset(dataset)] += examples.line(row, example)
+                    blocks[self.paths.provenance(dataset)] += provenance_line(file, example)
         for name, block in blocks.items():
             await self._stage_block(name, index, bytes(block))
 
@@ -170,7 +171,7 @@ class Examples:
         return row
 
     def line(self, row: Row, record: Record) -> bytes:
-        """Return the example of an accepted row as one line."""
+        """Return an example of an accepted row as one line."""
         messages = TASKS[self._spec.task].student_messages(
             row, self._spec.prompt, record.turns, system_role=self._student.system_role
         )

@@ -129,13 +129,16 @@ class Journal:
         records = self.records.values()
         accepted = [record for record in records if record.status == "accepted"]
         rejected = [record for record in records if record.status == "rejected"]
+        held_out = [record for record in accepted if self._holdout(record.line)]
         reasons = Counter(record.reason or "" for record in rejected)
         paid = [*records, *self._superseded]
         counters = Counters(
             rows=self._rows,
             done=len(records),
             accepted=len(accepted),
-            held_out=sum(self._holdout(record.line) for record in accepted),
+            examples=sum(record.examples for record in accepted),
+            held_out=len(held_out),
+            held_out_examples=sum(record.examples for record in held_out),
             reused=sum(record.reused for record in accepted),
             rejected=dict(sorted(reasons.items())),
             prompt_tokens=sum(record.prompt_tokens for record in paid),

@@ -22,6 +22,7 @@ class Provenance(TypedDict, total=False):
     requests: int  # that the row took in that round; 0 where the answer is reused
     samples: int
     agreeing: int  # samples that agree with the selected one
+    sample: int  # the number of the example's own, from 1
     agrees: bool  # with the row's reference
     key: str  # of the request: the same in every run that asks the teacher the same
     reused: bool  # the answer comes from the run that `reuse` names
@@ -35,7 +36,7 @@ def source_file(spec: RunSpec, split: Split) -> str:
 
 
 def provenance_line(file: str, record: Record) -> bytes:
-    """Return the line of an accepted row of this file."""
+    """Return the line of an example that an accepted row of this file makes."""
     provenance: Provenance = {"file": file, "line": record.line}
     if record.id is not None:
         provenance["id"] = record.id
@@ -48,6 +49,8 @@ def provenance_line(file: str, record: Record) -> bytes:
     if record.samples:
         provenance["samples"] = record.samples
         provenance["agreeing"] = record.agreeing
+        if record.selected is not None:
+            provenance["sample"] = record.selected + 1
     if record.agrees is not None:
         provenance["agrees"] = record.agrees
     if record.key is not None:

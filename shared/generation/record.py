@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -14,7 +14,17 @@ from shared.tasks import Answer
 
 MAX_DETAIL_CHARACTERS = 300
 # fields that follow from `replies`, where a record has them
-DERIVED = {"answers", "reasoning", "reply", "finish_reason"}
+DERIVED = {"answers", "reasoning", "others", "reply", "finish_reason"}
+
+
+@dataclass(slots=True)
+class OtherReasoning:
+    """Another reasoning that leads to a row's answer: an example of its own."""
+
+    reasoning: str
+    sample: int
+    model: str | None = None
+    finish_reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -22,8 +32,9 @@ class Record:
     """The outcome of one input row.
 
     `answers` and `reasoning` have one entry per teacher turn; the student's example is built from
-    them and the input. `round` counts the run's resumptions. `key` identifies the request, and is
-    the same in every run that sends the same one.
+    them and the input. `others` are further reasonings that lead to the same answer, if the run
+    keeps several. `round` counts the run's resumptions. `key` identifies the request, and is the
+    same in every run that sends the same one.
 
     A line of a journal has every reply, once, as it came: answers and reasoning are places in them.
     In memory, a record has answers and reasoning alone once it is written.
@@ -34,11 +45,14 @@ class Record:
     id: str | None = None
     answers: list[str] = field(default_factory=list[str])
     reasoning: list[str | None] = field(default_factory=list[str | None])
+    others: list[OtherReasoning] = field(default_factory=list[OtherReasoning])
     reason: RejectionReason | None = None
     detail: str | None = None
     reply: str | None = None  # of a rejected row, the beginning of the teacher's last reply
     replies: list[StoredReply] = field(default_factory=list[StoredReply])  # in order, all samples
     selected: int | None = 0  # the sample that the answers are from, if there are replies
+    kept: list[int] = field(default_factory=list[int])  # samples that `others` are from
+    keep: int = 1  # the most examples that the row might make when it was asked for
     model: str | None = None
     finish_reason: str | None = None
     requests: int = 0
@@ -74,6 +88,23 @@ class Record:
         return self.status == "rejected" and has_asked
 
     @property
+    def examples(self) -> int:
+        """Return how many lines of a dataset the row makes."""
+        return 1 + len(self.kept) if self.status == "accepted" else 0
+
+    def each_example(self) -> Iterator[Record]:
+        """Yield a record for each example of an accepted row, the first asked for first."""
+        yield self
+        for other in self.others:
+            yield replace(
+                self,
+                reasoning=[other.reasoning],
+                selected=other.sample,
+                model=other.model,
+                finish_reason=other.finish_reason,
+            )
+
+    @property
     def turns(self) -> list[Answer]:
         """Return the teacher's answers, one per turn."""
         reasoning = self.reasoning or [None] * len(self.answers)
@@ -104,10 +135,17 @@ class Record:
         self.reasoning = [answer.reasoning for answer in answers]
         if not any(self.reasoning):
             self.reasoning = []
+        self.others = [self._other_reasoning(sample) for sample in self.kept]
         last = (selected or self.replies)[-1]
         self.finish_reason = last.finish_reason
         if self.status == "rejected":
             self._show_reply()
+
+    def _other_reasoning(self, sample: int) -> OtherReasoning:
+        reply = [reply for reply in self.replies if reply.sample == sample][-1]
+        answer = reply.read_answer()
+        reasoning = (answer.reasoning if answer else None) or ""
+        return OtherReasoning(reasoning, sample, reply.model or self.model, reply.finish_reason)
 
     def _show_reply(self) -> None:
         words = self.replies[-1].said if self.replies else None

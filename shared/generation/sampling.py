@@ -1,9 +1,11 @@
 """Selects one of several answers to a row, and says how many more are needed to decide.
 
 By majority, samples are requested in batches, just as many at a time as could settle the decision;
-with a reference, one after another, until one agrees with it. What is selected doesn't depend on
-which reply comes first, so two runs with the same replies select the same answers. A tie is no
-majority: no answer is ever selected by its text. Pure functions.
+with a reference, one after another, until one agrees with it. If several examples of a row are to
+be kept, sampling goes on until there are so many, or all samples are used up.
+
+What is selected doesn't depend on which reply comes first, so two runs with the same replies select
+the same answers. A tie is no majority: no answer is ever selected by its text. Pure functions.
 
 Values agree if the task says so: `0.333` agrees with `1/3`. The value that most samples agree with
 is selected. Of the samples that agree with it but for rounding, the most exact one is kept (`1/3`),
@@ -30,6 +32,7 @@ class SelectionRule:
     min_agreement: float | None = None  # share of `max_samples`; None: more than half
     reference: str | None = None
     tolerance: float | None = None
+    keep: int = 1  # examples a row
 
     @property
     def required(self) -> int:
@@ -61,19 +64,26 @@ class _Group:
         return len(self.samples)
 
 
-def next_batch_size(rule: SelectionRule, values: Values) -> int:
-    """Return how many more samples to request now; 0 if more would change nothing."""
+def next_batch_size(rule: SelectionRule, values: Values, examples: int) -> int:
+    """Return how many more samples to request now; 0 if more would change nothing.
+
+    `examples` are those that the samples so far make: none before one can be selected. A sample
+    makes one at most, so as many as are lacking are needed in any case.
+    """
     samples_left = rule.max_samples - len(values)
     if samples_left <= 0:
         return 0
+    lacking = min(samples_left, rule.keep - examples)
     if rule.reference is not None:
-        return 0 if select_sample(rule, values) else 1
+        return lacking
     first, second = _two_largest(rule, values)
     votes = _size(first)
     is_decided = votes >= rule.required and votes > second + samples_left
     is_hopeless = votes + samples_left < rule.required
-    if is_decided or is_hopeless:
+    if is_hopeless:
         return 0
+    if is_decided:
+        return lacking
     to_lead = (second + samples_left - votes) // 2 + 1
     return min(samples_left, max(rule.required - votes, to_lead))
 

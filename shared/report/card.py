@@ -15,6 +15,7 @@ from shared.scan.answer_sets import answer_lines
 from shared.scan.findings import conflicts_of
 from shared.spec.models import RunSpec
 
+COUNTS = ("split", "rows", "accepted", "rejected", "not asked", "examples")
 # of a message shown as an example
 MAX_EXAMPLE_CHARACTERS = 600
 
@@ -28,8 +29,9 @@ def card(report: Report) -> str:
         f"**{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC.",
         _error(report.error),
         "## Rows",
-        _table(("split", "rows", "accepted", "rejected", "not asked"), _count_rows(report.counts)),
+        _table(COUNTS, _count_rows(report.counts)),
         _not_asked(report),
+        _several_examples(report),
         _reused(report),
         _reasons(report.reasons),
         _answers(report),
@@ -62,6 +64,7 @@ def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
             counters.accepted,
             counters.rejected_rows,
             counters.not_asked_rows,
+            counters.examples,
         )
         for split, counters in counts.items()
     ]
@@ -73,6 +76,16 @@ def _not_asked(report: Report) -> str:
         return ""
     reasons = ", ".join(f"{rows:,} `{reason}`" for reason, rows in not_asked.items())
     return f"Not asked: {reasons}. The run ended before these rows; resume to go on with them."
+
+
+def _several_examples(report: Report) -> str:
+    keep = report.specification.quality.keep
+    if keep == 1:
+        return ""
+    return (
+        f"A row makes up to {keep} examples, which have its prompts and its answer in common and "
+        "reason differently."
+    )
 
 
 def _reused(report: Report) -> str:
@@ -148,11 +161,11 @@ def _dataset(split: str, dataset: Description) -> list[str]:
         ]
         if dataset.other_answers:
             answers.append(("other", dataset.other_answers))
-        parts.append(_table(("answer", "rows"), answers))
+        parts.append(_table(("answer", "examples"), answers))
     lengths: list[tuple[object, ...]] = [
         (f"≤ {bucket.tokens:,}", bucket.rows) for bucket in dataset.lengths
     ]
-    parts.append(_table(("tokens per row (approx.)", "rows"), lengths))
+    parts.append(_table(("tokens per example (approx.)", "examples"), lengths))
     return [*parts, *map(_example, dataset.examples)]
 
 

@@ -81,7 +81,8 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     inputs: dict[Split, str] = {"train": spec.train}
     if spec.validation:
         inputs["validation"] = spec.validation
-    earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
+    keep = spec.quality.keep
+    earlier = EarlierAnswers(storage, spec.reuse, keep) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     if size > MAX_BYTES:

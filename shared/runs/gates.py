@@ -139,11 +139,9 @@ def after_generation(
             )
         elif counters.accepted == 0:
             problems.append({"where": split, "problem": f"no row was accepted{_reasons(counters)}"})
-    accepted = by_split["train"].not_held_out
-    if accepted < spec.min_rows:
-        required = f"at least {spec.min_rows} are required ({_min_rows_of(spec)})"
-        problem = f"{accepted} rows accepted, but {required}"
-        problems.append({"where": "train", "problem": problem + _reasons(by_split["train"])})
+    too_few = _too_few(spec, by_split["train"])
+    if too_few:
+        problems.append({"where": "train", "problem": too_few + _reasons(by_split["train"])})
     if not problems:
         return None
     return {
@@ -151,6 +149,19 @@ def after_generation(
         "message": "too few rows were accepted",
         "details": problems,
     }
+
+
+def _too_few(spec: RunSpec, train: Counters) -> str | None:
+    """Return why the training set is too small, or None."""
+    rows = train.not_held_out
+    if rows < spec.min_rows:
+        required = f"at least {spec.min_rows} are required ({_min_rows_of(spec)})"
+        return f"{rows} rows accepted, but {required}"
+    examples = train.examples_not_held_out
+    if examples < spec.min_examples:
+        required = f"at least {spec.min_examples} are required (by the fine-tuning service)"
+        return f"{examples} examples of {rows} rows, but {required}"
+    return None
 
 
 def budget_overrun(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:

@@ -173,6 +173,8 @@ class RunStatus(RunProgress):
         shown["accepted"] = counters.accepted
         shown["rejected"] = counters.rejected_rows
         shown["shards_done"] = counters.shards_done
+        if counters.examples > counters.accepted:
+            shown["examples"] = counters.examples
         if counters.held_out:
             shown["held_out"] = counters.held_out
         if counters.reused:

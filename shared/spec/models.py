@@ -6,6 +6,7 @@ generated from these models.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -21,7 +22,7 @@ from shared.students.catalogue import (
     common,
     find_student,
 )
-from shared.tasks import TASKS, CheckName, tasks_with_checks, tasks_with_values
+from shared.tasks import TASKS, CheckName, tasks_taking, tasks_with_checks, tasks_with_values
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
 
@@ -101,6 +102,15 @@ class QualitySpec(Section):
             "never a majority"
         ),
     )
+    keep: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description=(
+            f"{tasks_taking('student_learns')}, with student_learns `reasoning`: most examples a "
+            "row. Samples with the row's answer that reason differently make one each"
+        ),
+    )
     tolerance: float | None = Field(
         default=None,
         ge=0,
@@ -117,7 +127,7 @@ class QualitySpec(Section):
         default=None,
         ge=1,
         description="least accepted training rows; default: by task. Hosted backends (azureml, "
-        f"azure_openai) demand at least {HOSTED_MIN_ROWS}, whatever is set",
+        f"azure_openai) demand at least {HOSTED_MIN_ROWS} examples, whatever is set",
     )
     skip_checks: list[CheckName] = Field(
         default=[],
@@ -321,7 +331,14 @@ class RunSpec(Section):
 
     @property
     def min_rows(self) -> int:
-        """Return the least number of training rows that must be accepted."""
-        backends = {student.trained_by for student in self.students}
-        demanded = max(BACKENDS[backend].min_rows for backend in backends)
+        """Return the least number of training rows that must be accepted.
+
+        The services count examples, of which a row may make several.
+        """
+        demanded = math.ceil(self.min_examples / self.quality.keep)
         return max(self.quality.min_rows or TASKS[self.task].min_rows, demanded)
+
+    @property
+    def min_examples(self) -> int:
+        """Return the least number of training examples that all services take."""
+        return max(BACKENDS[student.trained_by].min_rows for student in self.students)

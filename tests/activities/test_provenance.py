@@ -124,4 +124,4 @@ async def test_provenance_that_lacks_a_line_fails_the_run(new_run: NewRun, teach
     reported = await run.report()
     assert reported["error"]["code"] == "conservation"
     message = reported["error"]["message"]
-    assert "train.provenance.jsonl has 6 lines, 7 rows were accepted" in message
+    assert "train.provenance.jsonl has 6 lines, but 7 examples" in message

@@ -178,7 +178,7 @@ async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run:
     await run.storage.write(run.paths.dataset("train"), content.partition("\n")[2].encode())
     reported = await run.report()
     assert (reported["status"], reported["error"]["code"]) == ("failed", "conservation")
-    assert "8 lines, 9 rows were accepted" in reported["error"]["message"]
+    assert "8 lines, but 9 examples" in reported["error"]["message"]
     assert "report.json" not in await run.names()
 
 

@@ -72,6 +72,14 @@ def test_a_run_may_reject_nothing(run: Run) -> None:
     assert run.problems() == []
 
 
+def test_a_row_may_make_several_examples(run: Run) -> None:
+    run.view["splits"]["train"]["examples"] = 6
+    run.put("out/train.jsonl", *[ROW] * 6)
+    assert run.problems() == []
+    run.put("out/train.jsonl", *[ROW] * 5)
+    assert "train: 5 rows went in, but 3 came out and 1 were rejected" in run.problems()
+
+
 @pytest.fixture
 def held_out(run: Run) -> Run:
     """A run of five rows without a validation set: two of its four accepted rows are held out."""

@@ -21,6 +21,7 @@ any_counters = st.builds(
     rows=counts,
     done=counts,
     accepted=counts,
+    examples=counts,
     reused=counts,
     rejected=st.dictionaries(st.sampled_from(["empty", "timeout", "refused"]), counts),
     prompt_tokens=counts,
@@ -53,6 +54,13 @@ def test_counters_survive_as_metadata_and_count_its_shard(counters: Counters, se
 def test_a_journal_that_has_no_metadata_yet_is_a_shard_without_rows() -> None:
     assert Counters.from_metadata({}) == Counters(shards=1)
     assert not is_sealed({})
+
+
+def test_a_row_makes_one_example_unless_the_counts_say_otherwise() -> None:
+    earlier_version = Counters.from_metadata({"counters": '{"accepted": 7, "held_out": 2}'})
+    assert (earlier_version.examples, earlier_version.held_out_examples) == (7, 2)
+    assert earlier_version.examples_not_held_out == 5
+    assert Counters(accepted=7, examples=9).examples == 9
 
 
 def test_every_row_is_accepted_or_rejected_or_the_counts_do_not_add_up() -> None:

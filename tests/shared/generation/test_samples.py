@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -140,6 +141,72 @@ async def test_the_reasoning_that_is_kept_is_of_the_first_sample_with_the_answer
     for order, first in ((replies, "b"), (replies[::-1], "a")):
         record = await answer(Sampled(*order), spec=spec)
         assert (record.answers, record.reasoning) == (["5"], [first])
+
+
+def keeping(keep: int, samples: int = 5, select: str = "majority", **fields: Any) -> RunSpec:
+    quality = {"samples": samples, "select": select, "keep": keep}
+    prompt = {"chain_of_thought": True, "student_learns": "reasoning"}
+    return spec_of(quality=quality, prompt=prompt, **fields)
+
+
+def reasoned(*pairs: tuple[str, int]) -> Sampled:
+    return Sampled(*(json.dumps({"reasoning": why, "answer": str(what)}) for why, what in pairs))
+
+
+def kept_reasonings(record: Record) -> list[str | None]:
+    return [example.reasoning[0] for example in record.each_example()]
+
+
+async def test_different_reasonings_of_the_majority_are_kept_and_no_other() -> None:
+    teacher = reasoned(("a", 5), ("b", 6), ("c", 5), ("d", 5), ("e", 5))
+    record = await answer(teacher, spec=keeping(4))
+    assert (record.answers, kept_reasonings(record)) == (["5"], ["a", "c", "d", "e"])
+    assert [example.selected for example in record.each_example()] == [0, 2, 3, 4]
+    assert (record.samples, record.agreeing, record.examples) == (5, 4, 4)
+
+
+async def test_no_more_reasonings_are_asked_for_than_are_kept() -> None:
+    teacher = reasoned(("a", 5), ("b", 5), ("c", 5), ("d", 5), ("e", 5))
+    record = await answer(teacher, spec=keeping(2))
+    assert (kept_reasonings(record), record.requests) == (["a", "b"], 3)
+    by_reference = reasoned(("a", 6), ("b", 5), ("c", 5), ("d", 5))
+    record = await answer(by_reference, row("5"), keeping(2, select="reference"))
+    assert (kept_reasonings(record), record.requests) == (["b", "c"], 3)
+    assert by_reference.waves == [2, 1]
+
+
+async def test_reasonings_that_differ_in_case_space_and_forms_of_letters_are_one() -> None:
+    teacher = reasoned(("2 + 3", 5), (" 2  +\n3 ", 5), ("２ + ３", 5), ("Add", 5), ("ADD", 5))
+    record = await answer(teacher, spec=keeping(3))
+    assert (kept_reasonings(record), record.requests) == (["2 + 3", "Add"], 5)
+
+
+async def test_a_row_with_fewer_reasonings_than_are_kept_is_accepted_with_those_it_has() -> None:
+    unusable = RowFailure(RejectionReason.TIMEOUT, "no reply", 1)
+    teacher = reasoned(("a", 5), ("a", 5))
+    teacher.replies.append(unusable)
+    record = await answer(teacher, row("5"), keeping(3, 3, "reference"))
+    assert (record.status, kept_reasonings(record), record.requests) == ("accepted", ["a"], 3)
+
+
+async def test_all_examples_of_a_row_teach_the_same_answer() -> None:
+    exact = json.dumps({"reasoning": "c", "answer": "2/3"})
+    rounded = json.dumps({"reasoning": "d", "answer": "0.667"})
+    teacher = Sampled(rounded, exact, rounded, exact, exact.replace("c", "e"))
+    record = await answer(teacher, spec=keeping(5))
+    assert (record.answers, kept_reasonings(record)) == (["2/3"], ["c", "e"])
+    assert record.agreeing == 5
+
+
+async def test_a_reasoning_that_is_too_long_for_the_student_is_left_out() -> None:
+    long = "word " * 4200
+    teacher = reasoned((long, 5), ("b", 5), (f"{long}!", 5), ("d", 5))
+    spec = keeping(2, 5, "reference", student={"model": PHI_4K})
+    record = await answer(teacher, row("5"), spec)
+    assert (record.status, kept_reasonings(record), record.requests) == ("accepted", ["b", "d"], 4)
+    hopeless = reasoned((long, 5), (f"{long}?", 5))
+    record = await answer(hopeless, row("5"), keeping(2, 2, "reference", student={"model": PHI_4K}))
+    assert (record.reason, record.answers, record.examples) == ("too_long", ["5"], 0)
 
 
 async def test_an_answer_that_agrees_with_the_reference_is_kept_at_the_first_sample() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -52,10 +53,17 @@ def numbers(samples: int, tolerance: float | None = None) -> SelectionRule:
     return SelectionRule(samples, rounded, digits, tolerance=tolerance)
 
 
+def next_batch(rule: SelectionRule, values: list[str | None], examples: int | None = None) -> int:
+    """Return the next batch. Without a number of examples, a selected sample makes one."""
+    if examples is None:
+        examples = 1 if select_sample(rule, values) else 0
+    return next_batch_size(rule, values, examples)
+
+
 def draw_all(rule: SelectionRule, replies: list[str | None]) -> list[str | None]:
     """Return the samples that are requested until the selection is decided."""
     drawn: list[str | None] = []
-    while batch := next_batch_size(rule, drawn):
+    while batch := next_batch(rule, drawn):
         drawn += replies[len(drawn) : len(drawn) + batch]
     return drawn
 
@@ -67,15 +75,39 @@ def value_of(rule: SelectionRule, values: list[str | None]) -> str | None:
 
 def test_a_majority_asks_for_no_more_than_could_settle_it() -> None:
     rule = majority(5)
-    assert next_batch_size(rule, []) == 3
-    assert next_batch_size(rule, ["a", "a", "a"]) == 0
-    assert next_batch_size(rule, ["a", "a", "b"]) == 1
-    assert next_batch_size(rule, ["a", "b", "c"]) == 2
+    assert next_batch(rule, []) == 3
+    assert next_batch(rule, ["a", "a", "a"]) == 0
+    assert next_batch(rule, ["a", "a", "b"]) == 1
+    assert next_batch(rule, ["a", "b", "c"]) == 2
+
+
+def test_a_decided_row_is_asked_for_as_many_samples_as_examples_are_lacking() -> None:
+    rule = replace(majority(9), keep=3)
+    decided: list[str | None] = ["a"] * 5
+    assert next_batch(rule, decided, 1) == 2
+    assert next_batch(rule, [*decided, "a", "a"], 2) == 1
+    assert next_batch(rule, [*decided, "a", "a", "a"], 3) == 0
+    assert next_batch(rule, [*decided, "a", "a", "b"], 1) == 1  # the last sample there is
+
+
+def test_an_undecided_row_is_asked_for_what_decides_it_before_further_examples() -> None:
+    rule = replace(majority(5), keep=5)
+    assert next_batch(rule, [], 0) == 3
+    assert next_batch(rule, ["a", "a", "b"], 0) == 1
+    assert next_batch(rule, [None, None, None], 0) == 0
+
+
+def test_with_a_reference_as_many_samples_are_asked_for_as_examples_are_lacking() -> None:
+    rule = replace(referring(8, "a"), keep=3)
+    assert next_batch(rule, [], 0) == 3
+    assert next_batch(rule, ["a", "b", "a"], 2) == 1
+    assert next_batch(rule, ["a", "b", "a", "a"], 3) == 0
+    assert next_batch(rule, ["b"] * 7, 0) == 1
 
 
 def test_what_no_further_sample_can_decide_is_not_asked_for() -> None:
-    assert next_batch_size(majority(5), [None, None, None]) == 0
-    assert next_batch_size(majority(5, 0.8), ["a", "b", "a", "b"]) == 0
+    assert next_batch(majority(5), [None, None, None]) == 0
+    assert next_batch(majority(5, 0.8), ["a", "b", "a", "b"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -182,6 +214,6 @@ def test_batches_cost_little_more_than_one_sample_at_a_time_and_few_errors_remai
 
 def _samples_one_at_a_time(rule: SelectionRule, replies: list[str | None]) -> int:
     drawn = 0
-    while drawn < len(replies) and next_batch_size(rule, replies[:drawn]):
+    while drawn < len(replies) and next_batch(rule, replies[:drawn]):
         drawn += 1
     return drawn

@@ -86,6 +86,25 @@ def test_fewer_rows_than_the_service_trains_with_are_too_few_whatever_the_minimu
     )
 
 
+def test_the_service_counts_examples_of_which_a_row_may_make_several() -> None:
+    keeping = spec(
+        quality={"min_rows": 3, "samples": 3, "select": "majority", "keep": 3},
+        prompt={"chain_of_thought": True, "student_learns": "reasoning"},
+    )
+    assert after_scan(keeping, {"train": scan(4)}) is None
+    error = after_scan(keeping, {"train": scan(3)})
+    assert error is not None
+    assert "3 usable rows, but at least 4 are required" in error["details"][0]["problem"]
+    counters = Counters(rows=4, done=4, accepted=4, examples=10)
+    assert after_generation(keeping, {"train": counters}, {"train": 4}) is None
+    counters.examples = 9
+    error = after_generation(keeping, {"train": counters}, {"train": 4})
+    assert error is not None
+    assert error["details"][0]["problem"] == (
+        "9 examples of 4 rows, but at least 10 are required (by the fine-tuning service)"
+    )
+
+
 def test_rows_dropped_by_the_teacher_are_checked_against_the_minimum_again() -> None:
     counters = Counters(rows=80, done=80, accepted=60, rejected={"truncated": 20})
     error = after_generation(spec(), {"train": counters}, {"train": 80})

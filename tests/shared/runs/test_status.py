@@ -79,6 +79,14 @@ def test_rows_that_an_earlier_run_answered_are_shown_where_there_are_any() -> No
     assert status.splits["train"]["reused"] == 3
 
 
+def test_examples_are_shown_where_rows_make_several() -> None:
+    status = running()
+    status.count({"train": Counters(rows=5, done=5, accepted=5, examples=5)})
+    assert "examples" not in status.splits["train"]
+    status.count({"train": Counters(rows=5, done=5, accepted=5, examples=9)})
+    assert (status.splits["train"]["accepted"], status.splits["train"]["examples"]) == (5, 9)
+
+
 def test_a_failure_is_noted_and_stops_the_work() -> None:
     status = running()
     problem: Any = {"where": "teacher", "problem": "HTTP 401"}

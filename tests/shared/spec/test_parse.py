@@ -16,6 +16,8 @@ from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 
 ROOT = Path(__file__).parents[3]
+REASONING = {"chain_of_thought": True, "student_learns": "reasoning"}
+MAJORITY = {"samples": 3, "select": "majority"}
 TRAIN = "datasets/nli/x/train.jsonl"
 
 
@@ -198,6 +200,12 @@ def test_a_training_set_cannot_validate_itself() -> None:
             "quality.tolerance",
         ),
         ("summarization", {"quality": {"select": "majority", "samples": 3}}, "quality.select"),
+        ("summarization", {"quality": {"keep": 2}}, "quality.keep"),
+        ("conversation", {"quality": {"keep": 2}}, "quality.keep"),
+        ("nli", {"quality": {"samples": 3, "select": "majority", "keep": 2}}, "quality.keep"),
+        ("nli", {"prompt": REASONING, "quality": {"keep": 2}}, "quality.keep"),
+        ("nli", {"prompt": REASONING, "quality": {**MAJORITY, "keep": 4}}, "quality.keep"),
+        ("nli", {"prompt": REASONING, "quality": {**MAJORITY, "keep": 0}}, "quality.keep"),
         ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
         ("nli", {"quality": {"select": "vote"}}, "quality.select"),
         ("nli", {"quality": {"skip_checks": ["loop"]}}, "quality.skip_checks"),
@@ -233,6 +241,18 @@ def test_settings_that_would_do_nothing_or_cannot_work_are_refused_by_name(
     task: str, fields: dict[str, Any], where: str
 ) -> None:
     assert places({"task": task, "train": TRAIN, **fields}) == {where}
+
+
+def test_why_a_row_cannot_make_several_examples_is_told_with_what_to_do() -> None:
+    answers = {"task": "nli", "train": TRAIN, "quality": {**MAJORITY, "keep": 2}}
+    with pytest.raises(InvalidInput) as error:
+        parse_spec(answers)
+    assert "needs prompt.student_learns: reasoning" in error.value.details[0]["problem"]
+    with pytest.raises(InvalidInput) as error:
+        parse_spec({**answers, "prompt": REASONING, "quality": {**MAJORITY, "keep": 5}})
+    problem = "3 samples make at most 3 examples a row: raise quality.samples"
+    assert error.value.details == [{"where": "quality.keep", "problem": problem}]
+    parse_spec({**answers, "prompt": REASONING, "quality": {**MAJORITY, "keep": 3}})
 
 
 def test_what_a_limit_of_cost_lacks_is_told() -> None:
