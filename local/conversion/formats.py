@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from local.conversion.completion_logs import CompletionLog
+from local.conversion.replies import Unconvertible
 from local.conversion.source import JsonObject, Problem
 from shared.dataset.file_form import (
     ALPACA,
@@ -18,7 +20,11 @@ from shared.dataset.file_form import (
     CHOICES,
     COLUMNS,
     COMPLETION,
+    COMPLETIONS,
+    EXCHANGES,
+    GATEWAY,
     INPUT_OUTPUT,
+    LITELLM,
     NLI,
     QUESTION,
     SENTENCES,
@@ -48,15 +54,12 @@ SUMMARY_PROMPT = "Summarize the following text."
 NLI_PROMPT = "Does the hypothesis follow from the premise? Answer with one of the labels {labels}."
 
 
-class Unconvertible(Exception):
-    """The row can't be converted; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Converter:
     """Converts rows. `labels` are those of NLI rows, in the order of their class numbers."""
 
     labels: Sequence[str] = ()
+    log: CompletionLog = field(default_factory=CompletionLog)
 
     def convert(self, row: JsonObject) -> JsonObject | Problem:
         """Return a row of messages, with the original's `id`."""
@@ -66,7 +69,11 @@ class Converter:
         row = {key.strip().lower(): value for key, value in row.items()}
         converters: Mapping[RowFormat, Callable[[JsonObject], JsonObject]] = {
             CHAT: _messages,
-            BATCH: _batch,
+            BATCH: self.log.batch,
+            COMPLETIONS: self.log.completion,
+            LITELLM: self.log.litellm,
+            EXCHANGES: self.log.exchange,
+            GATEWAY: self.log.gateway,
             ALPACA: _alpaca,
             SHAREGPT: _sharegpt,
             COMPLETION: _completion,
@@ -122,13 +129,6 @@ def _messages(row: JsonObject) -> JsonObject:
         return {**row, "messages": json.loads(row["messages"])}
     except (ValueError, RecursionError):
         raise Unconvertible("messages is a text, but not of JSON") from None
-
-
-def _batch(row: JsonObject) -> JsonObject:
-    body = row.get("body")
-    if not isinstance(body, dict):
-        raise Unconvertible("is of a batch's output, which has no questions: convert its input")
-    return {"id": row["custom_id"], "messages": cast(JsonObject, body).get("messages")}
 
 
 def _input_output(row: JsonObject) -> JsonObject:

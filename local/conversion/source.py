@@ -68,13 +68,26 @@ class SourceRow:
 
 def source_rows(path: Path) -> list[SourceRow]:
     """Return the rows of a file. Raises UsageError if it has none that could be converted."""
-    rows = _rows(path)
+    rows: list[SourceRow] = []
+    for row in rows_and_pages(path):
+        rows += _entries(row)
     if not rows:
         raise UsageError(f"{path} has no rows")
     return rows
 
 
-def _rows(path: Path) -> list[SourceRow]:
+def is_page(content: JsonObject) -> bool:
+    """Return whether an object is a page of a list, as `GET /chat/completions` answers with."""
+    return content.get("object") == "list" and isinstance(content.get("data"), list)
+
+
+def page_entries(page: JsonObject) -> list[JsonObject | Problem]:
+    """Return what a page holds."""
+    return [_object(entry) for entry in cast(list[object], page["data"])]
+
+
+def rows_and_pages(path: Path) -> list[SourceRow]:
+    """Return the rows of a file; a page counts as one. Raises UsageError."""
     content = path.read_bytes()
     if binary_kind(content[:HEAD_BYTES]) == PARQUET:
         return _numbered(_parquet_rows(path))
@@ -103,6 +116,13 @@ def _rows(path: Path) -> list[SourceRow]:
         except csv.Error as error:
             raise UsageError(f"{path} can't be read as a table: {error}") from error
     return list(_lines(text))
+
+
+def _entries(row: SourceRow) -> list[SourceRow]:
+    """Return the rows of a page, or the row itself."""
+    if isinstance(row.content, Problem) or not is_page(row.content):
+        return [row]
+    return [SourceRow(row.number, entry) for entry in page_entries(row.content)]
 
 
 def _uncompressed(content: bytes, path: Path) -> bytes:
@@ -211,7 +231,7 @@ def _parquet_rows(path: Path) -> list[object]:
 def _rows_of_document(document: JsonObject) -> list[object]:
     """Return the rows in the only list of an object, such as `{"data": […]}`; else the object."""
     lists = [cast(list[object], value) for value in document.values() if isinstance(value, list)]
-    is_row = row_format(document) is not None
+    is_row = row_format(document) is not None or is_page(document)
     return lists[0] if len(lists) == 1 and not is_row else [document]
 
 

@@ -77,10 +77,25 @@ SUMMARY = RowFormat(
 COMPLETION = RowFormat("prompt and completion", frozenset({"prompt"}))
 INPUT_OUTPUT = RowFormat("input and output", frozenset({"input", "output"}))
 BATCH = RowFormat("OpenAI batch", frozenset({"custom_id"}), frozenset({"body", "response"}))
+# Logs of chat completions. OpenAI's objects have these keys, and LiteLLM's payloads have others.
+COMPLETIONS = RowFormat("OpenAI chat completion", frozenset({"choices", "created", "model"}))
+LITELLM = RowFormat("LiteLLM log", frozenset({"messages", "response", "call_type"}))
+EXCHANGES = RowFormat("request and response", frozenset({"request", "response"}))
+GATEWAY = RowFormat(
+    "API Management log",
+    frozenset({"correlationid"}),
+    frozenset({"requestmessages", "responsemessages"}),
+)
+# Their replies become the last messages of rows.
+LOGS = (BATCH, COMPLETIONS, LITELLM, EXCHANGES, GATEWAY)
 # A row has the first format that matches.
 ROW_FORMATS = (
+    COMPLETIONS,
+    LITELLM,
     CHAT,
     BATCH,
+    EXCHANGES,
+    GATEWAY,
     ALPACA,
     SHAREGPT,
     NLI,

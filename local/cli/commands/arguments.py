@@ -56,6 +56,8 @@ CONVERT = """\
 Make JSON lines in UTF-8 of a file in another form: UTF-16 or UTF-32, gzip, zip, bzip2, xz, a JSON
 array, CSV, Parquet (with pyarrow installed); with rows of messages or in the formats of Alpaca,
 ShareGPT, prompt and completion, question and answer (GSM8K), multiple choice, or NLI.
+Logs of chat completions become rows that end with the reply: stored completions and batches of
+OpenAI and Azure OpenAI, and the logs of API Management and LiteLLM.
 Rows in = rows out + rejected; each rejected row is printed with its line or place and the reason.
 Exit code: 0 all rows were converted, 1 some were not, 2 the command line or the file is wrong."""
 
@@ -179,6 +181,17 @@ def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
         type=_labels,
         metavar="NAME,NAME",
         help="NLI: names of the labels in the order of their class numbers",
+    )
+    parser.add_argument(
+        "--requests",
+        type=_file,
+        metavar="FILE",
+        help="logs without questions: the batch's input, or the messages of stored completions",
+    )
+    parser.add_argument(
+        "--assume-finished",
+        action="store_true",
+        help="logs without finish reasons: take their replies as whole",
     )
 
 

@@ -194,14 +194,6 @@ def test_a_file_without_rows_that_can_be_read_is_refused_by_name(
         converted(tmp_path, content)
 
 
-def test_the_output_of_a_batch_has_no_questions(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output: dict[str, Any] = {"custom_id": "r", "response": {"body": {"choices": []}}}
-    assert converted(tmp_path, json.dumps(output).encode(), exit_code=1) == []
-    assert "convert its input" in capsys.readouterr().err
-
-
 def test_names_and_sentences_of_snli_are_read(tmp_path: Path) -> None:
     rows = [
         {"sentence1": "a", "sentence2": "b", "gold_label": label}
