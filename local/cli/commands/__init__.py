@@ -60,7 +60,7 @@ def _up_command(chosen: argparse.Namespace) -> str:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    if chosen.command != "test":
+    if chosen.command not in WITHOUT_CLOUD:
         # the emulators' own parsers need installed packages
         from local.runtime.emulator_options import check_emulator_options
 

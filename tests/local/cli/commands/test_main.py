@@ -44,6 +44,14 @@ def raising(error: BaseException) -> Callable[[], int]:
     return does
 
 
+def test_convert_takes_no_option_of_a_cloud(tmp_path: Path) -> None:
+    row = b'{"question": "What is 2 + 5?", "answer": "7"}\n'
+    source = tmp_path / "rows.jsonl"
+    source.write_bytes(row)
+    assert main(["convert", str(source)]) == 0
+    assert (tmp_path / "rows.converted.jsonl").read_bytes().count(b"\n") == 1
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_the_exit_code_is_the_commands(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     command_that(lambda: code, monkeypatch)
