@@ -12,6 +12,7 @@ import pytest
 
 from local.cli.verification import check_run
 from local.runtime.client import download_outputs
+from shared.dataset.rows import as_jsonl
 from shared.tasks import TASKS
 from tests.support.app import App, jsonl, sample, sums
 
@@ -77,6 +78,18 @@ def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(app: App)
     ]
     assert rejected == expected
     assert view["splits"]["train"]["rows"] == 50 + len(expected)
+
+
+def test_rows_with_their_own_answers_make_a_student_without_a_request(app: App) -> None:
+    rows = jsonl(sums(50, 3000))
+    for number, row in enumerate(rows, 3001):
+        row["messages"].append({"role": "assistant", "content": f"The answer is {number}."})
+    view = app.ended(app.start("own-answers", as_jsonl(rows), answers={"source": "provided"}))
+    assert view["status"] == "completed", view
+    assert (view["splits"]["train"]["accepted"], view["requests"]) == (50, 0)
+    assert view["finetune"]["model"]
+    taught = [row["messages"][-1]["content"] for row in jsonl(app.read(view["id"], "train.jsonl"))]
+    assert taught == [str(number) for number in range(3001, 3051)]
 
 
 def test_too_few_rows_fail_before_the_teacher_is_asked(app: App) -> None:

@@ -97,6 +97,26 @@ async def test_a_dry_run_finds_what_the_scan_of_a_run_would(storage: Storage) ->
     )
 
 
+async def test_a_dry_run_finds_provided_answers_that_cannot_be_used_and_no_cost(
+    storage: Storage,
+) -> None:
+    rows = [question(f"What is {number} + 1?") for number in range(60)]
+    for number, row in enumerate(rows[1:], 1):
+        row["messages"].append({"role": "assistant", "content": str(number + 1)})
+    rows[7]["messages"][1]["content"] = "Let me see."
+    paths = await uploaded(storage, train=as_jsonl(rows))
+    budget = {"prompt_price": 1, "completion_price": 2}
+    found = await answer_to(
+        storage, spec_of(**paths, answers={"source": "provided"}, budget=budget)
+    )
+    usage = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
+    assert found["estimate"] == usage
+    assert found["splits"]["train"]["valid"] == 58
+    rejected = [(row["line"], row["reason"], row["reply"]) for row in found["rejected_rows"]]
+    assert rejected == [(1, "no_answer", None), (8, "no_number", "Let me see.")]
+    assert found["error"] is None
+
+
 async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
     few = await answer_to(storage, spec_of(**paths, quality={"min_rows": 51}))

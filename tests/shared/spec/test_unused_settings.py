@@ -30,6 +30,7 @@ def problems(**fields: Any) -> set[str]:
             {"quality": {"select": "majority", "samples": 3, "min_agreement": 0.6}},
             {"quality.select", "quality.samples", "quality.min_agreement"},
         ),
+        ({"quality": {"keep": 2}}, {"quality.keep"}),
     ],
 )
 def test_each_setting_without_effect_is_named(fields: dict[str, Any], places: set[str]) -> None:
