@@ -13,6 +13,7 @@ from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.numbers.number_sentences import number_stated
 from shared.tasks.numbers.numbers import read_number, same_number
+from shared.tasks.replies.sentences import ValueReader
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
 REASONS = {Problem.SEVERAL: RejectionReason.SEVERAL_NUMBERS}
@@ -25,11 +26,28 @@ CALCULATION = re.compile(r"\d *(?:[-+*/×÷·x−]|\\times|\\div|\\cdot) *\$?\d[
 EXACT = 1000  # more decimal places than an answer has
 
 
+class NumberReader(ValueReader):
+    """Reads numbers, which are an open set."""
+
+    is_closed = False
+
+    def alone(self, text: str) -> str | None:
+        return read_number(text)
+
+    def clause(self, text: str, *, is_answer: bool = False) -> str | None:
+        return number_stated(text, is_answer=is_answer)
+
+    def is_step(self, line: str) -> bool:
+        return CALCULATION.search(line) is not None
+
+
+NUMBER_READER = NumberReader()
+
+
 class Math(ShortAnswerTask):
     name = "math"
     min_rows = 40
     has_numbers = True
-    is_closed = False
 
     def same_value(self, first: str, second: str, tolerance: float | None) -> bool:
         limit = None if tolerance is None else Fraction(str(tolerance))
@@ -39,17 +57,8 @@ class Math(ShortAnswerTask):
         """Return the decimal places; of a fraction that no decimal equals, more than any has."""
         return EXACT if "/" in value else len(value.partition(".")[2])
 
-    def alone(self, row: Row, text: str) -> str | None:
-        return read_number(text)
-
-    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        return number_stated(sentence)
-
-    def is_step(self, line: str) -> bool:
-        return CALCULATION.search(line) is not None
-
-    def answer_sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        return number_stated(sentence, is_answer=True)
+    def reader(self, row: Row) -> ValueReader:
+        return NUMBER_READER
 
     def unreadable(self, row: Row, problem: Problem) -> Unreadable:
         reason = REASONS.get(problem, RejectionReason.NO_NUMBER)

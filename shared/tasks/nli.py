@@ -16,8 +16,8 @@ from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.labels.declared import declared_values, offered
 from shared.tasks.labels.label_grammar import PromptLabels, find_labels
-from shared.tasks.labels.label_sentences import label_reader
-from shared.tasks.offered_values import OfferedValueTask, ValueReader
+from shared.tasks.labels.label_sentences import LabelReader, label_reader
+from shared.tasks.offered_values import OfferedValueTask
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -42,13 +42,13 @@ class Nli(OfferedValueTask):
             return Rejection(RejectionReason.NO_LABELS, space, row.id)
         return replace(row, answers=space)
 
-    def reader(self, space: AnswerSpace) -> ValueReader:
-        return label_reader(space)
+    def reader(self, row: Row) -> LabelReader:
+        return label_reader(offered(row))
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
         reference = row.reference or ""
         number = NUMBER.match(reference)
-        if number is None or self.alone(row, reference) is not None:
+        if number is None or self.reader(row).alone(reference) is not None:
             value = super().reference_value(row)
             is_unread = isinstance(value, Unreadable)
             return (_label_of_boolean(offered(row), reference) or value) if is_unread else value

@@ -13,9 +13,9 @@ from shared.dataset.rejection import Rejection, RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.labels.choice_grammar import find_choices
-from shared.tasks.labels.choice_sentences import choice_reader
+from shared.tasks.labels.choice_sentences import ChoiceReader, choice_reader
 from shared.tasks.labels.declared import declared_values, offered
-from shared.tasks.offered_values import OfferedValueTask, ValueReader
+from shared.tasks.offered_values import OfferedValueTask
 
 if TYPE_CHECKING:
     from shared.tasks.answers_spec import AnswersSpec
@@ -40,8 +40,8 @@ class NluQa(OfferedValueTask):
         offered_aliases = tuple(pair for pair in aliases if pair[1] in space.values)
         return replace(row, answers=replace(space, aliases=offered_aliases))
 
-    def reader(self, space: AnswerSpace) -> ValueReader:
-        return choice_reader(space)
+    def reader(self, row: Row) -> ChoiceReader:
+        return choice_reader(offered(row))
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
         if row.reference is None or row.reference.strip() == NO_REFERENCE:

@@ -14,17 +14,22 @@ asked for again: strictness costs a request, not a row.
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Answer, SingleTurnTask, Unreadable
-from shared.tasks.replies.dress import bare, undressed
+from shared.tasks.replies.dress import undressed
+from shared.tasks.replies.framing import (
+    before_next_turn,
+    framed_lines,
+    is_afterword,
+    without_reasoning_heading,
+)
 from shared.tasks.replies.json_replies import (
     answer_object,
     behind_objects,
@@ -32,19 +37,16 @@ from shared.tasks.replies.json_replies import (
     other_texts,
     reasoned_object,
 )
-from shared.tasks.replies.marks import (
-    Mark,
-    Rank,
-    before_next_turn,
-    framed_lines,
-    is_afterword,
+from shared.tasks.replies.marks import Mark, Rank, marks_in
+from shared.tasks.replies.reply import Reply, split_reply
+from shared.tasks.replies.sentences import (
+    Statement,
+    ValueReader,
     is_correction,
-    marks_in,
-    readings,
     sentences_in,
+    statement,
     without_conclusion,
 )
-from shared.tasks.replies.reply import Reply, split_reply
 from shared.tasks.texts.text_checks import is_refusal
 
 if TYPE_CHECKING:
@@ -52,28 +54,7 @@ if TYPE_CHECKING:
 
 MAX_SENTENCES = 60  # behind an answer, in which it could be taken back
 MAX_LINES = 40
-# Also behind a letter, where no sentence ends: "B. Hold on".
-PART_END = re.compile(r"[.!?]\s+")
 MAX_LEAD_WORDS = 2  # "So the", "Therefore, the" before a mark
-REASONING_HEAD = re.compile(
-    r"\A[\s*_#>\"'-]*(?:reasoning|rationale|explanation|analysis|begründung|raisonnement|"
-    r"razonamiento|推理|推論)[*_\"' ]{0,4}(?:[:：][*_]{0,3}(?:[ ]*[|>]-?(?=\n))?|(?=\n))\s*",
-    re.IGNORECASE,
-)
-
-GOES_ON = (
-    "or ",
-    "oder ",
-    "ou ",
-    "o ",
-    "not certain",
-    "not sure",
-    "possibly",
-    "perhaps",
-    "maybe ",
-    "cannot",
-    "can't",
-)
 
 NOT_REASONED = Unreadable(
     RejectionReason.UNREADABLE,
@@ -96,28 +77,10 @@ class ShortAnswerTask(SingleTurnTask):
     has_values = True
     plain_tokens = 4  # of a reply that is the answer alone
     reasoned_tokens = 180  # of a reply that reasons first
-    # Whether the values are a closed set that the row offers. Then a first sentence that states one
-    # is the answer, and the others explain it; of an open set it may be a step on the way.
-    is_closed: ClassVar[bool] = True
 
     @abstractmethod
-    def alone(self, row: Row, text: str) -> str | None:
-        """Return the value that the text is, None if it isn't a value and nothing else."""
-
-    @abstractmethod
-    def sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        """Return the value that a sentence states in a closed form.
-
-        Unreadable if it denies or doubts one or states several; None if it speaks of none.
-        """
-
-    def answer_sentence(self, row: Row, sentence: str) -> str | Unreadable | None:
-        """Return the value that a sentence states which is the whole answer."""
-        return self.sentence(row, sentence)
-
-    def is_step(self, line: str) -> bool:
-        """Return whether a line is one of the reasoning, though it is a value."""
-        return False
+    def reader(self, row: Row) -> ValueReader:
+        """Return the reader of the values that may be the row's answer."""
 
     @abstractmethod
     def unreadable(self, row: Row, problem: Problem) -> Unreadable:
@@ -129,7 +92,7 @@ class ShortAnswerTask(SingleTurnTask):
     def reference_value(self, row: Row) -> str | Unreadable | None:
         if row.reference is None or not row.reference.strip():
             return None
-        value = self.alone(row, final_part(row.reference))
+        value = self.reader(row).alone(final_part(row.reference))
         return value or self.stated_value(row, split_reply(row.reference).text)
 
     def read(self, row: Row, prompt: PromptSpec, reply: Reply) -> Answer | Unreadable:
@@ -149,33 +112,14 @@ class ShortAnswerTask(SingleTurnTask):
         answer = answer_object(text)
         if isinstance(answer, Unreadable):
             return answer
+        reader = self.reader(row)
         if answer is not None:
-            return self._of_object(row, text, answer)
-        if self.is_closed and is_other_object(text):
-            return self.unreadable(row, Problem.NONE)
-        plain = undressed(before_next_turn(text))
-        value = self.dressed(row, plain)
-        return value if value is not None else _Reading(self, row, plain).value()
-
-    def dressed(self, row: Row, text: str) -> str | None:
-        """Return the value that the text is, in quotation marks, brackets and the like or not."""
-        value = self.alone(row, text)
-        return value if value is not None else self.alone(row, bare(text))
-
-    def _of_object(self, row: Row, text: str, answer: str) -> str | Unreadable:
-        """Return the value of a JSON object's answer, unless the text contradicts it."""
-        reading = _Reading(self, row, undressed(answer))
-        value = self.dressed(row, reading.text)
-        if value is None:
-            return reading.value()
-        if self.is_closed:
-            for other in other_texts(text):
-                if self.alone(row, other) not in (None, value):
-                    return self.unreadable(row, Problem.SEVERAL)
-        behind = _Reading(self, row, undressed(behind_objects(text)))
-        is_other = behind.conclusion() not in (None, value)
-        is_taken_back = is_other or reading.is_taken_back(value, behind.text)
-        return self.unreadable(row, Problem.SEVERAL) if is_taken_back else value
+            value = _of_object(reader, text, answer)
+        elif reader.is_closed and is_other_object(text):
+            value = Problem.NONE
+        else:
+            value = _Reading(reader, undressed(before_next_turn(text))).value()
+        return self.unreadable(row, value) if isinstance(value, Problem) else value
 
     def _reasoned(self, row: Row, reply: Reply) -> Answer | Unreadable:
         """Return answer and reasoning of a chain of thought.
@@ -191,7 +135,7 @@ class ShortAnswerTask(SingleTurnTask):
         reasoning = reasoning or _before_last_mark(reply.text)
         if not reasoning:
             return NOT_REASONED
-        conclusion = _Reading(self, row, undressed(reasoning)).conclusion()
+        conclusion = _Reading(self.reader(row), undressed(reasoning)).conclusion()
         if conclusion not in (None, value):
             detail = f"the reasoning concludes {conclusion}, but the answer is {value}"
             return Unreadable(RejectionReason.UNREADABLE, detail)
@@ -205,175 +149,146 @@ def final_part(reference: str) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """One undressed text that is no JSON, read for a row."""
+    """One undressed text that is no JSON, and the reader of its values."""
 
-    task: ShortAnswerTask
-    row: Row
+    reader: ValueReader
     text: str
 
-    def value(self) -> str | Unreadable:
-        """Return the value that the text states."""
-        repeated = self._repeated()
-        if repeated is not None:
-            return repeated
+    def value(self) -> str | Problem:
+        """Return the value that the text states, or why it states none."""
+        value = self._whole()
+        if value is not None:
+            return value
         marks = [mark for mark in marks_in(self.text) if self._is_mark(mark)]
-        if marks:
-            return self._at_marks(marks)
-        value = self._on_outer_line()
-        return value if value is not None else self._in_sentence()
+        stated = self._at_marks(marks) if marks else self._on_outer_line() or self._in_sentence()
+        if stated is None:
+            named = len(self.reader.mentioned(self.text))
+            return (Problem.NONE, Problem.DOUBT, Problem.SEVERAL)[min(named, 2)]
+        if isinstance(stated, Problem):
+            return stated
+        return Problem.SEVERAL if self.is_taken_back(stated) else stated.value
 
     def conclusion(self) -> str | None:
         """Return the value at the last clear mark of a reasoning, None if it has none."""
-        marks = [mark for mark in marks_in(self.text) if mark.rank >= Rank.FINAL]
-        for mark in reversed(marks):
-            if not mark.is_denied:
-                value, _ = self._at(mark)
-                return value
+        for mark in reversed(marks_in(self.text)):
+            if mark.rank >= Rank.FINAL and not mark.is_denied:
+                stated = self._at(mark)
+                return stated.value if stated else None
         return None
 
-    def is_taken_back(self, value: str, rest: str) -> bool:
+    def is_taken_back(self, stated: Statement) -> bool:
         """Return whether the text behind a value corrects it, or gives another.
 
         Of an open set, the last value counts: those before may be steps that explain it.
         """
-        sentences = sentences_in(rest)[:MAX_SENTENCES]
-        is_objection = not self.task.is_closed and rest.lstrip().lower().startswith("but ")
+        sentences = sentences_in(stated.rest)[:MAX_SENTENCES]
+        is_closed = self.reader.is_closed
+        is_objection = not is_closed and stated.rest.lstrip().lower().startswith("but ")
         is_alternative = any(sentence.lower().startswith("or ") for sentence in sentences)
         if is_objection or is_alternative or any(map(is_correction, sentences)):
             return True
-        values = [other for other in map(self._said, sentences) if isinstance(other, str)]
-        if not self.task.is_closed:
-            values = values[-1:]
-        return any(other != value for other in values)
+        statements = [statement(sentence, self.reader) for sentence in sentences]
+        values = [later.value for later in statements if later]
+        return any(value != stated.value for value in (values if is_closed else values[-1:]))
 
-    def _alone(self, text: str) -> str | None:
-        return self.task.dressed(self.row, text)
-
-    def _problem(self, problem: Problem) -> Unreadable:
-        return self.task.unreadable(self.row, problem)
+    def _whole(self) -> str | None:
+        """Return the value that the text is, said once or again and again."""
+        value = self.reader.dressed(self.text)
+        for parts in (self.text.splitlines(), self.text.split()):
+            texts = {part.strip() for part in parts if part.strip()}
+            if value is None and len(texts) == 1:
+                value = self.reader.dressed(texts.pop())
+        return value
 
     def _is_mark(self, mark: Mark) -> bool:
         """Return whether it is a mark: four hashes and weak nouns have other uses, too."""
         is_certain = mark.rank != Rank.WEAK and not mark.is_hashes
-        return is_certain or mark.is_denied or self._at(mark)[0] is not None
+        return is_certain or mark.is_denied or self._at(mark) is not None
 
-    def _repeated(self) -> str | None:
-        """Return the value of a reply that says the same thing again and again."""
-        for parts in (self.text.splitlines(), self.text.split()):
-            texts = {part.strip() for part in parts if part.strip()}
-            value = self._alone(texts.pop()) if len(texts) == 1 else None
-            if value is not None:
-                return value
-        return None
-
-    def _at_marks(self, marks: Sequence[Mark]) -> str | Unreadable:
-        """Return the value at the clearest marks, if all of them and later ones agree."""
+    def _at_marks(self, marks: Sequence[Mark]) -> Statement | Problem | None:
+        """Return what stands at the clearest marks, if all of them and later ones agree."""
         rank = max(mark.rank for mark in marks)
         clearest = [mark for mark in marks if mark.rank == rank]
         last = clearest[-1]
         if last.is_denied or any(mark.is_denied for mark in clearest if rank == Rank.BOX):
-            return self._problem(Problem.DOUBT)
-        value, rest = self._at(last)
-        if value is None:
-            return self._problem(Problem.NONE)
+            return Problem.DOUBT
+        stated = self._at(last)
+        if stated is None:
+            return None
         others = [mark for mark in marks if mark in clearest or mark.position > last.position]
-        if any(self._is_other(mark, value, last) for mark in others if not mark.is_denied):
-            return self._problem(Problem.SEVERAL)
-        if rank <= Rank.PLAIN and self._first_line() not in (None, value):
-            return self._problem(Problem.SEVERAL)
-        return self._problem(Problem.SEVERAL) if self.is_taken_back(value, rest) else value
+        if any(self._is_other(mark, stated, last) for mark in others if not mark.is_denied):
+            return Problem.SEVERAL
+        if rank <= Rank.PLAIN and self._first_line() not in (None, stated.value):
+            return Problem.SEVERAL
+        return stated
 
-    def _is_other(self, mark: Mark, value: str, last: Mark) -> bool:
+    def _is_other(self, mark: Mark, stated: Statement, last: Mark) -> bool:
         """Return whether a mark gives another value, or one of two in a sentence can't be read."""
-        other, _ = self._at(mark)
-        if other is None and self.task.is_closed:  # "The answer is B. The answer is C."
-            other = self._alone(PART_END.split(mark.content)[0])
-        has_last = 0 < last.position - mark.position <= len(mark.content)
-        is_unread = other is None and has_last and not self.task.is_closed
-        return is_unread or other not in (None, value)
+        other = self._at(mark)
+        if other is None:
+            return 0 < last.position - mark.position <= len(mark.content)
+        return other.value != stated.value
 
-    def _at(self, mark: Mark) -> tuple[str | None, str]:
-        """Return the value of a mark's content, None without one, and the text behind it."""
-        for answer, behind in readings(mark.content):
-            value = self._alone(answer)
-            if value is not None and not _goes_on(behind):
-                return value, f"{behind.lstrip(' .,;:(')}\n{mark.rest}"
-        said = self._said(mark.content, is_answer=True)
-        parts = PART_END.split(mark.content)[1:]
-        if not isinstance(said, str) or any(map(is_correction, parts)):
-            return None, mark.rest
-        return said, mark.rest
+    def _at(self, mark: Mark) -> Statement | None:
+        """Return the value of a mark's content, and the text behind it."""
+        stated = statement(mark.content, self.reader, is_answer=True)
+        if stated is None:
+            return None
+        return Statement(stated.value, f"{stated.rest.lstrip(' .,;:(')}\n{mark.rest}")
 
     def _first_line(self) -> str | None:
         """Return the value that the first line is, unless it is an equation."""
         lines = framed_lines(self.text)
-        return None if not lines or "=" in lines[0] else self._alone(lines[0])
+        return None if not lines or "=" in lines[0] else self.reader.dressed(lines[0])
 
-    def _on_outer_line(self) -> str | Unreadable | None:
+    def _on_outer_line(self) -> Statement | Problem | None:
         """Return the value that the first or the last line is, None if neither is one."""
         framed = framed_lines(self.text)
-        lines = [line for line in framed if not self.task.is_step(line)]
+        lines = [line for line in framed if not self.reader.is_step(line)]
         is_result = framed[-1:] != lines[-1:]
-        if is_result and all(self._alone(line) is None for line in (*lines[:1], *lines[-1:])):
+        if is_result and all(self.reader.dressed(line) is None for line in lines[:1] + lines[-1:]):
             lines = framed
-        first = self._alone(lines[0]) if lines else None
-        last = self._alone(lines[-1]) if lines else None
-        value = first if first is not None else last
+        values = [self.reader.dressed(line) for line in lines]
+        value = next((value for value in (*values[:1], *values[-1:]) if value is not None), None)
         if value is None:
             return None
-        inner_values = {self._alone(line) for line in lines[-MAX_LINES:]}
-        if inner_values - {None, value}:
-            return self._problem(Problem.SEVERAL)
-        behind = self.text.partition(lines[0])[2] if first is not None else ""
-        return self._problem(Problem.SEVERAL) if self.is_taken_back(value, behind) else value
+        if set(values[-MAX_LINES:]) - {None, value}:
+            return Problem.SEVERAL
+        behind = self.text.partition(lines[0])[2] if values[0] is not None else ""
+        return Statement(value, behind)
 
-    def _in_sentence(self) -> str | Unreadable:
-        """Return the value that the first or the last sentence states."""
+    def _in_sentence(self) -> Statement | None:
+        """Return what the first or the last sentence states."""
         sentences = sentences_in(self.text)
-        while not self.task.is_closed and len(sentences) > 1 and is_afterword(sentences[-1]):
+        is_closed = self.reader.is_closed
+        while not is_closed and len(sentences) > 1 and is_afterword(sentences[-1]):
             sentences.pop()
         if not sentences:
-            return self._problem(Problem.NONE)
+            return None
         is_whole = len(sentences) == 1
-        first = self._said(sentences[0], is_answer=is_whole)
-        if isinstance(first, str) and (is_whole or self.task.is_closed):
-            rest = "\n".join(sentences[1:])
-            return self._problem(Problem.SEVERAL) if self.is_taken_back(first, rest) else first
-        if is_whole:
-            return first or self._problem(Problem.NONE)
-        last = sentences[-1]
-        if self.task.is_closed or without_conclusion(last) is not None:
-            said = self._said(last)
-            if isinstance(said, str):
-                return said
-        return first if isinstance(first, Unreadable) else self._problem(Problem.NONE)
-
-    def _said(self, sentence: str, *, is_answer: bool = False) -> str | Unreadable | None:
-        """Return the value of a sentence, with or without "Therefore, "."""
-        stated = self.task.answer_sentence if is_answer else self.task.sentence
-        for text in (sentence, without_conclusion(sentence)):
-            if text:
-                value = self._explained(text)
-                value = stated(self.row, text) if value is None else value
-                if value is not None:
-                    return value
-        return None
-
-    def _explained(self, text: str) -> str | None:
-        """Return the value that the text is, up to its full stop or its explanation."""
-        for answer, behind in readings(text):
-            value = self._alone(answer)
-            if value is not None and not _goes_on(behind):
-                return value
-        return None
+        if is_whole or is_closed:
+            stated = statement(sentences[0], self.reader, is_answer=is_whole)
+            if stated or is_whole:
+                rest = "\n".join(sentences[1:])
+                return Statement(stated.value, rest) if stated else None
+        is_conclusion = without_conclusion(sentences[-1]) is not None
+        return statement(sentences[-1], self.reader) if is_closed or is_conclusion else None
 
 
-def _goes_on(behind: str) -> bool:
-    """Return whether the text behind a value makes it one of several ("7 (or 8)"), or denies it."""
-    if is_correction(behind):
-        return True
-    behind = behind.lstrip(" ,;:(（—–-").lower()
-    return behind.startswith(GOES_ON) or behind.rstrip(" .!)") == "not"
+def _of_object(reader: ValueReader, text: str, answer: str) -> str | Problem:
+    """Return the value of a JSON object's answer, unless the text contradicts it."""
+    reading = _Reading(reader, undressed(answer))
+    value = reader.dressed(reading.text)
+    if value is None:
+        return reading.value()
+    if reader.is_closed:
+        others = {reader.alone(other) for other in other_texts(text)}
+        if others - {None, value}:
+            return Problem.SEVERAL
+    behind = _Reading(reader, undressed(behind_objects(text)))
+    is_other = behind.conclusion() not in (None, value)
+    is_taken_back = is_other or reading.is_taken_back(Statement(value, behind.text))
+    return Problem.SEVERAL if is_taken_back else value
 
 
 def _before_last_mark(text: str) -> str | None:
@@ -394,5 +309,5 @@ def _before_last_mark(text: str) -> str | None:
         before = text[:line_start]
     elif marks:
         before = text[:line_start] + text[line_start:].partition("\n")[0]
-    reasoning = REASONING_HEAD.sub("", before).strip()
+    reasoning = without_reasoning_heading(before)
     return reasoning if any(map(str.isalnum, reasoning)) else None

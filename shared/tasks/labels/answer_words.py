@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field
-
 from shared.core.tables import Table, read_table
 
 WITHOUT_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -48,48 +46,9 @@ class ChoiceWords(Table):
     questions: list[str]
 
 
-class LabelForms(Table):
-    """The forms of one label in replies."""
-
-    names: list[str]
-    words: list[str]
-    verbs: list[str] = Field(default_factory=list[str])
-    bases: list[str] = Field(default_factory=list[str])
-    passives: list[str] = Field(default_factory=list[str])
-    both_ways: bool = False  # who contradicts whom makes no difference
-    undecided: bool = False  # "neither … nor …" means this label
-
-    @property
-    def all_verbs(self) -> list[str]:
-        return [*self.bases, *self.verbs, *self.passives]
-
-
-class ReplyWords(Table):
-    """Words of sentences that state a value."""
-
-    leads: list[str]
-    nouns: list[str]
-    purposes: list[str]
-    praise_verbs: list[str]
-    subjects: list[str]
-    links: list[str]
-    softeners: list[str]
-    premises: list[str]
-    hypotheses: list[str]
-    adverbs: list[str]
-    explanations: list[str]
-    conclusions: list[str]
-    corrections: list[str]
-    conditions: list[str]
-    refused: list[str]
-    praise: list[str]
-
-
 class _Words(Table):
     prompt: PromptWords
     choices: ChoiceWords
-    forms: list[LabelForms]
-    replies: ReplyWords
 
 
 def any_of(words: list[str]) -> str:

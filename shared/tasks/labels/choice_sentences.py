@@ -1,4 +1,4 @@
-"""Choices in replies: a letter, a letter with its text, a text, and sentences that state one."""
+"""Choices in replies: a letter, a letter with its text, a text, and clauses that state one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ import unicodedata
 from functools import lru_cache
 
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.tasks.labels.answer_words import WORDS, any_of
-from shared.tasks.labels.statements import (
-    FLAGS,
-    Statement,
-    said,
-    statement,
-    takes_back,
-    unled,
-    with_afterthought,
-)
+from shared.tasks.replies.sentences import FLAGS, ValueReader, predicate
+from shared.tasks.words import word_lists
 
-W = WORDS.replies
+any_of = word_lists(__file__).any_of
 MAX_MENTIONS = 10_000  # characters of a sentence that are searched for letters
 MAX_VALUE = 1200  # characters that can be one choice
 # Cyrillic and Greek letters that look like Latin ones: keyboards mix them.
@@ -26,33 +18,28 @@ LOOK_ALIKE = str.maketrans("АВСЕНКМОРТХавсекорхΑΒΕΗΙΚΜ
 OPEN = r"[\s\"'“‘«(\[{*_`$]*"
 CLOSE = r"[\s\"'”’»)\]}*_`$.,:;。]*"
 SYMBOL = r"([^\W\d_]|\d{1,2})"
-OPTION = rf"{OPEN}(?:#|{any_of(WORDS.choices.option)}{OPEN})?"
+OPTION = rf"{OPEN}(?:#|{any_of('options')}{OPEN})?"
 BARE = re.compile(rf"{OPTION}{SYMBOL}{CLOSE}", FLAGS)
 WITH_TEXT = re.compile(
-    rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=→]+>?\s|\s|(?<=[)\].:：]))\s*(\S.*)",
-    FLAGS,
-)
-# "A. Banks need security": a letter and a sentence that explains it.
-LEADING = re.compile(
-    rf"[*(\[]{{0,3}}([A-Z])[*.)\]:]{{1,3}}\s+(?!(?i:{any_of(WORDS.replies.refused)}))([^\Wa-z\d_].*)",
-    re.DOTALL,
+    rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=→]+>?\s|\s|(?<=[)\].:：]))\s*(\S.*)", FLAGS
 )
 PRAISED = re.compile(
-    rf"(?:the\s+)?(.+?)\s*(?:{any_of(W.links)})\s+(?:(?:clearly|definitely|probably|obviously)\s+)?"
-    rf"(?:{any_of(W.softeners)}\s+)*{any_of(W.praise)}"
-    rf"|(\S.*?)\s+{any_of(W.praise_verbs)}",
+    rf"(?:the\s+)?(.+?)\s*{any_of('praise_links')}\s+(?:{any_of('praise_softeners')}\s+)*"
+    rf"{any_of('praise')}|(\S.*?)\s+{any_of('praise_verbs')}",
     FLAGS,
 )
 MENTION = re.compile(
     rf"[(\[]([A-Za-z])[)\]]|(?<![\w'’.-])([A-Z])[.)](?=\s|$)"
-    rf"|(?i:{any_of([*WORDS.choices.option, 'answer(?: is)?', 'letter'])})\s+([A-Z])(?![\w'’-])"
+    rf"|(?i:{any_of('options', 'mentions')})\s+([A-Z])(?![\w'’-])"
 )
 THE = re.compile(r"\A(?:the|#)\s*", FLAGS)
-REFUSED = re.compile(any_of(W.refused), FLAGS)
+SMALL_LETTER = re.compile(r"[^\w(]*[a-z][^\w(]*")
 
 
-class ChoiceReader:
+class ChoiceReader(ValueReader):
     """Reads the choices of one answer space."""
+
+    mentions_compete = True
 
     def __init__(self, space: AnswerSpace) -> None:
         self._space = space
@@ -63,33 +50,20 @@ class ChoiceReader:
         if len(text) > MAX_VALUE or text.rstrip(" \"'”’*").endswith(("?", "？")):
             return None
         text = unicodedata.normalize("NFKC", text).strip()
-        bare = BARE.fullmatch(text)
-        if bare:
-            return self._of_symbol(bare[1], text)
-        parts = text.split()
-        if len(parts) > 1 and len({spelled(part) for part in parts}) == 1:  # "A A A"
-            return self.alone(parts[0])
+        named = self._texts.get(spelled(text)) or self._space.value_of(THE.sub("", text))
+        letter = BARE.fullmatch(text)
+        if letter:
+            value = self._value(letter[1])
+            return None if value and named and named != value else value or named
         both = WITH_TEXT.fullmatch(text)
         value = self._value(both[1]) if both else None
         if both and value and spelled(self._space.meanings.get(value, "")) == spelled(both[2]):
             return value
-        named = self._space.value_of(text) or self._space.value_of(THE.sub("", text))
         return None if value not in (None, named) and both and both[0][0] in "([" else named
 
-    def stated(self, text: str) -> str | None:
-        """Return the choice that a sentence states without taking it back, or None."""
-        leading = LEADING.fullmatch(text.strip())
-        stated = statement(text, self._head)
-        if stated is None and leading and leading[1] in self._space.values:
-            stated = Statement(leading[1], leading[2])
-        stated = stated or with_afterthought(text, self.alone)
-        if stated is None or takes_back(stated, self._head, self.mentioned):
-            return None
-        return None if self.mentioned(stated.rest) - {stated.value} else stated.value
-
-    def contested(self, text: str) -> set[str]:
-        """Return the choices that a sentence names; none if it only says which are wrong."""
-        return set() if REFUSED.search(text) else self.mentioned(text)
+    def clause(self, text: str, *, is_answer: bool = False) -> str | None:
+        """Return the choice of "(The answer is) B", "B fits best"."""
+        return predicate(text, self._part)
 
     def mentioned(self, text: str) -> set[str]:
         """Return the choices whose letters the text names with a mark of its own."""
@@ -99,19 +73,13 @@ class ChoiceReader:
         )
         return {symbol.upper() for symbol in symbols} & set(self._space.values)
 
-    def _head(self, text: str) -> str | None:
-        value = said(text, self._in_sentence)
-        praised = PRAISED.fullmatch(unled(text))
-        return value or (self._in_sentence(praised[1] or praised[2]) if praised else None)
-
-    def _in_sentence(self, text: str) -> str | None:
+    def _part(self, text: str) -> str | None:
         """Return the choice of a part of a sentence, where a bare small letter is a word."""
-        return None if re.fullmatch(r"\W*[a-z]\W*", text) and "(" not in text else self.alone(text)
-
-    def _of_symbol(self, symbol: str, text: str) -> str | None:
-        value = self._value(symbol)
-        named = self._texts.get(spelled(text))
-        return None if value and named and named != value else value or named
+        if SMALL_LETTER.fullmatch(text):
+            return None
+        value = self.alone(text)
+        praised = PRAISED.fullmatch(text) if value is None else None
+        return self._part(praised[1] or praised[2]) if praised else value
 
     def _value(self, symbol: str) -> str | None:
         folded = symbol.translate(LOOK_ALIKE).upper()

@@ -34,6 +34,7 @@ VALUES = {"math": ("41", "17"), "nli": ("neutral", "entailment"), "nlu_qa": ("B"
         "# Final Answer\n\n**§**",
         "Okay!\n\n§\n\nPlease tell me if that helps.",
         "§\n§",
+        "§ § §",
         "Thus: §",
         "Answer: § since nothing else fits.",
         "> Answer: §",

@@ -10,10 +10,11 @@ from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.rows import Row
 from shared.tasks import TASKS
 from shared.tasks.base import Answer, Unreadable
-from shared.tasks.nli import Nli
-from shared.tasks.nlu_qa import NluQa
+from shared.tasks.labels.choice_sentences import choice_reader
+from shared.tasks.labels.label_sentences import label_reader
 from shared.tasks.prompt_spec import PromptSpec
 from shared.tasks.replies.reply import Reply
+from shared.tasks.replies.sentences import statement
 
 LABELS = AnswerSpace(("entailment", "neutral", "contradiction"))
 CODES = AnswerSpace(("0", "1", "2"), ("entailment", "neutral", "contradiction"))
@@ -23,11 +24,9 @@ TOOLS = AnswerSpace(("A", "B", "C", "D"), ("mall", "spoon", "garden rake", "new 
 
 def read(space: AnswerSpace, text: str) -> str | None:
     """The value that the text is or states, None if there is none."""
-    task = TASKS["nlu_qa" if space is TOOLS else "nli"]
-    assert isinstance(task, Nli | NluQa)
-    row = Row(({"role": "user", "content": "x"},), answers=space)
-    value = task.alone(row, text) or task.sentence(row, text)
-    return value if isinstance(value, str) else None
+    reader = choice_reader(space) if space is TOOLS else label_reader(space)
+    stated = statement(text, reader)
+    return reader.alone(text) or (stated.value if stated else None)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +100,9 @@ def test_a_sentence_of_a_closed_form_states_a_label(text: str, label: str) -> No
         "It is not neutral but unclear.",
         "Entailment, or rather neutral.",
         "It is entailment, although it could be neutral.",
+        "The label is 'neutral', possibly.",
+        "It should be labeled as 'entailment', 'contradiction', or 'neutral'.",
+        "Neutral; entailment, if he swam.",
         "Contradiction because the premise entails the hypothesis.",
         "non-entailment",
         "not_entailment",
@@ -202,7 +204,6 @@ def test_letters_that_differ_or_are_denied_give_no_choice(text: str) -> None:
         ("Garden rake.", "C"),
         ("В", "B"),  # Cyrillic
         ("Ｃ", "C"),  # full width
-        ("C C C", "C"),
         ("The right answer is (D) new broom.", "D"),
         ("It would be a garden rake.", "C"),
         ("The garden rake is the best choice.", "C"),
