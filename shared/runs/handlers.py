@@ -55,9 +55,12 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     settings = current().settings
     async with open_storage(settings) as storage:
         run_request = await requests.request_of_body(storage, body)
+        spec = parse_spec(body)
         if is_dry_run:
-            spec = resolve(parse_spec(body), settings, run_request.run_id)
-            return ApiAnswer(await dry_run(storage, spec))
+            resolved = resolve(spec, settings, run_request.run_id)
+            return ApiAnswer(await dry_run(storage, resolved))
+        if not spec.answers.are_provided:
+            settings.check_teacher()
         if await instances.read_status(client, run_request.run_id) is not None:
             raise _exists(run_request)
         await claim(storage, run_request)

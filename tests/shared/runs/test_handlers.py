@@ -12,6 +12,7 @@ import pytest
 
 from shared.core import settings
 from shared.core.errors import PermanentError, SettingsError
+from shared.core.process import Process, use
 from shared.core.storage import Storage
 from shared.runs import handlers
 from shared.runs.contracts import DISTILLATION_RUN
@@ -84,6 +85,27 @@ async def test_an_upload_starts_its_run_although_an_app_setting_is_wrong(storage
     assert [run["id"] for run in json.loads(answer.text)["runs"]] == [run_id]
 
 
+async def test_without_a_teacher_only_runs_with_their_own_answers_start_over_http(
+    storage: Storage, azurite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in settings.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
+    monkeypatch.setenv("AZURE_OPENAI_BASE_URL", "https://r.openai.azure.com/openai/v1")
+    use(Process())
+    name = f"math/{uuid4().hex[:12]}/mine.jsonl"
+    service = storage._client  # pyright: ignore[reportPrivateUsage]
+    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
+    body = {"task": "math", "train": f"datasets/{name}"}
+    hub = Hub()
+    with pytest.raises(SettingsError, match="TEACHER_BASE_URL: is missing"):
+        await handlers.start_run(hub, posted(body))
+    assert not hub.started
+    answer = await handlers.start_run(hub, posted({**body, "answers": {"source": "provided"}}))
+    assert answer.status == 202
+    assert len(hub.started) == 1
+
+
 async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +131,17 @@ async def test_a_paused_run_is_not_resumed_with_changes() -> None:
     with pytest.raises(PermanentError, match="is paused: resume it without changes") as error:
         await handlers.resume_run(hub, request)
     assert status_of(error.value) == 409
+
+
+def posted(body: dict[str, Any]) -> ApiRequest:
+    return ApiRequest(
+        url="http://app/api/runs",
+        query={},
+        content_type="application/json",
+        body=json.dumps(body).encode(),
+        run_id="",
+        durable_links=lambda _: {},
+    )
 
 
 def listing_of(prefix: str) -> ApiRequest:
