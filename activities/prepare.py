@@ -62,9 +62,9 @@ async def _copy_inputs(
 ) -> dict[Split, str]:
     """Copy the inputs, and return the version of each."""
     etags: dict[Split, str] = {}
-    etags["train"] = await storage.copy_in(spec.train, paths.input("train"), train_etag)
-    if spec.validation:
-        etags["validation"] = await storage.copy_in(spec.validation, paths.input("validation"))
+    for split, path in spec.inputs.items():
+        etag = train_etag if split == "train" else ""
+        etags[split] = await storage.copy_in(path, paths.input(split), etag)
     return etags
 
 

@@ -14,7 +14,7 @@ import azure.durable_functions as df
 from shared.assembly.commit import commit_rejected
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, NotFound, PermanentError
-from shared.core.paths import JSON_LINES, RUNS, SPLITS, RunPaths, Split
+from shared.core.paths import ASKED_SPLITS, JSON_LINES, RUNS, RunPaths, Split
 from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.dataset.file_facts import FileFacts, file_facts
@@ -166,7 +166,7 @@ class _Dataset:
 async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[str, _Dataset]:
     """Return the datasets that the run has written so far."""
     datasets: dict[str, _Dataset] = {}
-    for split in SPLITS:
+    for split in ASKED_SPLITS:
         describer = Describer(has_values=TASKS[spec.task].has_values)
         try:
             facts = await _file_facts(storage, paths.dataset(split), describer.take)

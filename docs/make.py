@@ -32,8 +32,8 @@ INTRODUCTION = """\
 
 A run specification is the file `run.json` beside an uploaded training set, or the body of
 `POST /api/runs`. Every section is optional, unknown keys are errors, and every problem is reported
-at once with its place. In `run.json`, `task`, `train` and `validation` follow from the folder; over
-HTTP, `task` and `train` are required. The same as a [JSON Schema](run.schema.json).
+at once with its place. In `run.json`, `task`, `train`, `validation` and `test` follow from the
+folder; over HTTP, `task` and `train` are required. The same as a [JSON Schema](run.schema.json).
 
 A setting without a default isn't sent to the teacher or the service: their own default applies.
 """

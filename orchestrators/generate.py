@@ -43,7 +43,7 @@ def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) ->
     root.enter("generate")
     root.apply_concurrency()
     splits: dict[Split, Generation] = {}
-    for split in root.splits:
+    for split in root.asked_splits:
         splits[split] = _start_split(root, spec, split, scans[split])
     error = yield from _follow_splits(root, spec, scans, splits)
     for split, generation in splits.items():

@@ -13,7 +13,7 @@ from orchestrators.durable.context import Context, Task
 from orchestrators.durable.edge import Steps
 from orchestrators.durable.waiting import RunFailed, call, event_data, first_of
 from shared.core.counters import Counters
-from shared.core.paths import Split
+from shared.core.paths import ASKED_SPLITS, Split
 from shared.runs.contracts import (
     READ_PROGRESS,
     Event,
@@ -42,10 +42,15 @@ class Root:
         self.round = request.round
         self.status = RunStatus(task=request.task, name=request.name)
         self.splits: list[Split] = []
-        """Empty until the run is prepared."""
+        """All that the run has, in the order in which rows count. Empty until it is prepared."""
         self.budget = NO_BUDGET
         self._cancelled = context.wait_for_external_event(Event.CANCEL)
         self._concurrency = context.wait_for_external_event(Event.CONCURRENCY)
+
+    @property
+    def asked_splits(self) -> list[Split]:
+        """The splits whose rows the teacher answers."""
+        return [split for split in self.splits if split in ASKED_SPLITS]
 
     # Stages
 
@@ -70,7 +75,7 @@ class Root:
 
     def read_progress(self, spec: RunSpec) -> Steps[dict[Split, Counters]]:
         """Show the counts, and return them by split. Best effort: {} if they cannot be read."""
-        request = ProgressRequest(run_id=self.run_id, splits=self.splits)
+        request = ProgressRequest(run_id=self.run_id, splits=self.asked_splits)
         try:
             progress = yield from self.call(READ_PROGRESS, request)
         except RunFailed:

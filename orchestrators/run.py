@@ -15,7 +15,7 @@ from orchestrators.generate import generate_splits
 from orchestrators.root import Root, RunCancelled
 from orchestrators.scan import scan_datasets
 from shared.core.counters import Counters
-from shared.core.paths import Split
+from shared.core.paths import SPLITS, Split
 from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import nothing_reused
 from shared.report.agreement import agreement_warnings
@@ -89,7 +89,7 @@ def _stages(root: Root) -> Steps[None]:
 def _prepare(root: Root) -> Steps[PreparedRun]:
     root.enter("prepare")
     prepared = yield from root.call(PREPARE_RUN, root.request)
-    root.splits = sorted(prepared.etags)
+    root.splits = [split for split in SPLITS if split in prepared.etags]
     root.budget = prepared.spec.budget
     root.status.warnings = prepared.warnings
     return prepared
@@ -99,9 +99,10 @@ def _reuse_answers(
     root: Root, spec: RunSpec, earlier_run: str, scans: dict[Split, SplitScan]
 ) -> Steps[dict[Split, SplitScan]]:
     """Copy an earlier run's answers into the journals. Return scans that estimate the rest."""
-    estimates: dict[Split, SplitScan] = {}
+    estimates = dict(scans)
     reused = 0
-    for split, scan in scans.items():
+    for split in root.asked_splits:
+        scan = scans[split]
         usage = Usage()
         first = 0
         while first < scan.shards:
@@ -143,7 +144,7 @@ def _assemble(
 ) -> Steps[dict[Split, Counters]]:
     """Assemble the datasets, and check again that enough was accepted. Return the final counts."""
     counters: dict[Split, Counters] = {}
-    for split in root.splits:
+    for split in root.asked_splits:
         root.enter("assemble")
         request = AssembleRequest(run_id=root.run_id, split=split, shards=scans[split].shards)
         assembled = yield from root.call(ASSEMBLE_SPLIT, request)

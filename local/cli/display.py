@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from local.runtime.client import View
-from shared.core.paths import SPLITS
+from shared.core.paths import ASKED_SPLITS
 from shared.runs.status import TERMINAL
 
 # Without a terminal, a line in which only counts have changed is printed no more often.
@@ -74,7 +74,7 @@ def training_text(view: View) -> str:
 def run_line(view: View) -> str:
     """Return a run in one line of plain text."""
     parts = [f"{view['id']}: {state_text(view)}"]
-    splits = [split for split in SPLITS if split in view["splits"]]
+    splits = [split for split in ASKED_SPLITS if split in view["splits"]]
     parts += [f"{split} {split_text(view['splits'][split])}" for split in splits]
     if view["tokens"]["prompt"]:
         parts.append(f"{tokens_text(view['tokens'])} tokens")
@@ -94,7 +94,7 @@ def runs_table(views: Iterable[View], waiting: Iterable[str] = ()) -> Table:
         state = state_text(view)
         cells = [
             *(view["task"], view["id"], state),
-            *(split_text(view["splits"].get(split)) for split in SPLITS),
+            *(split_text(view["splits"].get(split)) for split in ASKED_SPLITS),
             *(tokens_text(view["tokens"]), training_text(view)),
         ]
         table.add_row(*map(escape, map(str, cells)), style=STYLES.get(state))

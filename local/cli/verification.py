@@ -13,6 +13,7 @@ from typing import Any
 
 from local.emulators.chat_dataset import check_chat_dataset
 from local.runtime.client import View
+from shared.core.paths import ASKED_SPLITS
 
 
 def check_run(view: View, inputs: Mapping[str, Path], outputs: Path) -> list[str]:
@@ -26,7 +27,10 @@ def check_run(view: View, inputs: Mapping[str, Path], outputs: Path) -> list[str
     rejected, problems = _rejected_rows(outputs / "rejected.jsonl")
     for split, uploaded in inputs.items():
         counts = view["splits"].get(split)
-        problems += _check_split(split, counts, uploaded, rejected[split], outputs)
+        if split in ASKED_SPLITS:
+            problems += _check_split(split, counts, uploaded, rejected[split], outputs)
+        else:
+            problems += _check_not_asked(split, counts, uploaded, rejected[split])
     problems += _check_report(view, outputs / "report.json")
     return problems + _check_model(view)
 
@@ -65,6 +69,16 @@ def _check_split(
 def _further_examples(counts: Mapping[str, int]) -> int:
     """Return how many examples are not the first of their row."""
     return counts.get("examples", 0) - counts["accepted"] if "examples" in counts else 0
+
+
+def _check_not_asked(split: str, counts: Any, uploaded: Path, rejected: int) -> list[str]:
+    """Return the problems of a split that the teacher isn't asked for."""
+    rows = rows_in(uploaded)
+    from_files = {"rows": rows, "accepted": 0, "rejected": rejected, "not_asked": rows - rejected}
+    from_status = {name: counts.get(name) for name in from_files} if counts else None
+    if from_status == from_files:
+        return []
+    return [f"{split}: the status says {from_status}, the files say {from_files}"]
 
 
 def _rejected_rows(path: Path) -> tuple[Counter[str], list[str]]:

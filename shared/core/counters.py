@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field, model_validator
 
 METADATA = "counters"
 SEALED = "sealed"
-# the reason of rows that the run ended before
+# why rows have no outcome: the run ended before them, or they are kept for evaluation
 NOT_REACHED = "not_reached"
+FOR_EVALUATION = "for_evaluation"
 
 # Azure takes at most 8 KiB of metadata: so many labels fit at 12 bytes a character
 MAX_LABELS = 20
@@ -49,7 +50,7 @@ class Counters(BaseModel):
     held_out_examples: int = 0
     reused: int = 0
 
-    # rows without an outcome when the run ended, by reason
+    # rows without an outcome when the run has ended, by reason
     not_asked: dict[str, int] = Field(default_factory=dict[str, int])
 
     # rejected rows by reason; those rejected by the teacher by the round that asked for them
@@ -95,7 +96,7 @@ class Counters(BaseModel):
 
     @property
     def not_asked_rows(self) -> int:
-        """Return the number of rows that the run ended before."""
+        """Return the number of rows that the teacher was not asked for."""
         return sum(self.not_asked.values())
 
     @property

@@ -11,7 +11,7 @@ import hashlib
 import re
 import secrets
 
-from shared.core.paths import SPLITS
+from shared.core.paths import ASKED_SPLITS
 
 HASH_CHARACTERS = 12
 NAME_CHARACTERS = 60
@@ -61,7 +61,8 @@ def finetuning_id(run_id: str, student: int = 0) -> str:
 def parts_of(run_id: str, students: int = 1) -> list[str]:
     """Return the instance ids of all sub-orchestrations that a run may have."""
     finetuning = (finetuning_id(run_id, student) for student in range(students))
-    return [scanning_id(run_id), *(generation_id(run_id, split) for split in SPLITS), *finetuning]
+    generation = (generation_id(run_id, split) for split in ASKED_SPLITS)
+    return [scanning_id(run_id), *generation, *finetuning]
 
 
 def slug(name: str) -> str:

@@ -13,8 +13,11 @@ RUNS = "runs"
 JSON_LINES = "application/x-ndjson"  # content type of files of rows
 TRIGGER_PATH = f"{DATASETS}/{{task}}/{{name}}/train.jsonl"
 
-Split = Literal["train", "validation"]
+Split = Literal["train", "validation", "test"]
+# In the order in which rows count: of rows that are the same, the first is used.
 SPLITS: tuple[Split, ...] = get_args(Split)
+# The splits whose rows the teacher answers. Rows of the others are kept for evaluation.
+ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 
 
 def beside(train_path: str, file_name: str) -> str:

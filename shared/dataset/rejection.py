@@ -91,7 +91,7 @@ class RejectionReason(StrEnum):
         ),
     )
     DUPLICATE = "duplicate", SuggestedFix("none needed: the first of them is used")
-    OVERLAP = "overlap", SuggestedFix("none needed: it is used for training")
+    OVERLAP = "overlap", SuggestedFix("none needed: the same row of the earlier split is used")
     NO_REFERENCE = (
         "no_reference",
         SuggestedFix(

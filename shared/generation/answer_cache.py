@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.core.errors import NotFound
-from shared.core.paths import SPLITS, RunPaths, Split
+from shared.core.paths import ASKED_SPLITS, RunPaths, Split
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.blocks import holdout, read_lines
@@ -70,19 +70,19 @@ class EarlierAnswers:
     async def size(self) -> int:
         """Return the bytes of all journals."""
         size = 0
-        for split in SPLITS:
+        for split in ASKED_SPLITS:
             size += await self._storage.size_under(self._paths.journals(split))
         return size
 
     async def bytes_per_row(self) -> float:
         """Return the average size of a record."""
         rows = 0
-        for split in SPLITS:
+        for split in ASKED_SPLITS:
             rows += (await split_counters(self._storage, self._paths, split)).done
         return await self.size() / max(1, rows)
 
     async def _lines(self) -> AsyncIterator[bytes]:
-        for split in SPLITS:
+        for split in ASKED_SPLITS:
             folder = self._paths.journals(split)
             names = [name async for name, _ in self._storage.metadata_under(folder)]
             for first in range(0, len(names), JOURNALS_AT_ONCE):

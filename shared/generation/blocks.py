@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from shared.core.counters import NOT_REACHED, Counters
-from shared.core.paths import RunPaths, Split
+from shared.core.counters import FOR_EVALUATION, NOT_REACHED, Counters
+from shared.core.paths import ASKED_SPLITS, RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row, as_jsonl
@@ -101,7 +101,7 @@ class Staging:
     ) -> Counters:
         """Stage the rejected rows of an incomplete shard, as far as they are known.
 
-        Returns the shard's counters, with its rows that have no outcome as not reached.
+        Returns the shard's counters, with its rows that have no outcome as not asked.
         """
         name = self.paths.journal(self.split, index)
         is_held_out = holdout(self.spec, self.split)
@@ -124,7 +124,8 @@ class Staging:
         counters.rejected = dict(sorted(Counter(row.reason for row in rows.values()).items()))
         counters.done = counters.accepted + len(rows)
         if counters.done < counters.rows:
-            counters.not_asked = {NOT_REACHED: counters.rows - counters.done}
+            reason = NOT_REACHED if self.split in ASKED_SPLITS else FOR_EVALUATION
+            counters.not_asked = {reason: counters.rows - counters.done}
         return counters
 
     async def _read_rows(

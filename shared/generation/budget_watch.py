@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.core.errors import ErrorCode, PermanentError, Problem
-from shared.core.paths import SPLITS, RunPaths
+from shared.core.paths import ASKED_SPLITS, RunPaths
 from shared.generation.journal import split_counters
 from shared.spec.budget import Usage, over_budget, used_up
 from shared.spec.models import BudgetSpec
@@ -56,7 +56,7 @@ class BudgetWatch:
     async def _run_usage(self) -> Usage:
         """Return what all shards of the run have used so far."""
         usage = Usage()
-        for split in SPLITS:
+        for split in ASKED_SPLITS:
             counters = await split_counters(self._storage, self._paths, split)
             usage.add(Usage.model_validate(counters, from_attributes=True))
         return usage

@@ -30,9 +30,7 @@ class Provenance(TypedDict, total=False):
 
 def source_file(spec: RunSpec, split: Split) -> str:
     """Return the path of the dataset that a split was uploaded as."""
-    path = spec.train if split == "train" else spec.validation
-    assert path is not None, "a split with rows has a dataset"
-    return path
+    return spec.inputs[split]
 
 
 def provenance_line(file: str, record: Record) -> bytes:

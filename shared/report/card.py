@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared.core.counters import Counters, total
+from shared.core.counters import FOR_EVALUATION, NOT_REACHED, Counters, total
 from shared.core.errors import ErrorData
 from shared.finetuning.base import JobState
 from shared.report.agreement import Share
@@ -18,6 +18,10 @@ from shared.spec.models import RunSpec
 COUNTS = ("split", "rows", "accepted", "rejected", "not asked", "examples")
 # of a message shown as an example
 MAX_EXAMPLE_CHARACTERS = 600
+NOT_ASKED = {
+    NOT_REACHED: "the run ended before these rows; resume to go on with them",
+    FOR_EVALUATION: "rows of the test set",
+}
 
 
 def card(report: Report) -> str:
@@ -72,10 +76,8 @@ def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
 
 def _not_asked(report: Report) -> str:
     not_asked = total(report.counts.values()).not_asked
-    if not not_asked:
-        return ""
-    reasons = ", ".join(f"{rows:,} `{reason}`" for reason, rows in not_asked.items())
-    return f"Not asked: {reasons}. The run ended before these rows; resume to go on with them."
+    reasons = [f"{rows:,} `{reason}` ({NOT_ASKED[reason]})" for reason, rows in not_asked.items()]
+    return f"Not asked: {', '.join(reasons)}." if reasons else ""
 
 
 def _several_examples(report: Report) -> str:

@@ -78,9 +78,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     Raises NotFound, and PermanentError (`too_large`) for datasets that take longer than a request
     can wait.
     """
-    inputs: dict[Split, str] = {"train": spec.train}
-    if spec.validation:
-        inputs["validation"] = spec.validation
+    inputs = spec.inputs
     keep = spec.quality.keep
     earlier = EarlierAnswers(storage, spec.reuse, keep) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}

@@ -26,14 +26,12 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
         required = f"at least {spec.min_rows} are required ({_min_rows_of(spec)})"
         problem = f"{train_valid} usable rows, but {required}"
         problems.append({"where": spec.train, "problem": problem + _why(scans["train"])})
-    if "validation" in scans and scans["validation"].valid == 0:
-        problem = "has no usable row: correct it, or start the run without a validation set"
-        problems.append(
-            {
-                "where": spec.validation or "validation",
-                "problem": problem + _why(scans["validation"]),
-            }
-        )
+    for split, scan in scans.items():
+        if split != "train" and scan.valid == 0:
+            problem = f"has no usable row: correct it, or start the run without a {split} set"
+            problems.append(
+                {"where": spec.inputs.get(split, split), "problem": problem + _why(scan)}
+            )
     problems += _unusable_answers(spec, scans)
     if problems:
         return {
@@ -78,7 +76,7 @@ def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:
 
 
 def valid_rows(scans: Mapping[Split, ScanCounts]) -> dict[Split, int]:
-    """Return the rows of each split that the teacher is asked for."""
+    """Return the usable rows of each split."""
     return {split: scan.valid for split, scan in scans.items()}
 
 

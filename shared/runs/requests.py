@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 SPECIFICATION_FILE = "run.json"
-VALIDATION_FILE = "validation.jsonl"
+# further datasets beside a training set
+SPLIT_FILES = {"validation": "validation.jsonl", "test": "test.jsonl"}
 MAX_NAME_CHARACTERS = 100  # of a run's name; a folder's may be longer
 
 
@@ -71,8 +72,9 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
     missing: list[Problem] = []
     if properties is None:
         missing.append({"where": "train", "problem": f"{spec.train} does not exist"})
-    if spec.validation and await storage.properties(spec.validation) is None:
-        missing.append({"where": "validation", "problem": f"{spec.validation} does not exist"})
+    for split, path in spec.inputs.items():
+        if split != "train" and await storage.properties(path) is None:
+            missing.append({"where": split, "problem": f"{path} does not exist"})
     refusal = await reuse_refusal(storage, spec)
     if missing or properties is None:
         raise NotFound(
@@ -143,9 +145,10 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
             details=[{"where": request.train, "problem": problem}],
         )
     body = await _run_json(storage, beside(request.train, SPECIFICATION_FILE))
-    validation = beside(request.train, VALIDATION_FILE)
-    if await storage.properties(validation) is not None:
-        body.setdefault("validation", validation)
+    for split, file_name in SPLIT_FILES.items():
+        path = beside(request.train, file_name)
+        if await storage.properties(path) is not None:
+            body.setdefault(split, path)
     for key, value in (("task", request.task), ("train", request.train)):
         if body.setdefault(key, value) != value:
             problem = f"is {body[key]!r} in run.json but {value!r} by the dataset's path: remove it"

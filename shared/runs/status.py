@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorData, Problem
-from shared.core.paths import Split
+from shared.core.paths import ASKED_SPLITS, Split
 from shared.finetuning.base import JobState, JobStatus
 from shared.report.agreement import Agreement, agreement_of
 from shared.scan.answer_sets import AnswerSets
@@ -185,7 +185,7 @@ class RunStatus(RunProgress):
             self.agreement[split] = agreement.without_labels()
 
     def count_not_asked(self) -> None:
-        """Show the rows of each split that the run has ended before."""
+        """Show the rows of each split that the teacher was not asked for."""
         for shown in self.splits.values():
             shown["not_asked"] = shown["rows"] - shown["accepted"] - shown["rejected"]
 
@@ -196,19 +196,23 @@ class RunStatus(RunProgress):
     def show_scan(self, split: str, scan: SplitScan) -> None:
         """Show what the scan found in a split."""
         self.plan(split, scan.rows, scan.shards)
+        if split not in ASKED_SPLITS:  # the scan decides on all its rows
+            rejected = sum(scan.rejected.values())
+            self.splits[split] |= {"done": rejected, "rejected": rejected}
+            self.reasons[split] = dict(scan.rejected)
         if scan.answers.sets:
             self.answers[split] = scan.answers
         if scan.conflicts.rows:
             self.splits[split]["conflicts"] = scan.conflicts.rows
 
     def plan(self, split: str, rows: int, shards: int) -> None:
-        """Show the rows and shards of a split, before any row is answered."""
+        """Show the rows of a split, and the shards to be answered, before any row is."""
         self.splits[split] = {
             "rows": rows,
             "done": 0,
             "accepted": 0,
             "rejected": 0,
-            "shards": shards,
+            "shards": shards if split in ASKED_SPLITS else 0,
             "shards_done": 0,
         }
 

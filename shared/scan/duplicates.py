@@ -31,7 +31,8 @@ RangeKey = tuple[Split, int]  # the split of a range, and its number
 class Duplicate:
     """A row that repeats an earlier one. `line` is its line within its range.
 
-    The counts are those that the row added to the estimate, all 0 if an earlier run answered it.
+    The counts are those that the row added to the estimate, all 0 if an earlier run answered it or
+    the teacher isn't asked for its split.
     `conflict` says which other reference the same question has, "" if none.
     """
 

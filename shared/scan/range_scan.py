@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.core.paths import Split
+from shared.core.paths import ASKED_SPLITS, Split
 from shared.dataset.file_form import HEAD_BYTES, file_form
 from shared.dataset.lines import Line, ReadBytes, range_lines
 from shared.dataset.rejection import RejectedRow
@@ -58,7 +58,7 @@ class RangeScan:
     _references: References = field(init=False)
 
     def __post_init__(self) -> None:
-        self._checks = RowChecks(self.spec)
+        self._checks = RowChecks(self.spec, are_asked=self.split in ASKED_SPLITS)
         self._references = References(self.spec)
 
     async def read(self, read: ReadBytes, start: int, end: int, size: int) -> None:
@@ -66,8 +66,7 @@ class RangeScan:
         head = b"".join([chunk async for chunk in read(0, min(size, HEAD_BYTES))])
         form = file_form(head)
         if form is not None:
-            path = self.spec.train if self.split == "train" else self.spec.validation
-            self.plan.file_form = form.sentence(path or self.split, self.spec.task)
+            self.plan.file_form = form.sentence(self.spec.inputs[self.split], self.spec.task)
             if not form.has_lines:
                 return
         async for line in range_lines(read, start, end, size):
@@ -98,13 +97,20 @@ class RangeScan:
             if place not in self.plan.unused_fields:
                 self.plan.unused_fields.append(place)
         self.plan.answers.count(row.answers, line)
+        estimate = self._expected_usage(row)
+        self.hashes.add(row.question_hash(), self._references.packed(row), line, estimate)
+
+    def _expected_usage(self, row: Row) -> Usage:
+        """Return what a row adds to the estimate: nothing if the teacher isn't asked for it."""
         estimate = Usage()
+        if self.split not in ASKED_SPLITS:
+            return estimate
         if self.is_answered(row):
             self.plan.reused += 1
-        else:
-            estimate = row_estimate(row, self.spec)
-            self.plan.estimate.add(estimate)
-        self.hashes.add(row.question_hash(), self._references.packed(row), line, estimate)
+            return estimate
+        estimate = row_estimate(row, self.spec)
+        self.plan.estimate.add(estimate)
+        return estimate
 
 
 def _add_to_shard(shards: list[Shard], line: Line, rows_per_shard: int) -> None:

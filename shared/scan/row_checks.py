@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class RowChecks:
-    """The checks of one run."""
+    """The checks of one run.
 
-    def __init__(self, spec: RunSpec) -> None:
+    Rows that aren't asked need neither a reference to select an answer by nor a provided answer: an
+    answer that they have is their reference.
+    """
+
+    def __init__(self, spec: RunSpec, *, are_asked: bool = True) -> None:
         self._spec = spec
+        self._are_asked = are_asked
         self._task = TASKS[spec.task]
         self._student = spec.taught
 
@@ -44,7 +49,8 @@ class RowChecks:
         Settings that may change when a run is resumed are not checked.
         """
         row = parse_row(content)
-        if isinstance(row, Row) and self._spec.answers.are_provided:
+        are_provided = self._are_asked and self._spec.answers.are_provided
+        if isinstance(row, Row) and are_provided:
             row = row.with_provided_answer()
         return self._task.check(row, self._spec.answers) if isinstance(row, Row) else row
 
@@ -58,7 +64,7 @@ class RowChecks:
         return row
 
     def _reference_problem(self, row: Row) -> Rejection | None:
-        if self._spec.quality.select != "reference":
+        if self._spec.quality.select != "reference" or not self._are_asked:
             return None
         reference = self._task.reference_value(row)
         if reference is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from shared.core.errors import Problem
-from shared.core.paths import DATASETS
+from shared.core.paths import DATASETS, SPLITS
 from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
 from shared.spec.unused_settings import unused_settings
@@ -25,6 +25,7 @@ from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import COMMON_SETTINGS, PromptSpec
 from shared.tasks.texts.text_checks import CHECK_NAMES
 
+SET_NAMES = {"train": "training", "validation": "validation"}
 Raw = Mapping[str, Any]
 Problems = Iterator[Problem]
 
@@ -56,13 +57,17 @@ def path_problem(path: str) -> str | None:
 
 
 def _path_problems(data: Raw) -> Problems:
-    for split in ("train", "validation"):
+    first_splits: dict[str, str] = {}
+    for split in SPLITS:
         path = data.get(split)
-        problem = path_problem(path) if isinstance(path, str) else None
+        if not isinstance(path, str):
+            continue
+        problem = path_problem(path)
         if problem:
             yield {"where": split, "problem": problem}
-    if data.get("validation") is not None and data.get("validation") == data.get("train"):
-        yield {"where": "validation", "problem": "is the training set itself"}
+        first = first_splits.setdefault(path, split)
+        if first != split:
+            yield {"where": split, "problem": f"is the {SET_NAMES[first]} set itself"}
 
 
 def _task_problems(data: Raw) -> Problems:

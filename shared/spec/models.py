@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from shared.core.ids import RUN_ID
-from shared.core.paths import DATASETS
+from shared.core.paths import DATASETS, Split
 from shared.core.registered_name import RegisteredName
 from shared.core.section import Section
 from shared.spec.backend_name import BackendName, backends_in_words
@@ -266,7 +266,7 @@ class StudentSpec(Section):
 class RunSpec(Section):
     """One run.
 
-    `train` and `validation` are `datasets/…` paths in the configured storage account.
+    `train`, `validation` and `test` are `datasets/…` paths in the configured storage account.
     """
 
     task: TaskName = Field(description="task type")
@@ -279,6 +279,13 @@ class RunSpec(Section):
     train: str = Field(description=f"path of the training set: {DATASETS}/…/….jsonl")
     validation: str | None = Field(
         default=None, description=f"path of the validation set: {DATASETS}/…/….jsonl"
+    )
+    test: str | None = Field(
+        default=None,
+        description=(
+            f"path of the test set: {DATASETS}/…/….jsonl. Its rows are checked and kept apart from "
+            "the other two; the teacher isn't asked for them"
+        ),
     )
     reuse: str | None = Field(
         default=None,
@@ -305,6 +312,16 @@ class RunSpec(Section):
         default=StudentSpec(),
         description="one student, or a list; each is trained by a job of its own",
     )
+
+    @property
+    def inputs(self) -> dict[Split, str]:
+        """Return the path of each split's dataset, in the order in which rows count."""
+        paths: dict[Split, str | None] = {
+            "train": self.train,
+            "validation": self.validation,
+            "test": self.test,
+        }
+        return {split: path for split, path in paths.items() if path is not None}
 
     @property
     def students(self) -> list[StudentSpec]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared.core.paths import SPLITS
+from shared.core.paths import ASKED_SPLITS
 from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import FIND_DUPLICATES, FINISH_SCAN, PLAN_RANGE, SCAN_RANGE
 from tests.activities.conftest import NewRun
@@ -41,7 +41,7 @@ async def test_bad_rows_duplicates_and_overlap_are_found_with_line_and_reason(
         "missing_messages": 1,
     }
     assert scanned["splits"]["validation"]["rejected"] == {"overlap": 1}
-    names = [run.paths.planned_rejected(split, 0) for split in SPLITS]
+    names = [run.paths.planned_rejected(split, 0) for split in ASKED_SPLITS]
     duplicates = [
         (row["split"], row["line"], row["id"], row["reason"])
         for name in names

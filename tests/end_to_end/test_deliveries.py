@@ -31,6 +31,7 @@ def test_files_beside_a_dataset_start_nothing(app: App) -> None:
     with app.storage() as storage:
         for name in (
             "math/beside/validation.jsonl",
+            "math/beside/test.jsonl",
             "math/beside/run.json",
             "math/beside/train.jsonl.bak",
         ):

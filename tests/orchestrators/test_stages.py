@@ -89,6 +89,20 @@ def test_a_run_without_validation_is_trained_on_the_training_set_alone() -> None
     assert submitted.input["splits"] == ["train"]
 
 
+def test_a_test_set_is_scanned_and_reported_and_nothing_else() -> None:
+    run = Distillation({"train": 1, "validation": 1, "test": 1})
+    assert run.run().output["status"] == "completed"
+    (scanned,) = run.hub.called(SCAN_DATASET)
+    assert scanned.input["splits"] == ["train", "validation", "test"]
+    for activity in (GENERATE_SHARD, ASSEMBLE_SPLIT):
+        splits = [call.input["split"] for call in run.hub.called(activity)]
+        assert splits == ["train", "validation"]
+    (submitted,) = run.hub.called(SUBMIT_FINETUNING)
+    assert submitted.input["splits"] == ["train", "validation"]
+    assert all("test" not in call.input["splits"] for call in run.hub.called(READ_PROGRESS))
+    assert run.reported["splits"] == ["train", "validation", "test"]
+
+
 def test_the_rows_that_may_be_lost_are_those_that_the_success_ratio_leaves() -> None:
     run = Distillation(
         {"train": 10, "validation": 1},

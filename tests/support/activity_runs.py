@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from local.emulators.teacher import ChatRequest
-from shared.core.paths import DATASETS, RunPaths, Split, split_path
+from shared.core.paths import ASKED_SPLITS, DATASETS, SPLITS, RunPaths, Split, split_path
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import (
@@ -71,6 +71,10 @@ class AppRun:
     def train(self) -> str:
         return f"{self.folder}/train.jsonl"
 
+    @property
+    def asked_splits(self) -> list[Split]:
+        return [split for split in self.splits if split in ASKED_SPLITS]
+
     async def upload(self, name: str, content: bytes) -> None:
         """Write a file into the dataset's folder, over one that stands there."""
         container, blob = split_path(f"{self.folder}/{name}")
@@ -98,7 +102,7 @@ class AppRun:
 
     async def prepare(self) -> dict[str, Any]:
         prepared = await call(PREPARE_RUN, self.request)
-        self.splits = sorted(prepared.get("etags", ()))
+        self.splits = [split for split in SPLITS if split in prepared.get("etags", ())]
         return prepared
 
     async def scan(self) -> dict[str, Any]:
@@ -134,18 +138,16 @@ class AppRun:
         )
 
     async def generate_all(self) -> None:
-        for split, count in self.shards.items():
-            for index in range(count):
-                generated = await self.generate(
-                    index, "train" if split == "train" else "validation"
-                )
+        for split in self.asked_splits:
+            for index in range(self.shards[split]):
+                generated = await self.generate(index, split)
                 assert generated["status"] == "ok", generated
 
     async def assemble(self, split: Split = "train") -> dict[str, Any]:
         return await self.call(ASSEMBLE_SPLIT, split=split, shards=self.shards[split])
 
     async def progress(self) -> dict[str, Any]:
-        return (await self.call(READ_PROGRESS, splits=self.splits))["splits"]
+        return (await self.call(READ_PROGRESS, splits=self.asked_splits))["splits"]
 
     async def report(self, outcome: str = "completed", **status: Any) -> dict[str, Any]:
         state = RunStatus(task=self.task, name="x", **status).model_dump()
@@ -155,7 +157,7 @@ class AppRun:
     async def finish(self) -> None:
         """Generation and fan-in of all splits."""
         await self.generate_all()
-        for split in self.splits:
+        for split in self.asked_splits:
             assembled = await self.assemble(split)
             assert assembled["status"] == "ok", assembled
 

@@ -156,6 +156,12 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="validation set, of the same form (default: validation.jsonl beside TRAIN, if any)",
     )
     parser.add_argument(
+        "--test",
+        type=_file,
+        metavar="FILE",
+        help="test set, of the same form (default: test.jsonl beside TRAIN, if any)",
+    )
+    parser.add_argument(
         "--spec",
         type=_file,
         metavar="FILE",

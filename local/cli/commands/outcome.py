@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.cli.display import jobs_of, split_text, tokens_text
 from local.runtime.client import View
-from shared.core.paths import SPLITS
+from shared.core.paths import ASKED_SPLITS
 
 INDENT = " " * 10
 
@@ -18,8 +18,13 @@ def outcome_lines(view: View, folder: Path, problems: Sequence[str]) -> list[str
     lines += [f"{INDENT}{problem}" for problem in problems]
     counts = [
         f"{split} {split_text(view['splits'][split])}"
-        for split in SPLITS
+        for split in ASKED_SPLITS
         if split in view["splits"]
+    ]
+    counts += [
+        f"{split} {split_counts['rows'] - split_counts['rejected']} kept for evaluation"
+        for split, split_counts in view["splits"].items()
+        if split not in ASKED_SPLITS
     ]
     if counts:
         lines.append(f"{INDENT}rows: {', '.join(counts)}; {tokens_text(view['tokens'])} tokens")

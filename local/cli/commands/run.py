@@ -22,6 +22,7 @@ from shared.spec.parse import parse_spec
 SPECIFICATION = "run.json"
 TRAIN = "train.jsonl"
 VALIDATION = "validation.jsonl"
+TEST = "test.jsonl"
 # Of a file with such a name, the folder's name says more.
 USUAL_NAMES = ("train", "training", "data")
 
@@ -54,33 +55,35 @@ def dataset_files(chosen: argparse.Namespace) -> dict[str, Path]:
     Raises UsageError if the specification is wrong.
     """
     files: dict[str, Path] = {TRAIN: chosen.train, **files_beside(chosen)}
-    if chosen.validation:
-        files[VALIDATION] = chosen.validation
-    if chosen.spec:
-        files[SPECIFICATION] = chosen.spec
+    replacements = {name: path for name, path in _options(chosen).items() if path}
+    files |= replacements
     if SPECIFICATION in files:
         _check_specification(files[SPECIFICATION], chosen.task)
     return files
 
 
 def files_beside(chosen: argparse.Namespace) -> dict[str, Path]:
-    """Return `validation.jsonl` and `run.json` beside the training set, as for an upload.
+    """Return what is beside the training set: `validation.jsonl`, `test.jsonl` and `run.json`.
 
     A file that an option replaces is left out.
     """
-    options = {VALIDATION: chosen.validation, SPECIFICATION: chosen.spec}
     files: dict[str, Path] = {}
-    for name, replacement in options.items():
+    for name, replacement in _options(chosen).items():
         path = chosen.train.with_name(name)
         if not replacement and path.is_file() and path != chosen.train:
             files[name] = path
     return files
 
 
+def _options(chosen: argparse.Namespace) -> dict[str, Path | None]:
+    """Return the files that the command line names, by their names in storage."""
+    return {VALIDATION: chosen.validation, TEST: chosen.test, SPECIFICATION: chosen.spec}
+
+
 def _announce(files: dict[str, Path]) -> None:
     """Say which files are used that the command line doesn't name."""
     if files:
-        print(f"Also uses {' and '.join(map(str, files.values()))}.", flush=True)
+        print(f"Also uses {', '.join(map(str, files.values()))}.", flush=True)
 
 
 def dataset_name(train: Path) -> str:

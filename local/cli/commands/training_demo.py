@@ -30,12 +30,12 @@ from local.runtime.client import View, download_outputs, upload_dataset
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, is_served, session
-from shared.core.paths import RUNS, SPLITS
+from shared.core.paths import ASKED_SPLITS, RUNS
 from shared.students.backends import AZUREML_COMMAND
 
 TASK = "nli"
 SAMPLES = ROOT / "samples"
-DATASET = {split: SAMPLES / TASK / f"{split}.jsonl" for split in SPLITS}
+DATASET = {split: SAMPLES / TASK / f"{split}.jsonl" for split in ASKED_SPLITS}
 SCRIPTS = ROOT / "training"
 # High rank, high rate, embeddings too: random weights hold nothing to preserve.
 HYPERPARAMETERS: dict[str, float] = {

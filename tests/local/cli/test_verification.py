@@ -105,6 +105,17 @@ def test_held_out_rows_that_are_not_in_the_validation_set_are_lost(held_out: Run
     assert "validation.jsonl is missing" in held_out.problems()
 
 
+def test_rows_of_a_test_set_are_rejected_or_kept_for_evaluation(run: Run) -> None:
+    run.inputs = (*run.inputs, "test")
+    run.put("in/test", *["row"] * 4)
+    run.put("out/rejected.jsonl", REJECTED, REJECTED.replace("train", "test"))
+    run.view["splits"]["test"] = {**counts(4, 1, rejected=1), "accepted": 0, "not_asked": 3}
+    assert run.problems() == []
+    run.view["splits"]["test"]["not_asked"] = 2
+    [problem] = run.problems()
+    assert problem.startswith("test: the status says")
+
+
 DAMAGE: dict[str, tuple[Callable[[Run], object], str]] = {
     "lost row": (
         lambda run: run.put("out/train.jsonl", *[ROW] * 3),

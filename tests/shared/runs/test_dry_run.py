@@ -42,6 +42,21 @@ async def answer_to(storage: Storage, spec: RunSpec) -> Any:
     return to_jsonable_python(await dry_run(storage, spec))
 
 
+async def test_a_dry_run_checks_a_test_set_which_costs_nothing(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(60), test=questions(1) + b"{\n")
+    with_test = await answer_to(storage, spec_of(**paths))
+    assert with_test["splits"]["test"] == {
+        "rows": 2,
+        "valid": 0,
+        "shards": 1,
+        "rejected": {"invalid_json": 1, "overlap": 1},
+    }
+    assert "test.jsonl" in with_test["error"]["details"][0]["where"]
+    del paths["test"]
+    without = await answer_to(storage, spec_of(**paths))
+    assert with_test["estimate"] == without["estimate"]
+
+
 async def test_a_dry_run_warns_of_questions_with_different_references(storage: Storage) -> None:
     again = as_jsonl([question("Which?", answer=1), question("which?", answer=2)])
     paths = await uploaded(storage, train=questions(60) + again)

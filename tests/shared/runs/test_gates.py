@@ -156,6 +156,14 @@ def test_counts_that_do_not_add_up_are_an_error() -> None:
     assert "don't add up" in error["details"][0]["problem"]
 
 
+def test_a_test_set_without_a_usable_row_is_an_error_before_anything_is_paid() -> None:
+    error = after_scan(spec(test="datasets/nli/x/test.jsonl"), {"train": scan(65), "test": scan(0)})
+    assert error is not None
+    [problem] = error["details"]
+    assert problem["where"] == "datasets/nli/x/test.jsonl"
+    assert "start the run without a test set" in problem["problem"]
+
+
 def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
     by_split: dict[Split, Counters] = {
         "train": Counters(rows=70, done=70, accepted=70),

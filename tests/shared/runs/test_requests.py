@@ -101,11 +101,13 @@ async def test_the_dataset_alone_is_a_specification(folder: Folder) -> None:
 
 async def test_files_beside_the_dataset_are_picked_up(folder: Folder) -> None:
     await folder.put("validation.jsonl")
+    await folder.put("test.jsonl")
     await folder.put(
         "run.json", b"\xef\xbb\xbf" + json.dumps({"teacher": {"temperature": 0.5}}).encode()
     )
     spec = await folder.spec()
     assert (spec.validation, spec.teacher.temperature) == (f"{folder.path}/validation.jsonl", 0.5)
+    assert spec.test == f"{folder.path}/test.jsonl"
 
 
 async def test_a_validation_set_can_be_declined_or_taken_from_elsewhere(folder: Folder) -> None:
@@ -165,10 +167,11 @@ async def test_every_missing_dataset_of_a_body_is_named(storage: Storage) -> Non
         "task": "nli",
         "train": f"{DATASETS}/gone/a.jsonl",
         "validation": f"{DATASETS}/gone/b.jsonl",
+        "test": f"{DATASETS}/gone/c.jsonl",
     }
     with pytest.raises(NotFound) as error:
         await request_of_body(storage, body)
-    assert [problem["where"] for problem in error.value.details] == ["train", "validation"]
+    assert [problem["where"] for problem in error.value.details] == ["train", "validation", "test"]
 
 
 async def test_a_run_to_reuse_must_exist_and_be_of_the_same_task(folder: Folder) -> None:

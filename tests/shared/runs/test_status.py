@@ -110,6 +110,16 @@ def test_rows_with_conflicting_references_are_counted_once_the_scan_has_found_th
     assert "conflicts" not in status.splits["validation"]
 
 
+def test_the_rows_of_a_test_set_are_decided_by_the_scan() -> None:
+    status = RunStatus(task="math", name="x")
+    status.show_scan("test", SplitScan(rows=9, valid=7, rejected={"overlap": 2}, shards=1))
+    shown = status.splits["test"]
+    assert (shown["done"], shown["rejected"], shown["shards"]) == (2, 2, 0)
+    assert status.reasons["test"] == {"overlap": 2}
+    status.count_not_asked()
+    assert shown["not_asked"] == 7
+
+
 texts = st.text(max_size=40) | st.sampled_from(["x" * 9000, '\u0001"\\😀' * 2000, "\ud800" * 100])
 
 

@@ -112,3 +112,13 @@ def test_the_shape_of_a_row_does_not_depend_on_settings_that_may_change() -> Non
         assert isinstance(strict.row(line), Rejection)
         assert isinstance(strict.shape(line), Row)
     assert isinstance(strict.shape(b"{"), Rejection)
+
+
+def test_rows_that_are_not_asked_need_no_reference_and_their_answer_is_one() -> None:
+    selecting = RowChecks(spec_of(quality={"select": "reference"}), are_asked=False)
+    assert isinstance(selecting.row(content("What is 2 + 3?")), Row)
+    providing = RowChecks(spec_of(answers={"source": "provided"}), are_asked=False)
+    row = providing.row(content("What is 2 + 3?", "5"))
+    assert isinstance(row, Row)
+    assert (row.reference, row.provided_answer) == ("5", None)
+    assert isinstance(providing.row(content("What is 2 + 3?")), Row)

@@ -175,6 +175,8 @@ def test_only_paths_in_the_configured_account_are_taken(path: str) -> None:
 
 def test_a_training_set_cannot_validate_itself() -> None:
     assert places({"task": "nli", "train": TRAIN, "validation": TRAIN}) == {"validation"}
+    other = "datasets/nli/x/other.jsonl"
+    assert places({"task": "nli", "train": TRAIN, "validation": other, "test": other}) == {"test"}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ def test_a_good_run_tells_rows_tokens_model_and_files() -> None:
     ]
 
 
+def test_the_rows_of_a_test_set_are_told_apart_from_those_that_were_answered() -> None:
+    splits = {"train": counts(96, 96), "test": {**counts(20, 2, rejected=2), "not_asked": 18}}
+    lines = outcome_lines(view("nli-mine", splits=splits), FOLDER, [])
+    assert "rows: train 96/96, test 18 kept for evaluation; 0 tokens" in lines[1]
+
+
 def test_a_bad_run_tells_each_problem_and_where_its_files_are() -> None:
     assert [
         line.strip() for line in outcome_lines(view("nli-mine"), FOLDER, ["ended as failed", "x"])

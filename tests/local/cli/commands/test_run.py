@@ -70,10 +70,12 @@ def test_a_wrong_setting_is_refused_before_anything_starts(tmp_path: Path) -> No
 
 def test_the_files_beside_the_training_set_are_used_as_in_an_upload(tmp_path: Path) -> None:
     (tmp_path / "validation.jsonl").write_text("{}")
+    (tmp_path / "test.jsonl").write_text("{}")
     (tmp_path / "run.json").write_text("{}")
     assert files_of(tmp_path, train="{}") == {
         "train.jsonl": tmp_path / "train",
         "validation.jsonl": tmp_path / "validation.jsonl",
+        "test.jsonl": tmp_path / "test.jsonl",
         "run.json": tmp_path / "run.json",
     }
 
@@ -81,8 +83,10 @@ def test_the_files_beside_the_training_set_are_used_as_in_an_upload(tmp_path: Pa
 def test_options_win_over_the_files_beside_the_training_set(tmp_path: Path) -> None:
     (tmp_path / "validation.jsonl").write_text("{}")
     (tmp_path / "run.json").write_text("not read")
-    files = files_of(tmp_path, train="{}", validation="{}", spec="{}")
+    (tmp_path / "test.jsonl").write_text("{}")
+    files = files_of(tmp_path, train="{}", validation="{}", test="{}", spec="{}")
     assert files["validation.jsonl"] == tmp_path / "validation"
+    assert files["test.jsonl"] == tmp_path / "test"
     assert files["run.json"] == tmp_path / "spec"
 
 
