@@ -45,9 +45,11 @@ class Counters(BaseModel):
     accepted: int = 0
     examples: int = 0
 
-    # of the accepted rows: those set aside for validation, those answered by an earlier run
+    # of the accepted rows: those set aside for validation, those whose teacher was shown the
+    # reference, those answered by an earlier run
     held_out: int = 0
     held_out_examples: int = 0
+    rationalised: int = 0
     reused: int = 0
 
     # rows without an outcome when the run has ended, by reason

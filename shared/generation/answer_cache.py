@@ -27,7 +27,7 @@ from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
 from shared.spec.example_length import length_problem
-from shared.spec.models import RunSpec
+from shared.spec.models import QualitySpec, RunSpec
 from shared.tasks import Answer
 
 if TYPE_CHECKING:
@@ -44,18 +44,17 @@ KEY = re.compile(rb'"key":"([0-9a-f]+)"')
 class EarlierAnswers:
     """The answers in the journals of an earlier run, of both splits, however it ended."""
 
-    def __init__(self, storage: Storage, run_id: str, keep: int) -> None:
-        """`keep` is the most examples a row that the new run keeps."""
+    def __init__(self, storage: Storage, run_id: str, quality: QualitySpec) -> None:
+        """`quality` is the new run's."""
         self.run_id = run_id
         self._storage = storage
-        self._keep = keep
+        self._quality = quality
         self._paths = RunPaths(run_id)
 
     async def records(self, keys: Container[str] | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """Yield key and record of every row that has answers, or only of those with these keys.
 
-        Rows of which the earlier run would have kept fewer examples lack answers. A record is as
-        its journal has it: parsed, it takes several times the memory.
+        A record is as its journal has it: parsed, it takes several times the memory.
         """
         async for line in self._lines():
             match = KEY.search(line)
@@ -64,8 +63,14 @@ class EarlierAnswers:
             key = match[1].decode()
             if keys is None or key in keys:
                 record = Record.from_json(line)
-                if record.answers and record.keep >= self._keep:
+                if self._is_usable(record):
                     yield key, line
+
+    def _is_usable(self, record: Record) -> bool:
+        """Return whether a record has all the answers that the new run would ask for."""
+        keeps_enough = record.keep >= self._quality.keep
+        is_allowed = self._quality.rationalise or not record.rationalised
+        return bool(record.answers) and keeps_enough and is_allowed
 
     async def size(self) -> int:
         """Return the bytes of all journals."""
@@ -144,7 +149,7 @@ class Seeding:
 
         Raises ShardContended (transient).
         """
-        earlier = EarlierAnswers(self.storage, self.spec.reuse or "", self.spec.quality.keep)
+        earlier = EarlierAnswers(self.storage, self.spec.reuse or "", self.spec.quality)
         max_rows = min(MAX_ROWS, int(MAX_GROUP_BYTES / max(1, await earlier.bytes_per_row())))
         plan = PlanReader(self.storage, self.paths, self.split)
         shards = await _group(plan, first, max_rows)
@@ -197,6 +202,7 @@ class Seeding:
             finish_reason=earlier.finish_reason,
             samples=earlier.samples,
             agreeing=earlier.agreeing,
+            rationalised=earlier.rationalised,
             round=self.round,
             key=request.key,
             reused=True,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
-from shared.generation.record import Record
+from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
 from shared.generation.reference_agreement import compare_with_reference
-from shared.generation.sampling import next_batch_size
+from shared.generation.sampling import SelectionRule, next_batch_size
 from shared.generation.selection import Selection, examples_in, select, selection_rule, values_of
 from shared.generation.stored_reply import without_usual_model
 from shared.spec.example_length import length_problem
@@ -48,6 +48,7 @@ async def _answered(line: int, requests: _RowRequests) -> Record:
     record = requests.record(line, selection.sample, selection.others)
     record.samples = selection.samples
     record.agreeing = selection.agreeing
+    record.rationalised = selection.is_rationalised
     problem = length_problem(row, spec, selection.turns)
     if problem:
         record.reject(RejectionReason.TOO_LONG, problem)
@@ -80,7 +81,28 @@ class _RowRequests:
         while batch := next_batch_size(rule, values_of(samples), len(examples)):
             samples += await self._draw_samples(batch, len(samples))
             examples = examples_in(samples, rule, self._fits)
-        return select(samples, rule, self._fits)
+        try:
+            return select(samples, rule, self._fits)
+        except NoAnswer as failure:
+            can_be_shown = failure.reason == RejectionReason.DISAGREES
+            if not self.spec.quality.rationalise or not can_be_shown or rule.reference is None:
+                raise
+            answer = await self._rationalise(rule, rule.reference, failure)
+            return Selection([answer], len(samples), samples=len(samples), is_rationalised=True)
+
+    async def _rationalise(self, rule: SelectionRule, reference: str, failure: NoAnswer) -> Answer:
+        """Return the answer of a teacher that is shown the reference, with its reasoning.
+
+        `failure` is why none of the samples is selected. Raises NoAnswer.
+        """
+        number = len(self.sent)
+        turn = self._begin(reference)
+        answer = await self._draw_sample(turn, number)
+        if isinstance(answer, Answer) and rule.same(answer.text, reference, None):
+            return answer
+        problem = answer.detail if isinstance(answer, NoAnswer) else f"it answers {answer.text}"
+        detail = f"{failure.detail}; a teacher that is shown it: {problem}"
+        raise NoAnswer(RejectionReason.DISAGREES, detail[:MAX_DETAIL_CHARACTERS])
 
     def _fits(self, answer: Answer) -> bool:
         return length_problem(self.row, self.spec, [answer]) is None
@@ -128,8 +150,10 @@ class _RowRequests:
             raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    def _begin(self) -> TurnRequests:
-        turn = TurnRequests(self.row, self.spec, self.teacher, self.redact, len(self.sent))
+    def _begin(self, reference: str | None = None) -> TurnRequests:
+        """Return the next sample's requests, in which the teacher may be shown the reference."""
+        sample = len(self.sent)
+        turn = TurnRequests(self.row, self.spec, self.teacher, self.redact, sample, reference)
         self.sent.append(turn)
         return turn
 

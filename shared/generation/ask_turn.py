@@ -16,6 +16,8 @@ from shared.generation.stored_reply import StoredReply
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
 from shared.tasks.checked_answers import checked_answer
+from shared.tasks.hints import without_hint
+from shared.tasks.prompts import rationalise
 from shared.teacher.completion import Completion, RowFailure
 from shared.teacher.finish_reasons import Finish
 
@@ -59,6 +61,7 @@ class TurnRequests:
     teacher: AsksTeacher
     redact: Callable[[str], str] = str
     sample: int = 0
+    reference: str | None = None  # what the teacher is shown, to find the reasoning for it
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -68,6 +71,8 @@ class TurnRequests:
         """Return the answer of the turn that follows these answers. Raises NoAnswer."""
         task = TASKS[self.spec.task]
         prompt = self.spec.prompt
+        if self.reference is not None:
+            prompt = prompt.with_hint(rationalise(self.reference))
         unreadable: Unreadable | None = None
         for number in range(1, MAX_REPLIES + 1):
             complaint = unreadable.detail if unreadable else None
@@ -78,6 +83,8 @@ class TurnRequests:
                 request = TeacherRequest(messages, task.schema(self.row, prompt))
             reply = await self._complete(request, len(answers), seed)
             answer = read_reply(self.row, self.spec, answers, reply)
+            if isinstance(answer, Answer) and self.reference is not None:
+                answer = without_hint(answer)
             if isinstance(answer, Answer):
                 reply.keep_answer(answer, with_reasoning=prompt.chain_of_thought)
                 return answer

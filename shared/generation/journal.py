@@ -139,6 +139,7 @@ class Journal:
             examples=sum(record.examples for record in accepted),
             held_out=len(held_out),
             held_out_examples=sum(record.examples for record in held_out),
+            rationalised=sum(record.rationalised for record in accepted),
             reused=sum(record.reused for record in accepted),
             rejected=dict(sorted(reasons.items())),
             prompt_tokens=sum(record.prompt_tokens for record in paid),

@@ -24,6 +24,7 @@ class Provenance(TypedDict, total=False):
     agreeing: int  # samples that agree with the selected one
     sample: int  # the number of the example's own, from 1
     agrees: bool  # with the row's reference
+    rationalised: bool  # whether the teacher was shown the reference; left out if not
     key: str  # of the request: the same in every run that asks the teacher the same
     reused: bool  # the answer comes from the run that `reuse` names
 
@@ -51,6 +52,8 @@ def provenance_line(file: str, record: Record) -> bytes:
             provenance["sample"] = record.selected + 1
     if record.agrees is not None:
         provenance["agrees"] = record.agrees
+    if record.rationalised:
+        provenance["rationalised"] = True
     if record.key is not None:
         provenance["key"] = record.key
     provenance["reused"] = record.reused

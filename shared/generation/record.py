@@ -60,6 +60,7 @@ class Record:
     completion_tokens: int = 0
     samples: int = 0  # answers from which one was selected; 0 with `quality.select` first
     agreeing: int = 0  # the samples that agree with the selected one
+    rationalised: bool = False  # the teacher was shown the reference, all samples having missed it
     agrees: bool | None = None  # with the row's reference; None where nothing could be compared
     label: str | None = None  # the label or choice that the reference is
     has_unreadable_reference: bool = False
@@ -118,6 +119,7 @@ class Record:
         self.detail = detail
         self.samples = 0
         self.agreeing = 0
+        self.rationalised = False
         self._show_reply()
 
     def redact(self, redact: Callable[[str], str]) -> None:

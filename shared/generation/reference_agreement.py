@@ -16,8 +16,8 @@ from shared.tasks.short_answers import final_part
 def compare_with_reference(record: Record, row: Row, spec: RunSpec) -> None:
     """Record whether a row's answer agrees with its reference, if it has a readable one.
 
-    A row that was rejected because no sample agrees does not agree. Of a row without any answer,
-    nothing is recorded.
+    A row that was rejected because no sample agrees does not agree, nor does one whose teacher was
+    shown the reference for that reason. Of a row without any answer, nothing is recorded.
     """
     task = TASKS[spec.task]
     if row.reference is None or not task.has_values:
@@ -32,7 +32,9 @@ def compare_with_reference(record: Record, row: Row, spec: RunSpec) -> None:
         return
     if reference is None:
         return
-    if answer is not None:
+    if record.rationalised:
+        record.agrees = False
+    elif answer is not None:
         tolerance = spec.quality.tolerance
         record.agrees = answer == reference or task.same_value(answer, reference, tolerance)
     elif record.reason == RejectionReason.DISAGREES:

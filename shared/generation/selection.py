@@ -28,6 +28,7 @@ class Selection:
     others: list[int] = field(default_factory=list[int])
     samples: int = 0
     agreeing: int = 0
+    is_rationalised: bool = False
 
 
 def selection_rule(spec: RunSpec, row: Row) -> SelectionRule:

@@ -36,6 +36,7 @@ def card(report: Report) -> str:
         _table(COUNTS, _count_rows(report.counts)),
         _not_asked(report),
         _several_examples(report),
+        _rationalised(report),
         _reused(report),
         _reasons(report.reasons),
         _answers(report),
@@ -87,6 +88,17 @@ def _several_examples(report: Report) -> str:
     return (
         f"A row makes up to {keep} examples, which have its prompts and its answer in common and "
         "reason differently."
+    )
+
+
+def _rationalised(report: Report) -> str:
+    rationalised = total(report.counts.values()).rationalised
+    if not rationalised:
+        return ""
+    rows = "row is" if rationalised == 1 else "rows are"
+    return (
+        f"{rationalised:,} accepted {rows} rationalised: all samples missed the reference, and the "
+        "teacher was shown it to find the reasoning."
     )
 
 

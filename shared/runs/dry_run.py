@@ -79,8 +79,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     can wait.
     """
     inputs = spec.inputs
-    keep = spec.quality.keep
-    earlier = EarlierAnswers(storage, spec.reuse, keep) if spec.reuse else None
+    earlier = EarlierAnswers(storage, spec.reuse, spec.quality) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     if size > MAX_BYTES:

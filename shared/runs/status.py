@@ -175,6 +175,8 @@ class RunStatus(RunProgress):
         shown["shards_done"] = counters.shards_done
         if counters.examples > counters.accepted:
             shown["examples"] = counters.examples
+        if counters.rationalised:
+            shown["rationalised"] = counters.rationalised
         if counters.held_out:
             shown["held_out"] = counters.held_out
         if counters.reused:

@@ -46,11 +46,13 @@ class Estimate(Usage):
 
 def row_estimate(row: Row, spec: RunSpec) -> Usage:
     """What asking for one row is expected to take: every turn and every sample once, nothing asked
-    again. A row that brings its answer takes nothing.
+    again, and the reference shown once if that may be necessary. A row that brings its answer takes
+    nothing.
     """
     if row.provided_answer is not None:
         return Usage()
-    task, samples = TASKS[spec.task], spec.quality.samples
+    task = TASKS[spec.task]
+    samples = spec.quality.samples + int(spec.quality.rationalise)
     reply = task.answer_tokens(row, spec.prompt)
     said = [Answer(FILLER * reply)] * task.turns(row)
     prompts = [

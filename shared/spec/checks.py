@@ -15,6 +15,7 @@ from shared.core.errors import Problem
 from shared.core.paths import DATASETS, SPLITS
 from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
+from shared.spec.reasoning_checks import reasoning_problems
 from shared.spec.unused_settings import unused_settings
 from shared.students.backends import backends_taking
 from shared.students.catalogue import find_student
@@ -79,8 +80,9 @@ def _task_problems(data: Raw) -> Problems:
     yield from _answer_problems(task, _section(data, "answers"))
     yield from _quality_problems(task, _section(data, "quality"))
     yield from _agreement_problems(task, _section(data, "quality"))
-    yield from _keep_problems(task, _section(data, "quality"), _section(data, "prompt"))
     yield from _sampling_problems(_section(data, "quality"), _section(data, "teacher"))
+    if _section(data, "answers").get("source") != "provided":
+        yield from reasoning_problems(task, _section(data, "quality"), _section(data, "prompt"))
 
 
 def _prompt_problems(task: Task, prompt: Raw) -> Problems:
@@ -161,29 +163,6 @@ def _agreement_problems(task: Task, quality: Raw) -> Problems:
     if quality.get("tolerance") is not None and not task.has_numbers:
         problem = f"answers of task {task.name} aren't numbers: remove it"
         yield {"where": "quality.tolerance", "problem": problem}
-
-
-def _keep_problems(task: Task, quality: Raw, prompt: Raw) -> Problems:
-    keep = quality.get("keep", 1)
-    if not isinstance(keep, int) or keep <= 1:
-        return
-    where = "quality.keep"
-    if "student_learns" not in task.prompt_settings:
-        yield {
-            "where": where,
-            "problem": f"answers of task {task.name} have no reasoning: remove it",
-        }
-        return
-    if prompt.get("student_learns") != "reasoning":
-        problem = (
-            "needs prompt.student_learns: reasoning, with which a row's examples differ; without, "
-            "they would all be the same"
-        )
-        yield {"where": where, "problem": problem}
-    samples = quality.get("samples", 1)
-    if isinstance(samples, int) and samples < keep:
-        problem = f"{samples} samples make at most {samples} examples a row: raise quality.samples"
-        yield {"where": where, "problem": problem}
 
 
 def _skipped_check_problems(task: Task, skip_checks: object) -> Problems:

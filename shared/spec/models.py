@@ -111,6 +111,14 @@ class QualitySpec(Section):
             "row. Samples with the row's answer that reason differently make one each"
         ),
     )
+    rationalise: bool = Field(
+        default=False,
+        description=(
+            f"{tasks_taking('student_learns')}, with select `reference` and student_learns "
+            "`reasoning`: where all samples miss the reference, the teacher is shown it once and "
+            "asked for the reasoning"
+        ),
+    )
     tolerance: float | None = Field(
         default=None,
         ge=0,

@@ -20,7 +20,7 @@ ONE_ANSWER = "needs several answers a row, but answers.source is provided: remov
 UNUSED: dict[str, tuple[type[BaseModel], tuple[str, ...], str]] = {
     "teacher": (TeacherSpec, tuple(TeacherSpec.model_fields), NO_TEACHER),
     "prompt": (PromptSpec, ("teacher_system", "teacher_system_mode"), NO_TEACHER),
-    "quality": (QualitySpec, ("samples", "min_agreement", "keep"), ONE_ANSWER),
+    "quality": (QualitySpec, ("samples", "min_agreement", "keep", "rationalise"), ONE_ANSWER),
 }
 
 

@@ -73,6 +73,10 @@ class PromptSpec(Section):
             return self.student_system
         return _joined(system, self.student_addition)
 
+    def with_hint(self, text: str) -> PromptSpec:
+        """Return these settings with a text that the teacher alone is told."""
+        return self.model_copy(update={"teacher_system": _joined(self.teacher_system, text)})
+
     @property
     def replaces_for_teacher(self) -> bool:
         return self.teacher_system is not None and self.teacher_system_mode == "replace"

@@ -16,6 +16,7 @@ class _Instructions(Table):
     last_line: str
     reasoned_last_line: str
     ask_again: str  # with {complaint}
+    rationalise: str  # with {reference}
     student_reasoning: str
 
 
@@ -37,6 +38,11 @@ REASONED_LAST_LINE = _PROMPTS.instructions.reasoned_last_line
 def word_limit(words: int) -> str:
     """Return the instruction that limits a summary's length."""
     return _PROMPTS.instructions.word_limit.format(words=words)
+
+
+def rationalise(reference: str) -> str:
+    """Return the instruction that shows the teacher a reference and asks for its reasoning."""
+    return _PROMPTS.instructions.rationalise.replace("{reference}", reference)
 
 
 def ask_again(complaint: str) -> str:

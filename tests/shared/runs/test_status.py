@@ -87,6 +87,12 @@ def test_examples_are_shown_where_rows_make_several() -> None:
     assert (status.splits["train"]["accepted"], status.splits["train"]["examples"]) == (5, 9)
 
 
+def test_rationalised_rows_are_shown_where_there_are_any() -> None:
+    status = running()
+    status.count({"train": Counters(rows=5, done=5, accepted=5, rationalised=2)})
+    assert status.splits["train"]["rationalised"] == 2
+
+
 def test_a_failure_is_noted_and_stops_the_work() -> None:
     status = running()
     problem: Any = {"where": "teacher", "problem": "HTTP 401"}

@@ -208,6 +208,23 @@ def test_a_training_set_cannot_validate_itself() -> None:
         ("nli", {"prompt": REASONING, "quality": {"keep": 2}}, "quality.keep"),
         ("nli", {"prompt": REASONING, "quality": {**MAJORITY, "keep": 4}}, "quality.keep"),
         ("nli", {"prompt": REASONING, "quality": {**MAJORITY, "keep": 0}}, "quality.keep"),
+        (
+            "nli",
+            {"prompt": REASONING, "quality": {**MAJORITY, "rationalise": True}},
+            "quality.rationalise",
+        ),
+        (
+            "nli",
+            {"quality": {"select": "reference", "rationalise": True}},
+            "quality.rationalise",
+        ),
+        ("summarization", {"quality": {"rationalise": True}}, "quality.rationalise"),
+        (
+            "nli",
+            {"answers": {"source": "provided"}, "quality": {"rationalise": True}},
+            "quality.rationalise",
+        ),
+        ("nli", {"answers": {"source": "provided"}, "quality": {"keep": 2}}, "quality.keep"),
         ("conversation", {"quality": {"select": "reference"}}, "quality.select"),
         ("nli", {"quality": {"select": "vote"}}, "quality.select"),
         ("nli", {"quality": {"skip_checks": ["loop"]}}, "quality.skip_checks"),
