@@ -239,6 +239,17 @@ async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
     assert error.value.code == "too_large"
 
 
+async def test_less_fits_into_a_dry_run_that_reads_answers(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = questions(10)
+    paths = await uploaded(storage, train=content)
+    monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES_WITH_ANSWERS", len(content) - 1)
+    await dry_run(storage, spec_of(**paths))
+    with pytest.raises(PermanentError, match="start the run"):
+        await dry_run(storage, spec_of(**paths, answers={"source": "provided"}))
+
+
 async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = await uploaded(storage, train=questions(50))
     for name in (
