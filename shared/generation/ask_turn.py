@@ -128,6 +128,7 @@ class TurnRequests:
         reply = StoredReply.of(completion, limit, self.redact)
         reply.sample = self.sample
         reply.turn = turn
+        reply.is_shown = self.reference is not None
         self.replies.append(reply)
         return reply
 

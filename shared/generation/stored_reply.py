@@ -73,6 +73,7 @@ class StoredReply:
     model: str | None = None  # None: the record's
     sample: int = 0
     turn: int = 0
+    is_shown: bool = False  # whether the request showed the teacher the reference
     answer: Excerpt | None = None
     thoughts: Excerpt | None = None  # the reasoning that the student may learn
     is_redacted: bool = False  # a reply that isn't whole any more is never used

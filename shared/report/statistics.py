@@ -25,7 +25,7 @@ EDGES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_
 
 
 class LengthBucket(BaseModel):
-    """Rows of at most `tokens` tokens, and more than the previous bucket has."""
+    """Examples of at most `tokens` tokens, and more than the previous bucket has."""
 
     tokens: int
     rows: int
@@ -34,8 +34,8 @@ class LengthBucket(BaseModel):
 class Description(BaseModel):
     """Statistics of one dataset.
 
-    `answers` has the most frequent answers and their rows; it is empty if answers can't be counted.
-    `other_answers` is the number of rows with any other answer.
+    `answers` has the most frequent answers and their examples; it is empty if answers can't be
+    counted. `other_answers` is the number of examples with any other answer.
     """
 
     answers: dict[str, int] = Field(default_factory=dict[str, int])

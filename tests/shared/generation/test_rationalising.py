@@ -202,4 +202,5 @@ async def test_a_rationalised_record_survives_the_journal() -> None:
     record = await answered(Heard(MISS, MISS, HIT), spec_of(quality={"keep": 2}))
     read = Record.from_json(record.to_json())
     assert (read.rationalised, read.examples) == (True, 1)
+    assert [reply.is_shown for reply in read.replies] == [False, False, True]
     assert (read.answers, read.reasoning) == ([REFERENCE], ["Add them."])
