@@ -35,15 +35,12 @@ ACTION = re.compile(
     r"(?: (?:him|her|them|us|you|me))?(?= )",
     FLAGS,
 )
-# In the subject of a conclusion: "after 3 days, Mr. Lee", "the sum of 3 and 5", "Ann, Ben and Cy".
+# Before the subject of a conclusion: "Therefore, after 3 days, Mia has 9."
 CIRCUMSTANCE = re.compile(
     r"(?:after|in|with|for|at|by|over|during|on|from) ([^,.;:?!=]{1,80}), +", FLAGS
 )
-TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St)\.(?= )")
-COUNT = re.compile(r"\b(of|the|all|and|for|in|after|with|a|at) \$?\d[\d,.]*%?(?= |$)", FLAGS)
-NAMES = re.compile(r"(?<=[a-z]),(?= (?:and |[A-Z]))")
-VARIABLE = re.compile(r"\$([A-Za-z])\$|\\\(([A-Za-z])\\\)")
 ADVERB = re.compile(rf" *(?:{one_of(TABLES.adverbs)}) +", FLAGS)
+VARIABLE = re.compile(r"\$([A-Za-z])\$|\\\(([A-Za-z])\\\)")
 SUBJECT = re.compile(r"[^\W\d_]+(?:[ '’/-][^\W\d_]+)*")
 MAX_SUBJECT_WORDS = 14
 
@@ -65,19 +62,20 @@ def number_stated(sentence: str, *, is_answer: bool = False) -> str | None:
     if circumstance and not _is_excluded(circumstance[1]):
         sentence = sentence[circumstance.end() :]
     is_conclusion = opener is not None
-    if number := _stated_by(VERB, sentence, is_conclusion=is_conclusion):
-        return number
-    is_answer = is_conclusion or (is_answer and "=" not in sentence)
-    return _stated_by(ACTION, sentence, is_conclusion=is_conclusion) if is_answer else None
+    number = _stated_by(VERB, sentence, is_conclusion)
+    if number is None and (is_conclusion or (is_answer and "=" not in sentence)):
+        return _stated_by(ACTION, sentence, is_conclusion)
+    return number
 
 
-def _stated_by(verbs: re.Pattern[str], sentence: str, *, is_conclusion: bool) -> str | None:
+def _stated_by(verbs: re.Pattern[str], sentence: str, is_conclusion: bool) -> str | None:
     for verb in verbs.finditer(sentence):
-        subject = VARIABLE.sub(r"\1\2", sentence[: verb.start()]).strip()
-        if is_conclusion and verb[0].isascii() and verb[0][-1].isalpha():
-            subject = COUNT.sub(r"\1", NAMES.sub("", TITLE.sub(r"\1", subject)))
         adverb = ADVERB.match(sentence, verb.end())
         number = read_number(sentence[adverb.end() if adverb else verb.end() :])
+        subject = VARIABLE.sub(r"\1\2", sentence[: verb.start()]).strip()
+        if is_conclusion and verb[0].isascii() and verb[0][-1].isalpha():
+            for pattern, replacement in TABLES.conclusion_subjects:
+                subject = pattern.sub(replacement, subject)
         if number and SUBJECT.fullmatch(subject) and not _is_excluded(subject):
             is_loss = not TABLES.losses.isdisjoint(subject.lower().split())
             return None if is_loss and not number.startswith("-") else number
@@ -89,7 +87,6 @@ def _stated_by(verbs: re.Pattern[str], sentence: str, *, is_conclusion: bool) ->
 def _is_excluded(text: str) -> bool:
     """Return whether the words before a verb deny or doubt it, or are too many."""
     words = re.split(r"[ '’/-]", text.lower())
-    is_excluded = any(word in TABLES.excluded for word in words) or any(
-        word in text for word in TABLES.excluded if not word.isascii() and word[0] > "\u0370"
-    )
-    return is_excluded or len(words) > MAX_SUBJECT_WORDS
+    if len(words) > MAX_SUBJECT_WORDS or not TABLES.excluded.isdisjoint(words):
+        return True
+    return any(word in text for word in TABLES.excluded_parts)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from shared.core.tables import Table, read_table
+from shared.tasks.numbers.expressions import NotANumber
 
 
 class Tables(Table):
@@ -33,9 +34,13 @@ class Tables(Table):
     adverbs: list[str]
     impersonal: list[str]
     endings: list[str]
+    conclusion_subjects: list[tuple[re.Pattern[str], str]]
     excluded: frozenset[str]
+    excluded_parts: list[str]
     spellings: list[tuple[re.Pattern[str], str]]
+    small_spellings: list[tuple[re.Pattern[str], str]]
     tex_spellings: list[tuple[re.Pattern[str], str]]
+    nested_spellings: list[tuple[re.Pattern[str], str]]
     characters: dict[str, str]
     magnitudes: dict[str, Fraction]
     money_magnitudes: dict[str, Fraction]
@@ -50,24 +55,29 @@ def one_of(words: Iterable[str]) -> str:
     )
 
 
-def value_of_words(words: list[str]) -> int | None:
-    """Return 125 for `one hundred twenty five`; None for words that are no one number."""
-    if words == ["zero"]:
-        return 0
+def value_of_words(text: str) -> int:
+    """Return 125 for `one hundred and twenty-five`. Raises NotANumber if it isn't one number."""
+    words = re.split("[ -]", text)
     total = 0
     group = 0  # of up to three digits, which a thousand or more multiplies
     last_scale = 10**15
-    for value in (TABLES.words[word] for word in words):
-        if value >= 1000 and 0 < group < 1000 and value < last_scale:
+    for before, word in zip(["", *words], words, strict=False):
+        value = TABLES.words.get(word, 0)
+        if word == "and":
+            is_valid = TABLES.words[before] >= 100
+        elif value >= 1000:
+            is_valid = 0 < group < 1000 and value < last_scale
             total += group * value
             last_scale = value
             group = 0
-        elif value == 100 and 0 < group < 100:
+        elif value == 100:
+            is_valid = 0 < group < 100
             group *= 100
-        elif 0 < value < 100 and _has_room(group, value):
-            group += value
         else:
-            return None
+            is_valid = _has_room(group, value) if value else words == ["zero"]
+            group += value
+        if not is_valid:
+            raise NotANumber
     return total + group
 
 

@@ -19,11 +19,11 @@ sign must give what stands behind it.
 from __future__ import annotations
 
 import re
-import unicodedata
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from shared.tasks.numbers.expressions import MAX_DIGITS, Expression, NotANumber, evaluated
+from shared.tasks.numbers.expressions import MAX_DIGITS, NotANumber, evaluated, number_at_start
 from shared.tasks.numbers.number_spelling import plainly_spelled
 from shared.tasks.numbers.number_tables import TABLES, one_of, value_of_words
 
@@ -34,13 +34,13 @@ ROUNDED_DIGITS = 3  # of a rounded value that agrees with the exact one
 
 LIST_ITEM = re.compile(r"[-−–—‐‑][ \t\u00a0]")
 ARROW = re.compile(r"(?:→|➜|➔|⇒|=>|->|[=≈•*])\s*")
-QUOTED = re.compile(r"[\"'“‘«`](.+)[\"'”’»`]")
-FOOTNOTE = re.compile(r"\s*(?:\[\d{1,2}\]|(?<!\*)\*|[†‡])$")
+EMOJI = re.compile(r"[\s\U0001f000-\U0001faff\u2600-\u27bf\u2b50-\u2b55\ufe0f]+$")
 FULL_STOP = re.compile(r"(?<!\.)[.。]$|(?<=[^\W\d_])!$")
+FOOTNOTE = re.compile(r"\s*(?:\[\d{1,2}\]|(?<!\*)\*|[†‡])$")
 EQUALS = re.compile(r"\s*[=≈]\s*")
 UNIT_OF_TERM = re.compile(r"(?<=[\d )])(?<!\\)[A-Za-z]{2,20}(?: |$)")
 NAME = re.compile(
-    r"\\?[A-Za-z]{1,16}(?:_\{?\w{1,3}\}?)?(?:\([\w, ]{1,12}\))?|[^\W\d_]{2,20}(?: [^\W\d_]+){1,5}"
+    r"\\?[A-Za-z]{1,16}(?:_\(?\w{1,3}\)?)?(?:\([\w, ]{1,12}\))?|[^\W\d_]{2,20}(?: [^\W\d_]+){1,5}"
 )
 
 FLAGS = re.IGNORECASE
@@ -56,7 +56,8 @@ APPROXIMATION = re.compile(rf"(?:[≈~]|{one_of(TABLES.approximations)})\s*", FL
 SIGN = re.compile(
     rf"(?:(-(?![-+])|{one_of(TABLES.negative)})|\+(?![-+])|{one_of(TABLES.positive)}) *", FLAGS
 )
-WORD = re.compile(rf"(?:[ -]| and )?({one_of(TABLES.words)})", FLAGS)
+WORD = rf"(?:{one_of(TABLES.words)})"
+WORDS = re.compile(rf"{WORD}(?:(?:[ -]| and ){WORD})*", FLAGS)
 MAGNITUDE = re.compile(rf"(?: {{1,4}}|-)?({one_of(TABLES.magnitudes)})(?!-)\.?", FLAGS)
 AND_A_HALF = re.compile(r" and (?:a|one)[ -]half(?![A-Za-z])", FLAGS)
 THOUSANDS = re.compile(r"(?<=\d)k(?![A-Za-z])")
@@ -74,7 +75,7 @@ GREAT_NUMBER = re.compile(  # and all that no table lists
 ALPHABET = "A-Za-zÀ-ɏḀ-ỿЀ-ӿ"
 LETTERS = rf"[{ALPHABET}µΩ]"
 LONG_WORD = rf"{LETTERS}[{ALPHABET}]{{%d,}}(?:['’-]{LETTERS}+)*['’]?\.?"
-POWER = r"(?:\^(?:\{-?[1-9]\}|-?[1-9](?!\d)))?"
+POWER = r"(?:\^(?:\(-?[1-9]\)|-?[1-9](?!\d)))?"
 SHORT_UNIT = rf"(?:{one_of(TABLES.short_units)})\.?(?:{POWER}|[23](?!\d))"
 JOINING = rf"(?:{one_of(TABLES.joining)})(?= +[A-Za-z])"
 FIRST_WORD = (
@@ -84,7 +85,7 @@ NEXT_WORD = rf" {{1,4}}(?:{LONG_WORD % 1}|{JOINING})"
 UNIT = rf"(?:(?:{FIRST_WORD}){POWER}| */ *{LONG_WORD % 1}| */ *{SHORT_UNIT})"
 UNITS = rf"{UNIT}(?: *[/·] *{SHORT_UNIT}| */ *{LONG_WORD % 1}|{NEXT_WORD}{POWER}){{0,8}}"
 PERCENT = r" *(?:%|(?i:per ?cent|percentage points?|pct)\b|°(?: ?[CFK]\b)?)"
-REMARK = re.compile(r" *\(([^()]*)\)$")
+REMARK = re.compile(r"(?<!\^) *\(([^()]*)\)$")
 HARMLESS_REMARK = re.compile(
     r"(?:approx(?:\.|imately)?|(?:when )?rounded(?: (?:up|down|off))?(?: to [^()]*)?"
     r"|to (?:the nearest|\w+ decimal|\w+ significant) [a-z ]+"
@@ -157,18 +158,12 @@ def _is_of_size(value: Fraction) -> bool:
 
 
 def _undressed(text: str) -> str:
-    """Return the text without quotes, an arrow, footnote, emoji or full stop around it."""
-    while quoted := QUOTED.fullmatch(FULL_STOP.sub("", text)):
-        text = quoted[1].strip()
+    """Return the text without an arrow, footnote, emoji or full stop around it."""
     if arrow := ARROW.match(text):
         text = text[arrow.end() :]
-    while text and (text[-1] == "\ufe0f" or _is_emoji(text[-1])):
-        text = text[:-1].rstrip()
-    return FOOTNOTE.sub("", FULL_STOP.sub("", text)).strip()
-
-
-def _is_emoji(character: str) -> bool:
-    return unicodedata.category(character) == "So" and character != "°"
+    for ending in (EMOJI, FULL_STOP, FOOTNOTE):
+        text = ending.sub("", text)
+    return text.strip()
 
 
 def _is_worth(term: str, value: Fraction) -> bool:
@@ -184,23 +179,37 @@ def _is_worth(term: str, value: Fraction) -> bool:
     return _is_of_size(exact) and same_number(canonical(exact), result, tolerance)
 
 
+@dataclass(slots=True)
+class _Cursor:
+    """A place in a text, which moves over what is read."""
+
+    text: str
+    position: int = 0
+
+    def accept(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        match = pattern.match(self.text, self.position)
+        if match:
+            self.position = match.end()
+        return match
+
+
 def _quantity(text: str) -> Fraction:
     """Return the value of a number with all that may stand around it. Raises NotANumber."""
     if bracketed := BRACKETS.fullmatch(text):
         return _in_brackets(bracketed[1], bracketed[2])
-    expression = Expression(text)
-    expression.accept(APPROXIMATION)
-    sign = expression.accept(SIGN)
-    currency = expression.accept(CURRENCY)
-    sign = sign or expression.accept(SIGN)
-    if expression.accept(SIGN) or GROUPED_OR_NOT.search(text):
+    cursor = _Cursor(text)
+    cursor.accept(APPROXIMATION)
+    sign = cursor.accept(SIGN)
+    currency = cursor.accept(CURRENCY)
+    sign = sign or cursor.accept(SIGN)
+    if cursor.accept(SIGN) or GROUPED_OR_NOT.search(text):
         raise NotANumber
-    value = _magnified(expression, _number(expression), is_money=currency is not None)
+    value = _magnified(cursor, _number(cursor), is_money=currency is not None)
     value = -value if sign and sign[1] else value
-    remark = REMARK.search(text, expression.position)
+    remark = REMARK.search(text, cursor.position)
     rest = text[: remark.start()] if remark else text
-    is_lakh = currency and LONE_LETTER.match(text, expression.position)  # `₹5L`
-    if is_lakh or not _leaves_value(rest, expression.position):
+    is_lakh = currency and LONE_LETTER.match(text, cursor.position)  # `₹5L`
+    if is_lakh or not _leaves_value(rest, cursor.position):
         raise NotANumber
     if remark and not _is_harmless(remark[1].strip(), value):
         raise NotANumber
@@ -216,30 +225,27 @@ def _in_brackets(currency: str, inside: str) -> Fraction:
     return -_quantity(currency + inside)
 
 
-def _number(expression: Expression) -> Fraction:
-    words: list[str] = []
-    while word := expression.accept(WORD):
-        if word[0].startswith(" and ") and TABLES.words[words[-1]] < 100:
-            raise NotANumber
-        words.append(word[1].lower())
-    value = value_of_words(words) if words else expression.sum()
-    if value is None or expression.is_calculation:
-        raise NotANumber
-    return value + Fraction(expression.accept(AND_A_HALF) is not None, 2)
+def _number(cursor: _Cursor) -> Fraction:
+    if words := cursor.accept(WORDS):
+        value = Fraction(value_of_words(words[0].lower()))
+    else:
+        value, length = number_at_start(cursor.text[cursor.position :])
+        cursor.position += length
+    return value + Fraction(cursor.accept(AND_A_HALF) is not None, 2)
 
 
-def _magnified(expression: Expression, value: Fraction, *, is_money: bool) -> Fraction:
+def _magnified(cursor: _Cursor, value: Fraction, *, is_money: bool) -> Fraction:
     """Return the value times the magnitudes behind it."""
     for _ in range(2):  # `3 hundred thousand`
-        if magnitude := expression.accept(MAGNITUDE):
+        if magnitude := cursor.accept(MAGNITUDE):
             word = magnitude[1].lower()
             factor = TABLES.magnitudes[word]
             if factor < 1 and not word.endswith("s") and value != 1:  # `twenty-fifth`
                 raise NotANumber
             value *= factor
-    if expression.accept(THOUSANDS):
+    if cursor.accept(THOUSANDS):
         return value * 1000
-    if letters := expression.accept(MONEY_MAGNITUDE if is_money else MAGNITUDE_OF_MONEY):
+    if letters := cursor.accept(MONEY_MAGNITUDE if is_money else MAGNITUDE_OF_MONEY):
         return value * TABLES.money_magnitudes[letters[1]]
     return value
 

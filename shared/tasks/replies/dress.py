@@ -68,8 +68,11 @@ def _without_layer(value: str) -> str:
         inner = value[len(opening) : -len(closing)]
         if is_wrapped and len(value) > len(opening) + len(closing) and opening not in inner:
             return inner.strip()
-    if len(value) > 2 and PAIRS.get(value[0]) == value[-1] and value[0] not in value[1:-1]:
-        return value[1:-1].strip()
+    inner = value[1:-1].strip()
+    if inner and PAIRS.get(value[0]) == value[-1]:
+        is_nested = inner[0] == value[0] and inner[-1] == value[-1]
+        if is_nested or value[0] not in inner:
+            return inner
     for copula in COPULAS:
         value = value.removesuffix(copula)
     is_cut_off = "..." in value[-5:]

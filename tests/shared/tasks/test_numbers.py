@@ -173,9 +173,6 @@ POWERS = {
     "3*10**4": "30000",
     "3e4": "30000",
     "3.5E-2": "0.035",
-    "110_2": "6",
-    "110₂": "6",
-    r"243_{5}": "73",
     r"\left(-6\right)": "-6",
 }
 WORDS = {
@@ -304,7 +301,8 @@ log2(9)|6M|6B|6 K|₹6L|6th|the 6th|6 tens|6 gross|6 below zero|6 under par|$6 l
 6 less|6 more|6+|6 or more|6 or so|6 negative|(6)|(1,200)|6 pm|6 a.m.|6 o'clock|6 AD|6 mod 4|-(
 --6|+-6|-$-6|±6|6 quarters|6 mil|6 ribu|6 (million)|6 (in thousands)|6 (negative)|3~500|1.234 €
 €1.234|6 hundred-dollar|6 y medio|6 et demi|twenty-fifth|fifth|a couple|5 sixth|5!|5 !
-6 factorial|6º|1/0|\\frac{1}{0}|0/0|6 per thousand|6‰|6 dr|6e|6e5x|0x1F|6_|6^|6^x|8_7|19_8|6/
+6 factorial|6º|1/0|\\frac{1}{0}|0/0|6 per thousand|6‰|6 dr|6e|110_2|110₂|243_{5}|6e5x|0x1F
+6_|6^|6^x|8_7|19_8|6/
 6/x|$|$$|%|€|½3|\u2462|Ⅶ|6\u20e3|- 6|– 6|6m people
 """)
 NOT_VALUES = listed("""
@@ -392,7 +390,6 @@ DRESSES = [
     r"\text{§}",
     r"§\text{ cm}",
     r"\mathbf{§}",
-    '"§"',
     "§[1]",
     "§ 🎉",
     "→ §",
