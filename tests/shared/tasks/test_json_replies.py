@@ -202,6 +202,7 @@ FLOODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_json_is_read_in_linear_time(flood: str) -> None:
     """A quadratic search would take minutes."""

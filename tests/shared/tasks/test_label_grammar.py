@@ -189,6 +189,7 @@ def test_quoted_words_are_the_labels_whatever_they_are(words: list[str], quote: 
     assert labels(f"Your answer is one of {listed}.") == tuple(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

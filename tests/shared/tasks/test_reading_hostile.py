@@ -65,6 +65,7 @@ FLOODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_text_is_read_in_no_time(flood: str) -> None:
     text = (flood * (CHARACTERS // len(flood) + 1))[:CHARACTERS]

@@ -203,6 +203,7 @@ FLOODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("before", ["", "<think>"])
 def test_a_flood_of_marks_is_split_in_linear_time(before: str, flood: str) -> None:

@@ -269,6 +269,7 @@ def test_words_outside_the_space_are_never_read(text: str) -> None:
         assert read(space, text) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [LABELS, TOOLS])
 @pytest.mark.parametrize("part", ["(A) ", "so A, ", "because ", "'", "neither neutral nor ", " \n"])
 def test_hostile_texts_are_read_in_bounded_time(space: AnswerSpace, part: str) -> None:

@@ -190,6 +190,7 @@ def test_a_summary_is_part_of_the_reply(text: str) -> None:
     assert isinstance(summary, Unreadable) or summary in text or "\n>" in text or "{" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flood",
     ["---\n", "> ", "**", "Summary:\n", "(9 words) ", "Sure! ", '"', "Here is a summary ", "a b "],

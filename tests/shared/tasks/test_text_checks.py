@@ -366,6 +366,7 @@ FLOODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_text_is_checked_in_linear_time(flood: str) -> None:
     """A quadratic search would take minutes."""
