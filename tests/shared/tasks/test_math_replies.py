@@ -202,6 +202,7 @@ def test_reasoning_in_prose_ends_in_its_conclusion(reply: str, number: str) -> N
     assert read("math", SUM, reply, REASONED) == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [PLAIN, REASONED])
 def test_hostile_conclusions_are_done_with_at_once(prompt: PromptSpec) -> None:
     for flood in ("So he has ", "has " * 40, "1 + 1 ", "\\boxed{1} or ", "Mia has 9 rolls. "):
