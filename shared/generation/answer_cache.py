@@ -10,25 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.core.errors import NotFound
 from shared.core.paths import ASKED_SPLITS, RunPaths, Split
-from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.blocks import holdout, read_lines
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal, split_counters
-from shared.generation.record import OtherReasoning, Record
-from shared.generation.reference_agreement import compare_with_reference
+from shared.generation.recheck import record_again
+from shared.generation.record import Record
+from shared.generation.stored_samples import stored_samples
 from shared.scan.plan import PlanReader, Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, row_estimate
-from shared.spec.example_length import length_problem
-from shared.spec.models import QualitySpec, RunSpec
-from shared.tasks import Answer
+from shared.spec.models import RunSpec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -41,36 +39,35 @@ JOURNALS_AT_ONCE = 16
 KEY = re.compile(rb'"key":"([0-9a-f]+)"')
 
 
+# the records of rows, in order, by the key of their request
+Histories = dict[str, list[bytes]]
+
+
 class EarlierAnswers:
     """The answers in the journals of an earlier run, of both splits, however it ended."""
 
-    def __init__(self, storage: Storage, run_id: str, quality: QualitySpec) -> None:
-        """`quality` is the new run's."""
+    def __init__(self, storage: Storage, run_id: str) -> None:
         self.run_id = run_id
         self._storage = storage
-        self._quality = quality
         self._paths = RunPaths(run_id)
 
-    async def records(self, keys: Container[str] | None = None) -> AsyncIterator[tuple[str, bytes]]:
-        """Yield key and record of every row that has answers, or only of those with these keys.
+    async def histories(self, keys: Container[str] | None = None) -> Histories:
+        """Return the records of all rows by their key, or only of those with these keys.
 
-        A record is as its journal has it: parsed, it takes several times the memory.
+        Records are as their journal has them: parsed, they take several times the memory.
         """
-        async for line in self._lines():
-            match = KEY.search(line)
+        histories: Histories = {}
+        async for record in self._lines():
+            match = KEY.search(record)
             if match is None:  # a row that was never sent to the teacher
                 continue
             key = match[1].decode()
-            if keys is None or key in keys:
-                record = Record.from_json(line)
-                if self._is_usable(record):
-                    yield key, line
-
-    def _is_usable(self, record: Record) -> bool:
-        """Return whether a record has all the answers that the new run would ask for."""
-        keeps_enough = record.keep >= self._quality.keep
-        is_allowed = self._quality.rationalise or not record.rationalised
-        return bool(record.answers) and keeps_enough and is_allowed
+            if keys is not None and key not in keys:
+                continue
+            history = histories.setdefault(key, [])
+            if not history or _line_of(record) == _line_of(history[0]):
+                history.append(record)
+        return histories
 
     async def size(self) -> int:
         """Return the bytes of all journals."""
@@ -149,7 +146,7 @@ class Seeding:
 
         Raises ShardContended (transient).
         """
-        earlier = EarlierAnswers(self.storage, self.spec.reuse or "", self.spec.quality)
+        earlier = EarlierAnswers(self.storage, self.spec.reuse or "")
         max_rows = min(MAX_ROWS, int(MAX_GROUP_BYTES / max(1, await earlier.bytes_per_row())))
         plan = PlanReader(self.storage, self.paths, self.split)
         shards = await _group(plan, first, max_rows)
@@ -157,73 +154,30 @@ class Seeding:
         for shard in shards:
             async for request in self._requests(shard):
                 keys.add(request.key)
-        answers: dict[str, bytes] = {}
-        async for key, record in earlier.records(keys):
-            answers.setdefault(key, record)
+        histories = await earlier.histories(keys)
         seeded = Seeded(next=first + len(shards))
         for index, shard in enumerate(shards, first):
-            await self._seed(index, shard, answers, seeded)
+            await self._seed(index, shard, histories, seeded)
         return seeded
 
-    async def _seed(
-        self, index: int, shard: Shard, answers: dict[str, bytes], seeded: Seeded
-    ) -> None:
+    async def _seed(self, index: int, shard: Shard, histories: Histories, seeded: Seeded) -> None:
         """Copy the answers for one shard, and add its counts to `seeded`."""
         name = self.paths.journal(self.split, index)
         journal = await Journal.open(self.storage, name, shard.rows, holdout(self.spec, self.split))
         async for request in self._requests(shard):
             if not journal.needs_answer(request.line, self.round):
                 continue
-            earlier = answers.get(request.key)
-            if earlier is None:
+            history = histories.get(request.key, [])
+            record = _reused_record(request.line, request.row, self.spec, history)
+            if record is None:
                 seeded.estimate.add(row_estimate(request.row, self.spec))
             else:
-                journal.add(self._reused_record(request, Record.from_json(earlier)))
+                record.key = request.key
+                record.round = self.round
+                journal.add(record)
         await journal.flush()
         seeded.reused += sum(record.reused for record in journal.records.values())
         seeded.estimate.add(Usage.model_validate(journal.counters(), from_attributes=True))
-
-    def _reused_record(self, request: _Request, earlier: Record) -> Record:
-        """Return this run's record with the earlier answers; it has sent no requests for them.
-
-        The row is rejected if its example is too long for this run's student. Of several examples,
-        those that are too long are left out.
-        """
-        record = Record(
-            line=request.line,
-            id=request.row.id,
-            status="accepted",
-            answers=earlier.answers,
-            reasoning=earlier.reasoning,
-            replies=earlier.replies,
-            selected=earlier.selected,
-            keep=earlier.keep,
-            model=earlier.model,
-            finish_reason=earlier.finish_reason,
-            samples=earlier.samples,
-            agreeing=earlier.agreeing,
-            rationalised=earlier.rationalised,
-            round=self.round,
-            key=request.key,
-            reused=True,
-        )
-        problem = length_problem(request.row, self.spec, earlier.turns)
-        if problem:
-            record.reject(RejectionReason.TOO_LONG, problem)
-        else:
-            record.others = self._fitting(request.row, earlier)
-            record.kept = [other.sample for other in record.others]
-        compare_with_reference(record, request.row, self.spec)
-        return record
-
-    def _fitting(self, row: Row, earlier: Record) -> list[OtherReasoning]:
-        """Return the further reasonings that this run keeps."""
-        fitting: list[OtherReasoning] = []
-        for other in earlier.others:
-            example = Answer(earlier.answers[0], other.reasoning)
-            if length_problem(row, self.spec, [example]) is None:
-                fitting.append(other)
-        return fitting[: self.spec.quality.keep - 1]
 
     async def _requests(self, shard: Shard) -> AsyncIterator[_Request]:
         """Yield the requests for the shard's rows that may be sent to the teacher."""
@@ -234,21 +188,45 @@ class Seeding:
                     yield _Request(line.number, row, self._keys.of(row))
 
 
+def _reused_record(line: int, row: Row, spec: RunSpec, history: Sequence[bytes]) -> Record | None:
+    """Return a record with earlier replies, None if they have no answer by the settings of now.
+
+    The row is rejected if its example is too long for this run's student.
+    """
+    for stored in stored_samples(map(Record.from_json, history)):
+        record = record_again(line, row, spec, stored, all_examples=True)
+        if isinstance(record, Record):
+            record.reused = True
+            return record
+    return None
+
+
+def _line_of(record: bytes) -> bytes:
+    """Return the beginning of a record, which is its line."""
+    return record.partition(b",")[0]
+
+
 async def answered_earlier(spec: RunSpec, earlier: EarlierAnswers) -> Callable[[Row], bool]:
     """Return a function that says whether the earlier run has an answer to a row.
 
-    It holds all keys of the earlier run: 100 bytes per row.
+    It holds all records of the earlier run.
     """
-    earlier_keys = {key async for key, _ in earlier.records()}
+    histories = await earlier.histories()
     keys = CacheKeys(spec)
-    return lambda row: keys.of(row) in earlier_keys
+
+    def is_answered(row: Row) -> bool:
+        history = histories.get(keys.of(row), [])
+        return _reused_record(0, row, spec, history) is not None
+
+    return is_answered
 
 
 def nothing_reused(run_id: str) -> str:
     """Return the warning that an earlier run's answers could not be reused."""
     return (
         f"no answer of run {run_id} could be reused: it answered none of this run's requests. "
-        "The teacher's model, its parameters and the messages must be the same"
+        "The teacher's model, its parameters and the messages must be the same, and the answers "
+        "must pass this run's settings of `quality`"
     )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
-from shared.generation.record import MAX_DETAIL_CHARACTERS, Record
+from shared.generation.record import MAX_DETAIL_CHARACTERS, OtherReasoning, Record
 from shared.generation.reference_agreement import compare_with_reference
 from shared.generation.sampling import SelectionRule, next_batch_size
 from shared.generation.selection import Selection, examples_in, select, selection_rule, values_of
 from shared.generation.stored_reply import without_usual_model
+from shared.generation.stored_samples import StoredSamples, read_samples
 from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer
@@ -25,12 +26,17 @@ async def ask_row(
     spec: RunSpec,
     teacher: AsksTeacher,
     redact: Callable[[str], str] = str,
+    earlier: StoredSamples | None = None,
 ) -> Record:
     """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record.
 
-    `redact` replaces the app's secrets in what the teacher says.
+    `redact` replaces the app's secrets in what the teacher says. Further samples follow those of
+    `earlier` where both together can decide; otherwise the row is asked anew.
     """
-    record = await _answered(line, _RowRequests(row, spec, teacher, redact))
+    requests = _RowRequests(row, spec, teacher, redact)
+    if earlier is not None:
+        requests.continue_after(earlier)
+    record = await _answered(line, requests)
     compare_with_reference(record, row, spec)
     return record
 
@@ -45,10 +51,7 @@ async def _answered(line: int, requests: _RowRequests) -> Record:
             selection = await requests.select_answer()
     except NoAnswer as failure:
         return requests.rejected_record(line, failure)
-    record = requests.record(line, selection.sample, selection.others)
-    record.samples = selection.samples
-    record.agreeing = selection.agreeing
-    record.rationalised = selection.is_rationalised
+    record = requests.record(line, selection)
     problem = length_problem(row, spec, selection.turns)
     if problem:
         record.reject(RejectionReason.TOO_LONG, problem)
@@ -64,6 +67,24 @@ class _RowRequests:
     teacher: AsksTeacher
     redact: Callable[[str], str]
     sent: list[TurnRequests] = field(default_factory=list[TurnRequests])  # by sample
+    samples: list[Answer | NoAnswer] = field(default_factory=list[Answer | NoAnswer])
+    earlier: int = 0  # samples of another round, which come first
+
+    def continue_after(self, stored: StoredSamples) -> None:
+        """Begin with the samples that are stored, unless further ones can't decide with them."""
+        if any(reply.saw_reference for reply in stored.replies):
+            return
+        samples = [sample.value for sample in read_samples(self.row, self.spec, stored)]
+        rule = selection_rule(self.spec, self.row)
+        examples = examples_in(samples, rule, self._fits)
+        batch = next_batch_size(rule, values_of(samples), len(examples))
+        can_decide = batch > 0 or self.spec.quality.rationalise
+        if not can_decide or not any(isinstance(sample, Answer) for sample in samples):
+            return
+        self.samples = samples
+        self.earlier = len(samples)
+        for number in range(self.earlier):
+            self._begin().replies = stored.of_sample(number)
 
     async def answer_turns(self) -> list[Answer]:
         """Return one answer per turn, each asked for with the answers before it."""
@@ -76,8 +97,8 @@ class _RowRequests:
     async def select_answer(self) -> Selection:
         """Return the answer that enough samples, or the row's own reference, agree with."""
         rule = selection_rule(self.spec, self.row)
-        samples: list[Answer | NoAnswer] = []
-        examples: dict[int, Answer] = {}
+        samples = self.samples
+        examples = examples_in(samples, rule, self._fits)
         while batch := next_batch_size(rule, values_of(samples), len(examples)):
             samples += await self._draw_samples(batch, len(samples))
             examples = examples_in(samples, rule, self._fits)
@@ -107,36 +128,62 @@ class _RowRequests:
     def _fits(self, answer: Answer) -> bool:
         return length_problem(self.row, self.spec, [answer]) is None
 
-    def record(self, line: int, sample: int | None, others: Sequence[int] = ()) -> Record:
-        """Return an accepted record with every reply and what the requests cost.
+    def record(self, line: int, selection: Selection) -> Record:
+        """Return an accepted record with every new reply and what the requests cost.
 
-        Answers, model and finish reason are those of one sample.
+        Model and finish reason are those of the selected sample.
         """
-        record = Record(
-            line=line,
-            id=self.row.id,
-            status="accepted",
-            selected=sample,
-            kept=list(others),
-            keep=self.spec.quality.keep,
-            requests=sum(turn.requests for turn in self.sent),
-            prompt_tokens=sum(turn.prompt_tokens for turn in self.sent),
-            completion_tokens=sum(turn.completion_tokens for turn in self.sent),
-        )
-        replies = [reply for turn in self.sent for reply in turn.replies]
-        of_sample = self.sent[-1 if sample is None else sample].replies
-        if of_sample:
-            record.model = of_sample[-1].model
-        if replies:
-            record.replies = without_usual_model(replies, record.model)
+        record = self._record(line, selection.sample)
+        record.selected = selection.sample
+        record.kept = selection.others
+        record.samples = selection.samples
+        record.agreeing = selection.agreeing
+        record.rationalised = selection.is_rationalised
+        if record.has_answers_in_replies:
             record.read_replies()
+        else:
+            self._set_answers(record, selection)
         return record
 
     def rejected_record(self, line: int, failure: NoAnswer) -> Record:
         """Return the record of a row without an answer."""
-        record = self.record(line, None)
+        record = self._record(line, -1)
+        record.selected = None
+        if record.replies:
+            record.read_replies()
         record.reject(failure.reason, failure.detail)
         return record
+
+    def _record(self, line: int, sample: int) -> Record:
+        record = Record(
+            line=line,
+            id=self.row.id,
+            status="accepted",
+            requests=sum(turn.requests for turn in self.sent),
+            prompt_tokens=sum(turn.prompt_tokens for turn in self.sent),
+            completion_tokens=sum(turn.completion_tokens for turn in self.sent),
+            continued=self.earlier > 0,
+        )
+        if self.sent[sample].replies:
+            record.model = self.sent[sample].replies[-1].model
+        replies = [reply for turn in self.sent[self.earlier :] for reply in turn.replies]
+        record.replies = without_usual_model(replies, record.model)
+        return record
+
+    def _set_answers(self, record: Record, selection: Selection) -> None:
+        """Set answers that were selected from the samples of another round."""
+        last_replies = [turn.replies[-1:] for turn in self.sent]
+        record.answers = [answer.text for answer in selection.turns]
+        record.finish_reason = last_replies[selection.sample][0].finish_reason
+        if not self.spec.prompt.chain_of_thought:
+            return
+        record.reasoning = [answer.reasoning for answer in selection.turns]
+        for number in selection.others:
+            answer = self.samples[number]
+            reply = last_replies[number][0]
+            assert isinstance(answer, Answer), "only a usable answer is kept"
+            other = OtherReasoning(answer.reasoning or "", number, reply.model, reply.finish_reason)
+            record.others.append(other)
 
     async def _draw_samples(self, count: int, first_number: int) -> list[Answer | NoAnswer]:
         """Return so many samples, asked for at the same time, in the order of their numbers."""

@@ -83,8 +83,6 @@ class TurnRequests:
                 request = TeacherRequest(messages, task.schema(self.row, prompt))
             reply = await self._complete(request, len(answers), seed)
             answer = read_reply(self.row, self.spec, answers, reply)
-            if isinstance(answer, Answer) and self.reference is not None:
-                answer = without_hint(answer)
             if isinstance(answer, Answer):
                 reply.keep_answer(answer, with_reasoning=prompt.chain_of_thought)
                 return answer
@@ -115,7 +113,7 @@ class TurnRequests:
                 break
             may_be_whole_later = finish in (Finish.TRUNCATED, Finish.INTERRUPTED)
             if is_last or completion.refusal or not may_be_whole_later:
-                raise _unfinished(reply, finish, limit)
+                raise unfinished(reply, finish, limit)
             if finish is Finish.TRUNCATED:
                 limit = max_tokens * 2
         return reply
@@ -128,7 +126,7 @@ class TurnRequests:
         reply = StoredReply.of(completion, limit, self.redact)
         reply.sample = self.sample
         reply.turn = turn
-        reply.is_shown = self.reference is not None
+        reply.saw_reference = self.reference is not None
         self.replies.append(reply)
         return reply
 
@@ -142,10 +140,12 @@ def read_reply(
     answer = checked_answer(TASKS[spec.task], row, spec.prompt, answers, reply, skip_checks)
     if isinstance(answer, Answer) and stored.is_redacted:
         return Unreadable(RejectionReason.SECRET, "the reply holds a secret of the app")
+    if isinstance(answer, Answer) and stored.saw_reference:
+        return without_hint(answer)
     return answer
 
 
-def _unfinished(reply: StoredReply, finish: Finish, limit: int) -> NoAnswer:
+def unfinished(reply: StoredReply, finish: Finish, limit: int) -> NoAnswer:
     """Return why a reply that isn't whole is not an answer."""
     reason = reply.finish_reason or reply.native_finish_reason or "none"
     if finish is Finish.FILTERED:

@@ -1,7 +1,8 @@
-"""The key of a request: all that decides what the teacher is asked, and how its answer is read.
+"""The key of a request: all that decides what the teacher is asked.
 
-The same key in another run, whatever the line, split or student there, stands for the same answer,
-which need not be bought again.
+The same key in another run or round, whatever the line, split or student there, stands for the same
+question, whose replies need not be bought again. They are read and checked by the settings that the
+run has now.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ OTHER_PROMPT_SETTINGS = {
     "teacher_system_mode",
     "max_summary_words",
 }
-# settings of section `quality` that decide which of several answers is kept
-SELECTION_SETTINGS = {"select", "samples", "min_agreement", "tolerance"}
 
 
 class CacheKeys:
@@ -40,14 +39,11 @@ class CacheKeys:
     def __init__(self, spec: RunSpec) -> None:
         self._task = TASKS[spec.task]
         self._prompt = spec.prompt
-        self._has_reference = spec.quality.select == "reference"
         common = [
             spec.task,
             PROMPT_VERSION,
             spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
             spec.prompt.model_dump(exclude=OTHER_PROMPT_SETTINGS, exclude_defaults=True),
-            spec.quality.model_dump(include=_selection_settings(spec), exclude_none=True),
-            *sorted(spec.quality.skip_checks),
         ]
         self._common = hashlib.sha256(to_json(common))
 
@@ -61,18 +57,7 @@ class CacheKeys:
             later_questions,
             self._task.schema(row, self._prompt),
             self._task.answer_schema(row) if self._task.has_values else None,
-            self._task.reference_value(row) if self._has_reference else None,
         ]
-        if self._prompt.replaces_for_teacher and not self._task.has_values:
-            # by which its length and language are checked
-            request.append(row.system)
-        if row.answers is not None:  # by which the answer is read
-            request.append([row.answers.values, row.answers.aliases])
         digest = self._common.copy()
         digest.update(to_json(request))
         return digest.hexdigest()[:KEY_CHARACTERS]
-
-
-def _selection_settings(spec: RunSpec) -> set[str]:
-    """Return the settings that select an answer. Without a selection, the tolerance only counts."""
-    return SELECTION_SETTINGS - ({"tolerance"} if spec.quality.select == "first" else set())

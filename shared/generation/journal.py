@@ -54,6 +54,8 @@ class Journal:
         self._position = position
         self._holdout = holdout
         self._superseded: list[Record] = []
+        # by line, where its records are in the blob
+        self._places: dict[int, list[tuple[int, int]]] = {}
         self._pending: list[bytes] = []
         self._flushing = asyncio.Lock()
         self._many_are_pending = asyncio.Event()
@@ -85,7 +87,7 @@ class Journal:
         """Return whether to ask the teacher for this line in this round.
 
         A line is asked for if it has no record, or if the teacher failed to answer it in an earlier
-        round.
+        round, or if its answer doesn't pass this round's rule.
         """
         record = self.records.get(line)
         if record is None:
@@ -157,16 +159,39 @@ class Journal:
         return counters
 
     async def _read(self, end: int | None) -> None:
-        async for record in stored_records(self._storage, self._name, end):
+        async for place, record in _stored_records(self._storage, self._name, 0, end):
+            self._places.setdefault(record.line, []).append(place)
             self._keep(record)
 
+    async def histories(self) -> AsyncIterator[tuple[int, list[Record]]]:
+        """Yield each line and its records of earlier executions, with every reply.
+
+        Memory depends on the lines that have several records.
+        """
+        histories: dict[int, list[Record]] = {}
+        end = max((place[1] for places in self._places.values() for place in places), default=0)
+        async for _, record in _stored_records(self._storage, self._name, 0, end):
+            line = record.line
+            history = histories.setdefault(line, [])
+            history.append(record)
+            if len(history) == len(self._places[line]):
+                yield line, histories.pop(line)
+
+    async def history(self, line: int) -> list[Record]:
+        """Return the records of a line that earlier executions have written, with every reply."""
+        records: list[Record] = []
+        for start, end in self._places.get(line, []):
+            async for _, record in _stored_records(self._storage, self._name, start, end):
+                records.append(record)
+        return records
+
     def _keep(self, record: Record) -> None:
-        """Keep the first record of a line, or that of a later round if the first is a rejection."""
+        """Keep the first record of a line, or one that supersedes it."""
         record.forget_replies()
         earlier = self.records.get(record.line)
         if earlier is None:
             self.records[record.line] = record
-        elif earlier.status == "rejected" and record.round > earlier.round:
+        elif record.supersedes(earlier):
             self._superseded.append(earlier)
             self.records[record.line] = record
 
@@ -202,15 +227,15 @@ class Journal:
         await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))
 
 
-async def stored_records(
-    storage: Storage, name: str, end: int | None = None
-) -> AsyncIterator[Record]:
-    """Yield the records of a journal with their replies, one after another. Raises NotFound."""
-    chunks = storage.stream(name, 0, end)
-    async for lines in line_batches(chunks, max_bytes=MAX_RECORD_BYTES):
+async def _stored_records(
+    storage: Storage, name: str, start: int, end: int | None
+) -> AsyncIterator[tuple[tuple[int, int], Record]]:
+    """Yield the records in a part of a journal, each with its place. Raises NotFound."""
+    chunks = storage.stream(name, start, end)
+    async for lines in line_batches(chunks, offset=start, max_bytes=MAX_RECORD_BYTES):
         for line in lines:
             if line.content:
-                yield Record.from_json(line.content)
+                yield (line.start, line.end), Record.from_json(line.content)
 
 
 async def split_counters(storage: Storage, paths: RunPaths, split: Split) -> Counters:

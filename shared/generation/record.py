@@ -52,7 +52,6 @@ class Record:
     replies: list[StoredReply] = field(default_factory=list[StoredReply])  # in order, all samples
     selected: int | None = 0  # the sample that the answers are from, if there are replies
     kept: list[int] = field(default_factory=list[int])  # samples that `others` are from
-    keep: int = 1  # the most examples that the row might make when it was asked for
     model: str | None = None
     finish_reason: str | None = None
     requests: int = 0
@@ -65,6 +64,8 @@ class Record:
     label: str | None = None  # the label or choice that the reference is
     has_unreadable_reference: bool = False
     round: int = 0
+    checked: int = 0  # the round whose settings the stored replies were last checked by
+    continued: bool = False  # its samples go on after those of the row's records before
     key: str | None = None
     reused: bool = False  # the answer comes from an earlier run
 
@@ -76,7 +77,7 @@ class Record:
         """
         if self.status != "rejected" or self.reason is None:
             return False
-        return self.requests > 0 or self.reason.is_of_answer
+        return self.requests > 0 or self.continued or self.reason.is_of_answer
 
     @property
     def has_failed(self) -> bool:
@@ -87,6 +88,25 @@ class Record:
         """
         has_asked = self.requests > 0 or self.reason == RejectionReason.SHARD_FAILED or self.reused
         return self.status == "rejected" and has_asked
+
+    def supersedes(self, earlier: Record) -> bool:
+        """Return whether this record takes the place of an earlier one of its line.
+
+        That is the case for one of a later round. Of one round, a row that is asked again has a
+        second one.
+        """
+        return self._moment > earlier._moment
+
+    @property
+    def _moment(self) -> tuple[int, int]:
+        return max(self.round, self.checked), self.round
+
+    @property
+    def has_answers_in_replies(self) -> bool:
+        """Return whether what was read follows from the replies of this record."""
+        numbers = {reply.sample for reply in self.replies}
+        sources = set(self.kept) if self.selected is None else {self.selected, *self.kept}
+        return bool(numbers) and sources <= numbers
 
     @property
     def examples(self) -> int:
@@ -159,14 +179,14 @@ class Record:
 
     def to_json(self) -> bytes:
         """Return the record as one line, without fields that have their default."""
-        derived = DERIVED if self.replies else None
+        derived = DERIVED if self.has_answers_in_replies else None
         return _RECORDS.dump_json(self, exclude=derived, exclude_defaults=True) + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> Record:
         """Parse one line. Raises ValueError (pydantic's)."""
         record = _RECORDS.validate_json(line)
-        if record.replies:
+        if record.has_answers_in_replies:
             record.read_replies()
         return record
 

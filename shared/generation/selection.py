@@ -85,7 +85,7 @@ def select(samples: Samples, rule: SelectionRule, fits: Callable[[Answer], bool]
     """
     vote = select_sample(rule, values_of(samples))
     if vote is None:
-        raise _nothing_selected(samples, rule)
+        raise nothing_selected(samples, rule)
     number, *others = examples_in(samples, rule, fits) or [vote.sample]
     answer = _answer(samples, number)
     return Selection([answer], number, others, len(samples), vote.agreeing)
@@ -97,7 +97,7 @@ def _answer(samples: Samples, number: int) -> Answer:
     return answer
 
 
-def _nothing_selected(samples: Samples, rule: SelectionRule) -> NoAnswer:
+def nothing_selected(samples: Samples, rule: SelectionRule) -> NoAnswer:
     """Return why no sample was selected."""
     values = [sample.text for sample in samples if isinstance(sample, Answer)]
     if not values:

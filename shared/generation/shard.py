@@ -26,7 +26,9 @@ from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
 from shared.generation.provided_record import provided_record
+from shared.generation.recheck import Recheck
 from shared.generation.record import Record, rejected_record
+from shared.generation.stored_samples import StoredSamples, stored_samples
 from shared.generation.success_ratio import out_of_reach
 from shared.generation.worker_pool import WorkerPool
 from shared.scan.plan import Shard
@@ -96,6 +98,8 @@ class ShardRun:
         name = self.paths.journal(self.split, self.index)
         held_out = holdout(self.spec, self.split)
         journal = await Journal.open(self.storage, name, self.shard.rows, held_out)
+        if self.round:
+            await self._recheck(journal)
         missing = self._count_missing(journal)
         if missing:
             await self._answer_missing(journal, missing)
@@ -103,6 +107,36 @@ class ShardRun:
         await staging.stage(self.index, self.shard, journal.records, self._rows)
         await journal.seal()
         return journal.counters()
+
+    async def _recheck(self, journal: Journal) -> None:
+        """Check the replies of earlier rounds by this round's settings. It costs no request."""
+        lines: dict[int, Line] = {}
+        async for batch in read_lines(self.storage, self.paths, self.split, self.shard):
+            lines.update({line.number: line for line in batch})
+        recheck = Recheck(self.spec, self.round)
+        async for number, records in journal.histories():
+            current = journal.records[number]
+            line = lines.pop(number)
+            if self.round not in (current.round, current.checked):
+                record = self._rechecked(recheck, current, line, records)
+                if record is not None:
+                    journal.add(record)
+            await asyncio.sleep(0)  # other shards go on meanwhile
+        await journal.flush()
+
+    def _rechecked(
+        self, recheck: Recheck, current: Record, line: Line, records: list[Record]
+    ) -> Record | None:
+        """Return a row's new record, None if it stays as it is."""
+        if current.status == "accepted":
+            row = self._checks.row(line.content)
+        else:
+            row = self._checks.usable(line, self.shard)
+        key = self._keys.of(row) if isinstance(row, Row) else ""
+        record = recheck.record(current, row, key, records)
+        if isinstance(row, Row) and (record or current).status == "accepted":
+            self._rows[line.number] = row
+        return record
 
     def _count_missing(self, journal: Journal) -> int:
         """Return how many rows need an answer, and count those that have failed for good."""
@@ -146,7 +180,7 @@ class ShardRun:
             if time.monotonic() - self._started_at > WORK_SECONDS:
                 self._has_unfinished_rows = True
                 return
-            record = await self._answer_row(line)
+            record = await self._answer_row(line, journal)
             journal.add(record)
             self._answered_rows += 1
             if record.has_failed:
@@ -164,7 +198,7 @@ class ShardRun:
         async for lines in read_lines(self.storage, self.paths, self.split, self.shard):
             yield [line for line in lines if journal.needs_answer(line.number, self.round)]
 
-    async def _answer_row(self, line: Line) -> Record:
+    async def _answer_row(self, line: Line, journal: Journal) -> Record:
         row = self._checks.usable(line, self.shard)
         if isinstance(row, Rejection):
             record = rejected_record(line.number, row)
@@ -173,12 +207,21 @@ class ShardRun:
             self._rows[line.number] = row
         else:
             await self._budget.check_before_first_row()
-            record = await ask_row(line.number, row, self.spec, self.teacher, self.redact)
-            record.key = self._keys.of(row)
+            key = self._keys.of(row)
+            earlier = await self._earlier_samples(journal, line.number, key)
+            record = await ask_row(line.number, row, self.spec, self.teacher, self.redact, earlier)
+            record.key = key
             self._rows[line.number] = row
         record.redact(self.redact)
         record.round = self.round
         return record
+
+    async def _earlier_samples(self, journal: Journal, line: int, key: str) -> StoredSamples | None:
+        """Return the samples of a row that further ones may follow: replies to its question."""
+        if not self.round or self.spec.quality.select == "first":
+            return None
+        latest = stored_samples(await journal.history(line))[:1]
+        return latest[0] if latest and latest[0].key == key else None
 
     def _count_failure(self, record: Record) -> None:
         """Count a failed row. Raises TooManyRejected if the success ratio is now unreachable."""

@@ -73,7 +73,7 @@ class StoredReply:
     model: str | None = None  # None: the record's
     sample: int = 0
     turn: int = 0
-    is_shown: bool = False  # whether the request showed the teacher the reference
+    saw_reference: bool = False  # the teacher was shown it, and asked for the reasoning
     answer: Excerpt | None = None
     thoughts: Excerpt | None = None  # the reasoning that the student may learn
     is_redacted: bool = False  # a reply that isn't whole any more is never used
@@ -121,6 +121,11 @@ class StoredReply:
             requests=0,
             native_finish_reason=self.native_finish_reason,
         )
+
+    def forget_answer(self) -> None:
+        """Drop what was read from the reply, before it is read again."""
+        self.answer = None
+        self.thoughts = None
 
     def keep_answer(self, answer: Answer, *, with_reasoning: bool) -> None:
         """Store what was read from the reply."""

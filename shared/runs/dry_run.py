@@ -80,7 +80,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     can wait.
     """
     inputs = spec.inputs
-    earlier = EarlierAnswers(storage, spec.reuse, spec.quality) if spec.reuse else None
+    earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
     size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
     limit = MAX_BYTES_WITH_ANSWERS if spec.answers.are_provided else MAX_BYTES

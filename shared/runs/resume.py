@@ -1,6 +1,7 @@
 """Resume: another round of a run that has ended, with its journals and possibly other settings.
 
-Accepted rows stay as they are. Rows that the teacher failed to answer are retried.
+Rows that the teacher failed to answer are retried, and those whose stored replies don't pass the
+settings of now: shared/generation/recheck.py.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def rows(*numbers: int) -> bytes:
 def wrong_unless_shown(request: ChatRequest) -> str:
     """The reply of a teacher that miscounts even numbers unless it is shown the answer."""
     number = int(request.messages[-1].text.split()[2])
-    is_shown = f"The right answer here is: {number + 1}." in request.messages[0].text
-    is_right = number % 2 or is_shown
+    saw_reference = f"The right answer here is: {number + 1}." in request.messages[0].text
+    is_right = number % 2 or saw_reference
     return json.dumps({"reasoning": "I count.", "answer": str(number + 1 if is_right else 0)})
 
 
@@ -74,10 +74,23 @@ async def test_a_resumed_run_may_rationalise_the_rows_that_it_had_rejected(
     await finished(run, teach, rows(1, 2))
     assert (await run.progress())["train"]["rejected"] == {"disagrees": 1}
     await run.resume(quality={"rationalise": True})
-    async with teach(wrong_unless_shown):
+    async with teach(wrong_unless_shown) as teacher:
         await run.finish()
     counts = (await run.progress())["train"]
     assert (counts["accepted"], counts["rationalised"]) == (2, 1)
+    assert len(teacher.records) == 1  # the samples that missed are stored
+    await run.resume(quality={"rationalise": False})
+    async with teach(wrong_unless_shown) as teacher:
+        await run.finish()
+    # a reply that saw the reference is no sample that agrees with it
+    assert (await run.progress())["train"]["rejected"] == {"disagrees": 1}
+    assert len(teacher.records) == 2
+    await run.resume(quality={"rationalise": True})
+    async with teach(wrong_unless_shown) as teacher:
+        await run.finish()
+    counts = (await run.progress())["train"]
+    assert (counts["accepted"], counts["rationalised"]) == (2, 1)
+    assert not teacher.records
 
 
 async def test_rationalised_answers_are_reused_only_where_the_run_would_make_them(

@@ -49,7 +49,8 @@ def texts(examples: list[dict[str, Any]]) -> list[str]:
 async def test_each_reasoning_is_an_example_traced_to_its_own_sample(
     new_run: NewRun, teach: Teach
 ) -> None:
-    run = new_run(quality=quality(3), prompt=PROMPT)
+    # one request after another: the teacher's ways are those of the samples, in order
+    run = new_run(quality=quality(3), prompt=PROMPT, teacher={"concurrency": 1})
     await finished(run, teach, sums(2), "add", "ADD", "guess", "sum")
     assert texts(await run.rows(run.paths.dataset("train"))) == [
         "I add.\n\nAnswer: 1",
@@ -82,33 +83,37 @@ async def test_report_and_card_count_examples_apart_from_accepted_rows(
     assert "A row makes up to 2 examples" in card
 
 
-async def test_a_run_that_keeps_fewer_reuses_what_it_needs_and_one_that_keeps_more_asks_again(
+async def test_a_run_with_another_keep_reuses_samples_and_asks_rows_that_could_have_more(
     new_run: NewRun, teach: Teach
 ) -> None:
     two = new_run(quality=quality(2), prompt=PROMPT)
     await finished(two, teach, sums(2), "add", "guess", "sum")
     await claim(two.storage, RunRequest.model_validate(two.request))
+    both = texts(await two.rows(two.paths.dataset("train")))
     one = new_run(quality=quality(1), prompt=PROMPT, reuse=two.paths.run_id)
     assert await finished(one, teach, sums(2)) == []
-    first = ["I add.\n\nAnswer: 1", "I count.\n\nAnswer: 2"]
-    assert texts(await one.rows(one.paths.dataset("train"))) == first
-    same = new_run(quality=quality(2), prompt=PROMPT, reuse=two.paths.run_id)
-    assert await finished(same, teach, sums(2)) == []
-    assert await same.text(same.paths.dataset("train")) == await two.text(
-        two.paths.dataset("train")
-    )
+    assert texts(await one.rows(one.paths.dataset("train"))) == [both[0], both[2]]
     three = new_run(quality=quality(3), prompt=PROMPT, reuse=two.paths.run_id)
-    assert len(await finished(three, teach, sums(2), "add", "guess", "sum")) == 8
+    assert await finished(three, teach, sums(2)) == []
+    assert len(await three.rows(three.paths.dataset("train"))) == 3 + 1
+    # three of five samples were asked of the first row, and all five of the second
+    four = new_run(quality=quality(4), prompt=PROMPT, reuse=two.paths.run_id)
+    assert len(await finished(four, teach, sums(2), "add", "guess", "sum")) == 5
 
 
-async def test_a_resumed_run_that_keeps_more_leaves_accepted_rows_as_they_are(
+async def test_a_resumed_run_that_keeps_more_takes_further_examples_from_stored_samples(
     new_run: NewRun, teach: Teach
 ) -> None:
     run = new_run(quality=quality(1), prompt=PROMPT)
     await finished(run, teach, sums(2), "add", "guess", "sum")
-    before = await run.text(run.paths.dataset("train"))
+    before = texts(await run.rows(run.paths.dataset("train")))
     await run.resume(quality={"keep": 3})
     async with teach(reasoning_teacher("add")) as teacher:
         await run.finish()
     assert not teacher.records
-    assert await run.text(run.paths.dataset("train")) == before
+    after = texts(await run.rows(run.paths.dataset("train")))
+    assert set(before) < set(after)
+    assert sorted(after)[:3] == [f"I {way}.\n\nAnswer: {n}" for way, n in WAYS]
+
+
+WAYS = (("add", 1), ("count", 2), ("guess", 1))

@@ -55,10 +55,6 @@ CHANGES: list[dict[str, Any]] = [
     {"prompt": {"chain_of_thought": True}},
     {"prompt": {"teacher_system": "Be exact."}},
     {"prompt": {"teacher_system": "Be brave.", "teacher_system_mode": "replace"}, **NAMED},
-    {"quality": MAJORITY},
-    {"quality": {"samples": 5, "select": "majority"}},
-    {"quality": {**MAJORITY, "min_agreement": 0.8}},
-    {"quality": {**MAJORITY, "tolerance": 0.01}},
     {"row": {"system": "Be brief."}},
 ]
 SAME: list[dict[str, Any]] = [
@@ -67,7 +63,9 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"max_attempts": 1}},
     {"teacher": {"row_deadline_seconds": 1}},
     {"quality": {"min_rows": 1, "min_success_ratio": 0.1}},
-    {"quality": {"tolerance": 0.01}},
+    {"quality": MAJORITY},
+    {"quality": {**MAJORITY, "min_agreement": 0.8}},
+    {"quality": {**MAJORITY, "tolerance": 0.01}},
     {"prompt": {"student_system": "Be kind.", "student_system_mode": "replace"}},
     {"budget": {"max_tokens": 9}},
     {"holdout": {"fraction": 0.2}},
@@ -122,18 +120,15 @@ def test_summaries_by_other_rules_are_other_answers() -> None:
     )
 
 
-def test_a_text_that_fewer_checks_looked_at_is_another_answer() -> None:
+def test_by_which_checks_a_text_is_accepted_is_not_what_the_teacher_is_asked() -> None:
     qualities: list[dict[str, Any]] = [{}, {"skip_checks": ["loop"]}, {"skip_checks": ["echo"]}]
-    assert len({key_of("Hi", task="conversation", quality=quality) for quality in qualities}) == 3
+    assert len({key_of("Hi", task="conversation", quality=quality) for quality in qualities}) == 1
 
 
-def test_the_reference_counts_where_it_chooses_the_answer() -> None:
+def test_the_reference_that_chooses_an_answer_is_not_what_the_teacher_is_asked() -> None:
     by_reference = {"samples": 3, "select": "reference"}
-    keys = [key_of(row={"answer": answer}, quality=by_reference) for answer in ("5", "5.0", "6")]
-    assert keys[0] == keys[1] != keys[2]
-    assert key_of(row={"answer": "5"}, quality=MAJORITY) == key_of(
-        row={"answer": "6"}, quality=MAJORITY
-    )
+    keys = {key_of(row={"answer": answer}, quality=by_reference) for answer in ("5", "6")}
+    assert keys == {key_of()}
 
 
 def test_a_reference_answer_as_last_message_is_no_part_of_the_question() -> None:
@@ -190,12 +185,3 @@ def test_a_text_for_the_teacher_counts_as_the_request_that_it_makes() -> None:
     assert key_of(**exact) == key_of(row={"system": "Be exact."})
     assert key_of(**replaced, **NAMED) == key_of(**exact)
     assert key_of(**exact, **NAMED) != key_of(**exact)
-
-
-def test_a_replaced_prompt_counts_where_a_text_is_checked_by_it() -> None:
-    prompt = {"teacher_system": "Be exact.", "teacher_system_mode": "replace"}
-    keys = [
-        key_of("Hi", task="conversation", prompt=prompt, row={"system": system})
-        for system in ("Parle français.", "Speak English.")
-    ]
-    assert keys[0] != keys[1]

@@ -126,17 +126,6 @@ async def test_records_without_a_round_are_of_the_first(folder: RunFolder) -> No
     assert not journal.needs_answer(2, 1)
 
 
-async def test_rows_without_a_reference_that_were_accepted_stay_when_references_become_due(
-    folder: RunFolder,
-) -> None:
-    await folder.add(as_jsonl([question("What is 1 + 1?"), question("What is 2 + 1?", answer=3)]))
-    await run_round(folder, ScriptedTeacher(failing(2)), 0)
-    before = await folder.text(folder.paths.dataset("train"))
-    counters = await run_round(folder, ScriptedTeacher(), 1, quality={"select": "reference"})
-    assert (counters.accepted, counters.rejected) == (2, {})
-    assert (await folder.text(folder.paths.dataset("train"))).startswith(before)
-
-
 async def test_a_double_that_was_used_in_place_of_the_first_stays_when_the_first_could_be_used(
     folder: RunFolder,
 ) -> None:
@@ -152,7 +141,7 @@ async def test_a_double_that_was_used_in_place_of_the_first_stays_when_the_first
     assert await folder.text(folder.paths.dataset("train")) == before
 
 
-async def test_a_failed_row_that_changed_settings_exclude_is_rejected_for_their_reason(
+async def test_rows_that_changed_settings_exclude_are_rejected_for_their_reason(
     folder: RunFolder,
 ) -> None:
     await folder.add(questions(2))
@@ -160,8 +149,8 @@ async def test_a_failed_row_that_changed_settings_exclude_is_rejected_for_their_
     silent = ScriptedTeacher()
     counters = await run_round(folder, silent, 1, quality={"select": "reference"})
     assert (counters.accepted, counters.rejected, silent.asked) == (
-        1,
-        {"no_reference": 1},
+        0,
+        {"no_reference": 2},
         Counter(),
     )
     assert counters.requests == 1 + 2

@@ -184,7 +184,7 @@ async def answered(storage: Storage, count: int) -> str:
             {
                 "line": line,
                 "status": "accepted",
-                "answers": ["1"],
+                "replies": [{"text": "1", "answer": {}}],
                 "key": CacheKeys(spec).of(row),
             }
         )
