@@ -76,17 +76,21 @@ class Row:
             return Rejection(RejectionReason.NO_ANSWER, detail, self.id)
         return replace(self, messages=self.messages[:-1], provided_answer=last["content"])
 
-    def question_hash(self) -> bytes:
+    def question_hash(self, *, with_answers: bool = False) -> bytes:
         """Return 16 bytes that are equal for duplicates.
 
         These are rows that ask the teacher for the same, apart from case, white space and Unicode's
-        compatibility forms. Assistant turns don't count, because the teacher writes them anew; a
-        provided answer replies to those before it, so these count. Id and reference never do.
+        compatibility forms. Assistant turns don't count, because the teacher writes them anew; nor
+        do id and reference. `with_answers`: those before the last question do, where answers are
+        provided.
         """
+        messages = self.messages
+        if messages[-1]["role"] == "assistant":
+            messages = messages[:-1]
         question: list[object] = [
             (message["role"], comparable(message["content"]))
-            for message in self.messages
-            if message["role"] != "assistant" or self.provided_answer is not None
+            for message in messages
+            if with_answers or message["role"] != "assistant"
         ]
         question += [offered for offered in (self.labels, self.choices) if offered is not None]
         text = json.dumps(question, ensure_ascii=False)

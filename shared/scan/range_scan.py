@@ -98,7 +98,8 @@ class RangeScan:
                 self.plan.unused_fields.append(place)
         self.plan.answers.count(row.answers, line)
         estimate = self._expected_usage(row)
-        self.hashes.add(row.question_hash(), self._references.packed(row), line, estimate)
+        digest = row.question_hash(with_answers=self.spec.answers.are_provided)
+        self.hashes.add(digest, self._references.packed(row), line, estimate)
 
     def _expected_usage(self, row: Row) -> Usage:
         """Return what a row adds to the estimate: nothing if the teacher isn't asked for it."""

@@ -63,6 +63,15 @@ def test_conversations_that_differ_in_an_earlier_answer_ask_for_different_ones()
         conversation("Open?", "No.", "And now?", "No."),
         conversation("Open?", "Yes.", "And now?", "No."),
     ]
-    hashes = [row.question_hash() for row in rows]
+    hashes = [row.question_hash(with_answers=True) for row in rows]
     assert hashes[0] != hashes[1]
     assert hashes[0] == hashes[2]
+
+
+def test_a_row_that_is_kept_for_evaluation_is_the_same_question_with_its_answer_or_without() -> (
+    None
+):
+    row = conversation("Open?", "Yes.", "And now?", "Yes.")
+    answer: Message = {"role": "assistant", "content": "No."}
+    evaluated = Row((*row.messages, answer))
+    assert evaluated.question_hash(with_answers=True) == row.question_hash(with_answers=True)
