@@ -8,30 +8,33 @@ quotes, or as a word in the middle of a sentence. Takes time linear in the text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, groupby
 
 from shared.core.tables import Table, read_table
-from shared.tasks.replies.code_spans import CODE_MARK, CodeSpans
+from shared.tasks.replies.code_spans import code_masked
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-WHITE_SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))
-INVISIBLE = "\ufeff\u200b\u2060"
+OUTER = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b\u2060"
 # A fence of these kinds only wraps prose; one of a programming language is part of the answer.
 PROSE_FENCE = re.compile(
-    r"(`{3,}|~{3,})[ \t]*(?:(?:text|txt|plaintext|markdown|md)[ \t]*)?", re.IGNORECASE
+    r"(`{3,}|~{3,})[ \t]*(?:(?:text|txt|plaintext|markdown|md)[ \t]*)?\n(?P<body>.*)\n\s*\1"
+    r"|```(?P<line>(?:(?!```)[^\n])+)```",
+    re.IGNORECASE | re.DOTALL,
 )
 MAX_TOKEN_CHARACTERS = 100
 MAX_QUOTED = 200  # characters of an element that a sentence shows
-_LAST_TOKEN = re.compile(r"(?:(?<=\S)|(?<=[.!?\n] )|(?<=\n))(?:<[|｜][\w▁]{2,30}[|｜]>\s*)+\Z")
+# A token that no table lists is one all the same if it is attached to the end of the text.
+LAST_TOKEN = re.compile(r"(?:(?<=\S)|(?<=[.!?\n] )|(?<=\n))(?:<[|｜][\w▁]{2,30}[|｜]>\s*)+\Z")
 # The head of the assistant's turn as a word: on a line of its own, or before a text of one line.
-_HEAD_WORD = re.compile(r"assistant[ \t]*(?:\n+|[:：][ \t]*(?=[^\n]+\Z))", re.IGNORECASE)
+HEAD_WORD = re.compile(r"assistant[ \t]*(?:\n+|[:：][ \t]*(?=[^\n]+\Z))", re.IGNORECASE)
 MAX_LAYERS = 4  # of dress around a text
-# A tag in the middle of a sentence is a word of it; one in quotes is quoted.
-WORD_BEFORE = re.compile(r"[^\W\d_][,;]?[ ]\Z")
-PUNCTUATION_BEHIND = re.compile(r"[ ]?(?:[,;:)]|[.]+(?:\s|<|\Z))")
+# What stands around a tag, which is written as a null, that is quoted or a word of a sentence.
+AS_WORD = re.compile(
+    r"""[\"'`“‘«„(]\0[\"'`”’»“)]|[^\W\d_][,;]? \0(?: [^\W\d_A-Z]| ?(?:[,;:)]|\.+(?:\s|<|\Z)))"""
+)
+WORD_BEFORE = re.compile(r"[^\W\d_][,;]? \Z")
 LIST_MARK = re.compile(r"[,;:)]")  # behind a tag that a list explains
-QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "(": ")", "`": "`"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,8 @@ class _Table(Table):
     plain_reasoning: list[_Reasoning]
 
 
-def _lower(marks: list[str]) -> frozenset[str]:
+def _lower(marks: Iterable[str]) -> frozenset[str]:
     return frozenset(mark.lower() for mark in marks)
-
-
-def _any_of(words: list[str]) -> str:
-    """Return a pattern of these sorted words, the longest first. No character is tried twice."""
-    branches: list[str] = []
-    for first, group in groupby(filter(None, words), key=lambda word: word[0]):
-        branches.append(re.escape(first) + _any_of([word[1:] for word in group]))
-    if "" in words:
-        branches.append("")
-    return f"(?:{'|'.join(branches)})" if len(branches) > 1 else branches[0]
 
 
 _TABLE = read_table(_Table, __file__)
@@ -79,11 +72,11 @@ _END_TOKENS = _lower(_TABLE.end_tokens)
 _TURN_HEADS = _lower(_TABLE.turn_heads)
 _DROPPED = _lower(_TABLE.dropped_tokens)
 # Behind one of these the answer starts, even if no reasoning was opened: the prompt opened it.
-_ALL_CLOSINGS = frozenset(chain.from_iterable(_CLOSINGS.values()))
 _STATED_ANSWER_STARTS = _lower(_TABLE.answer_starts)
-_ANSWER_STARTS = (_STATED_ANSWER_STARTS | _ALL_CLOSINGS) - _END_TOKENS
+_ANSWER_STARTS = _STATED_ANSWER_STARTS.union(*_CLOSINGS.values()) - _END_TOKENS
 _MARKS = _END_TOKENS | _TURN_HEADS | _DROPPED | _ANSWER_STARTS | frozenset(_CLOSINGS)
-_MARK = re.compile(f"{CODE_MARK}|{_any_of(sorted(_MARKS))}", re.IGNORECASE)
+_LONGEST_FIRST = "|".join(map(re.escape, sorted(_MARKS, key=len, reverse=True)))
+_MARK = re.compile(rf"(?=[<\[◁]|(?:assistant)?final<)(?:{_LONGEST_FIRST})", re.IGNORECASE)
 _TAGS = "|".join(_TABLE.answer_tags)
 _ANSWER_DRESS = re.compile(
     rf"<(?P<tag>{_TAGS})>(?P<text>.*?)(?:</(?P=tag)>)?"
@@ -121,112 +114,65 @@ class _Scan:
     position: int = 0  # of what isn't in either list yet
     closings: frozenset[str] = frozenset()  # of the reasoning that the scan is in
     mentioned: set[str] = field(default_factory=set[str])  # closings whose openings are only words
-    code: CodeSpans | None = None
 
     def run(self) -> None:
-        mark = _MARK.search(self.text)
-        while mark:
-            next_position = self._pass(mark, mark[0].lower())
-            if next_position is None:
-                break
-            mark = _MARK.search(self.text, next_position)
-        self._take(len(self.text))
+        for mark in _MARK.finditer(code_masked(self.text)):
+            name = mark[0].lower()
+            if self.closings:
+                is_end = name in self.closings or name in _STATED_ANSWER_STARTS
+                if is_end and not self._is_word(mark):
+                    self._take(mark)
+                    self.closings = frozenset()
+            elif self._is_word(mark) or self._is_shown(mark, name):
+                self.mentioned |= _CLOSINGS.get(name, frozenset())
+            elif name in self.mentioned:
+                self.mentioned.remove(name)
+            elif not self._goes_on(mark, name):
+                return
+        self._take(None)
 
-    def _take(self, end: int) -> None:
-        part = self.text[self.position : end]
+    def _take(self, mark: re.Match[str] | None) -> None:
+        """Take the text up to a mark, or to the end."""
+        part = self.text[self.position : mark.start() if mark else None]
         (self.reasoning if self.closings else self.shown).append(part)
-        self.position = max(end, self.position)
+        if mark:
+            # Of two spaces around reasoning one was written for it.
+            is_double = self.closings and "".join(self.shown[-1:]).endswith(" ")
+            self.position = mark.end()
+            self.position += bool(is_double) and self.text.startswith(" ", mark.end())
 
-    def _pass(self, mark: re.Match[str], name: str) -> int | None:
-        """Note what the mark means; return where to look for the next, None to stop."""
-        if name[0] in "`~":
-            return mark.end() if self.closings else self._code_end(mark)
-        if self.closings:
-            is_end = name in self.closings or name in _STATED_ANSWER_STARTS
-            if is_end and not self._is_word(mark):
-                self._take(mark.start())
-                self.position = mark.end() + self._is_double_space(mark.end())
-                self.closings = frozenset()
-            return mark.end()
-        if (
-            self._is_word(mark)
-            or self._is_quoted_element(mark, name)
-            or self._closes_word(name)
-            or self._closes_html(mark, name)
-        ):
-            self.mentioned |= _CLOSINGS.get(name, frozenset())
-            return mark.end()
-        return self._pass_shown(mark, name)
-
-    def _pass_shown(self, mark: re.Match[str], name: str) -> int | None:
-        """Note a mark outside reasoning that is more than a word."""
-        self._take(mark.start())
-        self.position = mark.end()
+    def _goes_on(self, mark: re.Match[str], name: str) -> bool:
+        """Take the text before a mark outside reasoning; return whether the turn goes on."""
+        self._take(mark)
         if name in _ANSWER_STARTS:
             self.reasoning += self.shown
             self.shown.clear()
-        elif name in _CLOSINGS:
-            self.closings = _CLOSINGS[name]
-        elif name in _DROPPED or (name in _TURN_HEADS and not "".join(self.shown).strip()):
-            pass
-        else:
-            self.position = len(self.text)
-            return None
-        return mark.end()
-
-    def _is_double_space(self, position: int) -> bool:
-        """Return whether the text before reasoning ends, and the text behind begins, with a space.
-
-        One of the two was written for the reasoning.
-        """
-        return self.text.startswith(" ", position) and "".join(self.shown[-1:]).endswith(" ")
-
-    def _code_end(self, mark: re.Match[str]) -> int:
-        self.code = self.code or CodeSpans(self.text)
-        return self.code.end(mark) or mark.end()
+        self.closings = _CLOSINGS.get(name, frozenset())
+        is_head = name in _TURN_HEADS and not "".join(self.shown).strip()
+        return is_head or name in _CLOSINGS or name in _ANSWER_STARTS or name in _DROPPED
 
     def _is_word(self, mark: re.Match[str]) -> bool:
-        start, end = mark.span()
-        before = self.text[max(0, start - 3) : start]
-        behind = self.text[end : end + 5]
-        if before and QUOTES.get(before[-1]) == behind[:1] != "":
-            return True
-        goes_on = behind[:1] == " " and behind[1:2].islower()
-        return bool(WORD_BEFORE.search(before)) and (
-            goes_on or PUNCTUATION_BEHIND.match(behind) is not None
-        )
+        before = self.text[max(0, mark.start() - 3) : mark.start()]
+        return AS_WORD.search(f"{before}\0{self.text[mark.end() : mark.end() + 5]}") is not None
 
-    def _is_quoted_element(self, mark: re.Match[str], name: str) -> bool:
-        """Return whether a sentence shows a tag with its closing, or a list explains it."""
+    def _is_shown(self, mark: re.Match[str], name: str) -> bool:
+        """Return whether a text shows a tag: with its closing, in a list, or as HTML's `<s>`."""
+        start, end = mark.span()
+        if name == "</s>":
+            return self.text.find("<s>", self.position, start) >= 0
         if name not in _CLOSINGS:
             return False
-        start, end = mark.span()
-        if LIST_MARK.match(self.text, end):
-            return True
         line = self.text[end : end + MAX_QUOTED].partition("\n")[0].lower()
         is_closed = any(closing in line for closing in _CLOSINGS[name])
-        return is_closed and WORD_BEFORE.search(self.text[max(0, start - 3) : start]) is not None
-
-    def _closes_word(self, name: str) -> bool:
-        """Return whether this closes a tag that was only mentioned."""
-        is_mentioned = name in self.mentioned
-        self.mentioned.discard(name)
-        return is_mentioned
-
-    def _closes_html(self, mark: re.Match[str], name: str) -> bool:
-        """Return whether this is `</s>` behind `<s>`: text struck out."""
-        if name[:2] != "</" or name not in _END_TOKENS:
-            return False
-        return self.text.find(f"<{name[2:]}", self.position, mark.start()) >= 0
+        is_in_sentence = WORD_BEFORE.search(self.text[max(0, start - 3) : start])
+        return bool(LIST_MARK.match(self.text, end) or (is_closed and is_in_sentence))
 
 
 def _plain_reasoning_tagged(text: str) -> str:
     """Return the text with reasoning that has no tokens of its own in tags."""
     for pair in _TABLE.plain_reasoning:
-        if not text.startswith(pair.open):
-            continue
-        body = text[len(pair.open) :]
-        for closing in pair.close:
+        body = text.removeprefix(pair.open)
+        for closing in pair.close if body != text else ():
             reasoning, closed, answer = body.partition(closing)
             if closed:
                 return f"<think>{reasoning}</think>{answer}"
@@ -234,20 +180,19 @@ def _plain_reasoning_tagged(text: str) -> str:
 
 
 def _undressed(text: str) -> str:
-    """Return the text without fences around prose, answer tags, and outer white space.
-
-    A token that no table lists is one all the same if it is attached to the end of the text.
-    """
+    """Return the text without fences around prose, answer tags, and outer white space."""
     text = _trimmed(text)
-    token = _LAST_TOKEN.search(text, max(0, len(text) - MAX_TOKEN_CHARACTERS))
+    token = LAST_TOKEN.search(text, max(0, len(text) - MAX_TOKEN_CHARACTERS))
     text = _trimmed(text[: token.start()]) if token else text
-    text = text[head.end() :] if (head := _HEAD_WORD.match(text)) else text
+    head = HEAD_WORD.match(text)
+    text = text[head.end() :] if head else text
     for _ in range(MAX_LAYERS):
         inner = _trimmed(_untagged(_unfenced(text)))
         if inner == text:
             break
         text = inner
-    return text if _is_visible(text) else ""
+    is_visible = any(character.isprintable() and not character.isspace() for character in text)
+    return text if is_visible else ""
 
 
 def _untagged(text: str) -> str:
@@ -261,22 +206,12 @@ def _untagged(text: str) -> str:
 
 
 def _unfenced(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    if not rest:
-        is_fenced = len(text) > 6 and text.startswith("```") and text.endswith("```")
-        return text[3:-3] if is_fenced and text.count("```") == 2 else text
-    opening = PROSE_FENCE.fullmatch(first.strip())
-    body, newline, last = rest.rpartition("\n")
-    if opening is None or not newline:
+    fence = PROSE_FENCE.fullmatch(text)
+    if fence is None:
         return text
-    fence = opening[1]
-    is_closed = last.strip() == fence and fence not in body
-    return body if is_closed else text
+    inner = fence["line"] or fence["body"]
+    return text if (fence[1] or "```") in inner else inner
 
 
 def _trimmed(text: str) -> str:
-    return text.strip(WHITE_SPACE + INVISIBLE)
-
-
-def _is_visible(text: str) -> bool:
-    return any(character.isprintable() and not character.isspace() for character in text)
+    return text.strip(OUTER)

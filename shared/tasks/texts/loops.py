@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -17,37 +17,20 @@ def is_loop(text: str, repeats: Sequence[tuple[int, int]]) -> bool:
     `repeats` are pairs of a number of words and the least repeats of a phrase of at most so many.
     """
     words = WORD.findall(text.lower())
-    least = min(times for _, times in repeats)
-    phrases = list(zip(words, words[1:], words[2:], strict=False))
-    frequent = {
-        phrase for phrase, count in Counter(phrases).most_common(MAX_PHRASES) if count >= least - 1
-    }
-    if not frequent:
-        return False
     places: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for place, phrase in enumerate(phrases):
-        if phrase in frequent:
-            places[phrase].append(place)
-    return any(_is_repeated(words, numbers, repeats) for numbers in places.values())
+    for place, phrase in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        places[phrase].append(place)
+    frequent = sorted(places.values(), key=len)[-MAX_PHRASES:]
+    return any(_is_repeated(words, numbers, repeats) for numbers in frequent)
 
 
 def _is_repeated(
     words: Sequence[str], places: Sequence[int], repeats: Sequence[tuple[int, int]]
 ) -> bool:
-    """Return whether the words between one place and the next are the same, often enough."""
-    times = 1
-    period = 0
+    """Return whether the words from one place to the next follow each other often enough."""
     for place, following in pairwise(places):
-        is_same = following - place == period and (
-            words[place:following] == words[place - period : place]
-        )
-        times = times + 1 if is_same else 2
-        period = following - place
-        is_complete = words[following : following + period] == words[place:following]
-        if times - (not is_complete) >= _least(period, repeats):
+        phrase = words[place:following]
+        times = next(times for length, times in repeats if len(phrase) <= length)
+        if words[place : place + len(phrase) * times] == list(phrase) * times:
             return True
     return False
-
-
-def _least(period: int, repeats: Sequence[tuple[int, int]]) -> int:
-    return next(times for words, times in repeats if period <= words)
