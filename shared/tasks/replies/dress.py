@@ -1,11 +1,13 @@
-"""Removes what models put around a short answer: markup, quotation marks, brackets, a full stop.
+"""Removes what models put around an answer: elements, markup, quotation marks, a full stop.
 
-Every pattern takes time linear in the text. Free text isn't undressed here: its markup is content.
+Every pattern takes time linear in the text. The markup in free text is content: only what stands
+around all of it is removed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*(?:[\w+-]+[ \t]*)?$", re.MULTILINE)
 TAG = re.compile(r"</?[A-Za-z][\w-]{0,30}>")
@@ -22,19 +24,8 @@ BULLET = re.compile(
     r"^[ \t]*(?:[•·→⇒➜]+|[-=]+>|\*)[ \t]*|^[ \t]*[-–—+][ \t]+(?=[^\s\d.,$€£])", re.MULTILINE
 )
 
-PAIRS = {
-    '"': '"',
-    "'": "'",
-    "“": "”",
-    "„": "“",
-    "‘": "’",
-    "«": "»",
-    "「": "」",
-    "『": "』",
-    "[": "]",
-    "{": "}",
-    "<": ">",
-}
+QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "‘": "’", "«": "»", "「": "」", "『": "』"}
+PAIRS = {**QUOTES, "[": "]", "{": "}", "<": ">"}
 MATHEMATICS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 COPULAS = ("입니다", "です")  # behind a value
 STOPS = ".。．,;；:"  # an exclamation mark may be a factorial
@@ -77,3 +68,27 @@ def _without_layer(value: str) -> str:
         value = value.removesuffix(copula)
     is_cut_off = "..." in value[-5:]
     return value if is_cut_off else value.rstrip(STOPS).rstrip() or value
+
+
+def element(tags: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of a text that is one of these elements, cut off at one end or not.
+
+    A closing tag alone must touch the text or follow a sentence: "It ends with </s>" names it.
+    """
+    names = "|".join(map(re.escape, tags))
+    return re.compile(
+        rf"<(?P<tag>{names})(?:\s[^<>]*)?>(?P<text>.*?)(?:</(?:{names})>)?"
+        rf"|(?P<unopened>.*(?:\S|[.!?。！？]\s))</(?P<last>{names})>",
+        re.IGNORECASE | re.DOTALL,
+    )
+
+
+def untagged(text: str, pattern: re.Pattern[str]) -> str:
+    """Return what stands in an `element`, and a text that isn't exactly one as it is."""
+    dress = pattern.fullmatch(text)
+    if dress is None:
+        return text
+    inner = dress["text"] if dress["tag"] else dress["unopened"]
+    tag = (dress["tag"] or dress["last"]).lower()
+    is_one_element = f"<{tag}>" not in inner.lower() and f"</{tag}>" not in inner.lower()
+    return inner if is_one_element else text

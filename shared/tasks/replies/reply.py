@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from shared.core.tables import Table, read_table
 from shared.tasks.replies.code_spans import code_masked
+from shared.tasks.replies.dress import element, untagged
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 OUTER = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b\u2060"
@@ -31,7 +32,8 @@ HEAD_WORD = re.compile(r"assistant[ \t]*(?:\n+|[:：][ \t]*(?=[^\n]+\Z))", re.IG
 MAX_LAYERS = 4  # of dress around a text
 # What stands around a tag, which is written as a null, that is quoted or a word of a sentence.
 AS_WORD = re.compile(
-    r"""[\"'`“‘«„(]\0[\"'`”’»“)]|[^\W\d_][,;]? \0(?: [^\W\d_A-Z]| ?(?:[,;:)]|\.+(?:\s|<|\Z)))"""
+    r"""\"\0\"|'\0'|`\0`|[“„]\0[”“]|‘\0’|«\0»|\(\0\)"""
+    r"|[^\W\d_][,;]? \0(?: [^\W\d_A-Z]| ?(?:[,;:)]|\.+(?:\s|<|\Z)))"
 )
 WORD_BEFORE = re.compile(r"[^\W\d_][,;]? \Z")
 LIST_MARK = re.compile(r"[,;:)]")  # behind a tag that a list explains
@@ -77,12 +79,7 @@ _ANSWER_STARTS = _STATED_ANSWER_STARTS.union(*_CLOSINGS.values()) - _END_TOKENS
 _MARKS = _END_TOKENS | _TURN_HEADS | _DROPPED | _ANSWER_STARTS | frozenset(_CLOSINGS)
 _LONGEST_FIRST = "|".join(map(re.escape, sorted(_MARKS, key=len, reverse=True)))
 _MARK = re.compile(rf"(?=[<\[◁]|(?:assistant)?final<)(?:{_LONGEST_FIRST})", re.IGNORECASE)
-_TAGS = "|".join(_TABLE.answer_tags)
-_ANSWER_DRESS = re.compile(
-    rf"<(?P<tag>{_TAGS})>(?P<text>.*?)(?:</(?P=tag)>)?"
-    rf"|(?P<unopened>.*(?:\S|[.!?。！？]\s))</(?P<last>{_TAGS})>",  # "It ends with </s>" is a word
-    re.IGNORECASE | re.DOTALL,
-)
+_ANSWER_ELEMENT = element(_TABLE.answer_tags)
 
 
 def split_reply(text: str, reasoning: str | None = None) -> Reply:
@@ -187,22 +184,12 @@ def _undressed(text: str) -> str:
     head = HEAD_WORD.match(text)
     text = text[head.end() :] if head else text
     for _ in range(MAX_LAYERS):
-        inner = _trimmed(_untagged(_unfenced(text)))
+        inner = _trimmed(untagged(_unfenced(text), _ANSWER_ELEMENT))
         if inner == text:
             break
         text = inner
     is_visible = any(character.isprintable() and not character.isspace() for character in text)
     return text if is_visible else ""
-
-
-def _untagged(text: str) -> str:
-    dress = _ANSWER_DRESS.fullmatch(text)
-    if dress is None:
-        return text
-    inner = dress["text"] if dress["tag"] else dress["unopened"]
-    tag = (dress["tag"] or dress["last"]).lower()
-    is_one_element = f"<{tag}>" not in inner.lower() and f"</{tag}>" not in inner.lower()
-    return inner if is_one_element else text
 
 
 def _unfenced(text: str) -> str:

@@ -11,6 +11,7 @@ import re
 from shared.core.tables import Table, read_table
 from shared.dataset.rejection import RejectionReason
 from shared.tasks.base import Unreadable
+from shared.tasks.replies.dress import QUOTES, element, untagged
 from shared.tasks.replies.json_replies import beside_objects, value_of
 from shared.tasks.replies.lenient_json import objects_in
 from shared.tasks.texts.patterns import longest_of, one_of
@@ -24,18 +25,7 @@ NOT_ALONE = Unreadable(
     RejectionReason.UNREADABLE,
     "it holds more than a summary, such as words about it; it must be the summary alone",
 )
-QUOTES = {
-    '"': '"',
-    "'": "'",
-    "“": "”",
-    "‘": "’",
-    "«": "»",
-    "„": "“",
-    "「": "」",
-    "**": "**",
-    "*": "*",
-    "__": "__",
-}
+AROUND = {**QUOTES, "**": "**", "*": "*", "__": "__"}
 MARKUP = r"[*_#>~`\s¡\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]{0,9}"
 
 
@@ -77,13 +67,8 @@ _WORD_COUNT = re.compile(  # in brackets behind a sentence, or on a line of its 
     rf"|\n\s*[*_]{{0,3}}{_COUNT}[*_]{{0,3}}\Z",
     _FLAGS,
 )
-_TAG = rf"(?:{longest_of(map(re.escape, _TABLE.tags))})"
-_TAGS = re.compile(  # elements, cut off at one end or not, or in square brackets
-    rf"(?:<{_TAG}(?:\s[^<>]*)?>|\[{_TAG}\])(?P<text>.*?)(?:</{_TAG}>|\[/{_TAG}\])?"
-    rf"|(?P<unopened>.*)</{_TAG}>",
-    re.IGNORECASE | re.DOTALL,
-)
-_OTHER_TAGS = re.compile(rf"<{_TAG}\b|</{_TAG}>", re.IGNORECASE)
+_ELEMENT = element(_TABLE.tags)
+_BRACKETED_TAG = re.compile(r"\A\[(\w+)\]|\[(/\w+)\]\Z")
 _RULE = re.compile(r"\s*[-*_=]{3,}\s*")
 _RULE_ABOVE = re.compile(r"\A\s*[-*_=]{3,}[ \t]*\n")
 _AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
@@ -117,11 +102,9 @@ def _from_json(text: str) -> str:
 
 
 def _untagged(text: str) -> str:
-    tags = _TAGS.fullmatch(text)
-    if tags is None:
-        return text
-    inner = tags["text"] if tags["text"] is not None else tags["unopened"]
-    return text if _OTHER_TAGS.search(inner) else inner
+    tagged = _BRACKETED_TAG.sub(r"<\1\2>", text)
+    inner = untagged(tagged, _ELEMENT)
+    return text if inner == tagged else inner
 
 
 def _headless(text: str) -> str:
@@ -153,7 +136,7 @@ def _tailless(text: str) -> str:
 
 def _unquoted(text: str) -> str:
     """Return what stands in quotes, bold or a block quote, if all of the text does."""
-    for opening, closing in QUOTES.items():
+    for opening, closing in AROUND.items():
         inner = text[len(opening) : -len(closing)]
         is_whole = text.startswith(opening) and text.endswith(closing) and len(inner.strip()) > 1
         if is_whole and not any(mark in inner for mark in (opening, closing)):

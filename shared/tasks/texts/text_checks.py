@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
 from shared.core.tables import Table, read_table
@@ -20,7 +21,7 @@ from shared.tasks.texts.languages import is_other_language
 from shared.tasks.texts.loops import is_loop
 from shared.tasks.texts.patterns import one_of
 from shared.tasks.texts.refusals import asks_to_decline, is_refusal, reports
-from shared.tasks.texts.word_counts import Length, length_problem, word_count
+from shared.tasks.texts.word_counts import Length, too_long, too_short, word_count
 
 CheckName = Literal["refusal", "placeholder", "invented_turn", "echo", "loop", "language", "length"]
 CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
@@ -29,7 +30,8 @@ MIN_ECHO_WORDS = 6
 ECHO_SHARE = 0.9  # of a prompt that a long echo repeats
 LONG_ECHO_WORDS = 30
 WHOLE_PLACEHOLDER_CHARACTERS = 200
-FIRST_SENTENCES = re.compile(r"\s*[^.!?\n。！？]+[.!?\n。！？]*")
+WORD = re.compile(r"\w")
+SENTENCE = re.compile(r"\s*[^.!?\n。！？]+[.!?\n。！？]*")
 
 
 class _Placeholders(Table):
@@ -69,110 +71,85 @@ _MISSING_INPUT = re.compile(
     rf"(?:{one_of(_TABLE.placeholder.missing_input)})",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"\w")
 _LOOP_ASKED_FOR = re.compile(_TABLE.loop.asked_for, re.IGNORECASE)
 
 
 def first_problem(exchange: Exchange, names: Collection[str]) -> Unreadable | None:
     """Return the problem that the first of these checks finds, None if none does."""
-    for name, check in CHECKS.items():
-        problem = check(exchange) if name in names else None
-        if problem:
-            return problem
+    for name, reason, check in CHECKS:
+        detail = check(exchange) if name in names else None
+        if detail:
+            return Unreadable(reason, detail)
     return None
 
 
-def _refusal(exchange: Exchange) -> Unreadable | None:
+def _refusal(exchange: Exchange) -> str | None:
     if not is_refusal(exchange.text) or any(map(asks_to_decline, exchange.prompts)):
         return None
-    return Unreadable(RejectionReason.REFUSED, "the reply declines to answer")
+    return "the reply declines to answer"
 
 
-def _placeholder(exchange: Exchange) -> Unreadable | None:
+def _placeholder(exchange: Exchange) -> str | None:
     """Find a text in the place of an answer, or, instead of a summary, a request for the text."""
     text = exchange.text
-    is_placeholder = (
-        len(text) <= WHOLE_PLACEHOLDER_CHARACTERS and _PLACEHOLDER.fullmatch(text) is not None
-    )
-    is_no_summary = exchange.is_summary and (not _WORD.search(text) or _asks_for_input(text))
-    if not is_placeholder and not is_no_summary:
+    is_placeholder = len(text) <= WHOLE_PLACEHOLDER_CHARACTERS and _PLACEHOLDER.fullmatch(text)
+    if not is_placeholder:
+        is_summary = exchange.is_summary
+        is_placeholder = is_summary and (not WORD.search(text) or _asks_for_input(text))
+    if not is_placeholder:
         return None
-    detail = "the reply says that there is nothing to answer; it must answer what is there"
-    return Unreadable(RejectionReason.PLACEHOLDER, detail)
+    return "the reply says that there is nothing to answer; it must answer what is there"
 
 
 def _asks_for_input(text: str) -> bool:
-    position = 0
-    for _ in range(2):
-        sentence = FIRST_SENTENCES.match(text, position)
-        if sentence is None:
-            return False
-        missing = _MISSING_INPUT.match(sentence[0])
-        if missing and not reports(sentence[0]):
+    for sentence in islice(SENTENCE.finditer(text), 2):
+        if _MISSING_INPUT.match(sentence[0]) and not reports(sentence[0]):
             return True
-        position = sentence.end()
     return False
 
 
-def _invented_turn(exchange: Exchange) -> Unreadable | None:
+def _invented_turn(exchange: Exchange) -> str | None:
     head = invented_turn(exchange.text, exchange.question, exchange.is_summary)
     if head is None:
         return None
-    detail = f"the reply goes on with a turn of its own ({head}); it must end with the answer"
-    return Unreadable(RejectionReason.INVENTED_TURN, detail)
+    return f"the reply goes on with a turn of its own ({head}); it must end with the answer"
 
 
-def _echo(exchange: Exchange) -> Unreadable | None:
+def _echo(exchange: Exchange) -> str | None:
     if len(exchange.text) < len(exchange.question) / 2:
         return None
     text = _normal(exchange.text)
     question = _normal(exchange.question)
-    is_long = exchange.is_summary and word_count(text) >= LONG_ECHO_WORDS
-    is_most = is_long and text in question and len(text) >= ECHO_SHARE * len(question)
-    is_all = text == question and word_count(text) >= MIN_ECHO_WORDS
-    if not (is_most or is_all):
-        return None
-    detail = "the reply repeats what it is to answer; it must answer it"
-    return Unreadable(RejectionReason.ECHO, detail)
-
-
-def _loop(exchange: Exchange) -> Unreadable | None:
-    if not is_loop(without_code(exchange.text), _TABLE.loop.repeats):
-        return None
-    if _LOOP_ASKED_FOR.search(exchange.question):
-        return None
-    detail = "the reply repeats the same words again and again; it must say everything once"
-    return Unreadable(RejectionReason.LOOP, detail)
-
-
-def _language(exchange: Exchange) -> Unreadable | None:
-    if not is_other_language(without_code(exchange.text), exchange.prompts):
-        return None
-    detail = "the reply is in another language than the question; it must be in the same"
-    return Unreadable(RejectionReason.WRONG_LANGUAGE, detail)
-
-
-def _length(exchange: Exchange) -> Unreadable | None:
-    if exchange.length is None:
-        return None
-    problem = length_problem(exchange.text, exchange.length)
-    if problem is None:
-        return None
-    is_short = "at least" in problem
-    reason = RejectionReason.TOO_FEW_WORDS if is_short else RejectionReason.TOO_MANY_WORDS
-    return Unreadable(reason, problem)
+    is_echo = text == question and word_count(text) >= MIN_ECHO_WORDS
+    if exchange.is_summary and word_count(text) >= LONG_ECHO_WORDS:
+        is_echo = text in question and len(text) >= ECHO_SHARE * len(question)
+    return "the reply repeats what it is to answer; it must answer it" if is_echo else None
 
 
 def _normal(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-CHECKS: dict[CheckName, Callable[[Exchange], Unreadable | None]] = {
-    "refusal": _refusal,
-    "placeholder": _placeholder,
-    "invented_turn": _invented_turn,
-    "echo": _echo,
-    "loop": _loop,
-    "language": _language,
-    "length": _length,
-}
+def _loop(exchange: Exchange) -> str | None:
+    is_asked_for = _LOOP_ASKED_FOR.search(exchange.question)
+    if is_asked_for or not is_loop(without_code(exchange.text), _TABLE.loop.repeats):
+        return None
+    return "the reply repeats the same words again and again; it must say everything once"
+
+
+def _language(exchange: Exchange) -> str | None:
+    if not is_other_language(without_code(exchange.text), exchange.prompts):
+        return None
+    return "the reply is in another language than the question; it must be in the same"
+
+
+CHECKS: list[tuple[CheckName, RejectionReason, Callable[[Exchange], str | None]]] = [
+    ("refusal", RejectionReason.REFUSED, _refusal),
+    ("placeholder", RejectionReason.PLACEHOLDER, _placeholder),
+    ("invented_turn", RejectionReason.INVENTED_TURN, _invented_turn),
+    ("echo", RejectionReason.ECHO, _echo),
+    ("loop", RejectionReason.LOOP, _loop),
+    ("language", RejectionReason.WRONG_LANGUAGE, _language),
+    ("length", RejectionReason.TOO_MANY_WORDS, lambda it: too_long(it.text, it.length)),
+    ("length", RejectionReason.TOO_FEW_WORDS, lambda it: too_short(it.text, it.length)),
+]

@@ -11,53 +11,29 @@ from functools import lru_cache
 
 from shared.core.tables import Table, read_table
 
-_LETTER = re.compile(r"\w")
-UNSPACED_LETTER = re.compile(r"[\u0e00-\u0eff\u3040-\u9fff]")
+LETTER = re.compile(r"\w")
 SLACK = 1.1  # an estimated count may exceed a limit by so much
 
 
-class _Script(Table):
-    name: str
-    characters_per_word: float
-    ranges: list[str]
-
-
 class _Table(Table):
-    scripts: list[_Script]
+    characters_per_word: dict[str, float]
     limits: dict[str, list[str]]
     numbers: dict[str, int]
 
 
-def _character_class(ranges: list[str]) -> str:
-    """Return a pattern of one character in ranges such as 3041-3096."""
-    parts: list[str] = []
-    for pair in ranges:
-        first, _, last = pair.partition("-")
-        parts.append(f"{chr(int(first, 16))}-{chr(int(last, 16))}")
-    return f"[{''.join(parts)}]"
-
-
 def _limit_pattern(forms: list[str]) -> re.Pattern[str]:
     """Return a pattern of the forms, with each number in a group."""
-    numbered: list[str] = []
-    for form in forms:
-        # Scripts without spaces, and Chinese limits in any, have no word boundary before them.
-        start = r"(?<!\d)" if UNSPACED_LETTER.search(form) else r"(?<!\w)"
-        numbered.append(start + form.replace("N", r"(\d{1,5})").replace("M", r"(\d{1,5})"))
-    return re.compile(rf"(?:{'|'.join(numbered)})(?!\d)", re.IGNORECASE)
+    numbered = re.sub("[NM]", r"(\\d{1,5})", "|".join(forms))
+    # Behind scripts without spaces a limit may follow at once.
+    return re.compile(rf"(?<![\dA-Za-zÀ-ӿ])(?:{numbered})(?!\d)", re.IGNORECASE)
 
 
 _TABLE = read_table(_Table, __file__)
-_UNSPACED = [
-    (re.compile(_character_class(script.ranges)), script.characters_per_word)
-    for script in _TABLE.scripts
-]
-_ANY_UNSPACED = re.compile(
-    _character_class([pair for script in _TABLE.scripts for pair in script.ranges])
-)
-_COMBINING = re.compile(
-    "[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ecd\u102b-\u103e\u17b4-\u17d3]"
-)
+_UNSPACED = {
+    re.compile(f"[{characters}]"): per_word
+    for characters, per_word in _TABLE.characters_per_word.items()
+}
+_ANY_UNSPACED = re.compile(f"[{''.join(_TABLE.characters_per_word)}]")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_TABLE.numbers)})(?=[ -]words?\b)", re.IGNORECASE)
 _LIMITS = {name: _limit_pattern(forms) for name, forms in _TABLE.limits.items()}
 
@@ -73,19 +49,18 @@ class Length:
 
 def word_count(text: str) -> int:
     """Return the number of words: exact between spaces, estimated in scripts without spaces."""
-    if text.isascii() or not _ANY_UNSPACED.search(text):
-        return sum(_LETTER.search(word) is not None for word in text.split())
-    text = _COMBINING.sub("", text)
-    estimated = 0.0
-    for characters, per_word in _UNSPACED:
-        estimated += len(characters.findall(text)) / per_word
+    if not is_estimated(text):
+        return sum(LETTER.search(word) is not None for word in text.split())
     spaced = re.findall(r"\w+", _ANY_UNSPACED.sub(" ", text))
+    estimated = 0.0
+    for characters, per_word in _UNSPACED.items():
+        estimated += len(characters.findall(text)) / per_word
     return round(estimated) + len(spaced)
 
 
 def is_estimated(text: str) -> bool:
     """Return whether the words of the text can only be estimated."""
-    return _ANY_UNSPACED.search(text) is not None
+    return not text.isascii() and _ANY_UNSPACED.search(text) is not None
 
 
 @lru_cache(maxsize=256)
@@ -108,16 +83,30 @@ def requested_length(text: str) -> Length | None:
     return Length(next(iter(at_least), 0), next(iter(at_most), None), in_characters)
 
 
-def length_problem(text: str, length: Length) -> str | None:
-    """Return what is wrong with the length of a text, None if nothing is."""
-    unit = "characters" if length.in_characters else "words"
-    count = len("".join(text.split())) if length.in_characters else word_count(text)
-    slack = SLACK if is_estimated(text) and not length.in_characters else 1
-    if length.at_most is not None and count > length.at_most * slack:
-        return f"it has {count} {unit}, the limit is {length.at_most}"
-    if count * slack < length.at_least:
-        return f"it has {count} {unit}, at least {length.at_least} are asked for"
-    return None
+def too_long(text: str, length: Length | None) -> str | None:
+    """Return by how much a text is too long, None if it isn't."""
+    if length is None or length.at_most is None:
+        return None
+    count, slack, unit = _measured(text, length)
+    is_too_long = count > length.at_most * slack
+    return f"it has {count} {unit}, the limit is {length.at_most}" if is_too_long else None
+
+
+def too_short(text: str, length: Length | None) -> str | None:
+    """Return by how much a text is too short, None if it isn't."""
+    if length is None:
+        return None
+    count, slack, unit = _measured(text, length)
+    is_too_short = count * slack < length.at_least
+    detail = f"it has {count} {unit}, at least {length.at_least} are asked for"
+    return detail if is_too_short else None
+
+
+def _measured(text: str, length: Length) -> tuple[int, float, str]:
+    """Return the length of a text, the factor by which that may be wrong, and its unit."""
+    if length.in_characters:
+        return len("".join(text.split())), 1, "characters"
+    return word_count(text), SLACK if is_estimated(text) else 1, "words"
 
 
 def _numbers(name: str, text: str) -> list[int]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from shared.tasks.texts.word_counts import Length, length_problem, requested_length, word_count
+from shared.tasks.texts.word_counts import (
+    Length,
+    requested_length,
+    too_long,
+    too_short,
+    word_count,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +66,9 @@ def test_the_length_that_a_prompt_asks_for(prompt: str, length: Length | None) -
 
 
 def test_a_length_over_or_under_what_is_asked_for_is_a_problem_that_says_so() -> None:
-    assert length_problem("one two three", Length(2, 3)) is None
-    assert length_problem("one two three", Length(0, 2)) == "it has 3 words, the limit is 2"
-    assert length_problem("one", Length(2)) == "it has 1 words, at least 2 are asked for"
-    assert length_problem("工厂关闭了", Length(0, 5, in_characters=True)) is None
-    assert length_problem("工厂关闭了", Length(0, 4, in_characters=True)) is not None
+    assert too_long("one two three", Length(2, 3)) is None
+    assert too_short("one two three", Length(2, 3)) is None
+    assert too_long("one two three", Length(0, 2)) == "it has 3 words, the limit is 2"
+    assert too_short("one", Length(2)) == "it has 1 words, at least 2 are asked for"
+    assert too_long("工厂关闭了", Length(0, 5, in_characters=True)) is None
+    assert too_long("工厂关闭了", Length(0, 4, in_characters=True)) is not None
