@@ -23,8 +23,8 @@ def rows(*numbers: int) -> bytes:
 def wrong_unless_shown(request: ChatRequest) -> str:
     """The reply of a teacher that miscounts even numbers unless it is shown the answer."""
     number = int(request.messages[-1].text.split()[2])
-    saw_reference = f"The right answer here is: {number + 1}." in request.messages[0].text
-    is_right = number % 2 or saw_reference
+    is_shown = f"The right answer here is: {number + 1}." in request.messages[0].text
+    is_right = number % 2 or is_shown
     return json.dumps({"reasoning": "I count.", "answer": str(number + 1 if is_right else 0)})
 
 

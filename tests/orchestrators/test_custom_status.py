@@ -27,14 +27,14 @@ def job_statuses(run: Distillation) -> list[str]:
     return list(dict.fromkeys(shown))
 
 
-def test_every_change_of_the_job_saw_reference_though_the_client_encodes_it_twice() -> None:
+def test_every_change_of_the_job_is_shown_though_the_client_encodes_it_twice() -> None:
     run = Distillation(statuses=["preparing", "running", "finalizing", "completed"])
     run.run()
     assert job_statuses(run) == ["preparing", "running", "finalizing", "completed"]
     assert run.shown["finetune"]["url"] == "https://studio/job"
 
 
-def test_a_change_that_is_encoded_once_saw_reference_as_well() -> None:
+def test_a_change_that_is_encoded_once_is_shown_as_well() -> None:
     run = Distillation(instead={POLL_FINETUNING: lambda _: ok(job=job("running"))})
     change = json.dumps({"job": job("paused", message="told by another client")})
     run.hub.at(60, lambda: run.hub.raise_json(RUN_ID, Event.JOB_CHANGED, change))

@@ -152,7 +152,7 @@ def test_what_shards_say_of_how_many_are_wanted_at_a_time_is_heeded() -> None:
     assert [running(moment) for moment in (5, 15, 25, 75)] == [2, 6, 6, 1]
 
 
-def test_a_number_of_shards_that_is_asked_for_saw_reference_to_running_shards() -> None:
+def test_a_number_of_shards_that_is_asked_for_is_shown_to_running_shards() -> None:
     run = Distillation({"train": 9}, instead={GENERATE_SHARD: lambda _: After(20, ok())})
     run.hub.at(8, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 3))
     run.hub.at(12, lambda: run.hub.raise_event(RUN_ID, Event.CONCURRENCY, 5))

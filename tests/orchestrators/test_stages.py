@@ -166,7 +166,7 @@ def test_the_status_names_the_outputs_that_were_written() -> None:
     assert run.shown["outputs"] == root.output["outputs"]
 
 
-def test_progress_saw_reference_while_shards_are_answered() -> None:
+def test_progress_is_shown_while_shards_are_answered() -> None:
     run = Distillation(
         {"train": 6}, instead={GENERATE_SHARD: lambda _: After(10, {"status": "ok"})}
     )

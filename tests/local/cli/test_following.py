@@ -65,7 +65,7 @@ def test_any_end_is_an_end(status: str) -> None:
     assert Host(a=[ended("a", status)]).follow()["a"]["status"] == status
 
 
-def test_everything_saw_reference_after_each_round() -> None:
+def test_everything_is_shown_after_each_round() -> None:
     host = Host(a=[ended("a")], b=[None, running("b"), ended("b")])
     host.follow()
     assert [views["b"] for views in host.shown] == [None, running("b"), ended("b")]

@@ -33,15 +33,13 @@ def test_a_module_that_is_not_installed_is_named(tmp_path: Path) -> None:
     assert "\nModuleNotFoundError: No module named 'not_installed_anywhere'" in text
 
 
-def test_a_syntax_error_saw_reference_with_its_line(tmp_path: Path) -> None:
+def test_a_syntax_error_is_shown_with_its_line(tmp_path: Path) -> None:
     text = _told(tmp_path, "def broken(:\n")
     assert "def broken(:" in text
     assert "SyntaxError" in text
 
 
-def test_an_error_in_a_module_that_the_app_imports_saw_reference_where_it_is(
-    tmp_path: Path,
-) -> None:
+def test_an_error_in_a_module_that_the_app_imports_is_shown_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "host_test_broken.py").write_text("1 / 0\n")
     text = _told(tmp_path, "import host_test_broken\n")
     assert f'File "{tmp_path / "host_test_broken.py"}", line 1' in text

@@ -136,7 +136,7 @@ def test_an_impossible_data_directory_is_not_blamed_on_the_port(
     assert str(app_dir / "host.json") in message
 
 
-def test_an_app_that_cannot_be_imported_saw_reference_with_its_own_traceback(
+def test_an_app_that_cannot_be_imported_is_shown_with_its_own_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app_dir = write_app(tmp_path / "app", "raise RuntimeError('out of order')\n")

@@ -79,7 +79,7 @@ async def answered(teacher: Heard, spec: RunSpec | None = None, asked: Row | Non
     return await ask_row(7, asked or row(), spec or spec_of(), teacher)
 
 
-async def test_the_teacher_saw_reference_the_reference_once_all_samples_have_missed_it() -> None:
+async def test_the_teacher_is_shown_the_reference_once_all_samples_have_missed_it() -> None:
     teacher = Heard(MISS, MISS, HIT)
     record = await answered(teacher)
     assert (record.status, record.rationalised) == ("accepted", True)
@@ -95,7 +95,7 @@ async def test_a_row_with_a_sample_that_agrees_is_not_rationalised() -> None:
     assert REFERENCE not in "".join(teacher.requests)
 
 
-async def test_nothing_saw_reference_unless_the_run_says_so() -> None:
+async def test_nothing_is_shown_unless_the_run_says_so() -> None:
     record = await answered(Heard(MISS, MISS), spec_of(quality={"rationalise": False}))
     assert (record.status, record.reason, record.requests) == ("rejected", "disagrees", 2)
 
@@ -182,7 +182,7 @@ async def test_the_request_has_a_seed_of_its_own() -> None:
     assert teacher.seeds == [40, 41, 42]
 
 
-async def test_a_reference_that_is_an_alias_saw_reference_as_the_label_that_it_means() -> None:
+async def test_a_reference_that_is_an_alias_is_shown_as_the_label_that_it_means() -> None:
     labels = ["entailment", "neutral"]
     content = "Premise: A dog runs.\nHypothesis: An animal moves.\nIs it entailment or neutral?"
     declared = {"labels": labels, "aliases": {"0": "entailment", "1": "neutral"}}

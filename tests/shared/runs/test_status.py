@@ -152,7 +152,7 @@ def test_any_texts_fit_into_a_custom_status(
     assert shown["error"]["message"][:19] == message[:19]
 
 
-def test_a_status_that_fits_saw_reference_as_it_is() -> None:
+def test_a_status_that_fits_is_shown_as_it_is() -> None:
     status = running()
     status.fail({"code": "c", "message": "m" * 1500, "details": []})
     assert status.custom_status() == status.model_dump(mode="json")

@@ -44,7 +44,7 @@ def test_ranges_add_up_and_rare_sets_are_counted_together() -> None:
     assert sum(entry.rows for entry in shown.sets) + shown.other_rows == 2 * (KEPT_SETS + 6)
 
 
-def test_a_set_of_many_labels_saw_reference_in_part() -> None:
+def test_a_set_of_many_labels_is_shown_in_part() -> None:
     sets = AnswerSets()
     sets.count(AnswerSpace(tuple(f"label {number}" for number in range(50))), 1)
     assert len(sets.sets[0].values) == 100

@@ -84,7 +84,7 @@ def test_texts_never_differ_because_many_are_right() -> None:
     assert references.packed(row) == NO_REFERENCE
 
 
-def test_a_long_reference_saw_reference_in_words() -> None:
+def test_a_long_reference_is_shown_in_words() -> None:
     references = references_of("math")
     assert shown(references.packed(row_of("math", "How many?", "7"))) == "7"
     long = references.packed(row_of("math", "How many?", "9" * 30))

@@ -88,13 +88,13 @@ BARE = [
 
 
 @pytest.mark.parametrize("form", REASONED)
-def test_reasoning_in_any_dress_is_told_from_what_saw_reference(form: str) -> None:
+def test_reasoning_in_any_dress_is_told_from_what_is_shown(form: str) -> None:
     reply = split_reply(form.replace("§", THOUGHT).replace("¤", SHOWN))
     assert reply == Reply(SHOWN, THOUGHT)
 
 
 @pytest.mark.parametrize("form", BARE)
-def test_tokens_and_dress_are_no_part_of_what_saw_reference(form: str) -> None:
+def test_tokens_and_dress_are_no_part_of_what_is_shown(form: str) -> None:
     assert split_reply(form.replace("§", SHOWN)) == Reply(SHOWN)
 
 
@@ -189,7 +189,7 @@ def test_a_text_without_dress_comes_back_verbatim(text: str) -> None:
 
 
 @given(text=st.text(max_size=30) | st.lists(st.sampled_from(REASONED + BARE)).map("".join))
-def test_what_saw_reference_shows_itself(text: str) -> None:
+def test_what_is_shown_shows_itself(text: str) -> None:
     reply = split_reply(text)
     assert reply.text == reply.text.strip()
     (reply.text + (reply.reasoning or "")).encode()

@@ -137,7 +137,7 @@ def test_pins_that_drifted_fail_the_command_with_advice(
     assert "FAILED: pins" in output
 
 
-def test_each_check_saw_reference_with_its_outcome_and_time() -> None:
+def test_each_check_is_shown_with_its_outcome_and_time() -> None:
     lines: list[str] = []
     failed = run_checks(
         [Check("one", lambda: True), Check("two", lambda: False), Check("three", bool)],

@@ -70,7 +70,7 @@ async def test_an_unknown_instance_answers_404(api: Api) -> None:
 @pytest.mark.parametrize(
     ("flag", "shown"), [("false", None), ("true", '"text"'), ("maybe", '"text"')]
 )
-async def test_the_input_saw_reference_unless_it_is_declined(
+async def test_the_input_is_shown_unless_it_is_declined(
     api: Api, flag: str, shown: str | None
 ) -> None:
     done = await api.run("echo", "text")

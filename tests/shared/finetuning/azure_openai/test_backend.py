@@ -221,9 +221,7 @@ def test_a_job_that_does_not_exist_is_not_found(new_resource: NewResource) -> No
 
 
 @pytest.mark.parametrize("status", AZURE_OPENAI_STATUSES)
-def test_every_status_saw_reference_as_what_it_means(
-    new_resource: NewResource, status: str
-) -> None:
+def test_every_status_is_shown_as_what_it_means(new_resource: NewResource, status: str) -> None:
     tuning = new_resource(status_path=(status,))
     submitted = tuning.submit(tuning.put(request_of(), chat_lines(20)))
     state = tuning.wait_for(submitted.job, status)

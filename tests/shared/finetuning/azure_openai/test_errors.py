@@ -175,7 +175,7 @@ def test_a_refused_cancellation_of_a_running_job_is_an_error(new_resource: NewRe
         tuning.backend.cancel(job)
 
 
-def test_a_job_that_ends_while_it_is_being_cancelled_saw_reference_as_ended(
+def test_a_job_that_ends_while_it_is_being_cancelled_is_shown_as_ended(
     new_resource: NewResource,
 ) -> None:
     tuning = new_resource(pace=0.3)

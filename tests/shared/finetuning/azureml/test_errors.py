@@ -194,9 +194,7 @@ def test_a_conflict_without_a_job_is_reported_as_it_is(service: Service) -> None
         backend_of().submit(request_of())
 
 
-def test_a_job_that_ends_while_it_is_being_cancelled_saw_reference_as_ended(
-    service: Service,
-) -> None:
+def test_a_job_that_ends_while_it_is_being_cancelled_is_shown_as_ended(service: Service) -> None:
     states = ["Running", "Completed"]
 
     def script(method: str, path: str) -> Answer:
