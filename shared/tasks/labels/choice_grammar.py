@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.tasks.labels.answer_words import WORDS, any_of
+from shared.tasks.labels.choice_sentences import OPTIONS
 from shared.tasks.labels.instructions import DATA, instructions
 from shared.tasks.labels.label_grammar import MAX_TEXT, find_labels
-from shared.tasks.labels.label_lists import ALTERNATIVE
+from shared.tasks.labels.label_lists import ALTERNATIVE, FLAGS, WORDS, any_of
+from shared.tasks.words import any_of as any_word
 
-W = WORDS.choices
-FLAGS = re.IGNORECASE
 SYMBOL = r"(?P<symbol>[A-Za-z]|\d{1,2})"
 # Columns count as lines.
 BEGINS = r"(?P<line>(?:^|\n|(?<=\S)\t|(?<=\S)[ ]{2,})[ \t]*(?:[-*•>][ \t]+)?)"
@@ -34,7 +33,7 @@ MARKERS = tuple(
         rf"<{SYMBOL}>",
         rf"\|[ \t]*{SYMBOL}[ \t]*\|",
         rf"\[{SYMBOL}\][:：]?(?=\s|\w)",
-        rf"(?:{any_of(W.option)}\s+|\b(?:{'|'.join(W.option)})(?=\d)){SYMBOL}\s*[:.)：]",
+        rf"{OPTIONS}\s+{SYMBOL}\s*[:.)：]",
         rf"\*\*[(\[]?{SYMBOL}[)\].:]*\*\*[).:]?",
         rf"{SYMBOL}[)）\]](?=\s|\w)",
         rf"{SYMBOL}[.．、](?=\s|[^\x00-\x7f]|[a-z])",
@@ -43,10 +42,12 @@ MARKERS = tuple(
     )
 )
 ANSWERED = re.compile(
-    rf"(?:^|\n)[ \t*]*{any_of(W.answers)}[ \t*]*[:：][ \t*]*\w[^\n]*(?:\n|$)", FLAGS
+    rf"(?:^|\n)[ \t*]*{any_of('answer_headings')}[ \t*]*[:：][ \t*]*\w[^\n]*(?:\n|$)", FLAGS
 )
-QUESTION = re.compile(rf"(?:^|\n)[ \t*]*{any_of(W.questions)}[ \t*\d]*[:：.]|[?？]\s*\n", FLAGS)
-HEADING = re.compile(rf"{any_of(W.headings)}[ \t*]*[:：]?[ \t*]*\Z", FLAGS)
+QUESTION = re.compile(
+    rf"(?:^|\n)[ \t*]*{any_of('question_headings')}[ \t*\d]*[:：.]|[?？]\s*\n", FLAGS
+)
+HEADING = re.compile(rf"{any_of('choice_headings')}[ \t*]*[:：]?[ \t*]*\Z", FLAGS)
 NO_TEXT = re.compile(rf"(?:[\W_]|{ALTERNATIVE}|(?:and|und|et|y|e)\b)*\Z", FLAGS)
 BLANK = re.compile(r"[\W_]*\Z")
 BREAK = re.compile(r"\n\s*\n\s*\S")
@@ -54,9 +55,12 @@ BREAK = re.compile(r"\n\s*\n\s*\S")
 WIDE = {code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF5B)]}
 QUOTED = re.compile(r"[\"']?([^\"']+)[\"'][\s,\]}]*[\"']?\Z")
 LINE_END = re.compile(r"\n")
-PARAGRAPH_END = re.compile(rf"\n[ \t]*(?:\n|\W*{any_of([*W.answers, *W.questions])})", FLAGS)
+PARAGRAPH_END = re.compile(
+    rf"\n[ \t]*(?:\n|\W*{any_of('answer_headings', 'question_headings')})", FLAGS
+)
 SPACE = re.compile(r"[ \t]*\n?[ \t]*")
 SENTENCE_END = re.compile(r"[.?!]\s")
+CLOSED_ANSWERS = [answers.split("/") for answers in WORDS["closed_answers"]]
 STARTS = ("A", "a", "0", "1")
 MAX_CHOICE = 1000  # characters
 
@@ -208,14 +212,14 @@ def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace
     """Return yes and no, or true and false, where the prompt asks for them."""
     labels = find_labels(system, user).labels
     if labels:
-        for answers in W.closed:
+        for answers in CLOSED_ANSWERS:
             if frozenset(map(spelled, answers)) == labels.names:
                 return AnswerSpace(tuple(answers))
     places = [system or "", *instructions(question)]
     lines = [line for line in question.split("\n") if line.strip()]
     places += [lines[-1]] if lines and not DATA.match(lines[-1]) else []
-    for yes, no in (answers for answers in W.closed if len(answers) == 2):
-        either = rf"{any_of([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_of([no])}"
+    for yes, no in (answers for answers in CLOSED_ANSWERS if len(answers) == 2):
+        either = rf"{any_word([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_word([no])}"
         if any(re.search(either, place, FLAGS) for place in places):
             return AnswerSpace((yes, no))
     return None

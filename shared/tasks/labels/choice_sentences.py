@@ -11,6 +11,7 @@ from shared.tasks.replies.sentences import FLAGS, ValueReader, predicate
 from shared.tasks.words import word_lists
 
 any_of = word_lists(__file__).any_of
+OPTIONS = any_of("options")
 MAX_MENTIONS = 10_000  # characters of a sentence that are searched for letters
 MAX_VALUE = 1200  # characters that can be one choice
 # Cyrillic and Greek letters that look like Latin ones: keyboards mix them.
@@ -18,7 +19,7 @@ LOOK_ALIKE = str.maketrans("АВСЕНКМОРТХавсекорхΑΒΕΗΙΚΜ
 OPEN = r"[\s\"'“‘«(\[{*_`$]*"
 CLOSE = r"[\s\"'”’»)\]}*_`$.,:;。]*"
 SYMBOL = r"([^\W\d_]|\d{1,2})"
-OPTION = rf"{OPEN}(?:#|{any_of('options')}{OPEN})?"
+OPTION = rf"{OPEN}(?:#|{OPTIONS}{OPEN})?"
 BARE = re.compile(rf"{OPTION}{SYMBOL}{CLOSE}", FLAGS)
 WITH_TEXT = re.compile(
     rf"{OPTION}{SYMBOL}[)\]}}*_.,:：]*(?:\s*[-–—=→]+>?\s|\s|(?<=[)\].:：]))\s*(\S.*)", FLAGS

@@ -5,25 +5,22 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from shared.tasks.labels.answer_words import WORDS, any_of
-from shared.tasks.labels.label_lists import list_at
+from shared.tasks.labels.label_lists import FLAGS, any_of, list_in_sentence
 
-W = WORDS.prompt
-FLAGS = re.IGNORECASE
 MAX_PART = 10_000  # characters at either end of a prompt that are read
 NUMBER = r"(?:\s*(?:\d{1,2}|[A-Da-d]|one|two))?"
 # "Premise:", "**Text A**:", "[C00] Premise:"
-DATA = re.compile(rf"[\"'“(\[<*_]*{any_of(W.data)}{NUMBER}[\"'”)\]>*_]*\s*[:：=]", FLAGS)
+DATA = re.compile(rf"[\"'“(\[<*_]*{any_of('data')}{NUMBER}[\"'”)\]>*_]*\s*[:：=]", FLAGS)
 COLON = re.compile("[:：=]")
 MAX_MARKER = 40  # characters
-OPENING_TAG = re.compile(rf"<({any_of(W.data)}{NUMBER})>", FLAGS)
+OPENING_TAG = re.compile(rf"<({any_of('data')}{NUMBER})>", FLAGS)
 FENCES = ("```", '"""')
 # An output form in a fence, with alternatives: {"label": "yes|no"}
 FORM = re.compile(r"[{:]\s*\"[^\"\n]+\"?\s*\|\s*\"?\w")
 LONG_QUOTE = re.compile(r"\"[^\"\n]{60,}\"|“[^”\n]{60,}”|«[^»\n]{60,}»")
 OPENER = re.compile(
-    rf"[\W_]*(?:{any_of(W.verbs)}|{any_of(W.one_of)}|{any_of(W.headings)}\s*[:：(]"
-    rf"|{any_of(W.openers)})",
+    rf"[\W_]*(?:{any_of('verbs')}|{any_of('one_of')}|{any_of('headings')}\s*[:：(]"
+    rf"|{any_of('openers')})",
     FLAGS,
 )
 
@@ -57,7 +54,10 @@ def _is_in_sentence(text: str, start: int) -> bool:
     """Return whether a marker ends a sentence that lists labels: "label text 1 and text 2: …"."""
     is_word = text[start].islower() and text[max(0, start - 2) : start].strip(" ").islower()
     colon = COLON.search(text, start) if is_word else None
-    return colon is not None and list_at(text[colon.end() :].lstrip(), is_strong=True) is not None
+    return (
+        colon is not None
+        and list_in_sentence(text[colon.end() :].lstrip(), is_strong=True) is not None
+    )
 
 
 def _without_enclosed(text: str) -> str:

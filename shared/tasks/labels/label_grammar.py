@@ -1,13 +1,12 @@
 """Reads the labels of a comparison from the row's own prompt.
 
 The system prompt is read first, then the user message without the texts to compare. Lists of labels
-stand in one of these forms; docs/datasets-and-tasks.md has an example of each:
+stand in one of these forms; docs/reading-replies.md has an example of each:
 
-- quoted, in a sentence that speaks of answers or labels, or tells what each of them means
-- behind "one of", "Labels:", "Answer with" …: `X, Y or Z`, `X / Y / Z`, `X|Y|Z`
-- on lines of their own below such words, with bullets or numbers
 - codes with their meanings: `0 for entailment, 1 for neutral`, `e: entailment`
-- usual labels that no words introduce, where nothing else is found (`plain_labels.py`)
+- behind "one of", "Labels:", "Answer with" …: `X, Y or Z`, `X / Y / Z`, `X|Y|Z`, or lines below
+- quoted, in a sentence that speaks of answers or labels, or tells what each of them means
+- usual labels that no words introduce, where nothing else is found
 
 Lists that differ, and lists of fewer than two labels, are none.
 """
@@ -17,15 +16,15 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import combinations, islice, takewhile
 
 from shared.dataset.answer_space import spelled
-from shared.tasks.labels.answer_words import WORDS, any_of
 from shared.tasks.labels.instructions import DATA, OPENER, instructions
 from shared.tasks.labels.label_lists import (
     ALTERNATIVE,
+    BULLET,
     CONJUNCTION,
     FLAGS,
     MAX_LABEL,
@@ -33,61 +32,82 @@ from shared.tasks.labels.label_lists import (
     QUOTED,
     SEPARATOR,
     WANTS_CODES,
-    WANTS_WORDS,
+    WORDS,
     LabelList,
+    any_of,
     label_list,
-    list_at,
-    list_item,
-    numbered,
+    list_in_sentence,
+    list_on_lines,
+    wants_codes,
     with_codes,
 )
-from shared.tasks.labels.plain_labels import plain_lists
 
-W = WORDS.prompt
 MAX_TEXT = 10_000  # characters of a prompt that are read
 MAX_INTRODUCTIONS = 100  # of one kind in a prompt
-MAX_WORDS = 8  # of a label on a line of its own
+NEGATION_REACH = 25  # characters before an introduction
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|;\s+(?=\w{3})|\n+|(?<=[。！？])")
-NAMING = re.compile(rf"\b(?:{'|'.join(W.naming)})|[回标选输关答ラ답레]", FLAGS)
-NEGATION = re.compile(any_of(W.negations), FLAGS)
-FILLER = re.compile(rf"(?:[\s:：,(\[{{]|[-–—](?=\s)|{any_of(W.fillers)})*", FLAGS)
-ARE = any_of(W.copulas)
-HEADING = re.compile(rf"{any_of(W.headings)}[\"']?(?:\s+{ARE})?[^\S\n]*[:：(\[{{=∈]", FLAGS)
-MARKED_HEADING = re.compile(rf"(?:#+|\*\*)\s*[\w ]*?{any_of(W.headings)}\W*", FLAGS)
-HEADING_IS = re.compile(rf"{any_of(W.headings)}\s+{ARE}", FLAGS)
-ONE_OF = re.compile(any_of(W.one_of), FLAGS)
-VERB = re.compile(
-    rf"{any_of(W.verbs)}(?:\s+\w+){{0,3}}?\s*(?:{any_of(W.prepositions)}|[:：])", FLAGS
+NAMING = re.compile(rf"\b(?:{'|'.join(WORDS['naming'])})|[回标选输关答ラ답레]", FLAGS)
+NEGATION = re.compile(any_of("negations"), FLAGS)
+FILLER = re.compile(rf"(?:[\s:：,(\[{{]|[-–—](?=\s)|{any_of('fillers')})*", FLAGS)
+HEADING = re.compile(
+    rf"{any_of('headings')}[\"']?(?:\s+{any_of('copulas')})?[^\S\n]*[:：(\[{{=∈]", FLAGS
 )
-BARE_VERB = re.compile(rf"(?:{any_of(W.verbs)}|{ARE})", FLAGS)
-VERB_AND_COLON = re.compile(rf"{any_of(W.verbs)}[^.:：;\n]{{1,80}}[:：]", FLAGS)
-USUAL = re.compile(rf"(?:{any_of(W.usual_labels)}|\d{{1,2}}|\w|(?-i:[A-Z]).*)\Z", FLAGS)
-BULLET = re.compile(r"[ \t]*(?:[-*•·–]\s+|\(?(\d{1,2}|[a-zA-Z])[.)]\s+)(\S.*)")
+ONE_OF = re.compile(any_of("one_of"), FLAGS)
+VERB = re.compile(
+    rf"{any_of('verbs')}(?:\s+\w+){{0,3}}?\s*(?:{any_of('prepositions')}|[:：])", FLAGS
+)
+BARE_VERB = re.compile(any_of("verbs", "copulas"), FLAGS)
+# Labels that need no more than a verb: usual ones, codes and names in capitals.
+SHORT = re.compile(rf"(?:{any_of('usual_labels')}|\d{{1,2}}|\w|(?-i:[A-Z]).*)\Z", FLAGS)
+# Lines above a list that stands on lines of its own. Below a heading it needs no bullets.
+HEADING_LINE = re.compile(
+    rf"(?:#+|\*\*)\s*[\w ]*?{any_of('headings')}\W*"
+    rf"|[^\"]*{any_of('headings')}[^\"]*[:：][\s*_]*",
+    FLAGS,
+)
+INTRODUCTION_LINE = re.compile(r".*[:：]\s*")
 TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*$", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|\s*([^|\n]+?)\s*\|(?:\s*([^|\n]+?)\s*\|)?.*$", re.MULTILINE)
-# The codes of words: "entailment → 0", "entailment=0"
-WORD_AND_CODE = re.compile(
-    r"[\"']?([^\W\d][\w -]{1,30}?)[\"']?\s*(?:→|->|=>?|[:(])\s*(-?\d{1,2})(?![\w%]|\.\d)"
-)
-JOINED = re.compile(rf"\A(?:{ALTERNATIVE}|{CONJUNCTION})\s+")
+
 FULL_SENTENCE = re.compile(r"\S+\s+\S+\s.*[.!?]\Z")
 IS_KEY = re.compile(r"\s*:\s*[\"'“]")
 # In JSON, a key that holds no label, and its value.
 OTHER_KEY = re.compile(
-    rf"[\"'](?!{any_of(W.headings)}|\w*label)[^\W\d]\w{{2,30}}[\"']\s*:"
+    rf"[\"'](?!{any_of('headings')}|\w*label)[^\W\d]\w{{2,30}}[\"']\s*:"
     r"\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[\w<>.-]+(?=\s*[,}]))",
     FLAGS,
 )
-IN_BRACKETS = re.compile(r"[(（]\s*(?=[^()（）\n]{3,60}[)）])")
-NEGATION_REACH = 25  # characters before an introduction
-CODE = re.compile(
-    r"(?<![a-zA-Z\d.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?"
-    rf"\s*(?:=>?|->|→|[:：(]|\s[-–—]\s|(?<=\d)(?:-|\s+(?:is|ist|est|es)\s)|,?\s*{any_of(W.hard_qualifiers)})\s*"
-    r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)|]|$"
+
+# "0 for entailment", "e: entailment"
+CODE_AND_WORD = re.compile(
+    r"(?<![a-zA-Z\d.])[\"'“‘`(]?([-+]?\d{1,2}|(?-i:[A-Za-z]))[\"'”’`)]?\s*(?:=>?|->|→|[:：(]"
+    rf"|\s[-–—]\s|(?<=\d)(?:-|\s+(?:is|ist|est|es)\s)|,?\s*{any_of('hard_qualifiers')})\s*"
+    r"[\"'“‘`]?([^\n]{1,80}?)(?=\s*(?:[,;，；、.\n\"'”’`)]|$"
     rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s+[\"'“‘`(]?(?:-?\d|\w\W)))",
     FLAGS,
 )
+# "entailment → 0", "entailment=0"
+WORD_AND_CODE = re.compile(
+    rf"[\"']?(?:(?:{ALTERNATIVE}|{CONJUNCTION})\s+)?([^\W\d][\w -]{{1,30}}?)[\"']?"
+    r"\s*(?:→|->|=>?|[:(])\s*(-?\d{1,2})(?![\w%]|\.\d)"
+)
+
+USUAL = rf"[\"'“”‘’`*]{{0,2}}({any_of('usual_labels')})[\"'“”‘’`*]{{0,2}}"
+USUAL_LABEL = re.compile(any_of("usual_labels"), FLAGS)
+USUAL_ITEM = USUAL.replace("(", "(?:", 1) + r"(?:\s*\([^()\n]{1,40}\))?"
+USUAL_LIST = re.compile(
+    rf"{USUAL_ITEM}(?:\s*(?:[,，、/|]\s*(?:(?:{ALTERNATIVE}|{CONJUNCTION})\s*)?"
+    rf"|(?:{ALTERNATIVE}|{CONJUNCTION})\s*)(?:{any_of('item_fillers')}\s+)*{USUAL_ITEM})+\W?",
+    FLAGS,
+)
+# "X or Y", or at least three, or at the end of a question
+IS_LIST = re.compile(rf"[/|]|{ALTERNATIVE}|,[^,]{{0,60}}{CONJUNCTION}|[?？):]\Z", FLAGS)
+SIGNS = (",", "/", "|", "，", "、")
+IN_BRACKETS = re.compile(r"\([^()\n]{1,40}\)")
+USUAL_LINE = re.compile(rf"(?:{BULLET})?[ \t]*{USUAL}[ \t]*(?:[:：=–—(-].*)?\Z", FLAGS)
+CONDITION = re.compile(any_of("conditions"), FLAGS)
+USUAL_END = re.compile(rf"{USUAL}[.;]?\Z", FLAGS)
 
 
 @dataclass(frozen=True)
@@ -105,24 +125,37 @@ def find_labels(system: str | None, user: str) -> PromptLabels:
     lists = [listing for part in parts for listing in label_lists(part)]
     if not lists or before != user or any(map(OPENER.match, user.split("\n"))):
         lists += label_lists(before)  # else the user message is data alone
-    listing = agreed(lists)
-    if not (listing.labels or listing.conflict):
-        listing = agreed(list(label_lists(behind)))
-    return listing if listing.labels or listing.conflict else agreed(_closing_question(user))
+    for other_lists in (lists, label_lists(behind), _closing_question(user)):
+        if other_lists:
+            return _agreed(list(other_lists))
+    return PromptLabels(None)
+
+
+@lru_cache(maxsize=256)
+def label_lists(text: str) -> tuple[LabelList, ...]:
+    """Return the lists of labels in an instruction."""
+    text = TABLE_ROW.sub(r"- \1: \2", TABLE_HEAD.sub("", text[:MAX_TEXT]))
+    lists = list(_code_lists(text))
+    if not lists:
+        lists = [*_introduced_lists(text), *_quoted_list(text)]
+    if not lists:
+        behind_verbs = _lists_behind(BARE_VERB, text)
+        lists = [listing for listing in behind_verbs if all(map(SHORT.match, listing.labels))]
+    return tuple(dict.fromkeys(lists or _usual_lists(text)))
 
 
 def _closing_question(user: str) -> list[LabelList]:
     """Return the usual labels with which the last question of a prompt ends."""
     lines = [line for line in user[-MAX_TEXT:].split("\n") if line.strip()]
-    sentence = SENTENCE.split(lines[-1])[-1] if lines else ""
-    if BARE_VERB.match(sentence):
-        return list(label_lists(sentence))
+    last_sentence = SENTENCE.split(lines[-1])[-1] if lines else ""
     questions = [line for line in lines if line.rstrip().endswith(("?", "？", "):"))]
+    if BARE_VERB.match(last_sentence):
+        return list(label_lists(last_sentence))
     is_data = not questions or DATA.match(questions[-1].lstrip())
-    return [] if is_data else list(plain_lists(questions[-1]))
+    return [] if is_data else list(_usual_lists(questions[-1]))
 
 
-def agreed(lists: list[LabelList]) -> PromptLabels:
+def _agreed(lists: list[LabelList]) -> PromptLabels:
     """Return the list that covers all others, or the conflict."""
     is_split = any(_are_apart(*pair) for pair in combinations(lists, 2))
     for candidate in [] if is_split else lists:
@@ -136,34 +169,69 @@ def _are_apart(one: LabelList, other: LabelList) -> bool:
     return not (one.names & other.names or one.covers(other) or other.covers(one))
 
 
-@lru_cache(maxsize=256)
-def label_lists(text: str) -> tuple[LabelList, ...]:
-    """Return the lists of labels in an instruction."""
-    text = TABLE_ROW.sub(r"- \1: \2", TABLE_HEAD.sub("", text[:MAX_TEXT]))
-    lists = list(_code_lists(text))
-    if not lists:
-        lists = [*_lists_on_lines(text), *_lists_behind_words(text)]
-        quoted = _quoted_list(text)
-        lists += [quoted] if quoted else []
-    return tuple(dict.fromkeys(lists or list(_usual_lists(text)) or plain_lists(text)))
+def _code_lists(text: str) -> Iterator[LabelList]:
+    """Yield the codes of each paragraph: numbers that count up, or letters, with meanings."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        pairs = CODE_AND_WORD.findall(paragraph)
+        if not pairs and WANTS_CODES.search(text):
+            pairs = [(code, word) for word, code in WORD_AND_CODE.findall(paragraph)]
+        codes: dict[str, str] = {}
+        for code, meaning in pairs:
+            codes.setdefault(code, meaning.strip(" *_("))
+        listing = label_list(list(codes), list(codes.values())) if _are_codes(codes) else None
+        if listing:
+            yield (
+                listing if wants_codes(text) or not WANTS_CODES.search(text) else listing.in_words()
+            )
 
 
-def _quoted_list(text: str) -> LabelList | None:
+def _are_codes(codes: dict[str, str]) -> bool:
+    """Return whether these are numbers that count up, capitals from A on, or initials."""
+    numbers = sorted(int(code) for code in codes if code.lstrip("-+").isdigit())
+    if numbers:
+        return numbers == list(range(numbers[0], numbers[0] + len(codes)))
+    are_initials = all(word.casefold().startswith(code.casefold()) for code, word in codes.items())
+    return are_initials or "".join(codes) in string.ascii_uppercase
+
+
+def _introduced_lists(text: str) -> Iterator[LabelList]:
+    """Yield the lists behind words that introduce labels, on lines of their own or not."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines[:-1]):
+        is_heading = HEADING_LINE.fullmatch(line.strip()) is not None
+        if not is_heading and not (INTRODUCTION_LINE.fullmatch(line) and NAMING.search(line)):
+            continue
+        following = lines[number + 1 :]
+        listing = list_on_lines(following, text, is_bare=is_heading)
+        if listing is None and is_heading:
+            listing = list_in_sentence("\n".join(following).lstrip(), is_strong=True)
+        if listing:
+            yield listing
+    for introduction in (HEADING, ONE_OF, VERB):
+        yield from _lists_behind(introduction, text)
+
+
+def _lists_behind(introduction: re.Pattern[str], text: str) -> Iterator[LabelList]:
+    """Yield the lists behind these words in a sentence that doesn't exclude them."""
+    for match in islice(introduction.finditer(text), MAX_INTRODUCTIONS):
+        filler = FILLER.match(text, match.end())
+        behind = text[filler.end() if filler else match.end() :]
+        listing = list_in_sentence(behind, is_strong=introduction in (HEADING, ONE_OF))
+        before = max(0, match.start() - NEGATION_REACH)
+        if listing and not NEGATION.search(text, before, match.start()):
+            yield with_codes(listing, text)
+
+
+def _quoted_list(text: str) -> list[LabelList]:
+    """Return the list of what the sentences about answers and labels quote, if they quote any."""
     labels: dict[str, str] = {}
     for sentence in SENTENCE.split(OTHER_KEY.sub("", text)):
-        if NAMING.search(sentence):
-            for quoted in _quoted(sentence):
-                for label in re.split(r"[|/]", quoted):
-                    labels.setdefault(spelled(label), label.strip(" <>{}[]"))
-    for name in list(labels):
-        if (
-            name in NOT_LABELS
-            or not name
-            or FULL_SENTENCE.match(labels[name])
-            or len(name) > MAX_LABEL
-        ):
-            del labels[name]
-    return label_list(list(labels.values()))
+        for quoted in _quoted(sentence) if NAMING.search(sentence) else ():
+            for label in re.split(r"[|/]", quoted):
+                labels.setdefault(spelled(label), label.strip(" <>{}[]"))
+    names = [name for name in labels if name and name not in NOT_LABELS and len(name) <= MAX_LABEL]
+    listing = label_list([labels[name] for name in names if not FULL_SENTENCE.match(labels[name])])
+    return [listing] if listing else []
 
 
 def _quoted(sentence: str) -> Iterator[str]:
@@ -180,91 +248,19 @@ def _quoted(sentence: str) -> Iterator[str]:
             yield next(group for group in match.groups() if group)
 
 
-def _code_lists(text: str) -> Iterator[LabelList]:
-    """Yield the codes of each paragraph: numbers that count up, or letters, with meanings."""
-    for paragraph in re.split(r"\n\s*\n", text):
-        codes: dict[str, str] = {}
-        for code, meaning in CODE.findall(paragraph):
-            codes.setdefault(code, meaning.strip(" *_("))
-        if WANTS_CODES.search(text) and not codes:
-            codes = {code: JOINED.sub("", word) for word, code in WORD_AND_CODE.findall(paragraph)}
-        numbers = [int(code) for code in codes if code.lstrip("-+").isdigit()]
-        are_numbers = len(numbers) == len(codes) and sorted(numbers) == list(
-            range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
-        )
-        are_initials = all(
-            meaning.casefold().startswith(code.casefold()) for code, meaning in codes.items()
-        )
-        are_letters = not numbers and (are_initials or "".join(codes) in string.ascii_uppercase)
-        if are_numbers or are_letters:
-            listing = label_list(list(codes), list(codes.values()))
-            if listing:
-                yield listing.with_words() if WANTS_WORDS.search(text) else listing
-
-
-def _lists_on_lines(text: str) -> Iterator[LabelList]:
-    """Yield the lists whose labels stand on lines of their own, below words that announce them."""
+def _usual_lists(text: str) -> tuple[LabelList, ...]:
+    """Return the lists of usual labels in sentences, on lines, and at the ends of conditions."""
+    lists: list[LabelList | None] = []
+    for match in USUAL_LIST.finditer(text):
+        before = text[: match.start()].rstrip()
+        is_list = IS_LIST.search(match[0]) or before.endswith(":")
+        if is_list and not before.endswith(SIGNS):  # else another item stands before it
+            lists.append(label_list(USUAL_LABEL.findall(IN_BRACKETS.sub("", match[0]))))
     lines = text.split("\n")
-    for number, line in enumerate(lines):
-        announces = line.rstrip().endswith((":", "：")) and NAMING.search(line)
-        is_heading = HEADING.fullmatch(line.strip()) or MARKED_HEADING.fullmatch(line.strip())
-        if not announces and not is_heading:
-            continue
-        following = lines[number + 1 :]
-        listing = _list_below(following, bare=bool(HEADING.search(line) or HEADING_IS.search(line)))
-        if listing:
-            yield numbered(with_codes(listing, text), text)
-        elif is_heading:
-            listing = list_at("\n".join(following).lstrip(), is_strong=True)
-            yield from [listing] if listing else []
-
-
-def _list_below(lines: list[str], *, bare: bool) -> LabelList | None:
-    """Return the list that these lines begin with; `bare` lines need no bullets."""
-    labels: list[str] = []
-    meanings: list[str] = []
-    marks: list[str] = []
-    is_bulleted = False
-    for line in lines:
-        if not line.strip() and not labels:
-            continue
-        bullet = BULLET.match(line)
-        if not bullet and (not bare or not line.strip() or is_bulleted):
-            break
-        is_bulleted = bullet is not None
-        label, meaning = list_item(bullet[2] if bullet else line, soft=False, is_line=True)
-        if not label or len(label.split()) > MAX_WORDS:
-            break
-        labels.append(label)
-        meanings.append(meaning)
-        marks.append((bullet[1] or "") if bullet else "")
-    aliases = tuple(zip(marks, labels, strict=True)) if all(marks) else ()
-    listing = label_list(labels, meanings if any(meanings) else None)
-    return replace(listing, aliases=aliases) if listing else None
-
-
-def _lists_behind_words(text: str) -> Iterator[LabelList]:
-    for introduction, is_strong in ((HEADING, True), (ONE_OF, True), (VERB, False)):
-        for match in islice(introduction.finditer(text), MAX_INTRODUCTIONS):
-            if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
-                continue
-            listing = list_at(_behind(text, match), is_strong)
-            if listing:
-                yield with_codes(listing, text)
-
-
-def _usual_lists(text: str) -> Iterator[LabelList]:
-    """Yield the lists behind what introduces much else: "Answer", "is", a bracket."""
-    for introduction in (BARE_VERB, IN_BRACKETS, VERB_AND_COLON, HEADING_IS):
-        for match in islice(introduction.finditer(text), MAX_INTRODUCTIONS):
-            if NEGATION.search(text, max(0, match.start() - NEGATION_REACH), match.start()):
-                continue
-            listing = list_at(_behind(text, match), is_strong=introduction is HEADING_IS)
-            if listing and all(USUAL.match(label) for label in listing.labels):
-                yield with_codes(listing, text)
-
-
-def _behind(text: str, introduction: re.Match[str]) -> str:
-    """Return the text behind an introduction, without words that may stand before a list."""
-    filler = FILLER.match(text, introduction.end())
-    return text[filler.end() if filler else introduction.end() :]
+    while lines:
+        block = list(takewhile(USUAL_LINE.match, lines))
+        lists.append(list_on_lines(block, text, is_bare=True))
+        lines = lines[len(block) + 1 :]
+    ends = (USUAL_END.search(part) for part in SENTENCE.split(text) if CONDITION.search(part))
+    lists.append(label_list([end[1] for end in ends if end]))
+    return tuple(listing for listing in lists if listing)

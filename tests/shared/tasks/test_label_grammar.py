@@ -39,6 +39,7 @@ def labels(system: str | None, user: str = PAIR) -> tuple[str, ...] | None:
         "Choose one of the following labels:\n- agree\n- differ\n- unclear",
         "Labels:\n1. agree: both tell the same\n2. differ: they don't\n3. unclear: all else",
         "Labels:\nagree\ndiffer\nunclear",
+        "Labels:\nagree\ndiffer\nunclear\nAnswer with one of them.",
         'Return JSON: {"label": "agree|differ|unclear"}',
         "Give the label (agree, differ, unclear).",
         "Labels: [agree] [differ] [unclear]",

@@ -13,7 +13,9 @@ from shared.tasks.words import any_of
 TASKS = Path(__file__).parents[3] / "shared" / "tasks"
 
 
-@pytest.mark.parametrize("table", ["replies/sentences", "labels/choice_sentences"])
+@pytest.mark.parametrize(
+    "table", ["replies/sentences", "labels/choice_sentences", "labels/prompt_words"]
+)
 def test_every_list_of_words_is_read(table: str) -> None:
     code = "".join(module.read_text(encoding="utf-8") for module in TASKS.rglob("*.py"))
     names = tomllib.loads((TASKS / f"{table}.toml").read_text(encoding="utf-8"))

@@ -58,6 +58,7 @@ def test_usual_labels_are_numbers_where_numbers_are_wanted() -> None:
         "Explain whether the premise entails or contradicts the hypothesis.",
         "Be neutral and correct.",
         "Is the hypothesis true?",
+        "Decide: odd, yes or no?",
     ],
 )
 def test_a_usual_word_in_a_sentence_is_no_list(instruction: str) -> None:
