@@ -14,6 +14,7 @@ from typing import Literal
 from shared.tasks import Answer
 from shared.teacher.completion import Completion
 from shared.teacher.finish_reasons import Finish
+from shared.teacher.message_content import valid_text
 
 USUAL_FINISH_REASON = "stop"
 MIN_EXCERPT_CHARACTERS = 40  # a shorter text takes no more bytes than its place
@@ -86,15 +87,16 @@ class StoredReply:
         cls, completion: Completion, max_tokens: int, redact: Callable[[str], str]
     ) -> StoredReply:
         """Return a completion as it is stored."""
+        text = valid_text(completion.text)  # as a journal can hold it
         reply = cls(
-            text=redact(completion.text),
+            text=redact(text),
             reasoning=redact(completion.reasoning) if completion.reasoning else None,
             refusal=redact(completion.refusal) if completion.refusal else None,
             finish_reason=completion.finish_reason,
             native_finish_reason=completion.native_finish_reason,
             model=completion.model or None,
         )
-        reply.is_redacted = reply.text != completion.text
+        reply.is_redacted = reply.text != text
         if completion.reasoning and reply.reasoning != completion.reasoning:
             reply.is_redacted = True
         is_finished = completion.finish(max_tokens) is Finish.FINISHED
