@@ -10,6 +10,7 @@ from shared.core.errors import NotFound
 from shared.core.paths import SPLITS, RunPaths, Split
 from shared.core.process import current
 from shared.core.storage_account import open_storage
+from shared.report.teachers import write_settings
 from shared.runs.activity import implements
 from shared.runs.contracts import PREPARE_RUN, PreparedRun
 from shared.runs.requests import RunRequest, reuse_refusal, specification
@@ -37,6 +38,8 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
             check_student(first, spec, request.run_id)
         etags = await _copy_inputs(storage, paths, spec, request.etag)
         spec = await _write_specification(storage, paths, spec, request.round)
+        if not spec.answers.are_provided:
+            await write_settings(storage, paths, spec, request.round)
         ranges = await ranges_of(storage, paths, [split for split in SPLITS if split in etags])
     return PreparedRun(spec=spec, etags=etags, ranges=ranges, warnings=spec.student_warnings)
 

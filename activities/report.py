@@ -26,6 +26,7 @@ from shared.report.card import card
 from shared.report.model import Report
 from shared.report.statistics import Describer, Description
 from shared.report.suggested_fixes import ReasonLine, reason_lines
+from shared.report.teachers import TeacherRows, read_teachers
 from shared.runs.activity import implements
 from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
 from shared.scan.findings import Findings
@@ -130,6 +131,7 @@ async def _report(
         answers=status.answers,
         conflicts=await _conflicts(storage, paths, request.splits),
         agreement=agreement_by_split(counters),
+        teachers=await _teachers(storage, spec, paths, counters),
         datasets={split: dataset.description for split, dataset in datasets.items()},
         cost=status.cost,
         estimate=status.estimate,
@@ -152,6 +154,14 @@ async def _conflicts(storage: Storage, paths: RunPaths, splits: list[Split]) -> 
         if plan.conflicts.rows:
             conflicts[split] = plan.conflicts
     return conflicts
+
+
+async def _teachers(
+    storage: Storage, spec: RunSpec, paths: RunPaths, counters: dict[Split, Counters]
+) -> list[TeacherRows]:
+    if spec.answers.are_provided:
+        return []
+    return await read_teachers(storage, paths, spec, counters.values())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ run's progress without a task hub.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, Field, model_validator
@@ -22,6 +22,8 @@ FOR_EVALUATION = "for_evaluation"
 MAX_LABELS = 20
 MAX_LABEL_CHARACTERS = 24
 OTHER_LABELS = "(other)"
+MAX_TEACHERS = 8
+MAX_TEACHER_CHARACTERS = 60
 
 KeyT = TypeVar("KeyT", str, int)
 
@@ -74,6 +76,9 @@ class Counters(BaseModel):
     matching: int = 0
     labels: dict[str, LabelCounts] = Field(default_factory=dict[str, LabelCounts])
     unreadable_references: int = 0
+
+    # accepted rows by the round that asked and the model as the teacher's replies name it
+    teachers: dict[str, int] = Field(default_factory=dict[str, int])
 
     shards: int = 0
     shards_done: int = 0
@@ -134,6 +139,20 @@ class Counters(BaseModel):
             name = f"{name[: MAX_LABEL_CHARACTERS - 1]}…"
         _add_label(self.labels, name, LabelCounts(rows=1, matching=int(agrees)))
 
+    def count_teacher(self, round_: int, model: str | None) -> None:
+        """Count an accepted row by its teacher."""
+        name = (model or "").encode("ascii", "replace").decode()[:MAX_TEACHER_CHARACTERS]
+        key = f"{round_} {name}"
+        if key not in self.teachers and len(self.teachers) >= MAX_TEACHERS:
+            key = f"{round_} {OTHER_LABELS}"
+        _add(self.teachers, {key: 1})
+
+    def accepted_by_teacher(self) -> Iterator[tuple[int, str, int]]:
+        """Yield round and model, which may be empty, with their accepted rows."""
+        for key, rows in sorted(self.teachers.items()):
+            round_, _, model = key.partition(" ")
+            yield int(round_), model, rows
+
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Counters:
         """Return the counters of one shard from its journal's metadata."""
@@ -160,6 +179,7 @@ def total(parts: Iterable[Counters]) -> Counters:
         _add(result.not_asked, counters.not_asked)
         _add(result.rejected, counters.rejected)
         _add(result.failed, counters.failed)
+        _add(result.teachers, counters.teachers)
         for label, counts in counters.labels.items():
             _add_label(result.labels, label, counts)
     result.rejected = dict(sorted(result.rejected.items()))

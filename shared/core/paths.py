@@ -45,6 +45,10 @@ class RunPaths:
     def specification(self) -> str:
         return f"{self.run_id}/run.json"
 
+    def teacher(self, round_: int) -> str:
+        """Return the settings by which a round asks its teacher."""
+        return f"{self.run_id}/teachers/{round_}.json"
+
     def input(self, split: Split) -> str:
         """Return the run's copy of a dataset, which may be overwritten while the run is active."""
         return f"{self.run_id}/input/{split}.jsonl"

@@ -156,6 +156,8 @@ class Journal:
             if record.agrees is not None:
                 counters.count_reference(record.label, agrees=record.agrees)
         counters.labels = bounded_labels(counters.labels)
+        for record in accepted:
+            counters.count_teacher(record.round, record.model)
         return counters
 
     async def _read(self, end: int | None) -> None:

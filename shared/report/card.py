@@ -201,8 +201,17 @@ def _teacher(report: Report) -> str:
             "None: the answers were provided with the dataset, as each row's last message from the "
             f"assistant. They were read and checked as a teacher's replies ({settings})."
         )
-    version = f"prompt version {report.prompt_version}"
-    return f"`{spec.teacher.model}`, {version}; {_settings(spec)}. {_usage(report)}"
+    if not report.teachers:
+        version = f"prompt version {report.prompt_version}"
+        return f"`{spec.teacher.model}`, {version}; {_settings(spec)}. {_usage(report)}"
+    rows: list[tuple[object, ...]] = []
+    for teacher in report.teachers:
+        requested = f"`{teacher.requested}`" if teacher.requested else "–"
+        parameters = _changed(teacher.parameters)
+        cells = (f"`{teacher.model}`", requested, parameters, teacher.prompt_version, teacher.rows)
+        rows.append(cells)
+    head = ("model that answered", "requested as", "settings", "prompt version", "accepted rows")
+    return f"{_table(head, rows)}\n\n{_usage(report)}"
 
 
 def _settings(spec: RunSpec) -> str:

@@ -19,6 +19,7 @@ from shared.finetuning.record import Trained
 from shared.report.agreement import Agreement
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
+from shared.report.teachers import TeacherRows
 from shared.scan.answer_sets import AnswerSets
 from shared.scan.findings import Findings
 from shared.spec.budget import Estimate
@@ -59,6 +60,10 @@ class ReportExcerpt(BaseModel):
     )
     prompt_version: str = Field(
         default=PROMPT_VERSION, description="of the instructions that were added"
+    )
+    teachers: list[TeacherRows] = Field(
+        default_factory=list[TeacherRows],
+        description="who answered the accepted rows, of all rounds; empty if answers were provided",
     )
     training: list[Trained] = Field(
         default_factory=list[Trained], description="each student whose training began"

@@ -14,6 +14,7 @@ from shared.core.paths import Split
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
 from shared.report.model import report_of as shown
+from shared.tasks import PROMPT_VERSION
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import AppRun, sum_row, sums
 
@@ -271,3 +272,24 @@ async def test_a_run_shows_its_report_once_it_has_one(run: AppRun) -> None:
     report = await shown(run.storage, run.paths.run_id)
     assert report is not None
     assert {"reasons", "datasets", "round"} <= report.model_dump().keys()
+
+
+async def test_each_teacher_has_its_own_number_of_rows(new_run: NewRun, teach: Teach) -> None:
+    run = new_run(teacher={"temperature": 0.5})
+    await run.begin(sums(5))
+
+    def unable(request: ChatRequest) -> str:
+        return "many" if "What is 3" in request.messages[-1].text else plus_one(request)
+
+    async with teach(unable):
+        await run.finish()
+    await run.resume(teacher={"temperature": 0, "concurrency": 3})
+    async with teach(plus_one):
+        await run.finish()
+    await run.report()
+    teachers = (await report_of(run))["teachers"]
+    named = [(teacher["model"], teacher["parameters"], teacher["rows"]) for teacher in teachers]
+    model = "local-teacher"
+    assert named == [(model, {"temperature": 0.5}, 4), (model, {"temperature": 0.0}, 1)]
+    card = await run.text(run.paths.card)
+    assert f"| `{model}` | `{model}` | temperature 0.5 | {PROMPT_VERSION} | 4 |" in card

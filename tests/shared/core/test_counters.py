@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shared.core.counters import (
     MAX_LABELS,
+    MAX_TEACHERS,
     OTHER_LABELS,
     Counters,
     LabelCounts,
@@ -93,3 +94,17 @@ def test_of_many_labels_the_most_frequent_are_shown_and_none_is_lost() -> None:
     assert sum(counts.rows for counts in labels.values()) == 4 * 35
     assert sum(counts.matching for counts in labels.values()) == 4 * 15
     assert OTHER_LABELS in labels
+
+
+def test_accepted_rows_are_counted_by_round_and_model_within_the_metadata() -> None:
+    counters = Counters()
+    for number in range(20):
+        counters.count_teacher(1, f"modèle-{number}")
+    counters.count_teacher(0, None)
+    counters.count_teacher(1, "modèle-0")
+    read = Counters.from_metadata(counters.to_metadata(sealed=True))
+    both = list(total([read, read]).accepted_by_teacher())
+    assert sum(rows for _, _, rows in both) == 2 * 22
+    assert (1, "mod?le-0", 4) in both
+    assert {round_ for round_, _, _ in both} == {0, 1}
+    assert len(read.teachers) <= MAX_TEACHERS + 2
