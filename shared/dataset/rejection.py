@@ -194,7 +194,8 @@ class RejectionReason(StrEnum):
     DISAGREES = (
         "disagrees",
         _resume(
-            "raise quality.samples to {samples} and resume, or check the reference answers",
+            "raise quality.samples to {samples} and resume, or check the reference answers; for a"
+            " student that learns the reasoning, quality.rationalise helps too",
             token_factor=2,
         ),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 
 import pytest
 
@@ -43,6 +45,38 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     async with teach(plus_one) as second:
         assert await run.generate() == answered(accepted=500, rejected=0, failed=0)
     assert len(second.records) == 500 - answered_rows
+
+
+async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_row(
+    new_run: NewRun, teach: Teach
+) -> None:
+    quality = {"samples": 3, "select": "majority", "keep": 3, "min_rows": 10}
+    run = new_run(
+        rows_per_shard=100,
+        prompt={"chain_of_thought": True, "student_learns": "reasoning"},
+        quality=quality,
+        teacher={"concurrency": 2},
+        budget={"max_requests": 10},
+    )
+    await run.begin(sums(100))
+    ways = itertools.count()
+
+    def reasoned(request: ChatRequest) -> str:
+        return json.dumps({"reasoning": f"way {next(ways)}", "answer": plus_one(request)})
+
+    async with teach(reasoned, latency_ms=20) as first:
+        generated = await run.generate()
+    assert generated["error"]["code"] == "budget"
+    counts = (await run.progress())["train"]
+    assert 0 < counts["accepted"] < 100
+    assert counts["examples"] == 3 * counts["accepted"]
+    assert counts["requests"] == counts["examples"] <= len(first.records)
+    await run.resume(budget={"max_requests": 1000})
+    async with teach(reasoned):
+        await run.finish()
+    assert (await run.progress())["train"]["examples"] == 300
+    lines = [origin["line"] for origin in await run.rows(run.paths.provenance("train"))]
+    assert lines == [line for line in range(1, 101) for _ in range(3)]
 
 
 async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:
