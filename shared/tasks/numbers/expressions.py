@@ -30,6 +30,7 @@ MIXED = re.compile(r"(\d{1,15})(?: {1,2}(?!\d{3}\D)| and )(\d{1,15}) ?/ ?(\d{1,1
 REPEATING = re.compile(r"(\d{0,15})\.(\d{0,15})\((\d{1,15})\)((?:\(\d\))*)")
 OPERAND = rf"(?:[-+]?[(√∛] ?)*[-+]?{NUMERAL.pattern}(?: ?\))*"
 EXPRESSION = re.compile(rf"{OPERAND}(?:(?: *[-+×÷/]| ?\^) *{OPERAND})*")
+NUMBER = rf"{MIXED.pattern}|{REPEATING.pattern}|{EXPRESSION.pattern}"
 # It is open what is divided in `8^1/3` and `√9/4`; `5 123/125` could be a mixed number.
 UNCLEAR_DIVISION = re.compile(r"(?:[\^√∛] ?[-+]?|\d[ '_])[\d.]+ ?[/÷]")
 # Sums and products are numbers only before an equals sign.
@@ -41,21 +42,18 @@ class NotANumber(Exception):
     """The text is not one number, or not for certain."""
 
 
-def number_at_start(text: str) -> tuple[Fraction, int]:
-    """Return the number that begins a text, and where it ends. Raises NotANumber."""
-    if number := MIXED.match(text):
+def number_value(text: str) -> Fraction:
+    """Return the value of a `NUMBER`. Raises NotANumber."""
+    if number := MIXED.fullmatch(text):
         fraction = Fraction(int(number[2]), int(number[3]) or 1)
         if not 0 < fraction < 1:
             raise NotANumber
-        value = int(number[1]) + fraction
-    elif number := REPEATING.match(text):
-        value = repeating(number[1], number[2], re.sub(r"\D", "", number[3] + number[4]))
-    else:
-        number = EXPRESSION.match(text)
-        if number is None or CALCULATION.search(number[0]):
-            raise NotANumber
-        value = evaluated(number[0])
-    return value, number.end()
+        return int(number[1]) + fraction
+    if number := REPEATING.fullmatch(text):
+        return repeating(number[1], number[2], re.sub(r"\D", "", number[3] + number[4]))
+    if CALCULATION.search(text):
+        raise NotANumber
+    return evaluated(text)
 
 
 def evaluated(text: str) -> Fraction:
