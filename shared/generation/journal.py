@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from shared.core.counters import Counters, bounded_labels, total
+from shared.core.counters import Counters, bounded_labels, is_sealed, total
 from shared.core.errors import NotFound
 from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import line_batches
@@ -29,6 +29,9 @@ FLUSH_ROWS = 64
 PUBLISH_SECONDS = 2.0
 # an append block has at most 4 MiB in every version of the service
 MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024
+
+# metadata: the settings by which a sealed journal's records were decided
+RULE = "rule"
 
 # far above any record: 16 samples of 131,072 tokens each have 10 MB
 MAX_RECORD_BYTES = 256 * 1024 * 1024
@@ -122,9 +125,19 @@ class Journal:
         flushing.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(flushing)
 
-    async def seal(self) -> None:
-        """Mark the journal complete. Called last: a sealed journal's blocks are staged."""
-        await self._publish(sealed=True)
+    async def seal(self, rule: str = "") -> None:
+        """Mark the journal complete. Called last: a sealed journal's blocks are staged.
+
+        `rule` identifies the settings that all records were decided by.
+        """
+        await self._publish(sealed=True, rule=rule)
+
+    async def is_sealed_by(self, rule: str) -> bool:
+        """Return whether the journal is complete and was last decided by these settings."""
+        async for name, metadata in self._storage.metadata_under(self._name):
+            if name == self._name:
+                return is_sealed(metadata) and metadata.get(RULE) == rule
+        return False
 
     def counters(self) -> Counters:
         """Return the counts of the shard. Requests and tokens include superseded records."""
@@ -222,11 +235,14 @@ class Journal:
         del self._pending[:lines]
         return batch
 
-    async def _publish(self, *, sealed: bool) -> None:
+    async def _publish(self, *, sealed: bool, rule: str = "") -> None:
         """Write the counts to the journal's metadata, where progress is read."""
         self._published_at = time.monotonic()
         self._has_unpublished = False
-        await self._storage.set_metadata(self._name, self.counters().to_metadata(sealed=sealed))
+        metadata = self.counters().to_metadata(sealed=sealed)
+        if rule:
+            metadata[RULE] = rule
+        await self._storage.set_metadata(self._name, metadata)
 
 
 async def _stored_records(

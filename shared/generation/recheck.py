@@ -6,8 +6,13 @@ accepted. Neither costs a request.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from pydantic_core import to_json
 
 from shared.dataset.rejection import MAX_REPLY_CHARACTERS, Rejection, RejectionReason
 from shared.dataset.rows import Row
@@ -34,6 +39,37 @@ from shared.generation.stored_samples import (
 from shared.spec.example_length import length_problem
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer
+
+SOURCES = Path(__file__).parents[1]  # the package `shared`
+RULE_CHARACTERS = 16
+# settings of section `quality` that decide about a run, not about a row
+RUN_SETTINGS = {"min_success_ratio", "min_rows"}
+
+
+def rule_of(spec: RunSpec) -> str:
+    """Return what identifies everything that decides about stored replies.
+
+    That is the run's settings and the app's code. Rows that were decided by the same rule need no
+    recheck, which takes up to 10 ms a row.
+    """
+    student = spec.taught
+    parts = [
+        spec.quality.model_dump(exclude=RUN_SETTINGS),
+        student.context_tokens,
+        student.system_role,
+        code_version(),
+    ]
+    return hashlib.sha256(to_json(parts)).hexdigest()[:RULE_CHARACTERS]
+
+
+@cache
+def code_version() -> str:
+    """Return a hash of the modules and tables that read and check replies."""
+    digest = hashlib.sha256()
+    files = [path for path in SOURCES.rglob("*.*") if path.suffix in (".py", ".toml")]
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

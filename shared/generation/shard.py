@@ -26,7 +26,7 @@ from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
 from shared.generation.provided_record import provided_record
-from shared.generation.recheck import Recheck
+from shared.generation.recheck import Recheck, rule_of
 from shared.generation.record import Record, rejected_record
 from shared.generation.stored_samples import StoredSamples, stored_samples
 from shared.generation.success_ratio import out_of_reach
@@ -98,14 +98,15 @@ class ShardRun:
         name = self.paths.journal(self.split, self.index)
         held_out = holdout(self.spec, self.split)
         journal = await Journal.open(self.storage, name, self.shard.rows, held_out)
-        if self.round:
+        rule = rule_of(self.spec)
+        if self.round and not await journal.is_sealed_by(rule):
             await self._recheck(journal)
         missing = self._count_missing(journal)
         if missing:
             await self._answer_missing(journal, missing)
         staging = Staging(self.storage, self.spec, self.paths, self.split, self.shards)
         await staging.stage(self.index, self.shard, journal.records, self._rows)
-        await journal.seal()
+        await journal.seal(rule)
         return journal.counters()
 
     async def _recheck(self, journal: Journal) -> None:

@@ -13,6 +13,8 @@ from shared.core.counters import Counters
 from shared.core.paths import Split
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row, as_jsonl
+from shared.generation import recheck as module
+from shared.generation.record import Record
 from shared.generation.shard import ShardRun
 from shared.spec.parse import parse_spec
 from shared.tasks import Answer, Reply, Unreadable
@@ -135,6 +137,25 @@ async def test_a_resumed_round_without_changes_writes_and_asks_nothing(folder: R
     assert [json.loads(record)["line"] for record in new_records] == [2]
 
 
+async def test_shards_that_were_decided_by_the_same_settings_are_not_read_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rechecked: list[int] = []
+    record = module.Recheck.record
+
+    def noted(self: module.Recheck, current: Record, *rest: Any) -> Record | None:
+        rechecked.append(current.line)
+        return record(self, current, *rest)
+
+    monkeypatch.setattr(module.Recheck, "record", noted)
+    await folder.add(referenced(2))
+    await run_round(folder, ScriptedTeacher(), 0)
+    await run_round(folder, ScriptedTeacher(), 1, quality={"min_rows": 1})
+    assert rechecked == []
+    await run_round(folder, ScriptedTeacher(), 2, quality=REFERENCE)
+    assert sorted(rechecked) == [1, 2]
+
+
 async def test_rows_that_no_longer_pass_are_not_accepted_if_the_run_ends_before_they_are_asked(
     folder: RunFolder,
 ) -> None:
@@ -197,6 +218,7 @@ async def test_stored_replies_are_read_by_the_readers_of_now(
     first = await run_round(folder, ScriptedTeacher(lambda text: replies[int(text.split()[2])]), 0)
     assert (first.accepted, first.rejected) == (2, {"no_number": 1})
     monkeypatch.setattr(Math, "read", newer)
+    monkeypatch.setattr(module, "code_version", lambda: "newer")
     again = ScriptedTeacher()
     second = await run_round(folder, again, 1)
     assert (second.accepted, again.asked) == (3, Counter(["What is 2 + 1?"]))
