@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,8 +30,7 @@ from shared.report.suggested_fixes import ReasonLine, reason_lines
 from shared.report.teachers import TeacherRows, read_teachers
 from shared.runs.activity import implements
 from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
-from shared.scan.findings import Findings
-from shared.scan.plan import PlanReader
+from shared.scan.plan import PlanReader, SplitScan
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
 from shared.tasks import TASKS
@@ -118,6 +118,7 @@ async def _report(
     for split, counts in counters.items():
         reasons += reason_lines(split, counts, spec)
     status = request.status
+    scans = await _scans(storage, paths, request.splits)
     return Report(
         run=paths.run_id,
         status=request.outcome,
@@ -129,7 +130,10 @@ async def _report(
         counts={**counters},
         reasons=reasons,
         answers=status.answers,
-        conflicts=await _conflicts(storage, paths, request.splits),
+        conflicts={name: scan.conflicts for name, scan in scans.items() if scan.conflicts.rows},
+        near_duplicates={
+            name: scan.near_duplicates for name, scan in scans.items() if scan.near_duplicates.rows
+        },
         agreement=agreement_by_split(counters),
         teachers=await _teachers(storage, spec, paths, counters),
         datasets={split: dataset.description for split, dataset in datasets.items()},
@@ -143,17 +147,13 @@ async def _report(
     )
 
 
-async def _conflicts(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict[str, Findings]:
-    """Return the conflicts of the splits that have any."""
-    conflicts: dict[str, Findings] = {}
+async def _scans(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict[Split, SplitScan]:
+    """Return what the scan has found in each split, nothing if the run ended before."""
+    scans: dict[Split, SplitScan] = {}
     for split in splits:
-        try:
-            plan = await PlanReader(storage, paths, split).plan()
-        except NotFound:  # the run ended before the scan
-            continue
-        if plan.conflicts.rows:
-            conflicts[split] = plan.conflicts
-    return conflicts
+        with contextlib.suppress(NotFound):
+            scans[split] = (await PlanReader(storage, paths, split).plan()).scan()
+    return scans
 
 
 async def _teachers(

@@ -16,7 +16,6 @@ from orchestrators.root import Root, RunCancelled
 from orchestrators.scan import scan_datasets
 from shared.core.counters import Counters
 from shared.core.paths import SPLITS, Split
-from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import nothing_reused
 from shared.report.agreement import agreement_warnings
 from shared.runs.contracts import (
@@ -43,8 +42,8 @@ from shared.runs.gates import (
 )
 from shared.runs.requests import RunRequest
 from shared.runs.status import Outcome, RunStatus, Stage
-from shared.scan.findings import conflict_warnings
 from shared.scan.plan import SplitScan
+from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 
@@ -122,12 +121,7 @@ def _reuse_answers(
 def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> None:
     """The gate before the teacher is paid. Raises RunFailed with every reason."""
     root.status.expect(expected_usage(scans), spec.budget)
-    places: list[str] = []
-    for scan in scans.values():
-        places += scan.unused_fields
-    root.status.warnings += unused_field_warnings(places)
-    conflicts = {split: scan.conflicts for split, scan in scans.items()}
-    root.status.warnings += conflict_warnings(conflicts)
+    root.status.warnings += scan_warnings(spec, scans)
     error = after_scan(spec, scans)
     if error:
         raise RunFailed(error)

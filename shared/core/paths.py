@@ -81,6 +81,10 @@ class RunPaths:
         """Return the folder of one range's duplicates: a file for each group of hashes."""
         return f"{self.scan(round_)}duplicates/{split}/{number:06d}/"
 
+    def near_duplicates(self, round_: int, split: Split, number: int) -> str:
+        """Return the rows of later splits that nearly repeat a row of one range."""
+        return f"{self.scan(round_)}near-duplicates/{split}/{number:06d}.jsonl"
+
     def journals(self, split: Split) -> str:
         return f"{self.run_id}/shards/{split}/"
 

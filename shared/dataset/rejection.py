@@ -92,6 +92,10 @@ class RejectionReason(StrEnum):
     )
     DUPLICATE = "duplicate", SuggestedFix("none needed: the first of them is used")
     OVERLAP = "overlap", SuggestedFix("none needed: the same row of the earlier split is used")
+    NEAR_DUPLICATE = (
+        "near_duplicate",
+        SuggestedFix("none needed, or start a new run with quality.near_duplicates: count"),
+    )
     NO_REFERENCE = (
         "no_reference",
         SuggestedFix(

@@ -12,7 +12,7 @@ from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import answer_lines
-from shared.scan.findings import conflicts_of
+from shared.scan.findings import Findings, conflicts_of, near_duplicates_of
 from shared.spec.models import RunSpec
 
 COUNTS = ("split", "rows", "accepted", "rejected", "not asked", "examples")
@@ -41,6 +41,7 @@ def card(report: Report) -> str:
         _reasons(report.reasons),
         _answers(report),
         _conflicts(report),
+        _near_duplicates(report),
         _agreement(report),
         *(part for split, dataset in report.datasets.items() for part in _dataset(split, dataset)),
         "## Teacher",
@@ -131,11 +132,25 @@ def _answers(report: Report) -> str:
 
 def _conflicts(report: Report) -> str:
     """Return the questions that have different references."""
-    lines: list[str] = []
+    parts: list[str] = []
     for split, findings in report.conflicts.items():
-        lines.append(f"{conflicts_of(split, findings)}:")
-        lines.append("\n".join(f"- {sample}" for sample in findings.samples))
-    return "\n\n".join(["## Conflicting references", *lines]) if lines else ""
+        parts += [f"{conflicts_of(split, findings)}:", _samples(findings)]
+    return "\n\n".join(["## Conflicting references", *parts]) if parts else ""
+
+
+def _near_duplicates(report: Report) -> str:
+    """Return the rows that nearly repeat a row of an earlier split."""
+    is_dropped = report.specification.quality.near_duplicates == "drop"
+    treatment = "left out" if is_dropped else "counted only"
+    parts: list[str] = []
+    for split, findings in report.near_duplicates.items():
+        parts.append(f"{near_duplicates_of(split, findings)} ({treatment}):")
+        parts.append(_samples(findings))
+    return "\n\n".join(["## Near-duplicates across splits", *parts]) if parts else ""
+
+
+def _samples(findings: Findings) -> str:
+    return "\n".join(f"- {sample}" for sample in findings.samples)
 
 
 def _agreement(report: Report) -> str:

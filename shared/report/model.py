@@ -50,6 +50,10 @@ class ReportExcerpt(BaseModel):
         default_factory=dict[str, Findings],
         description="rows that repeat an earlier question with a different reference, by split",
     )
+    near_duplicates: dict[str, Findings] = Field(
+        default_factory=dict[str, Findings],
+        description="rows that nearly repeat a row of an earlier split, by split",
+    )
     agreement: dict[str, Agreement] = Field(
         default_factory=dict[str, Agreement],
         description="of answers with the references of their rows, by split",

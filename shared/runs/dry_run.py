@@ -10,14 +10,14 @@ from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, Per
 from shared.core.paths import Split
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
-from shared.dataset.unused_fields import unused_field_warnings
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.gates import after_scan, expected_usage
 from shared.runs.http import UNKNOWN_PARAMETER
 from shared.scan.answer_sets import AnswerSets
-from shared.scan.findings import Findings, conflict_warnings
+from shared.scan.findings import Findings
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
+from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 
@@ -43,6 +43,8 @@ class SplitFindings(TypedDict):
     """The labels or choices that the rows offer, if the task has such."""
     conflicts: NotRequired[Findings]
     """Rows that repeat an earlier question with a different reference."""
+    near_duplicates: NotRequired[Findings]
+    """Rows that nearly repeat a row of an earlier split."""
 
 
 class DryRun(TypedDict):
@@ -97,11 +99,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
     warnings = spec.student_warnings
-    places: list[str] = []
-    for plan in plans.values():
-        places += plan.unused_fields
-    warnings += unused_field_warnings(places)
-    warnings += conflict_warnings({split: plan.conflicts for split, plan in plans.items()})
+    warnings += scan_warnings(spec, plans)
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))
     splits: dict[Split, SplitFindings] = {}
@@ -118,6 +116,8 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
             splits[split]["answers"] = plan.answers.shown()
         if plan.conflicts.rows:
             splits[split]["conflicts"] = plan.conflicts
+        if plan.near_duplicates.rows:
+            splits[split]["near_duplicates"] = plan.near_duplicates
     return {
         "dry_run": True,
         "task": spec.task,

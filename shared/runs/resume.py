@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHANGEABLE = ("teacher", "quality", "budget", "student")
 # of section `generation`: its other settings decide how shards are cut, which is done already
 PARALLEL_SHARDS = "parallel_shards"
+NEAR_DUPLICATES = "near_duplicates"
 
 
 def check_changes(body: object) -> JsonObject:
@@ -59,6 +60,12 @@ def check_changes(body: object) -> JsonObject:
                     "problem": f"only {PARALLEL_SHARDS} can change once a run has started",
                 }
             )
+        elif key == "quality" and NEAR_DUPLICATES in value:
+            problem = (
+                "decides which rows a run has, which cannot change once it has started: start a "
+                "new run with this run's id as `reuse`"
+            )
+            problems.append({"where": f"quality.{NEAR_DUPLICATES}", "problem": problem})
     if problems:
         raise InvalidInput(
             f"the run cannot be resumed with these changes: {len(problems)} problem(s)",

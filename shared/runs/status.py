@@ -206,6 +206,8 @@ class RunStatus(RunProgress):
             self.answers[split] = scan.answers
         if scan.conflicts.rows:
             self.splits[split]["conflicts"] = scan.conflicts.rows
+        if scan.near_duplicates.rows:
+            self.splits[split]["near_duplicates"] = scan.near_duplicates.rows
 
     def plan(self, split: str, rows: int, shards: int) -> None:
         """Show the rows of a split, and the shards to be answered, before any row is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -33,7 +33,8 @@ class Duplicate:
 
     The counts are those that the row added to the estimate, all 0 if an earlier run answered it or
     the teacher isn't asked for its split.
-    `conflict` says which other reference the same question has, "" if none.
+    `conflict` says which other reference the same question has, "" if none. `similarity` is that of
+    a row that only nearly repeats the other, None if both are the same.
     """
 
     line: int
@@ -43,6 +44,7 @@ class Duplicate:
     prompt_tokens: int
     completion_tokens: int
     conflict: str = ""
+    similarity: float | None = None
 
     @property
     def is_reused(self) -> bool:
@@ -64,13 +66,34 @@ class HashBuckets:
     def entries(self, bucket: int) -> bytes:
         return bytes(self._buckets.get(bucket, b""))
 
+    def contents(self) -> list[bytes]:
+        """Return all buckets."""
+        return [self.entries(bucket) for bucket in range(BUCKETS)]
+
     def packed(self) -> bytes:
         """Return the content of the range's file: the offsets of the buckets, then the buckets."""
-        buckets = [self.entries(bucket) for bucket in range(BUCKETS)]
+        buckets = self.contents()
         offsets = [0]
         for bucket in buckets:
             offsets.append(offsets[-1] + len(bucket))
         return b"".join([struct.pack(f"<{len(offsets)}Q", *offsets), *buckets])
+
+
+def expected_usage(contents: Iterable[bytes], lines: Container[int]) -> dict[int, Usage]:
+    """Return what rows on these lines of a range add to the estimate, without those rejected.
+
+    `contents` has the buckets of the range.
+    """
+    usage: dict[int, Usage] = {}
+    for content in contents:
+        for _, _, line, requests, prompt_tokens, completion_tokens in ENTRY.iter_unpack(content):
+            if line in lines:
+                usage[line] = Usage(
+                    requests=requests,
+                    prompt_tokens=prompt_tokens,
+                    completion_tokens=completion_tokens,
+                )
+    return usage
 
 
 def unpacked_offsets(head: bytes) -> tuple[int, ...]:

@@ -41,3 +41,19 @@ def conflict_warnings(conflicts: Mapping[str, Findings]) -> list[str]:
         for split, findings in conflicts.items()
         if findings.rows
     ]
+
+
+def near_duplicates_of(split: str, findings: Findings) -> str:
+    """Return how many rows of a split nearly repeat a row of an earlier one, in words."""
+    rows = "row is" if findings.rows == 1 else "rows are"
+    return f"{findings.rows:,} {split} {rows} nearly the same as a row of an earlier split"
+
+
+def near_duplicate_warnings(near_duplicates: Mapping[str, Findings]) -> list[str]:
+    """Return a warning for each split with rows that nearly repeat a row of an earlier one."""
+    return [
+        f"{near_duplicates_of(split, findings)} ({'; '.join(findings.samples)}): what is measured "
+        "on them may have been learned; quality.near_duplicates: drop leaves them out"
+        for split, findings in near_duplicates.items()
+        if findings.rows
+    ]

@@ -62,6 +62,10 @@ class ScanCounts(BaseModel):
     answers: AnswerSets = Field(default_factory=AnswerSets)  # that the valid rows may have
     # duplicates whose reference differs from that of the same question before
     conflicts: Findings = Field(default_factory=Findings)
+    # rows that nearly repeat a row of an earlier split
+    near_duplicates: Findings = Field(default_factory=Findings)
+    # whether the file is too large to be compared as a whole with earlier splits
+    is_partly_compared: bool = False
     estimate: Usage = Field(default_factory=Usage)
 
     def add(self, later: ScanCounts) -> None:
@@ -76,6 +80,8 @@ class ScanCounts(BaseModel):
         self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
         self.answers.add(later.answers)
         self.conflicts.add(later.conflicts)
+        self.near_duplicates.add(later.near_duplicates)
+        self.is_partly_compared = self.is_partly_compared or later.is_partly_compared
         self.estimate.add(later.estimate)
 
 

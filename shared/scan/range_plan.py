@@ -19,6 +19,7 @@ from shared.scan.duplicates import (
     find_duplicates,
     place_of,
 )
+from shared.scan.near_duplicates import NearDuplicate, first_matches, later_evaluation_rows
 from shared.scan.plan import MAX_SAMPLES, Exclusion, RangePlan, Shard, shard_lines
 from shared.scan.range_scan import RangeScan, nothing_answered
 from shared.scan.references import References
@@ -30,12 +31,25 @@ async def plan_range(
     scanned: RangePlan,
     rejections: Sequence[RejectedRow],
     duplicates: Sequence[Duplicate],
+    near: Sequence[Duplicate],
     first_line: int,
     read: ReadBytes,
+    *,
+    drop_near: bool,
 ) -> tuple[RangePlan, list[RejectedRow]]:
-    """Return the plan of a range that begins at `first_line`, and its rejected rows in order."""
+    """Return the plan of a range that begins at `first_line`, and its rejected rows in order.
+
+    `near` are rows that nearly repeat a row of an earlier split. Those that do so exactly don't
+    count.
+    """
     lines_before = first_line - 1
     plan = scanned.model_copy(deep=True, update={"first_line": first_line})
+    exact_lines = {duplicate.line for duplicate in duplicates}
+    near = sorted((row for row in near if row.line not in exact_lines), key=lambda row: row.line)
+    for row in near:
+        plan.near_duplicates.count(f"{place_of(split, lines_before + row.line)}: {_likeness(row)}")
+    if drop_near:
+        duplicates = [*duplicates, *near]
     rejected = [replace(row, line=lines_before + row.line) for row in rejections]
     ordered = sorted(duplicates, key=lambda duplicate: duplicate.line)
     lines = [duplicate.line for duplicate in ordered]
@@ -62,12 +76,22 @@ async def plan_range(
 def _rejected(
     split: Split, duplicate: Duplicate, lines_before: int, row_id: str | None
 ) -> RejectedRow:
-    is_within_split = duplicate.first_split == split
-    reason = RejectionReason.DUPLICATE if is_within_split else RejectionReason.OVERLAP
-    detail = f"the same as {place_of(duplicate.first_split, duplicate.first_line)}"
+    reason = RejectionReason.OVERLAP
+    if duplicate.similarity is not None:
+        reason = RejectionReason.NEAR_DUPLICATE
+    elif duplicate.first_split == split:
+        reason = RejectionReason.DUPLICATE
+    detail = _likeness(duplicate)
     if duplicate.conflict:
         detail += f", with different references: {duplicate.conflict}"
     return RejectedRow(split, lines_before + duplicate.line, row_id, reason, detail)
+
+
+def _likeness(duplicate: Duplicate) -> str:
+    place = place_of(duplicate.first_split, duplicate.first_line)
+    if duplicate.similarity is None:
+        return f"the same as {place}"
+    return f"{duplicate.similarity:.0%} the same as {place}"
 
 
 def _subtract(plan: RangePlan, duplicate: Duplicate) -> None:
@@ -105,15 +129,29 @@ async def plan_in_memory(
     """
     scans: dict[Split, RangeScan] = {}
     for split, (read, size) in inputs.items():
-        scans[split] = RangeScan(split, spec, is_answered)
-        await scans[split].read(read, 0, size, size)
+        later_splits = await later_evaluation_rows(spec, split, inputs)
+        scan = RangeScan(split, spec, is_answered, later_splits)
+        await scan.read(read, 0, size, size)
+        scans[split] = scan
     duplicates = _duplicates(scans.values(), References(spec))
+    first_lines: dict[RangeKey, int] = {(split, 0): 1 for split in scans}
+    matches: list[tuple[RangeKey, list[NearDuplicate]]] = [
+        ((split, 0), scan.near) for split, scan in scans.items()
+    ]
     plans: dict[Split, RangePlan] = {}
     rejected: list[RejectedRow] = []
     for split, (read, _) in inputs.items():
         scan = scans[split]
+        near = first_matches(matches, first_lines, (split, 0), scan.hashes.contents())
         plans[split], rows = await plan_range(
-            split, scan.plan, scan.rejections, duplicates[split], 1, read
+            split,
+            scan.plan,
+            scan.rejections,
+            duplicates[split],
+            near,
+            1,
+            read,
+            drop_near=spec.quality.near_duplicates == "drop",
         )
         rejected += rows
     return plans, rejected

@@ -5,7 +5,7 @@ Journals belong to shards. The way that an input is cut must not change while ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shared.core.paths import ASKED_SPLITS, Split
@@ -14,6 +14,7 @@ from shared.dataset.lines import Line, ReadBytes, range_lines
 from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row
 from shared.scan.duplicates import HashBuckets
+from shared.scan.near_duplicates import EvaluationRows, NearDuplicate, is_partly_compared
 from shared.scan.plan import RangePlan, Shard
 from shared.scan.references import References
 from shared.scan.row_checks import RowChecks
@@ -50,10 +51,13 @@ class RangeScan:
     spec: RunSpec
     # Tells the rows that an earlier run has answered: the teacher need not be asked for them.
     is_answered: Callable[[Row], bool] = nothing_answered
+    # The rows of later splits, to compare these rows with.
+    later_splits: Sequence[EvaluationRows] = ()
     plan: RangePlan = field(default_factory=RangePlan)
     rejections: list[RejectedRow] = field(default_factory=list[RejectedRow])
     lines: int = 0
     hashes: HashBuckets = field(default_factory=HashBuckets)
+    near: list[NearDuplicate] = field(default_factory=list[NearDuplicate])
     _checks: RowChecks = field(init=False)
     _references: References = field(init=False)
 
@@ -63,6 +67,7 @@ class RangeScan:
 
     async def read(self, read: ReadBytes, start: int, end: int, size: int) -> None:
         """Check the rows that begin in bytes [start, end) of a file of `size` bytes."""
+        self.plan.is_partly_compared = is_partly_compared(self.spec, self.split, size)
         head = b"".join([chunk async for chunk in read(0, min(size, HEAD_BYTES))])
         form = file_form(head)
         if form is not None:
@@ -100,6 +105,8 @@ class RangeScan:
         estimate = self._expected_usage(row)
         digest = row.question_hash(with_answers=self.spec.answers.are_provided)
         self.hashes.add(digest, self._references.packed(row), line, estimate)
+        for evaluation_rows in self.later_splits:
+            self.near += evaluation_rows.new_matches(row, line)
 
     def _expected_usage(self, row: Row) -> Usage:
         """Return what a row adds to the estimate: nothing if the teacher isn't asked for it."""

@@ -8,11 +8,13 @@ range_scan.py, duplicates.py and range_plan.py.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from shared.core.errors import NotFound
 from shared.core.paths import JSON_LINES, RUNS, RunPaths, Split
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow, parse_rejected_rows
@@ -27,6 +29,7 @@ from shared.scan.duplicates import (
     split_buckets,
     unpacked_offsets,
 )
+from shared.scan.near_duplicates import NearDuplicate, first_matches, later_evaluation_rows
 from shared.scan.plan import Plan, RangePlan, SplitScan
 from shared.scan.range_plan import plan_range
 from shared.scan.range_scan import RangeScan, count_ranges, range_bytes
@@ -68,7 +71,8 @@ class ScanSteps:
         """Check the rows of one range."""
         size = await _size(self.storage, self.paths, split)
         width = range_bytes(size)
-        scan = RangeScan(split, self.spec)
+        later_splits = await later_evaluation_rows(self.spec, split, await self._inputs())
+        scan = RangeScan(split, self.spec, later_splits=later_splits)
         start = number * width
         await scan.read(self._reader(split), start, start + width, size)
         rejected = self.paths.scanned_rejected(self.round, split, number)
@@ -78,6 +82,9 @@ class ScanSteps:
             scan.hashes.packed(),
             content_type="application/octet-stream",
         )
+        if scan.near:
+            near = self.paths.near_duplicates(self.round, split, number)
+            await self._write_lines(near, scan.near)
         scanned = self.paths.scanned(self.round, split, number)
         await self._write(scanned, scan.plan, {LINES: str(scan.lines)})
 
@@ -106,8 +113,10 @@ class ScanSteps:
             RangePlan.model_validate(scanned),
             await self._rejections(split, number),
             await self._duplicates(split, number),
+            await self._near_duplicates((split, number), first_lines),
             first_lines[split, number],
             self._reader(split),
+            drop_near=self.spec.quality.near_duplicates == "drop",
         )
         await self._write_lines(self.paths.planned_rejected(split, number), rejected)
         await self._write(self.paths.planned(split, number), plan)
@@ -182,6 +191,31 @@ class ScanSteps:
             duplicates += [Duplicate(**row) for row in await self.storage.read_lines(name)]
         return duplicates
 
+    async def _near_duplicates(
+        self, key: RangeKey, first_lines: Mapping[RangeKey, int]
+    ) -> list[Duplicate]:
+        """Return the rows of a range that nearly repeat a row of an earlier split."""
+        if key[0] == "train":
+            return []
+        matches: list[tuple[RangeKey, list[NearDuplicate]]] = []
+        for other in first_lines:
+            if other[0] == key[0]:
+                break
+            name = self.paths.near_duplicates(self.round, *other)
+            with contextlib.suppress(NotFound):
+                lines = await self.storage.read_lines(name)
+                matches.append((other, [NearDuplicate(**line) for line in lines]))
+        buckets = await self._hashes(key, range(BUCKETS)) if matches else []
+        return first_matches(matches, first_lines, key, buckets)
+
+    async def _inputs(self) -> dict[Split, tuple[ReadBytes, int]]:
+        """Return a reader and the size in bytes of each input."""
+        inputs: dict[Split, tuple[ReadBytes, int]] = {}
+        for split in self.ranges:
+            size = await _size(self.storage, self.paths, split)
+            inputs[split] = (self._reader(split), size)
+        return inputs
+
     async def _bytes(self, name: str, start: int, end: int) -> bytes:
         return b"".join([chunk async for chunk in self.storage.stream(name, start, end)])
 
@@ -191,7 +225,9 @@ class ScanSteps:
         content = document.model_dump_json(exclude_defaults=True).encode()
         await self.storage.write(name, content, metadata=metadata)
 
-    async def _write_lines(self, name: str, rows: list[RejectedRow] | list[Duplicate]) -> None:
+    async def _write_lines(
+        self, name: str, rows: Sequence[RejectedRow | Duplicate | NearDuplicate]
+    ) -> None:
         content = as_jsonl([asdict(row) for row in rows])
         await self.storage.write(name, content, content_type=JSON_LINES)
 

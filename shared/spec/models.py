@@ -29,6 +29,7 @@ from shared.tasks.prompt_spec import PromptSpec
 TaskName = Annotated[str, RegisteredName(TASKS)]
 Hyperparameter = str | int | float | bool
 Select = Literal["first", "majority", "reference"]
+NearDuplicates = Literal["count", "drop", "off"]
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
 COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
@@ -136,6 +137,13 @@ class QualitySpec(Section):
         ge=1,
         description="least accepted training rows; default: by task. Hosted backends (azureml, "
         f"azure_openai) demand at least {HOSTED_MIN_ROWS} examples, whatever is set",
+    )
+    near_duplicates: NearDuplicates = Field(
+        default="count",
+        description=(
+            "rows of the validation or test set that nearly repeat a row of an earlier split: "
+            "`count` reports them, `drop` leaves them out too, `off` doesn't look for them"
+        ),
     )
     skip_checks: list[CheckName] = Field(
         default=[],

@@ -135,6 +135,23 @@ async def test_questions_with_different_references_are_in_report_and_card(new_ru
     assert f"- {sample}" in card
 
 
+async def test_near_duplicates_across_splits_are_in_report_and_card(new_run: NewRun) -> None:
+    story = " ".join(f"Heron {name} sees a fish and eats it." for name in "abcdefghi")
+    rows = [
+        {"messages": [{"role": "user", "content": f"{story} {end}"}]} for end in ("So?", "Or not?")
+    ]
+    made = new_run()
+    await made.begin(sums(3) + as_jsonl(rows[:1]), sums(5, first=40) + as_jsonl(rows[1:]))
+    await made.report("cancelled")
+    near_duplicates = (await report_of(made))["near_duplicates"]
+    assert near_duplicates["validation"]["rows"] == 1
+    [sample] = near_duplicates["validation"]["samples"]
+    assert sample.endswith("the same as line 4 of train")
+    card = await made.text(made.paths.card)
+    assert "1 validation row is nearly the same as a row of an earlier split (counted only)" in card
+    assert f"- {sample}" in card
+
+
 async def test_outputs_are_named_by_path(run: AppRun) -> None:
     outputs = (await run.report())["outputs"]
     datasets = {"train", "validation", "train_provenance", "validation_provenance"}

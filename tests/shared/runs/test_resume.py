@@ -61,6 +61,12 @@ def test_what_a_run_that_has_begun_cannot_change_is_refused_with_every_problem()
     assert "start a new run with this run's id as `reuse`" in str(error.value.details)
 
 
+def test_which_rows_a_run_has_cannot_change() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_changes({"quality": {"near_duplicates": "drop", "min_rows": 1}})
+    assert places(refused) == {"quality.near_duplicates"}
+
+
 @pytest.mark.parametrize("body", [None, [], "teacher", 7])
 def test_changes_are_an_object(body: object) -> None:
     with pytest.raises(InvalidInput) as error:

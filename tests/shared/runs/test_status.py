@@ -110,10 +110,12 @@ def test_a_failure_is_noted_and_stops_the_work() -> None:
 def test_rows_with_conflicting_references_are_counted_once_the_scan_has_found_them() -> None:
     status = RunStatus(task="math", name="x")
     status.show_scan("train", SplitScan(rows=9, shards=1, conflicts=Findings(rows=2)))
-    status.show_scan("validation", SplitScan(rows=3, shards=1))
+    near = Findings(rows=1)
+    status.show_scan("validation", SplitScan(rows=3, shards=1, near_duplicates=near))
     status.count({"train": Counters(rows=9, done=4, accepted=4)})
     assert status.splits["train"]["conflicts"] == 2
     assert "conflicts" not in status.splits["validation"]
+    assert status.splits["validation"]["near_duplicates"] == 1
 
 
 def test_the_rows_of_a_test_set_are_decided_by_the_scan() -> None:

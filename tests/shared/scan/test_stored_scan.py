@@ -20,6 +20,8 @@ from shared.scan.stored_scan import ScanSteps, ranges_of
 from tests.shared.conftest import RunFolder, question, questions
 from tests.support.scripted_shards import ScriptedTeacher, shard_run
 
+LONG = " ".join(f"Heron {name} sees a fish and eats it." for name in "abcdefghi")
+
 
 def mixed(rows: int, seed: int) -> bytes:
     """Rows of all lengths, some of them twice, some broken, with blank lines between.
@@ -28,6 +30,7 @@ def mixed(rows: int, seed: int) -> bytes:
     """
     random = Random(seed)
     lines: list[bytes] = [as_jsonl([question("What is 1 - 1?", answer=seed)]).strip()]
+    lines.append(as_jsonl([question(f"{LONG} Or is it {'so' if seed == 1 else 'not'}?")]).strip())
     for _ in range(rows):
         number = random.randrange(rows)
         row_id = f"row-{number}-{'x' * random.randrange(60)}"
@@ -67,6 +70,7 @@ async def test_the_same_is_found_whatever_the_ranges(
     }
     expected = await scanned(folder, inputs)
     assert sum(scan.conflicts.rows for scan in expected[0].values())
+    assert expected[0]["validation"].near_duplicates.rows == 1
     monkeypatch.setattr("shared.scan.range_scan.MIN_RANGE_BYTES", width)
     monkeypatch.setattr("shared.scan.range_scan.USUAL_RANGES", 1_000_000 if width > 1 else 6)
     cut = RunFolder(storage, folder.spec)

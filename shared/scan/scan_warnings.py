@@ -1,0 +1,37 @@
+"""The warnings of a scan, the same for a run and a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.core.paths import Split
+from shared.dataset.unused_fields import unused_field_warnings
+from shared.scan.findings import conflict_warnings, near_duplicate_warnings
+from shared.scan.near_duplicates import MAX_BYTES, MAX_ROWS
+from shared.scan.plan import ScanCounts
+from shared.spec.models import RunSpec
+
+
+def scan_warnings(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> list[str]:
+    """Return what users should know of the datasets, whether or not the run goes on."""
+    places: list[str] = []
+    for scan in scans.values():
+        places += scan.unused_fields
+    warnings = unused_field_warnings(places)
+    warnings += conflict_warnings({split: scan.conflicts for split, scan in scans.items()})
+    near_duplicates = {split: scan.near_duplicates for split, scan in scans.items()}
+    if spec.quality.near_duplicates == "count":
+        warnings += near_duplicate_warnings(near_duplicates)
+    if spec.quality.near_duplicates != "off":
+        warnings += _partly_compared(scans)
+    return warnings
+
+
+def _partly_compared(scans: Mapping[Split, ScanCounts]) -> list[str]:
+    """Return a warning for each evaluation set that is too large to be compared as a whole."""
+    return [
+        f"near-duplicates were looked for among the first {MAX_ROWS:,} rows and "
+        f"{MAX_BYTES // 2**20} MiB of {split} only: split it, or shorten it to what you evaluate on"
+        for split, scan in scans.items()
+        if scan.is_partly_compared or (split != "train" and scan.rows > MAX_ROWS)
+    ]
