@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 REMEDY = "declare them in `answers.labels` of the run specification, or in `labels` of the row"
 # The numbers of SNLI, MNLI and their relatives, where just these labels are offered.
 CLASS_NUMBERS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
-BOOLEANS = {"true": "yes", "false": "no"}
-NO_REFERENCE = "-1"
 NUMBER = re.compile(r"\s*(-?\d{1,3})(?:\.0)?\s*\Z")
 
 
@@ -46,15 +44,10 @@ class Nli(OfferedValueTask):
         return label_reader(offered(row))
 
     def reference_value(self, row: Row) -> str | Unreadable | None:
-        reference = row.reference or ""
-        number = NUMBER.match(reference)
-        if number is None or self.reader(row).alone(reference) is not None:
-            value = super().reference_value(row)
-            is_unread = isinstance(value, Unreadable)
-            return (_label_of_boolean(offered(row), reference) or value) if is_unread else value
-        if number[1] == NO_REFERENCE:
-            return None
-        return _label_of_class(offered(row), number[1]) or super().reference_value(row)
+        number = NUMBER.match(row.reference or "")
+        is_class = number is not None and self.reader(row).alone(row.reference or "") is None
+        label = _label_of_class(offered(row), number[1]) if number and is_class else None
+        return label or super().reference_value(row)
 
 
 def _answer_space(row: Row, declared: AnswersSpec | None) -> AnswerSpace | str:
@@ -77,12 +70,6 @@ def _not_found(prompt_labels: PromptLabels) -> str:
         return f"the prompt names no two labels: {REMEDY}"
     lists = " and ".join(f"({', '.join(entry.labels)})" for entry in prompt_labels.conflict[:3])
     return f"the prompt names different lists of labels, {lists}: {REMEDY}"
-
-
-def _label_of_boolean(space: AnswerSpace, word: str) -> str | None:
-    """Return yes or no where the reference is true or false, and the labels are such words."""
-    answer = BOOLEANS.get(word.strip().casefold(), "")
-    return space.value_of(answer) if answer else None
 
 
 def _label_of_class(space: AnswerSpace, number: str) -> str | None:

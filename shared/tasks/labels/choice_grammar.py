@@ -15,10 +15,8 @@ from itertools import pairwise
 
 from shared.dataset.answer_space import AnswerSpace, spelled
 from shared.tasks.labels.choice_sentences import OPTIONS
-from shared.tasks.labels.instructions import DATA, instructions
 from shared.tasks.labels.label_grammar import MAX_TEXT, find_labels
 from shared.tasks.labels.label_lists import ALTERNATIVE, FLAGS, WORDS, any_of
-from shared.tasks.words import any_of as any_word
 
 SYMBOL = r"(?P<symbol>[A-Za-z]|\d{1,2})"
 # Columns count as lines.
@@ -84,7 +82,7 @@ def find_choices(system: str | None, user: str) -> AnswerSpace | str:
         return "the last question has several blocks of choices"
     if blocks and not QUESTION.search(question, blocks[0].end):
         return AnswerSpace(blocks[0].values, blocks[0].texts)
-    closed = _closed_answers(system, user, question)
+    closed = _closed_answers(system, user)
     if blocks and not closed:
         return AnswerSpace(blocks[0].values, blocks[0].texts)
     return closed or "the last question offers no choices in order, e.g. lines like (A) …"
@@ -208,18 +206,11 @@ def _belonging(question: str, blocks: list[Choices]) -> list[Choices]:
     return [block for block in blocks if block.rank == rank]
 
 
-def _closed_answers(system: str | None, user: str, question: str) -> AnswerSpace | None:
+def _closed_answers(system: str | None, user: str) -> AnswerSpace | None:
     """Return yes and no, or true and false, where the prompt asks for them."""
     labels = find_labels(system, user).labels
-    if labels:
-        for answers in CLOSED_ANSWERS:
-            if frozenset(map(spelled, answers)) == labels.names:
-                return AnswerSpace(tuple(answers))
-    places = [system or "", *instructions(question)]
-    lines = [line for line in question.split("\n") if line.strip()]
-    places += [lines[-1]] if lines and not DATA.match(lines[-1]) else []
-    for yes, no in (answers for answers in CLOSED_ANSWERS if len(answers) == 2):
-        either = rf"{any_word([yes])}\s*(?:[/|,，]|[,，]?\s*{ALTERNATIVE})\s*{any_word([no])}"
-        if any(re.search(either, place, FLAGS) for place in places):
-            return AnswerSpace((yes, no))
+    names = labels.names if labels else frozenset[str]()
+    for answers in CLOSED_ANSWERS:
+        if frozenset(map(spelled, answers)) == names:
+            return AnswerSpace(tuple(answers))
     return None
