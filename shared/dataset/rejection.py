@@ -99,8 +99,7 @@ class RejectionReason(StrEnum):
     NO_REFERENCE = (
         "no_reference",
         SuggestedFix(
-            "add a reference answer to the row, or start a new run with quality.select first or"
-            " majority"
+            "add a reference answer to the row, or resume with quality.select first or majority"
         ),
     )
     INVALID_REFERENCE = (

@@ -90,7 +90,11 @@ class Recheck:
         """
         is_accepted = current.status == "accepted"
         if isinstance(row, Rejection):
-            return self._excluded(current, row) if is_accepted else None
+            is_unchanged = (current.reason, current.detail) == (row.reason, row.detail)
+            stays = not is_accepted and (current.is_retryable or is_unchanged)
+            return None if stays else self._excluded(current, row)
+        if not is_accepted and not current.is_retryable:
+            return self._admitted(current)
         if row.provided_answer is not None:
             return self._provided(current, row) if is_accepted else None
         sets = stored_samples(records)
@@ -114,6 +118,13 @@ class Recheck:
         """Return the record of a row that would not be asked by the settings of now."""
         record = _without_answer(current, rejection.reason, rejection.detail)
         record.round = self.round
+        record.checked = self.round
+        return record
+
+    def _admitted(self, current: Record) -> Record:
+        """Return the record of a row that earlier settings excluded: it is to be answered."""
+        assert current.reason is not None, "a rejected row has a reason"
+        record = _without_answer(current, current.reason, current.detail or "")
         record.checked = self.round
         return record
 

@@ -129,10 +129,7 @@ class ShardRun:
         self, recheck: Recheck, current: Record, line: Line, records: list[Record]
     ) -> Record | None:
         """Return a row's new record, None if it stays as it is."""
-        if current.status == "accepted":
-            row = self._checks.row(line.content)
-        else:
-            row = self._checks.usable(line, self.shard)
+        row = self._checks.usable(line, self.shard)
         key = self._keys.of(row) if isinstance(row, Row) else ""
         record = recheck.record(current, row, key, records)
         if isinstance(row, Row) and (record or current).status == "accepted":

@@ -164,3 +164,18 @@ async def test_a_resumed_run_reads_rejected_answers_again_with_its_new_settings(
     await run.resume(quality={"skip_checks": ["refusal"]})
     await run.finish()
     assert await taught(run) == [refusal["content"]]
+
+
+@pytest.mark.usefixtures("no_teacher")
+async def test_a_resumed_run_teaches_the_answers_that_its_new_settings_prefer(
+    new_run: NewRun,
+) -> None:
+    rows = [row(1, "3", answer=2), row(1, "2", answer=2), row(2, "3", answer=3), row(3, "4")]
+    run = await provided_run(new_run, rows)
+    assert await taught(run) == ["3", "3", "4"]
+    await run.resume(quality={"select": "reference"})
+    await run.finish()
+    assert await taught(run) == ["2", "3"]
+    await run.resume(quality={"select": "first"})
+    await run.finish()
+    assert await taught(run) == ["3", "3", "4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -126,19 +127,35 @@ async def test_records_without_a_round_are_of_the_first(folder: RunFolder) -> No
     assert not journal.needs_answer(2, 1)
 
 
-async def test_a_double_that_was_used_in_place_of_the_first_stays_when_the_first_could_be_used(
+async def test_of_equal_rows_the_first_that_changed_settings_admit_is_the_one_accepted(
+    folder: RunFolder,
+) -> None:
+    rows = as_jsonl([question("What is 1 + 1?"), question("What is 1 + 1?", answer=2)])
+    accepted: list[int] = []
+    for round_, select in enumerate(("reference", "first", "reference")):
+        folder.spec = changed(folder.spec, {"quality": {"select": select}})
+        await folder.add(rows)
+        counters = await run_round(folder, ScriptedTeacher(plus_one), round_)
+        assert (counters.accepted, counters.rejected_rows) == (1, 1)
+        provenance = json.loads(await folder.text(folder.paths.provenance("train")))
+        accepted.append(provenance["line"])
+    assert accepted == [2, 1, 2]
+
+
+async def test_rows_that_settings_excluded_are_asked_once_changed_settings_admit_them(
     folder: RunFolder,
 ) -> None:
     folder.spec = changed(folder.spec, {"quality": {"select": "reference"}})
-    rows = as_jsonl([question("What is 1 + 1?"), question("What is 1 + 1?", answer=2)])
+    rows = as_jsonl([question("What is 1 + 1?"), question("What is 2 + 1?", answer=3)])
     await folder.add(rows)
     first = await run_round(folder, ScriptedTeacher(plus_one), 0)
     assert (first.accepted, first.rejected) == (1, {"no_reference": 1})
-    before = await folder.text(folder.paths.dataset("train"))
     folder.spec = changed(folder.spec, {"quality": {"select": "first"}})
     await folder.add(rows)
-    await run_round(folder, ScriptedTeacher(plus_one), 1)
-    assert await folder.text(folder.paths.dataset("train")) == before
+    teacher = ScriptedTeacher(plus_one)
+    second = await run_round(folder, teacher, 1)
+    assert (second.accepted, second.rejected) == (2, {})
+    assert teacher.asked == Counter(["What is 1 + 1?"])
 
 
 async def test_rows_that_changed_settings_exclude_are_rejected_for_their_reason(
