@@ -47,7 +47,7 @@ def is_other_language(text: str, prompts: Sequence[str]) -> bool:
         language = _language(text) if script == "latin" else None
         if language is None or any(_has_line_in(sample, language) for sample in samples):
             return False
-        if not any(_is_in_another(sample, language) for sample in samples):
+        if not set(map(_language, samples)) - {None, language}:
             return False
     return not any(_ASKED_FOR.search(prompt) for prompt in prompts)
 
@@ -90,11 +90,6 @@ def _has_line_in(prompt: str, language: str) -> bool:
         if len(words) >= MIN_LINE_WORDS and _share(words, language) >= LINE_WORD_SHARE:
             return True
     return False
-
-
-def _is_in_another(prompt: str, language: str) -> bool:
-    other = _language(prompt)
-    return other is not None and other != language
 
 
 def _share(words: Sequence[str], language: str) -> float:

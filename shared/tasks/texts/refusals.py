@@ -14,7 +14,7 @@ from shared.tasks.texts.word_counts import word_count
 
 WINDOW = 500  # characters in which a refusal must be told
 MAX_WORDS = 120  # a longer text has more to it than a refusal
-SENTENCE = re.compile(r"[^.!?\n。！？]*")
+SENTENCE_END = re.compile(r"[.!?\n。！？]")
 
 
 class _Table(Table):
@@ -53,19 +53,13 @@ _ASKED_FOR = re.compile(one_of([_TABLE.asked_for]), re.IGNORECASE)
 
 
 def is_refusal(text: str) -> bool:
-    """Return whether the text declines to answer in its first sentence."""
+    """Return whether the text declines to answer in its first sentence, and doesn't report that."""
     start = text[:WINDOW]
     for pattern in (_REFUSAL, _WHOLE, _OTHER):
         refusal = pattern.match(start)
-        if refusal and not is_reported(start, refusal.end()):
+        if refusal and not reports(SENTENCE_END.split(start[refusal.end() :], maxsplit=1)[0]):
             return word_count(text) <= MAX_WORDS
     return False
-
-
-def is_reported(text: str, position: int) -> bool:
-    """Return whether the sentence at this position goes on to say who said it."""
-    rest = SENTENCE.match(text, position)
-    return rest is not None and _REPORTING.search(rest[0]) is not None
 
 
 def reports(text: str) -> bool:
