@@ -69,8 +69,7 @@ _WORD_COUNT = re.compile(  # in brackets behind a sentence, or on a line of its 
 )
 _ELEMENT = element(_TABLE.tags)
 _BRACKETED_TAG = re.compile(r"\A\[(\w+)\]|\[(/\w+)\]\Z")
-_RULE = re.compile(r"\s*[-*_=]{3,}\s*")
-_RULE_ABOVE = re.compile(r"\A\s*[-*_=]{3,}[ \t]*\n")
+_RULES = re.compile(r"\A\s*[-*_=]{3,}[ \t]*\n|\n[ \t]*[-*_=]{3,}\s*\Z")  # above and below
 _AROUND_JSON = re.compile(r"(?:```(?:json)?|[\s\[\]])*", re.IGNORECASE)
 _UNKNOWN = re.compile(rf"{MARKUP}(?:{one_of([_TABLE.unknown_introductions])})", _FLAGS)
 
@@ -78,7 +77,7 @@ _UNKNOWN = re.compile(rf"{MARKUP}(?:{one_of([_TABLE.unknown_introductions])})", 
 def bare_summary(text: str) -> str | Unreadable:
     """Return a summary without its dress; Unreadable if words about it cannot be told from it."""
     for _ in range(MAX_LAYERS):
-        bare = text.strip()
+        bare = _RULES.sub("", text.strip()).strip()
         for layer in (_from_json, _untagged, _headless, _tailless, _unquoted):
             bare = layer(bare).strip()
         if bare == text:
@@ -109,9 +108,6 @@ def _untagged(text: str) -> str:
 
 def _headless(text: str) -> str:
     """Return the text without one introduction, opener or heading at its beginning."""
-    first, newline, rest = text.partition("\n")
-    if newline and _RULE.fullmatch(first):
-        return rest
     for head in (_INTRODUCTION, _HEADING, _OPENING):
         match = head.match(text[: MAX_HEAD + 1])
         if match and text[match.end() :].strip():
@@ -121,11 +117,8 @@ def _headless(text: str) -> str:
 
 def _tailless(text: str) -> str:
     """Return the text without one closing paragraph or word count at its end."""
-    body, newline, last = text.rpartition("\n")
-    if newline and _RULE.fullmatch(last):
-        return body
     body, gap, last = text.rpartition("\n\n")
-    last = _RULE_ABOVE.sub("", last)
+    last = _RULES.sub("", last)
     is_closing = gap and len(last) <= MAX_TAIL and "\n" not in last.strip()
     if is_closing and body.strip() and _CLOSING.match(last.strip()) and not reports(last):
         return body
