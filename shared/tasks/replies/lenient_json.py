@@ -126,7 +126,8 @@ def _latex_escaped(text: str) -> str:
             return "'"
         if _is_literal(escape) or (is_raw and _is_word_command(escape, is_latex)):
             return f"\\{escape[0]}"
-        is_line_break = is_latex and escape[0] == r"\\" and text[escape.end()].isspace()
+        behind = text[escape.end() : escape.end() + 1]
+        is_line_break = is_latex and escape[0] == r"\\" and behind.isspace()
         return r"\\\\" if is_line_break else escape[0]
 
     return ESCAPE.sub(escaped, text)

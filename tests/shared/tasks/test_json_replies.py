@@ -153,6 +153,7 @@ def test_json_with_several_meanings_or_none_is_unreadable(text: str) -> None:
         "4",
         "the set {4, 5}",
         "\\frac{1}{2}",
+        "\\0\\\\",
         '{"note": "4"}',
         '{"answer": null}',
         '{"answer": ""}',
