@@ -72,7 +72,8 @@ def specification_page(schema: Schema) -> str:
 
 def section_of(field: Schema, schema: Schema) -> Schema | None:
     """Return the model that a field of the specification holds, or None if it is a plain value."""
-    choices: list[Schema] = field.get("oneOf") or [field]
+    choices: list[Schema] = field.get("anyOf") or [field]
+    choices = choices[0].get("oneOf") or choices
     reference = str(choices[0].get("$ref", ""))
     if not reference:
         return None

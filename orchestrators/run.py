@@ -1,6 +1,6 @@
 """distillation_run: the root. It sequences; every decision is a pure function in shared/.
 
-prepare → scan (→ reuse) → gate → preflight → generate → assemble → fine-tune → report
+prepare → scan (→ reuse) → gate → preflight → generate → assemble (→ fine-tune) → report
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def _stages(root: Root) -> Steps[None]:
     yield from _preflight(root)
     yield from generate_splits(root, spec, scans)
     counters = yield from _assemble(root, spec, scans)
-    yield from train_students(root, spec, training_splits(counters))
+    if spec.students:
+        yield from train_students(root, spec, training_splits(counters))
 
 
 def _prepare(root: Root) -> Steps[PreparedRun]:
@@ -91,6 +92,7 @@ def _prepare(root: Root) -> Steps[PreparedRun]:
     root.splits = [split for split in SPLITS if split in prepared.etags]
     root.budget = prepared.spec.budget
     root.status.warnings = prepared.warnings
+    root.status.datasets_only = not prepared.spec.students
     return prepared
 
 

@@ -25,6 +25,8 @@ STYLES = {
     "terminated": "yellow",
     "suspended": "yellow",
 }
+# of a run that ends with its datasets
+NO_TRAINING = "none"
 COLUMNS = ("task", "run", "stage", "train", "validation", "tokens", "fine-tuning")
 
 
@@ -63,6 +65,8 @@ def jobs_of(view: View) -> list[Mapping[str, Any]]:
 
 def training_text(view: View) -> str:
     """Return each job's status, with its loss if the service reports one."""
+    if view["datasets_only"]:
+        return NO_TRAINING
     texts: list[str] = []
     for job in jobs_of(view):
         metrics: Mapping[str, float] = job.get("metrics") or {}

@@ -105,6 +105,8 @@ def _check_report(view: View, path: Path) -> list[str]:
 
 
 def _check_model(view: View) -> list[str]:
+    if view["datasets_only"]:
+        return []
     jobs: list[Mapping[str, Any]] = view.get("students") or [view["finetune"] or {}]
     return [
         f"no model was registered (fine-tuning status: {job.get('status', 'no job')})"

@@ -69,7 +69,8 @@ TEACHER_SETTINGS = ("TEACHER_BASE_URL", "TEACHER_MODEL")
 AZURE_OPENAI_BASE_URL = "AZURE_OPENAI_BASE_URL"
 AZUREML_SETTINGS = ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE")
 OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
-# What each fine-tuning service needs. One service must be configured, and none by half.
+# What each fine-tuning service needs. Runs that train a student need one; none may be configured by
+# half.
 SERVICE_SETTINGS = (AZUREML_SETTINGS, OPENAI_SETTINGS)
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
@@ -106,6 +107,12 @@ class Settings(StorageSettings):
         missing = [name for name in TEACHER_SETTINGS if getattr(self, name.lower()) is None]
         _raise_for([_missing_setting(name) for name in missing])
 
+    def check_fine_tuning(self) -> None:
+        """Raise SettingsError if no fine-tuning service is configured."""
+        fields = self.model_dump()
+        if not any(fields.get(names[0].lower()) for names in SERVICE_SETTINGS):
+            _raise_for(_missing_service())
+
     def datastore_uri(self, name: str) -> str | None:
         """Return the datastore URI of a blob in container `runs`, or None without a datastore."""
         if not self.azureml_datastore:
@@ -119,6 +126,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     if problems:  # all at once, with those that nearly every run needs
         missing = [name for name in TEACHER_SETTINGS if _text(environ, name) is None]
         problems += [_missing_setting(name) for name in missing]
+        if not _services_begun(environ):
+            problems += _missing_service()
     _raise_for(problems)
     # each setting is the field of the same name; those below are named or written differently
     fields: dict[str, object] = {name.lower(): _text(environ, name) for name in SETTINGS}
@@ -172,7 +181,7 @@ def _raise_for(problems: list[Problem]) -> None:
 
 
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
-    problems = _missing(environ) + _missing_service(environ) + _wrong_urls(environ)
+    problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
     if trigger_source(environ) not in TRIGGER_SOURCES:
         problem = f"must be one of {', '.join(TRIGGER_SOURCES)}"
         problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": problem})
@@ -195,18 +204,25 @@ def _missing_setting(name: str, alternative: str = "") -> Problem:
     return {"where": name, "problem": f"is missing: set it to the {meaning}{alternative}"}
 
 
-def _missing_service(environ: Mapping[str, str]) -> list[Problem]:
-    """Return the missing settings of services configured by half, or of the first if none is."""
+def _services_begun(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return the services of which a setting is present."""
     present = {name for name in environ if _text(environ, name)}
-    incomplete = [names for names in SERVICE_SETTINGS if present.intersection(names)]
+    return [names for names in SERVICE_SETTINGS if present.intersection(names)]
+
+
+def _incomplete_services(environ: Mapping[str, str]) -> list[Problem]:
+    """Return the missing settings of services that are configured by half."""
+    names = itertools.chain(*_services_begun(environ))
+    return [_missing_setting(name) for name in names if _text(environ, name) is None]
+
+
+def _missing_service() -> list[Problem]:
+    """Return the settings of the first service as missing, naming the others as alternatives."""
+    first, *others = SERVICE_SETTINGS
     alternative = ""
-    if not incomplete:
-        first, *others = SERVICE_SETTINGS
-        incomplete = [first]
-        for names in others:
-            alternative += f", or set {' and '.join(names)} to fine-tune there instead"
-    names = [name for name in itertools.chain(*incomplete) if name not in present]
-    return [_missing_setting(name, alternative) for name in names]
+    for names in others:
+        alternative += f", or set {' and '.join(names)} to fine-tune there instead"
+    return [_missing_setting(name, alternative) for name in first]
 
 
 def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:

@@ -274,6 +274,11 @@ def _inference_prompt(spec: RunSpec) -> str:
 def _student(report: Report) -> str:
     jobs = {trained.student: trained.job for trained in report.training}
     students = report.specification.students
+    if not students:
+        return (
+            "None: the run ends with its datasets (`student` is null). Resume it with a `student` "
+            "to fine-tune one."
+        )
     if len(students) == 1:
         return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))
     return "\n".join(

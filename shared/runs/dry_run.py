@@ -48,12 +48,16 @@ class SplitFindings(TypedDict):
 
 
 class DryRun(TypedDict):
-    """The answer to a dry run. `error` says why the run would fail."""
+    """The answer to a dry run. `error` says why the run would fail.
+
+    `datasets_only`: no student is trained, because `student` is null.
+    """
 
     dry_run: Literal[True]
     task: str
     splits: dict[Split, SplitFindings]
     estimate: Estimate
+    datasets_only: bool
     rejected_rows: list[RejectedRow]
     error: ErrorData | None
     warnings: list[str]
@@ -123,6 +127,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
         "task": spec.task,
         "splits": splits,
         "estimate": priced(expected_usage(plans), spec.budget),
+        "datasets_only": not spec.students,
         "rejected_rows": rejected[:MAX_REJECTED],
         "error": after_scan(spec, plans),
         "warnings": warnings,

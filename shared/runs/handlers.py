@@ -61,6 +61,8 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             return ApiAnswer(await dry_run(storage, resolved))
         if not spec.answers.are_provided:
             settings.check_teacher()
+        if spec.students:
+            settings.check_fine_tuning()
         if await instances.read_status(client, run_request.run_id) is not None:
             raise _exists(run_request)
         await claim(storage, run_request)

@@ -49,7 +49,7 @@ def check_changes(body: object) -> JsonObject:
                 f"answers; these can change: {listed}"
             )
             problems.append({"where": key, "problem": problem})
-        elif key == "student" and isinstance(value, list):
+        elif key == "student" and (value is None or isinstance(value, list)):
             continue
         elif not isinstance(value, dict):
             problems.append({"where": key, "problem": "isn't an object"})
@@ -78,7 +78,7 @@ def changed(spec: RunSpec, changes: Mapping[str, JsonValue]) -> RunSpec:
     """Return a specification with some settings replaced. Raises InvalidInput."""
     if not changes:
         return spec
-    data = spec.model_dump(mode="json", exclude_none=True)
+    data = spec.document
     for section, settings in changes.items():
         data[section] = _merged(data.get(section, {}), settings)
     return parse_spec(data)
@@ -97,8 +97,12 @@ def _merged(before: JsonValue, settings: JsonValue) -> JsonValue:
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     """Raise InvalidInput if accepted rows may be too long for the student.
 
-    A student whose model comes from the app settings is checked once it is resolved.
+    A student whose model comes from the app settings is checked once it is resolved. Rows of
+    datasets that no student was trained on are checked against its context when they are read
+    again.
     """
+    if not spec.students:
+        return
     before = spec.taught.context_tokens
     is_unresolved = any(student.model is None for student in after.students)
     if is_unresolved or after.taught.context_tokens >= before:

@@ -120,6 +120,9 @@ class RunProgress(BaseModel):
     # made by the scan, before the teacher is asked
     estimate: Estimate | None = None
 
+    # whether the run ends with its datasets: its `student` is null
+    datasets_only: bool = False
+
     # the fine-tuning job of the student, or of the first one of several
     finetune: JobState | None = None
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from shared.core.ids import RUN_ID
+from shared.core.json_values import JsonObject
 from shared.core.paths import DATASETS, Split
 from shared.core.registered_name import RegisteredName
 from shared.core.section import Section
@@ -207,7 +208,10 @@ class HoldoutSpec(Section):
 
 
 class StudentSpec(Section):
-    """One student, and the fine-tuning job that trains it."""
+    """One student, and the fine-tuning job that trains it.
+
+    A `student` of null ends the run with its datasets.
+    """
 
     backend: BackendName | None = Field(
         default=None,
@@ -318,16 +322,33 @@ class RunSpec(Section):
     budget: BudgetSpec = BudgetSpec()
     holdout: HoldoutSpec = HoldoutSpec()
     generation: GenerationSpec = GenerationSpec()
-    student: Annotated[
-        Annotated[StudentSpec, Tag("one")]
-        | Annotated[
-            list[StudentSpec], Field(min_length=1, max_length=MAX_STUDENTS), Tag("several")
-        ],
-        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
-    ] = Field(
+    student: (
+        Annotated[
+            Annotated[StudentSpec, Tag("one")]
+            | Annotated[
+                list[StudentSpec], Field(min_length=1, max_length=MAX_STUDENTS), Tag("several")
+            ],
+            Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+        ]
+        | None
+    ) = Field(
         default=StudentSpec(),
-        description="one student, or a list; each is trained by a job of its own",
+        description=(
+            "one student, or a list; each is trained by a job of its own. "
+            "`null`: the run ends with its datasets"
+        ),
     )
+
+    @property
+    def document(self) -> JsonObject:
+        """Return the specification as users write it: without settings that are null.
+
+        A `student` of null stays, because it isn't the default.
+        """
+        fields: JsonObject = self.model_dump(mode="json", exclude_none=True)
+        if self.student is None:
+            fields["student"] = None
+        return fields
 
     @property
     def inputs(self) -> dict[Split, str]:
@@ -341,6 +362,9 @@ class RunSpec(Section):
 
     @property
     def students(self) -> list[StudentSpec]:
+        """Return the students to train, none if the run ends with its datasets."""
+        if self.student is None:
+            return []
         return self.student if isinstance(self.student, list) else [self.student]
 
     @property
@@ -366,12 +390,15 @@ class RunSpec(Section):
     def min_rows(self) -> int:
         """Return the least number of training rows that must be accepted.
 
-        The services count examples, of which a row may make several.
+        The services count examples, of which a row may make several. Datasets alone need no more
+        than `quality.min_rows`.
         """
+        if not self.students:
+            return self.quality.min_rows or 1
         demanded = math.ceil(self.min_examples / self.quality.keep)
         return max(self.quality.min_rows or TASKS[self.task].min_rows, demanded)
 
     @property
     def min_examples(self) -> int:
         """Return the least number of training examples that all services take."""
-        return max(BACKENDS[student.trained_by].min_rows for student in self.students)
+        return max((BACKENDS[student.trained_by].min_rows for student in self.students), default=1)

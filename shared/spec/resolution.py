@@ -20,21 +20,22 @@ def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
     """Return the specification with the defaults that come from the app settings.
 
     Raises InvalidInput: settings may not fit the default student. Raises SettingsError if the
-    teacher is to be asked and isn't configured.
+    teacher is to be asked and isn't configured, or a student trained without a service.
     """
     students = [
         _resolve_student(student, settings, _model_name(run_id, number))
         for number, student in enumerate(spec.students)
     ]
-    update: dict[str, Any] = {
-        "student": students if isinstance(spec.student, list) else students[0]
-    }
+    update: dict[str, Any] = {}
+    if students:
+        settings.check_fine_tuning()
+        update["student"] = students if isinstance(spec.student, list) else students[0]
     if not spec.answers.are_provided:
         settings.check_teacher()
         model = spec.teacher.model or settings.teacher_model
         update["teacher"] = spec.teacher.model_copy(update={"model": model})
     resolved = spec.model_copy(update=update)
-    return parse_spec(resolved.model_dump(mode="json", exclude_none=True))
+    return parse_spec(resolved.document)
 
 
 def _model_name(run_id: str, number: int) -> str:
@@ -70,5 +71,4 @@ async def read_spec(storage: Storage, paths: RunPaths) -> RunSpec:
 
 def spec_document(spec: RunSpec) -> bytes:
     """Return the content of `run.json`."""
-    fields = spec.model_dump(mode="json", exclude_none=True)
-    return json.dumps(fields, indent=1, ensure_ascii=False).encode()
+    return json.dumps(spec.document, indent=1, ensure_ascii=False).encode()

@@ -17,6 +17,8 @@ ASSET_ID = re.compile(
     r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
 )
 CAUTIOUS_CONTEXT_TOKENS = 4096
+# of datasets that no student learns from yet
+UNLIMITED_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,14 @@ def find_student(model: str) -> Student:
 def common(models: tuple[str, ...]) -> Student:
     """Return what suits all these students, which learn from the same dataset.
 
-    That is the shortest context, and a system role only if every student has one.
+    That is the shortest context, and a system role only if every student has one. Without any
+    student, there are no limits.
     """
     students = [find_student(model) for model in models]
+    contexts = [student.context_tokens for student in students]
     return Student(
         name=" and ".join(student.name for student in students),
-        context_tokens=min(student.context_tokens for student in students),
+        context_tokens=min(contexts, default=UNLIMITED_TOKENS),
         system_role=all(student.system_role for student in students),
     )
 

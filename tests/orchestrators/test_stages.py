@@ -89,6 +89,16 @@ def test_a_run_without_validation_is_trained_on_the_training_set_alone() -> None
     assert submitted.input["splits"] == ["train"]
 
 
+def test_a_run_without_a_student_ends_with_its_datasets() -> None:
+    run = Distillation({"train": 1}, spec={"student": None, "quality": {}})
+    assert run.run().output["status"] == "completed"
+    stages = ["prepare", "scan", "preflight", "generate", "assemble", "report", "done"]
+    assert run.stages() == stages
+    assert SUBMIT_FINETUNING not in run.hub.names()
+    assert run.shown["datasets_only"]
+    assert (run.shown["finetune"], run.shown["students"]) == (None, [])
+
+
 def test_a_test_set_is_scanned_and_reported_and_nothing_else() -> None:
     run = Distillation({"train": 1, "validation": 1, "test": 1})
     assert run.run().output["status"] == "completed"

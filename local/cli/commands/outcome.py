@@ -28,5 +28,7 @@ def outcome_lines(view: View, folder: Path, problems: Sequence[str]) -> list[str
     ]
     if counts:
         lines.append(f"{INDENT}rows: {', '.join(counts)}; {tokens_text(view['tokens'])} tokens")
+    if view["datasets_only"]:
+        lines.append(f"{INDENT}datasets only: student is null, so no model was trained")
     lines += [f"{INDENT}model: {job['model']}" for job in jobs_of(view) if job.get("model")]
     return [*lines, f"{INDENT}files: {folder}"]

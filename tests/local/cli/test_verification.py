@@ -65,6 +65,11 @@ def test_a_run_as_it_should_be_has_no_problems(run: Run) -> None:
     assert run.problems() == []
 
 
+def test_a_run_that_ends_with_its_datasets_needs_no_model(run: Run) -> None:
+    run.view.update(finetune=None, datasets_only=True)
+    assert run.problems() == []
+
+
 def test_a_run_may_reject_nothing(run: Run) -> None:
     run.put("out/rejected.jsonl")
     run.put("out/train.jsonl", *[ROW] * 5)

@@ -50,8 +50,10 @@ def test_one_fine_tuning_service_is_enough() -> None:
     with pytest.raises(
         SettingsError, match="or set AZURE_OPENAI_BASE_URL to fine-tune there instead"
     ):
-        load(neither)
+        load(neither).check_fine_tuning()
+    load(COMPLETE).check_fine_tuning()
     openai = load({**neither, "AZURE_OPENAI_BASE_URL": "https://r.openai.azure.com/openai/v1/"})
+    openai.check_fine_tuning()
     assert (openai.azure_openai_base_url, openai.azureml_workspace) == (
         "https://r.openai.azure.com/openai/v1",
         None,
@@ -68,7 +70,7 @@ def test_an_app_with_the_settings_of_an_added_service_alone_is_accepted(
     )
     neither = {name: value for name, value in COMPLETE.items() if name not in AZUREML_SETTINGS}
     with pytest.raises(SettingsError, match="or set ABACUS_URL to fine-tune there instead"):
-        load(neither)
+        load(neither).check_fine_tuning()
     assert load({**neither, "ABACUS_URL": "http://abacus"}).azureml_workspace is None
 
 

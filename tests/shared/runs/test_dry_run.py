@@ -147,6 +147,15 @@ async def test_what_would_stop_the_run_is_told(storage: Storage) -> None:
     ]
 
 
+async def test_datasets_alone_are_quoted_so_whatever_their_rows(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(3))
+    found = await answer_to(storage, spec_of(**paths, student=None))
+    assert (found["datasets_only"], found["error"], found["warnings"]) == (True, None, [])
+    with_student = await answer_to(storage, spec_of(**paths))
+    assert not with_student["datasets_only"]
+    assert with_student["error"] is not None
+
+
 async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
     [warning] = (await answer_to(storage, spec_of(**paths, student={"model": "Novel-7B"})))[

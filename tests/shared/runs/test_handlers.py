@@ -106,6 +106,28 @@ async def test_without_a_teacher_only_runs_with_their_own_answers_start_over_htt
     assert len(hub.started) == 1
 
 
+async def test_without_a_fine_tuning_service_only_runs_that_end_with_their_datasets_start_over_http(
+    storage: Storage, azurite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in settings.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
+    monkeypatch.setenv("TEACHER_BASE_URL", "https://r.openai.azure.com/openai/v1")
+    monkeypatch.setenv("TEACHER_MODEL", "m")
+    use(Process())
+    name = f"math/{uuid4().hex[:12]}/mine.jsonl"
+    service = storage._client  # pyright: ignore[reportPrivateUsage]
+    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
+    body = {"task": "math", "train": f"datasets/{name}"}
+    hub = Hub()
+    with pytest.raises(SettingsError, match="AZUREML_WORKSPACE: is missing"):
+        await handlers.start_run(hub, posted(body))
+    assert not hub.started
+    answer = await handlers.start_run(hub, posted({**body, "student": None}))
+    assert answer.status == 202
+    assert len(hub.started) == 1
+
+
 async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

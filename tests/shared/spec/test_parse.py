@@ -46,6 +46,14 @@ def test_no_fewer_rows_are_enough_than_the_service_that_trains_demands() -> None
     )
 
 
+def test_datasets_alone_need_no_more_rows_than_are_asked_for() -> None:
+    assert parse(student=None).min_rows == 1
+    spec = parse(student=None, quality={"min_rows": 7})
+    assert (spec.min_rows, spec.min_examples, spec.students) == (7, 1, [])
+    assert parse_spec(spec.document) == spec
+    assert "student" in parse().document
+
+
 def test_all_problems_are_reported_at_once() -> None:
     found = places(
         {

@@ -25,6 +25,12 @@ def test_a_good_run_tells_rows_tokens_model_and_files() -> None:
     ]
 
 
+def test_a_run_without_a_student_says_so_in_place_of_a_model() -> None:
+    ended = view("nli-mine", splits={"train": counts(3, 3)}, datasets_only=True)
+    lines = [line.strip() for line in outcome_lines(ended, FOLDER, [])]
+    assert lines[2:-1] == ["datasets only: student is null, so no model was trained"]
+
+
 def test_the_rows_of_a_test_set_are_told_apart_from_those_that_were_answered() -> None:
     splits = {"train": counts(96, 96), "test": {**counts(20, 2, rejected=2), "not_asked": 18}}
     lines = outcome_lines(view("nli-mine", splits=splits), FOLDER, [])
