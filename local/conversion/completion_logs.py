@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from local.conversion.replies import Unconvertible, failure_text, reply_text
 from local.conversion.source import JsonObject, Problem
+from shared.dataset.file_form import parsed_json
 
 REQUEST_FIELDS = ("tools", "functions", "response_format")  # which a run warns of
 REDACTED = "redacted-by-litellm"  # instead of every text, where LiteLLM is told not to log them
@@ -54,13 +55,14 @@ class CompletionLog:
 
     def exchange(self, row: JsonObject) -> JsonObject:
         """Convert the bodies of a request and its response, as proxies log them."""
-        return self._row(row.get("id"), _object(row, "request"), row.get("response"))
+        return self._row(row.get("id"), _object(row, "request"), _value(row, "response"))
 
     def litellm(self, row: JsonObject) -> JsonObject:
         """Convert a standard logging payload of LiteLLM."""
         if row.get("status") == "failure" or row.get("error_str"):
             raise Unconvertible(f"failed: {failure_text(row.get('error_str'))}")
-        converted = self._row(row.get("id"), row, row.get("response"))
+        request = {**row, "messages": _value(row, "messages")}
+        converted = self._row(row.get("id"), request, _value(row, "response"))
         if any(message.get("content") == REDACTED for message in converted["messages"]):
             raise Unconvertible("its texts are redacted")
         return converted
@@ -103,8 +105,14 @@ def _question(request: JsonObject) -> JsonObject:
     return {"messages": cast(list[JsonObject], messages), **others}
 
 
-def _object(row: JsonObject, name: str) -> JsonObject:
+def _value(row: JsonObject, name: str) -> object:
+    """Return a field of a row. Databases and tables hold JSON as text."""
     value = row.get(name)
+    return parsed_json(value) if isinstance(value, str) else value
+
+
+def _object(row: JsonObject, name: str) -> JsonObject:
+    value = _value(row, name)
     if not isinstance(value, dict):
         raise Unconvertible(f"{name} isn't an object")
     return cast(JsonObject, value)

@@ -86,7 +86,7 @@ class RowChecks:
         prompt = self._spec.prompt
         answers = provided_answers(self._task, row, prompt, self._spec.quality.skip_checks)
         if isinstance(answers, Unreadable):
-            return _rejected_answer(row, answers.reason, answers.detail)
+            return _rejected_answer(row, answers.reason, answers.detail, answers.reply)
         return self._disagreement(row, answers[-1]) or self._excess_length(row, answers)
 
     def _disagreement(self, row: Row, answer: Answer) -> Rejection | None:
@@ -98,7 +98,7 @@ class RowChecks:
         if self._task.same_value(answer.text, reference, tolerance):
             return None
         detail = f"the answer {answer.text} doesn't agree with the reference {reference}"
-        return _rejected_answer(row, RejectionReason.DISAGREES, detail)
+        return _rejected_answer(row, RejectionReason.DISAGREES, detail, row.provided_answer)
 
     def _excess_length(self, row: Row, answers: list[Answer]) -> Rejection | None:
         problem = length_problem(row, self._spec, answers)
@@ -120,6 +120,7 @@ class RowChecks:
         )
 
 
-def _rejected_answer(row: Row, reason: RejectionReason, detail: str) -> Rejection:
-    reply = (row.provided_answer or "")[:MAX_REPLY_CHARACTERS]
-    return Rejection(reason, detail, row.id, reply)
+def _rejected_answer(
+    row: Row, reason: RejectionReason, detail: str, reply: str | None
+) -> Rejection:
+    return Rejection(reason, detail, row.id, (reply or "")[:MAX_REPLY_CHARACTERS])

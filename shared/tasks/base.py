@@ -44,6 +44,7 @@ class Unreadable:
 
     reason: RejectionReason
     detail: str
+    reply: str | None = None  # of the answers that a row brings, the one at fault
 
 
 @dataclass(frozen=True, slots=True)

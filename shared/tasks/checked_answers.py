@@ -45,6 +45,6 @@ def provided_answers(
         answer = checked_answer(task, row, prompt, answers, split_reply(text), skip_checks)
         if isinstance(answer, Unreadable):
             place = f"assistant turn {number} of {len(texts)}: " if len(texts) > 1 else ""
-            return replace(answer, detail=f"{place}{answer.detail}")
+            return replace(answer, detail=f"{place}{answer.detail}", reply=text)
         answers.append(answer)
     return answers

@@ -179,3 +179,14 @@ async def test_a_resumed_run_teaches_the_answers_that_its_new_settings_prefer(
     await run.resume(quality={"select": "first"})
     await run.finish()
     assert await taught(run) == ["3", "3", "4"]
+
+
+@pytest.mark.usefixtures("no_teacher")
+async def test_of_a_rejected_conversation_the_answer_at_fault_is_shown(new_run: NewRun) -> None:
+    texts = ("Hello?", "I'm sorry, but I can't help with that.", "Why?", "Rules forbid it today.")
+    roles = ("user", "assistant") * 2
+    messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+    run = new_run(task="conversation", answers=PROVIDED, quality=LENIENT)
+    await run.begin(as_jsonl([{"messages": messages}]))
+    await run.generate_all()
+    assert [record["reply"] for record in await run.records()] == [texts[1]]

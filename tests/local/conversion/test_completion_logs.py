@@ -273,6 +273,19 @@ def test_a_logged_request_and_its_response_are_one_row(conversion: Conversion) -
     assert conversion.run(log) == [{"messages": ROW["messages"]}]
 
 
+def test_bodies_that_a_log_holds_as_json_in_texts_are_read(conversion: Conversion) -> None:
+    request = json.dumps({"model": "m", "messages": QUESTION})
+    response = json.dumps(completion())
+    table = io.StringIO()
+    csv.writer(table).writerows([("request", "response"), (request, response)])
+    expected = [{"messages": ROW["messages"]}]
+    assert conversion.run([{"request": request, "response": response}]) == expected
+    assert conversion.run(table.getvalue()) == expected
+    assert conversion.run([litellm(messages=json.dumps(QUESTION), response=response)]) == [ROW]
+    assert conversion.run([{"request": "a text", "response": response}]) == []
+    assert "request isn't an object" in conversion.err
+
+
 def gateway(
     name: str, sequence: int, request: object = None, reply: object = None
 ) -> dict[str, Any]:
