@@ -12,7 +12,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.tasks.base import Unreadable
 from shared.tasks.numbers.number_sentences import number_stated
-from shared.tasks.numbers.numbers import read_number, same_number
+from shared.tasks.numbers.numbers import read_number, same_number, without_float_error
 from shared.tasks.replies.sentences import ValueReader
 from shared.tasks.short_answers import Problem, ShortAnswerTask
 
@@ -48,6 +48,10 @@ class Math(ShortAnswerTask):
     name = "math"
     min_rows = 40
     has_numbers = True
+
+    def reference_value(self, row: Row) -> str | Unreadable | None:
+        value = super().reference_value(row)
+        return without_float_error(value) if isinstance(value, str) else value
 
     def same_value(self, first: str, second: str, tolerance: float | None) -> bool:
         limit = None if tolerance is None else Fraction(str(tolerance))

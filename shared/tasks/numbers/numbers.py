@@ -14,6 +14,7 @@ sign must give what stands behind it.
 from __future__ import annotations
 
 import re
+from decimal import Context
 from fractions import Fraction
 
 from shared.tasks.numbers.expressions import MAX_DIGITS, NotANumber, evaluated
@@ -24,6 +25,7 @@ from shared.tasks.numbers.quantities import CURRENCY, quantity
 MAX_CHARACTERS = 200  # of one number with its unit, and of a calculation before it
 PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 ROUNDING = Fraction(1, 200)  # of the result of a calculation
+FLOAT_DIGITS = 15  # those behind are an error of arithmetic: 0.1 + 0.2 is 0.30000000000000004
 ROUNDED_DIGITS = 3  # of a rounded value that agrees with the exact one
 
 LIST_ITEM = re.compile(r"[-−–—‐‑][ \t\u00a0]")
@@ -69,6 +71,26 @@ def canonical(value: Fraction) -> str:
             digits = str(scaled).zfill(places + 1)
             return f"{sign}{digits[:-places]}.{digits[-places:]}"
     return f"{value.numerator}/{value.denominator}"
+
+
+def without_float_error(text: str) -> str:
+    """Return a canonical decimal with the digits that a floating-point number is sure of."""
+    whole, point, _ = text.lstrip("-").partition(".")
+    if not point or len(whole) >= FLOAT_DIGITS:
+        return text
+    return canonical(Fraction(Context(prec=FLOAT_DIGITS).create_decimal(text)))
+
+
+def shortened(text: str, characters: int) -> str | None:
+    """Return a canonical number as a decimal of at most so many characters.
+
+    None if it is an integer, or would lose digits that tell it from others.
+    """
+    value = Fraction(text)
+    places = characters - len(f"-{abs(int(value))}.")
+    if value.denominator == 1 or places < ROUNDED_DIGITS or abs(value) < Fraction(1, 1000):
+        return None
+    return canonical(round(value, places))
 
 
 def same_number(first: str, second: str, tolerance: Fraction | None) -> bool:

@@ -44,6 +44,11 @@ def differ(task: str, content: str, first: object, second: object, **sections: A
         ("7", "8", True),
         ("1234567890123456789", "1234567890123456789.0", False),
         ("1234567890123456789", "1234567890123456780", True),
+        (0.1 + 0.2, 0.3, False),
+        ("1/3", 1 / 3, False),
+        ("123456789/987654321", "0.126", True),
+        ("-123456789/987654321", "-0.12499999886", False),
+        (1.23e-17, 1.24e-17, True),
         ("7", None, False),
         ("about seven or eight", 7, False),  # can't be read, which the run reports elsewhere
     ],

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.numbers.numbers import canonical, read_number, same_number
+from shared.tasks.numbers.numbers import (
+    canonical,
+    read_number,
+    same_number,
+    without_float_error,
+)
 
 SIGNS = {
     "-8": "-8",
@@ -469,3 +474,22 @@ def test_numbers_are_the_same_if_equal_or_rounded(
 ) -> None:
     assert same_number(first, second, tolerance) is same
     assert same_number(second, first, tolerance) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.30000000000000004", "0.3"),
+        ("-3.3000000000000003", "-3.3"),
+        ("2.9999999999999996", "3"),
+        ("0.3333333333333333", "0.333333333333333"),
+        ("0.25", "0.25"),
+        ("1/3", "1/3"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("1234567890123456.5", "1234567890123456.5"),
+    ],
+)
+def test_errors_of_floating_point_arithmetic_are_rounded_off_references(
+    text: str, expected: str
+) -> None:
+    assert without_float_error(text) == expected
