@@ -9,6 +9,7 @@ from pydantic import RootModel
 
 from shared.core.tables import read_table
 
+PLAIN_BEGINNING = re.compile(r"\w(?![?*+{])")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -31,13 +32,27 @@ def word_lists(file: str | Path) -> WordLists:
 def any_of(words: list[str]) -> str:
     """Return a pattern of whole words, the longest first."""
     longest_first = sorted(set(words), key=lambda word: (-len(word), word))
-    return f"(?:{'|'.join(map(_whole, longest_first))})"
+    patterns = [word.replace(" ", r"\s+") for word in longest_first]
+    unspaced = [pattern for pattern in patterns if UNSPACED.search(pattern)]
+    endings = [rf"{pattern}(?!\w)" for pattern in patterns if pattern.startswith("[")]
+    spaced = [
+        pattern
+        for pattern in patterns
+        if not UNSPACED.search(pattern) and not pattern.startswith("[")
+    ]
+    # Where no word begins, one look says so, and elsewhere few words begin with the same letter.
+    whole = [rf"(?<!\w)(?:{_by_first_letter(spaced)})(?!\w)"] if spaced else []
+    return f"(?:{'|'.join([*endings, *whole, *unspaced])})"
 
 
-def _whole(word: str) -> str:
-    """Return a word's pattern. Scripts without spaces have no word boundaries."""
-    pattern = word.replace(" ", r"\s+")
-    if UNSPACED.search(word):
-        return pattern
-    begins_word = "" if word.startswith("[") else r"(?<!\w)"
-    return rf"{begins_word}{pattern}(?!\w)"
+def _by_first_letter(patterns: list[str]) -> str:
+    """Return the alternatives, with one alternative for all that begin with the same letter."""
+    rests: dict[str, list[str]] = {}
+    others: list[str] = []
+    for pattern in patterns:
+        if PLAIN_BEGINNING.match(pattern):
+            rests.setdefault(pattern[0].lower(), []).append(pattern[1:])
+        else:
+            others.append(pattern)
+    groups = [f"{letter}(?:{'|'.join(rest)})" for letter, rest in rests.items()]
+    return "|".join([*others, *groups])
