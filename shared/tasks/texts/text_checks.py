@@ -131,8 +131,9 @@ def _normal(text: str) -> str:
 
 
 def _loop(exchange: Exchange) -> str | None:
-    is_asked_for = _LOOP_ASKED_FOR.search(exchange.question)
-    if is_asked_for or not is_loop(without_code(exchange.text), _TABLE.loop.repeats):
+    if not is_loop(without_code(exchange.text), _TABLE.loop.repeats):
+        return None
+    if _LOOP_ASKED_FOR.search(exchange.question):
         return None
     return "the reply repeats the same words again and again; it must say everything once"
 
