@@ -104,7 +104,7 @@ async def test_rows_count_that_were_answered_before_a_kill_but_not_published(
     run = new_run()
     await run.begin(TRAIN, VALIDATION)
 
-    async def killed(self: Journal, *, sealed: bool) -> None:
+    async def killed(self: Journal, **how: object) -> None:
         raise ConnectionError
 
     async with teach(some_answers):
