@@ -62,6 +62,10 @@ SETTINGS: dict[str, tuple[bool, str]] = {
         "key of that resource; absent: Entra ID through DefaultAzureCredential",
     ),
     "STUDENT_MODEL": (False, "asset id or name of the student when a run names none"),
+    "TEACHER_PROMPT_PRICE": (False, "price of a million prompt tokens of TEACHER_MODEL"),
+    "TEACHER_COMPLETION_PRICE": (False, "price of a million answer tokens of TEACHER_MODEL"),
+    "STUDENT_TRAINING_PRICE": (False, "price of a million trained tokens of STUDENT_MODEL"),
+    "STUDENT_HOSTING_PRICE": (False, "price of an hour of hosting of STUDENT_MODEL"),
 }
 
 # needed by runs that ask the teacher, as all do by default
@@ -72,6 +76,13 @@ OPENAI_SETTINGS = (AZURE_OPENAI_BASE_URL,)
 # What each fine-tuning service needs. Runs that train a student need one; none may be configured by
 # half.
 SERVICE_SETTINGS = (AZUREML_SETTINGS, OPENAI_SETTINGS)
+PRICES = (
+    "TEACHER_PROMPT_PRICE",
+    "TEACHER_COMPLETION_PRICE",
+    "STUDENT_TRAINING_PRICE",
+    "STUDENT_HOSTING_PRICE",
+)
+MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
@@ -101,6 +112,10 @@ class Settings(StorageSettings):
     azure_openai_base_url: str | None
     azure_openai_api_key: SecretStr | None
     student_model: str | None
+    teacher_prompt_price: float | None = None
+    teacher_completion_price: float | None = None
+    student_training_price: float | None = None
+    student_hosting_price: float | None = None
 
     def check_teacher(self) -> None:
         """Raise SettingsError if the teacher isn't configured."""
@@ -182,6 +197,7 @@ def _raise_for(problems: list[Problem]) -> None:
 
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
+    problems += _wrong_prices(environ)
     if trigger_source(environ) not in TRIGGER_SOURCES:
         problem = f"must be one of {', '.join(TRIGGER_SOURCES)}"
         problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": problem})
@@ -238,6 +254,19 @@ def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:
             problem = "must end in /openai/v1, the API without api-version"
             problems.append({"where": name, "problem": problem})
     return problems
+
+
+def _wrong_prices(environ: Mapping[str, str]) -> list[Problem]:
+    problem = f"must be a number from 0 to {MAX_PRICE:,}, such as 0.4"
+    wrong = [name for name in PRICES if not _is_price(_text(environ, name) or "0")]
+    return [{"where": name, "problem": problem} for name in wrong]
+
+
+def _is_price(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= MAX_PRICE
+    except ValueError:
+        return False
 
 
 def _is_http_url(value: str) -> bool:

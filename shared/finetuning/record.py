@@ -16,7 +16,9 @@ from shared.finetuning.base import Dataset, JobRecord, JobState
 from shared.spec.models import StudentSpec
 
 # settings of a student that don't change what is trained
-WITHOUT_EFFECT = frozenset({"max_hours", "max_silent_minutes", "delete_files"})
+WITHOUT_EFFECT = frozenset(
+    {"max_hours", "max_silent_minutes", "delete_files", "training_price", "hosting_price"}
+)
 
 
 class Attempt(BaseModel):

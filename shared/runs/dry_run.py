@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
+from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
@@ -20,6 +21,7 @@ from shared.scan.range_scan import nothing_answered
 from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
+from shared.spec.quote import Quote, quote
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -57,6 +59,7 @@ class DryRun(TypedDict):
     task: str
     splits: dict[Split, SplitFindings]
     estimate: Estimate
+    quote: Quote
     datasets_only: bool
     rejected_rows: list[RejectedRow]
     error: ErrorData | None
@@ -79,7 +82,7 @@ def parse_dry_run(query: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
+async def dry_run(storage: Storage, spec: RunSpec, settings: Settings) -> DryRun:
     """Scan the datasets in place, and return what a run would find and use.
 
     Raises NotFound, and PermanentError (`too_large`) for datasets that take longer than a request
@@ -127,6 +130,7 @@ async def dry_run(storage: Storage, spec: RunSpec) -> DryRun:
         "task": spec.task,
         "splits": splits,
         "estimate": priced(expected_usage(plans), spec.budget),
+        "quote": quote(spec, settings, expected_usage(plans), plans["train"].example_tokens),
         "datasets_only": not spec.students,
         "rejected_rows": rejected[:MAX_REJECTED],
         "error": after_scan(spec, plans),

@@ -58,7 +58,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         spec = parse_spec(body)
         if is_dry_run:
             resolved = resolve(spec, settings, run_request.run_id)
-            return ApiAnswer(await dry_run(storage, resolved))
+            return ApiAnswer(await dry_run(storage, resolved, settings))
         if not spec.answers.are_provided:
             settings.check_teacher()
         if spec.students:

@@ -67,6 +67,8 @@ class ScanCounts(BaseModel):
     # whether the file is too large to be compared as a whole with earlier splits
     is_partly_compared: bool = False
     estimate: Usage = Field(default_factory=Usage)
+    # about so many tokens has the training set, with one example for each valid row
+    example_tokens: int = 0
 
     def add(self, later: ScanCounts) -> None:
         """Add the counts of the next range."""
@@ -83,6 +85,7 @@ class ScanCounts(BaseModel):
         self.near_duplicates.add(later.near_duplicates)
         self.is_partly_compared = self.is_partly_compared or later.is_partly_compared
         self.estimate.add(later.estimate)
+        self.example_tokens += later.example_tokens
 
 
 class RangePlan(ScanCounts):

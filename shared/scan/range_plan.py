@@ -95,6 +95,7 @@ def _likeness(duplicate: Duplicate) -> str:
 
 
 def _subtract(plan: RangePlan, duplicate: Duplicate) -> None:
+    plan.example_tokens -= plan.example_tokens // plan.valid  # of a row of average length
     plan.valid -= 1
     plan.reused -= min(plan.reused, duplicate.is_reused)  # none where answers are provided
     plan.estimate.requests -= duplicate.requests

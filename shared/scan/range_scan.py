@@ -18,13 +18,17 @@ from shared.scan.near_duplicates import EvaluationRows, NearDuplicate, is_partly
 from shared.scan.plan import RangePlan, Shard
 from shared.scan.references import References
 from shared.scan.row_checks import RowChecks
-from shared.spec.budget import Usage, row_estimate
+from shared.spec.budget import Usage, example_tokens, row_estimate
 from shared.spec.models import RunSpec
 
 MIN_RANGE_BYTES = 32 * 1024 * 1024  # some 100,000 rows
 MAX_RANGE_BYTES = 256 * 1024 * 1024
 # A larger input has larger ranges, because duplicates are looked for across all of them.
 USUAL_RANGES = 256
+# Counting the tokens of every example would make the scan up to half as slow again: those of the
+# first ones are counted, and then of each sixteenth, which stands for the others.
+COUNTED_EXAMPLES = 1024
+EXAMPLES_PER_SAMPLE = 16
 MAX_SHARD_BYTES = 8 * 1024 * 1024  # the rows of a shard are in memory while it is answered
 
 
@@ -102,11 +106,21 @@ class RangeScan:
             if place not in self.plan.unused_fields:
                 self.plan.unused_fields.append(place)
         self.plan.answers.count(row.answers, line)
+        if self.split == "train" and self.spec.students:
+            self.plan.example_tokens += self._sampled_tokens(row)
         estimate = self._expected_usage(row)
         digest = row.question_hash(with_answers=self.spec.answers.are_provided)
         self.hashes.add(digest, self._references.packed(row), line, estimate)
         for evaluation_rows in self.later_splits:
             self.near += evaluation_rows.new_matches(row, line)
+
+    def _sampled_tokens(self, row: Row) -> int:
+        """Return the tokens of the row's example and of those that it stands for."""
+        if self.plan.valid <= COUNTED_EXAMPLES:
+            return example_tokens(row, self.spec)
+        if self.plan.valid % EXAMPLES_PER_SAMPLE:
+            return 0
+        return EXAMPLES_PER_SAMPLE * example_tokens(row, self.spec)
 
     def _expected_usage(self, row: Row) -> Usage:
         """Return what a row adds to the estimate: nothing if the teacher isn't asked for it."""

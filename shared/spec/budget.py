@@ -66,6 +66,18 @@ def row_estimate(row: Row, spec: RunSpec) -> Usage:
     )
 
 
+def example_tokens(row: Row, spec: RunSpec) -> int:
+    """Return about how many tokens the student's example of a row has."""
+    task = TASKS[spec.task]
+    has_reasoning = spec.prompt.chain_of_thought and spec.prompt.student_learns == "reasoning"
+    learned = {"chain_of_thought": has_reasoning, "chain_of_density": False}
+    tokens = task.answer_tokens(row, spec.prompt.model_copy(update=learned))
+    turns = [Answer(FILLER * tokens)] * task.turns(row)
+    if row.provided_answer is not None:
+        turns[-1] = Answer(row.provided_answer)
+    return chat_tokens(task.student_messages(row, spec.prompt, turns, system_role=True))
+
+
 def priced(usage: Usage, budget: BudgetSpec) -> Estimate:
     """Return an expected use with its cost."""
     return Estimate(**usage.model_dump(), cost=cost(usage, budget))

@@ -16,6 +16,7 @@ from shared.core.json_values import JsonObject
 from shared.core.paths import DATASETS, Split
 from shared.core.registered_name import RegisteredName
 from shared.core.section import Section
+from shared.core.settings import MAX_PRICE
 from shared.spec.backend_name import BackendName, backends_in_words
 from shared.students.backends import BACKENDS, HOSTED_MIN_ROWS
 from shared.students.catalogue import (
@@ -33,6 +34,7 @@ Select = Literal["first", "majority", "reference"]
 NearDuplicates = Literal["count", "drop", "off"]
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
+MAX_COST = 1_000_000_000_000
 COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
 
 
@@ -178,12 +180,14 @@ class BudgetSpec(Section):
     max_tokens: int | None = Field(
         default=None, ge=1, description="prompt and answer tokens together"
     )
-    max_cost: float | None = Field(default=None, gt=0, description="in the currency of the prices")
+    max_cost: float | None = Field(
+        default=None, gt=0, le=MAX_COST, description="in the currency of the prices"
+    )
     prompt_price: float | None = Field(
-        default=None, ge=0, description="price of a million prompt tokens"
+        default=None, ge=0, le=MAX_PRICE, description="price of a million prompt tokens"
     )
     completion_price: float | None = Field(
-        default=None, ge=0, description="price of a million answer tokens"
+        default=None, ge=0, le=MAX_PRICE, description="price of a million answer tokens"
     )
 
     @property
@@ -263,6 +267,20 @@ class StudentSpec(Section):
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$",
         description="name of the registered model; default: the run id",
+    )
+    training_price: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_PRICE,
+        description="azureml, azure_openai: price of a million trained tokens, for the quote of a "
+        "dry run; default: that of the list",
+    )
+    hosting_price: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_PRICE,
+        description="azureml, azure_openai: price of an hour of hosting, for the quote of a dry "
+        "run; default: that of the list",
     )
     max_hours: float = Field(
         default=48,

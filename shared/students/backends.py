@@ -78,7 +78,7 @@ DESCRIPTORS = (
         description="hosted fine-tuning",
         module="shared.finetuning.azureml.backend",
         app_settings=AZUREML_SETTINGS,
-        student_settings=frozenset({"compute", "instance_type"}),
+        student_settings=frozenset({"compute", "instance_type", "training_price", "hosting_price"}),
         hyperparameters=COMMON_HYPERPARAMETERS,
         takes_other_hyperparameters=True,
         min_rows=HOSTED_MIN_ROWS,
@@ -89,7 +89,9 @@ DESCRIPTORS = (
         description="that of Azure OpenAI and Foundry",
         module="shared.finetuning.azure_openai.backend",
         app_settings=OPENAI_SETTINGS,
-        student_settings=frozenset({"seed", "suffix", "delete_files"}),
+        student_settings=frozenset(
+            {"seed", "suffix", "delete_files", "training_price", "hosting_price"}
+        ),
         hyperparameters=OPENAI_HYPERPARAMETERS,
         takes_other_hyperparameters=True,
         min_rows=HOSTED_MIN_ROWS,

@@ -98,6 +98,13 @@ def test_a_backend_that_is_not_configured_is_refused_with_the_settings_it_needs(
     assert [problem["where"] for problem in error.value.details] == list(AZUREML_SETTINGS)
 
 
+@pytest.mark.parametrize("price", ["cheap", "-1", "inf", "nan", "1e7"])
+def test_a_price_is_a_number_of_a_usual_size(price: str) -> None:
+    with pytest.raises(SettingsError, match="TEACHER_PROMPT_PRICE: must be a number"):
+        load({**COMPLETE, "TEACHER_PROMPT_PRICE": price})
+    assert load({**COMPLETE, "TEACHER_PROMPT_PRICE": "0.4"}).teacher_prompt_price == 0.4
+
+
 def test_wrong_settings_are_named_with_what_is_allowed() -> None:
     wrong = {
         "TEACHER_BASE_URL": "teacher",

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from shared.core.errors import InvalidInput, NotFound, PermanentError
 from shared.core.paths import DATASETS, RunPaths, split_path
+from shared.core.settings import STORAGE, Settings, load
 from shared.core.storage import Storage
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.cache_key import CacheKeys
@@ -37,9 +38,18 @@ def spec_of(**fields: Any) -> RunSpec:
     return parse_spec({"task": "math", "student": {"model": DEFAULT_STUDENT}, **fields})
 
 
+def settings_of(**values: str) -> Settings:
+    complete = {
+        STORAGE: "AccountName=a",
+        "TEACHER_BASE_URL": "https://teacher/v1",
+        "TEACHER_MODEL": "m",
+    }
+    return load({**complete, **values})
+
+
 async def answer_to(storage: Storage, spec: RunSpec) -> Any:
     """What a dry run finds, as users see it."""
-    return to_jsonable_python(await dry_run(storage, spec))
+    return to_jsonable_python(await dry_run(storage, spec, settings_of()))
 
 
 async def test_a_dry_run_checks_a_test_set_which_costs_nothing(storage: Storage) -> None:
@@ -156,6 +166,19 @@ async def test_datasets_alone_are_quoted_so_whatever_their_rows(storage: Storage
     assert with_student["error"] is not None
 
 
+async def test_the_quote_counts_what_is_trained_on_without_duplicates(storage: Storage) -> None:
+    student = {"model": "Ministral-3B", "backend": "azure_openai"}
+    rows = questions(50)
+    amounts: list[float] = []
+    for content in (rows, rows + questions(10)):
+        paths = await uploaded(storage, train=content)
+        items = (await answer_to(storage, spec_of(**paths, student=student)))["quote"]["items"]
+        [training] = [item for item in items if item["item"] == "training"]
+        amounts.append(training["amount"])
+    assert amounts[1] == pytest.approx(amounts[0], rel=0.01)
+    assert 50 * 15 < amounts[0] < 50 * 30
+
+
 async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
     [warning] = (await answer_to(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
@@ -167,7 +190,7 @@ async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
 async def test_fields_that_a_run_does_not_use_are_named_once(storage: Storage) -> None:
     row = b'{"messages": [{"role": "user", "name": "Ann", "content": "%d + 1?"}], "tools": [1]}\n'
     paths = await uploaded(storage, train=b"".join(row % number for number in range(50)))
-    [warning] = (await dry_run(storage, spec_of(**paths)))["warnings"]
+    [warning] = (await dry_run(storage, spec_of(**paths), settings_of()))["warnings"]
     assert warning.endswith(": messages[].name, tools")
 
 
@@ -232,7 +255,7 @@ async def test_answers_that_a_request_cannot_wait_for_are_refused_like_datasets(
     paths, reuse = await uploaded(storage, train=content), await answered(storage, 40)
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", len(content))
     with pytest.raises(PermanentError, match="the datasets and the answers to reuse have"):
-        await dry_run(storage, spec_of(**paths, reuse=reuse))
+        await dry_run(storage, spec_of(**paths, reuse=reuse), settings_of())
 
 
 async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
@@ -241,10 +264,10 @@ async def test_datasets_that_a_request_cannot_wait_for_are_refused_together(
     content = questions(10)
     paths = await uploaded(storage, train=content, validation=content)
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content))
-    await dry_run(storage, spec_of(**paths))
+    await dry_run(storage, spec_of(**paths), settings_of())
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES", 2 * len(content) - 1)
     with pytest.raises(PermanentError, match="start the run") as error:
-        await dry_run(storage, spec_of(**paths))
+        await dry_run(storage, spec_of(**paths), settings_of())
     assert error.value.code == "too_large"
 
 
@@ -254,9 +277,9 @@ async def test_less_fits_into_a_dry_run_that_reads_answers(
     content = questions(10)
     paths = await uploaded(storage, train=content)
     monkeypatch.setattr("shared.runs.dry_run.MAX_BYTES_WITH_ANSWERS", len(content) - 1)
-    await dry_run(storage, spec_of(**paths))
+    await dry_run(storage, spec_of(**paths), settings_of())
     with pytest.raises(PermanentError, match="start the run"):
-        await dry_run(storage, spec_of(**paths, answers={"source": "provided"}))
+        await dry_run(storage, spec_of(**paths, answers={"source": "provided"}), settings_of())
 
 
 async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +300,7 @@ async def test_nothing_is_written(storage: Storage, monkeypatch: pytest.MonkeyPa
 
 async def test_a_dataset_that_does_not_exist_is_named(storage: Storage) -> None:
     with pytest.raises(NotFound, match="datasets/math/none/train"):
-        await dry_run(storage, spec_of(train="datasets/math/none/train.jsonl"))
+        await dry_run(storage, spec_of(train="datasets/math/none/train.jsonl"), settings_of())
 
 
 def test_a_slip_in_the_query_is_told_with_every_problem() -> None:
