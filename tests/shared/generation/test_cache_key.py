@@ -102,6 +102,7 @@ def test_every_setting_of_the_teacher_the_prompt_and_the_quality_is_on_one_of_bo
         ("quality", "skip_checks"),
         ("quality", "keep"),
         ("quality", "rationalise"),
+        ("quality", "near_duplicates"),
     }
     sections = {"teacher": TeacherSpec, "prompt": PromptSpec, "quality": QualitySpec}
     every = {(section, key) for section, model in sections.items() for key in model.model_fields}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -47,13 +46,11 @@ def status_of(url: str, key: str = "") -> int:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running cloud: the `ports` that it listens on, and the `others`, processes not of it."""
+    """A running cloud, and the port of its host."""
 
     running: LocalCloud
     options: CloudOptions
-    ports: list[int]
-    others: set[int]
-    stop: Callable[[], None]
+    port: int
 
     @property
     def endpoints(self) -> Endpoints:
@@ -62,16 +59,11 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Runs for all tests but the last, which stops it."""
-    options, port, others = (
-        CloudOptions(data_dir=tmp_path_factory.mktemp("cloud")),
-        free_port(),
-        children(),
-    )
-    with ExitStack() as stack:
-        running = stack.enter_context(LocalCloud(options, port))
-        ports: dict[str, int] = json.loads((options.data_dir / "ports.json").read_text())
-        yield Cloud(running, options, [port, *ports.values()], others, stack.close)
+    """Run one cloud for all tests that change nothing."""
+    options = CloudOptions(data_dir=tmp_path_factory.mktemp("cloud"))
+    port = free_port()
+    with LocalCloud(options, port) as running:
+        yield Cloud(running, options, port)
 
 
 def test_endpoints_are_written_with_the_documented_fields_and_no_others(cloud: Cloud) -> None:
@@ -79,7 +71,7 @@ def test_endpoints_are_written_with_the_documented_fields_and_no_others(cloud: C
     assert written.keys() == DOCUMENTED == {field.name for field in fields(Endpoints)}
     assert all(isinstance(value, str) and value for value in written.values())
     assert Endpoints.read(cloud.options.data_dir) == cloud.endpoints
-    assert cloud.endpoints.host_url == f"http://127.0.0.1:{cloud.ports[0]}"
+    assert cloud.endpoints.host_url == f"http://127.0.0.1:{cloud.port}"
 
 
 def test_the_host_answers_with_the_function_key_alone(cloud: Cloud) -> None:
@@ -177,11 +169,15 @@ def test_a_cloud_that_lost_a_process_says_which_and_still_stops_whole(
     assert children() == before
 
 
-def test_a_stopped_cloud_leaves_neither_processes_nor_ports_nor_endpoints(cloud: Cloud) -> None:
-    assert len(children() - cloud.others) == PROCESSES
-    assert not any(map(is_free, cloud.ports))
-    cloud.stop()
-    assert children() == cloud.others
-    assert all(map(is_free, cloud.ports))
-    assert not (cloud.options.data_dir / FILE_NAME).exists()
-    assert not is_held(cloud.options.data_dir / LOCK_FILE)
+def test_a_stopped_cloud_leaves_neither_processes_nor_ports_nor_endpoints(tmp_path: Path) -> None:
+    before = children()
+    options = CloudOptions(data_dir=tmp_path)
+    port = free_port()
+    with LocalCloud(options, port):
+        ports = [port, *json.loads((tmp_path / "ports.json").read_text()).values()]
+        assert len(children() - before) == PROCESSES
+        assert not any(map(is_free, ports))
+    assert children() == before
+    assert all(map(is_free, ports))
+    assert not (tmp_path / FILE_NAME).exists()
+    assert not is_held(tmp_path / LOCK_FILE)
