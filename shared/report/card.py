@@ -251,7 +251,22 @@ def _usage(report: Report) -> str:
     if used.samples:
         share = f"{used.agreeing / used.samples:.0%}"
         parts.append(f"{share} of {used.samples:,} samples agree with the chosen answer")
-    return f"{', '.join(parts)}."
+    return f"{', '.join(parts)}.{_expected(report)}"
+
+
+def _expected(report: Report) -> str:
+    """Return what the scan expected of the teacher, to compare with what was used."""
+    expected = report.estimate
+    if expected is None:
+        return ""
+    parts = [
+        f"{expected.requests:,} requests",
+        f"{expected.prompt_tokens:,} prompt tokens",
+        f"{expected.completion_tokens:,} completion tokens",
+    ]
+    if expected.cost is not None:
+        parts.append(f"cost {expected.cost:,.4f}")
+    return f" Expected were {', '.join(parts)}."
 
 
 def _inference_prompt(spec: RunSpec) -> str:

@@ -184,6 +184,7 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
     ]
     assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
     card = await run.text(run.paths.card)
+    assert "Expected were 14 requests, 0 prompt tokens, 0 completion tokens." in card
     for text in (
         "| train | duplicate | 1 | none needed: the first of them is used |",
         "## Dataset `validation.jsonl`",
