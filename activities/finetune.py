@@ -6,6 +6,7 @@ The services' SDKs are synchronous and run in threads.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import azure.durable_functions as df
 
@@ -15,6 +16,7 @@ from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.finetuning.base import FineTuningBackend, JobState, JobStatus
 from shared.finetuning.outcome import has_changed
+from shared.finetuning.quiet_job import followed
 from shared.finetuning.registry import get_backend
 from shared.finetuning.training import Training
 from shared.runs.activity import implements
@@ -96,7 +98,7 @@ async def _poll(request: PollRequest, client: df.DurableOrchestrationClient) -> 
         job = await asyncio.to_thread(backend.poll, request.job.job)
     except DistillationError as error:
         return _unreached(request.job, error)
-    return JobLook(job=job.model_copy(update={"metrics": job.metrics or request.job.metrics}))
+    return JobLook(job=followed(job, request.job, datetime.now(UTC)))
 
 
 @bp.activity_trigger(input_name="request", activity=CANCEL_FINETUNING)

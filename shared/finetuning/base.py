@@ -6,6 +6,7 @@ Backends import their SDKs inside their methods: `azure.ai.ml` alone takes 5 s.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -86,14 +87,20 @@ class JobState(BaseModel):
     model: str | None = None  # "<name>:<version>", or a name alone, once there is one
     message: str | None = None  # the service's own
     metrics: dict[str, float] = Field(default_factory=dict[str, float])  # latest step, loss, …
+    warnings: list[str] = Field(default_factory=list[str])  # of the app, about this job
+    last_sign: datetime | None = None  # newest event of the service, or when the job began to run
     submitted: bool = True  # False while the service takes in the data: call `submit` again
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Leave `submitted` out unless it is False."""
+        """Leave `submitted` out unless it is False, and other fields if they say nothing."""
         fields: dict[str, object] = serialize(self)
         if self.submitted:
             del fields["submitted"]
+        if not self.warnings:
+            del fields["warnings"]
+        if self.last_sign is None:
+            del fields["last_sign"]
         return fields
 
 

@@ -45,10 +45,11 @@ class TrainingOutcome(BaseModel):
 
 
 def has_changed(job: JobState, before: JobState | None) -> bool:
-    """True for a change that users wait for. New metrics alone are not one."""
+    """True for a change that users wait for. New metrics and signs of life alone are not one."""
     if before is None:
         return True
-    return job.model_copy(update={"metrics": {}}) != before.model_copy(update={"metrics": {}})
+    progress: dict[str, object] = {"metrics": {}, "last_sign": None}
+    return job.model_copy(update=progress) != before.model_copy(update=progress)
 
 
 def job_outcome(job: JobState, cancel_reason: CancelReason | None) -> TrainingOutcome | None:

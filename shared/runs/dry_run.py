@@ -105,7 +105,7 @@ async def dry_run(storage: Storage, spec: RunSpec, settings: Settings) -> DryRun
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
-    warnings = spec.student_warnings
+    warnings = spec.student_warnings + spec.schedule_warnings
     warnings += scan_warnings(spec, plans)
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))

@@ -147,7 +147,8 @@ class RunStatus(RunProgress):
             self.students = [WaitingStudent(student=student.model) for student in students]
 
     def show_job(self, job: JobState, student: int) -> None:
-        """Show the job of the student of this number."""
+        """Show the job of the student of this number, and its warnings with those of the run."""
+        self.warnings += [warning for warning in job.warnings if warning not in self.warnings]
         if student == 0:
             self.finetune = job
         if student < len(self.students):

@@ -17,9 +17,10 @@ from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
 from shared.spec.reasoning_checks import reasoning_problems
 from shared.spec.unused_settings import unused_settings
-from shared.students.backends import backends_taking
-from shared.students.catalogue import find_student
+from shared.students.backends import AZURE_OPENAI, backends_taking
+from shared.students.catalogue import Student, find_student
 from shared.students.hyperparameters import check_hyperparameters
+from shared.students.training_types import GLOBAL_TRAINING
 from shared.tasks import TASKS, Task
 from shared.tasks.answers_spec import COMMON_SETTINGS as COMMON_ANSWER_SETTINGS
 from shared.tasks.answers_spec import AnswersSpec
@@ -223,12 +224,20 @@ def _student_problems(student: Raw, where: str) -> Problems:
     if student.get("compute") and student.get("instance_type"):
         problem = "is for serverless compute, but compute names a target: remove one of the two"
         yield {"where": f"{where}.instance_type", "problem": problem}
+    if listed and listed.global_training and backend == AZURE_OPENAI:
+        yield from _global_training_problems(listed, student.get("training_type"), where)
     hyperparameters = student.get("hyperparameters")
     if listed and isinstance(hyperparameters, dict):
         values = cast(dict[str, Any], hyperparameters)
         _, problems = check_hyperparameters(listed, values, backend)
         for problem in problems:
             yield {"where": f"{where}.hyperparameters", "problem": problem}
+
+
+def _global_training_problems(student: Student, training_type: object, where: str) -> Problems:
+    if training_type and training_type not in GLOBAL_TRAINING:
+        problem = f"{student.name} takes {' or '.join(GLOBAL_TRAINING)}: change or remove it"
+        yield {"where": f"{where}.training_type", "problem": problem}
 
 
 def _section(data: Raw, name: str) -> Raw:

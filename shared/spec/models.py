@@ -24,6 +24,7 @@ from shared.students.catalogue import (
     common,
     find_student,
 )
+from shared.students.training_types import TrainingType
 from shared.tasks import TASKS, CheckName, tasks_taking, tasks_with_checks, tasks_with_values
 from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
@@ -248,6 +249,14 @@ class StudentSpec(Section):
         min_length=1,
         description="azureml_command: AzureML environment; default: a curated one with PyTorch",
     )
+    training_type: TrainingType | None = Field(
+        default=None,
+        description=(
+            "azure_openai: `standard` trains in the resource's region, `data_zone` in its data "
+            "zone, `global` anywhere for less, `developer` anywhere on idle capacity for half the "
+            "price of `global`, where it may pause; default: by model"
+        ),
+    )
     seed: int | None = Field(
         default=None,
         ge=0,
@@ -299,6 +308,13 @@ class StudentSpec(Section):
     def trained_by(self) -> str:
         """Return the backend's name, which may follow from the model."""
         return self.backend or find_student(self.model or "").backend
+
+    @property
+    def trained_in(self) -> TrainingType:
+        """Return where Azure OpenAI and Foundry train it."""
+        if self.training_type is not None:
+            return self.training_type
+        return "global" if find_student(self.model or "").global_training else "standard"
 
 
 class RunSpec(Section):
@@ -403,6 +419,12 @@ class RunSpec(Section):
                 "part of the first turn"
             )
         return list(dict.fromkeys(warnings))
+
+    @property
+    def schedule_warnings(self) -> list[str]:
+        """Return when services stop training the students, as far as the catalogue knows it."""
+        schedules = [find_student(student.model or "").schedule for student in self.students]
+        return list(dict.fromkeys(schedule for schedule in schedules if schedule))
 
     @property
     def min_rows(self) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from shared.core.tables import Table, read_table
+from shared.students.training_types import TrainingType
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-TrainingTier = Literal["standard", "global", "developer", "data_zone"]
 
 
 class TeacherPrice(Table):
@@ -23,9 +23,9 @@ class TeacherPrice(Table):
 
 
 class StudentPrice(Table):
-    """The price of a million trained tokens by tier, and of an hour of hosting."""
+    """The price of a million trained tokens by training type, and of an hour of hosting."""
 
-    training: dict[TrainingTier, Price]
+    training: dict[TrainingType, Price]
     hosting: Price
 
 

@@ -18,7 +18,6 @@ from shared.spec.models import RunSpec, StudentSpec
 from shared.spec.price_list import (
     PRICE_LIST,
     StudentPrice,
-    TrainingTier,
     listed_student,
     listed_teacher,
 )
@@ -148,7 +147,6 @@ def _student_items(
     listed = _listed_student(student)
     is_listed_service = student.backend == AZURE_OPENAI
     is_default = model == (settings.student_model or DEFAULT_STUDENT)
-    tier = _tier(student)
     yield _priced(
         training,
         _Sources(
@@ -156,9 +154,9 @@ def _student_items(
             specified=student.training_price,
             setting="STUDENT_TRAINING_PRICE",
             configured=settings.student_training_price if is_default else None,
-            listed=listed.training.get(tier) if listed else None,
+            listed=listed.training.get(student.trained_in) if listed else None,
         ),
-        f"{tier} training" if is_listed_service else "training by another service",
+        f"{student.trained_in} training" if is_listed_service else "training by another service",
     )
     yield _priced(
         QuotedItem(item="hosting", model=model, amount=HOURS_A_MONTH, unit="hour"),
@@ -197,11 +195,6 @@ def _listed_student(student: StudentSpec) -> StudentPrice | None:
     if student.backend != AZURE_OPENAI:
         return None
     return listed_student(find_student(student.model or "").name)
-
-
-def _tier(student: StudentSpec) -> TrainingTier:
-    """Return the tier in which the student is trained."""
-    return "global" if find_student(student.model or "").global_training else "standard"
 
 
 def _epochs(student: StudentSpec) -> int | None:

@@ -90,7 +90,14 @@ DESCRIPTORS = (
         module="shared.finetuning.azure_openai.backend",
         app_settings=OPENAI_SETTINGS,
         student_settings=frozenset(
-            {"seed", "suffix", "delete_files", "training_price", "hosting_price"}
+            {
+                "seed",
+                "suffix",
+                "delete_files",
+                "training_type",
+                "training_price",
+                "hosting_price",
+            }
         ),
         hyperparameters=OPENAI_HYPERPARAMETERS,
         takes_other_hyperparameters=True,

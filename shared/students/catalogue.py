@@ -32,8 +32,8 @@ class Student:
     system_role: bool = True
     # The newest asset id that we know in an AzureML registry.
     asset: str | None = None
-    # The id in the fine-tuning API of Azure OpenAI and Foundry.
-    foundry: str | None = None
+    # The ids in the fine-tuning API of Azure OpenAI and Foundry, which are tried in this order.
+    foundry: tuple[str, ...] = ()
     # Whether that API trains it only in Azure's global capacity, not in a region.
     global_training: bool = False
     # Where its service fine-tunes it; empty if not published.
@@ -43,6 +43,8 @@ class Student:
     # Whether the catalogue lists it. Hyperparameters of other students aren't checked.
     is_listed: bool = True
     warnings: tuple[str, ...] = ()
+    # When the service stops training it, for lack of dates in the service's own list of models.
+    schedule: str | None = None
 
 
 class _Entry(Table):
@@ -53,11 +55,12 @@ class _Entry(Table):
     context_tokens: Annotated[int, Field(gt=0)]
     system_role: bool = True
     asset: Annotated[str | None, Field(pattern=f"^{ASSET_ID.pattern}$")] = None
-    foundry: str | None = None
+    foundry: tuple[str, ...] = ()
     global_training: bool = False
     regions: str | None = None  # a key of the file's `regions`
     backend: str = AZUREML
     warning: str | None = None  # a key of the file's `warnings`
+    schedule: str | None = None  # another
 
 
 class _Catalogue(Table):
@@ -77,8 +80,12 @@ class _Catalogue(Table):
             global_training=entry.global_training,
             regions=self.regions[entry.regions] if entry.regions else (),
             backend=entry.backend,
-            warnings=(f"{entry.name} {self.warnings[entry.warning]}",) if entry.warning else (),
+            warnings=(self._text(entry, entry.warning),) if entry.warning else (),
+            schedule=self._text(entry, entry.schedule) if entry.schedule else None,
         )
+
+    def _text(self, entry: _Entry, key: str) -> str:
+        return f"{entry.name} {self.warnings[key]}"
 
 
 _CATALOGUE = read_table(_Catalogue, __file__)
@@ -97,7 +104,7 @@ def find_student(model: str) -> Student:
     name = match["model"] if match else model.strip("/").rsplit("/", 1)[-1]
     for pattern, student in zip(_PATTERNS, STUDENTS, strict=True):
         if pattern.fullmatch(name):
-            is_foundrys = student.foundry is not None and "/" not in model
+            is_foundrys = bool(student.foundry) and "/" not in model
             return replace(student, backend=AZURE_OPENAI) if is_foundrys else student
     return _unlisted(name)
 

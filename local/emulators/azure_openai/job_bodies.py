@@ -1,6 +1,6 @@
 """Bodies of `POST /fine_tuning/jobs`, by the published API; other fields are refused by name.
 
-Bounds are those of OpenAI's OpenAPI document; `trainingType` is Azure's addition.
+Bounds are those of OpenAI's OpenAPI document.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import pydantic
 from pydantic import ConfigDict, Field, ValidationError
 
 from local.emulators.azure_openai.catalogue import BaseModel, find_model
+from local.emulators.azure_openai.options import EmulatorOptions
 from local.emulators.azure_openai.store import File, Job, Store
 from local.emulators.azure_openai.training import completed
+from local.emulators.azure_openai.training_types import check_training_type, training_type_of
 from local.emulators.openai_errors import ApiError
 
 Auto = Literal["auto"]
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=512)]
-TRAINING_TYPES = ("standard", "globalstandard", "developer", "datazonestandard")
 
 
 class _Wire(pydantic.BaseModel):
@@ -50,7 +51,7 @@ class JobBody(_Wire):
     seed: int | None = Field(None, ge=0, lt=2**31)
     metadata: dict[Key, Text] | None = Field(None, max_length=16)
     integrations: None = None
-    training_type: str | None = Field(None, alias="trainingType")
+    training_type: str | int | None = Field(None, alias="trainingType")
 
     @property
     def chosen(self) -> Hyperparameters:
@@ -59,7 +60,7 @@ class JobBody(_Wire):
         return self.hyperparameters or Hyperparameters()
 
 
-def check_body(body: object, store: Store, status: str) -> Job:
+def check_body(body: object, store: Store, options: EmulatorOptions) -> Job:
     """Return the requested job in its first status. Raises ApiError for the first thing wrong."""
     try:
         submitted = JobBody.model_validate(body)
@@ -68,15 +69,20 @@ def check_body(body: object, store: Store, status: str) -> Job:
     if submitted.method and submitted.hyperparameters:
         message = "Give 'method' or 'hyperparameters', not both."
         raise ApiError(400, message, param="method", code="invalid_request")
-    model = _fine_tunable(submitted.model)
-    _check_training_type(submitted.training_type, model)
+    model = _base_model(submitted.model)
+    ignored = options.ignore_training_type
+    training_type = training_type_of(None if ignored else submitted.training_type)
+    check_training_type(
+        training_type, model, has_regional_training=not options.no_regional_training
+    )
     training = _file(store, "training_file", submitted.training_file)
     if submitted.validation_file is not None:
         _file(store, "validation_file", submitted.validation_file)
     hyperparameters = completed(submitted.chosen.model_dump(), training.rows)
     return Job(
         model=model.id,
-        status=status,
+        training_type=training_type,
+        status=options.course[0],
         training_file=submitted.training_file,
         validation_file=submitted.validation_file,
         hyperparameters=hyperparameters,
@@ -89,26 +95,12 @@ def check_body(body: object, store: Store, status: str) -> Job:
     )
 
 
-def _fine_tunable(name: str) -> BaseModel:
+def _base_model(name: str) -> BaseModel:
     model = find_model(name)
     if model is None:
         message = f"The model '{name}' does not exist."
         raise ApiError(404, message, param="model", code="model_not_found")
-    if not model.fine_tune:
-        message = f"Model {model.id} is not available for fine-tuning."
-        raise ApiError(400, message, param="model", code="model_not_available")
     return model
-
-
-def _check_training_type(training_type: str | None, model: BaseModel) -> None:
-    kind = (training_type or "standard").lower()
-    param = "trainingType"
-    if kind not in TRAINING_TYPES:
-        message = f"trainingType '{training_type}' is unknown."
-        raise ApiError(400, message, param=param, code="invalid_value")
-    if model.global_training and kind not in ("globalstandard", "datazonestandard"):
-        message = f"Model {model.id} has no regional training: give trainingType GlobalStandard."
-        raise ApiError(400, message, param=param, code="training_type_not_supported")
 
 
 def _file(store: Store, param: str, file_id: str) -> File:

@@ -28,6 +28,14 @@ class EmulatorOptions(JobOptions):
     )
     api_key: str | None = option(None, "the key it accepts (default: any)", type=str, secret=True)
 
+    no_regional_training: bool = option(
+        False, "be a resource in a region where OpenAI's models are only trained elsewhere"
+    )
+    ignore_training_type: bool = option(
+        False, "ignore trainingType, as API versions before 2025-04-01-preview do"
+    )
+    no_models: bool = option(False, "list no models, as the address of a Foundry project doesn't")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.file_seconds < 0:
@@ -40,4 +48,4 @@ class EmulatorOptions(JobOptions):
     @property
     def course(self) -> tuple[str, ...]:
         """The statuses of a job, as Azure's jobs have them by default."""
-        return self.status_path or ("validating_files", "queued", "running", self.final_status)
+        return self.status_path or ("pending", "running", self.final_status)

@@ -1,4 +1,4 @@
-"""What the API shows besides files and jobs: models, checkpoints, and pages of lists."""
+"""What the API shows besides models, files and jobs: checkpoints, and pages of lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from local.emulators.azure_openai.catalogue import BaseModel
 from local.emulators.azure_openai.store import Job
 from local.emulators.azure_openai.training import KEPT_CHECKPOINTS, Training
 from local.emulators.openai_errors import ApiError
@@ -19,19 +18,6 @@ class Listed(Protocol):
     id: str
 
     def shown(self) -> dict[str, Any]: ...
-
-
-def model(base: BaseModel) -> dict[str, Any]:
-    chat = base.fine_tune
-    return {
-        "object": "model",
-        "id": base.id,
-        "created": 0,
-        "owned_by": "local emulator",
-        "status": "succeeded",
-        "capabilities": {"fine_tune": chat, "inference": True, "chat_completion": chat},
-        "lifecycle_status": "generally-available",
-    }
 
 
 def checkpoints(job: Job, seed: int) -> list[dict[str, Any]]:

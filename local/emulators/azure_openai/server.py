@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from local.emulators.azure_openai import resources
-from local.emulators.azure_openai.catalogue import MODELS, find_model
+from local.emulators.azure_openai.catalogue import MODELS, BaseModel, find_model
 from local.emulators.azure_openai.course import Courses
 from local.emulators.azure_openai.files import Files
 from local.emulators.azure_openai.job_bodies import check_body
@@ -73,14 +73,23 @@ class Emulator:
         return {"status": "ok", "jobs": len(self._store.jobs.all())}
 
     def _list_models(self, _: web.Request) -> dict[str, Any]:
-        return {"object": "list", "data": [resources.model(base) for base in MODELS.values()]}
+        self._check_lists_models()
+        return {"object": "list", "data": [self._shown(model) for model in MODELS.values()]}
 
     def _get_model(self, request: web.Request) -> dict[str, Any]:
+        self._check_lists_models()
         name = request.match_info["model"]
         model = find_model(name)
         if model is None:
             raise not_found("model", name)
-        return resources.model(model)
+        return self._shown(model)
+
+    def _shown(self, model: BaseModel) -> dict[str, Any]:
+        return model.shown(has_regional_training=not self._options.no_regional_training)
+
+    def _check_lists_models(self) -> None:
+        if self._options.no_models:
+            raise ApiError(404, "Resource not found", code="404")
 
     def _list_files(self, request: web.Request) -> dict[str, Any]:
         purpose = request.query.get("purpose")
@@ -107,7 +116,7 @@ class Emulator:
         except ValueError as error:
             message = f"The body is not valid JSON: {error}."
             raise ApiError(400, message, code="invalid_json") from error
-        job = check_body(submitted, self._store, self._options.course[0])
+        job = check_body(submitted, self._store, self._options)
         self._store.jobs.save(job)
         self._store.add_event(job.id, "Job enqueued. Local emulator: nothing will be trained.")
         self.courses.start(job.id)

@@ -56,11 +56,12 @@ class Job(BaseModel):
     object: Literal["fine_tuning.job"] = "fine_tuning.job"
     id: str = Field(default_factory=new_id("ftjob"))
     model: str
+    training_type: str
     created_at: int = Field(default_factory=_now)
     finished_at: int | None = None
     fine_tuned_model: str | None = None
-    organization_id: str = "local"
-    result_files: list[str] = Field(default_factory=list[str])
+    organization_id: None = None  # OpenAI says a text and a list, Azure answers null
+    result_files: None = None
     status: str
     training_file: str
     validation_file: str | None = None
@@ -88,7 +89,9 @@ class Job(BaseModel):
         return (self.metadata or {}).get("job") or str(self.number)
 
     def shown(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"number", "rows", "stage", "events"})
+        hidden = {"number", "rows", "stage", "events", "training_type"}
+        shown = self.model_dump(mode="json", exclude=hidden)
+        return {**shown, "trainingType": self.training_type}
 
 
 class Store:

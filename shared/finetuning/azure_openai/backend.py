@@ -19,14 +19,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.core.errors import DistillationError, PermanentError
+from shared.core.errors import DistillationError, ErrorCode, PermanentError
 from shared.core.settings import Settings
 from shared.finetuning.azure_openai.clients import openai_client
 from shared.finetuning.azure_openai.errors import service_errors, usable
-from shared.finetuning.azure_openai.jobs import is_ours, job_arguments, job_state, model_id, oldest
-from shared.finetuning.azure_openai.models import model_problems
+from shared.finetuning.azure_openai.jobs import (
+    is_ours,
+    job_arguments,
+    job_state,
+    model_ids,
+    oldest,
+    submitted_state,
+)
+from shared.finetuning.azure_openai.model_checks import model_problems, model_warnings
+from shared.finetuning.azure_openai.models import ModelSearch, find_model
 from shared.finetuning.base import (
     FineTuneRequest,
     FineTuningBackend,
@@ -61,16 +70,14 @@ class AzureOpenAIBackend:
         """Return what would prevent a job, each with its remedy. Raises TransientError."""
         if not student.model:
             return ["no student is named: set student.model to a model such as gpt-4.1-mini"]
-        failure = f"Azure OpenAI at {self._base_url} cannot be used (check AZURE_OPENAI_BASE_URL)"
         try:
-            with self._errors(failure):
-                return model_problems(self._client, model_id(student))
+            return model_problems(student, self._search(student))
         except PermanentError as error:
             return [str(error)]
 
     def warnings(self, student: StudentSpec) -> list[str]:
-        """Return nothing: preflight asks the resource itself whether it trains the model."""
-        return []
+        """Return what the resource says of the model. Raises TransientError, PermanentError."""
+        return model_warnings(student, self._search(student), datetime.now(UTC).date())
 
     def submit(self, request: FineTuneRequest) -> JobState:
         """Create the job, or find the one of this name.
@@ -84,7 +91,7 @@ class AzureOpenAIBackend:
             uploaded = files.uploaded(request)
             jobs = self._jobs_of(request, {file.id for file in uploaded})
             if jobs:
-                return job_state(self._settle(jobs))
+                return submitted_state(self._settle(jobs), request.student)
             complete = files.upload_missing(request, uploaded)
             status = pending_status(complete)
             if status:
@@ -102,7 +109,7 @@ class AzureOpenAIBackend:
             state = job_state(usable(self._client.fine_tuning.jobs.retrieve(job_name)))
         if state.status in WITHOUT_METRICS:
             return state
-        return state.model_copy(update={"metrics": self._latest_metrics(job_name)})
+        return state.model_copy(update=self._progress(job_name))
 
     def cancel(self, job_name: str) -> JobState:
         """Request cancellation without waiting for it. A job that has ended stays as it is."""
@@ -132,6 +139,11 @@ class AzureOpenAIBackend:
     @property
     def _client(self) -> OpenAI:
         return openai_client(self._base_url, self._key)
+
+    def _search(self, student: StudentSpec) -> ModelSearch:
+        failure = f"Azure OpenAI at {self._base_url} cannot be used (check AZURE_OPENAI_BASE_URL)"
+        with self._errors(failure):
+            return find_model(self._client, model_ids(student))
 
     def _files(self) -> DatasetFiles:
         from shared.finetuning.azure_openai.files import DatasetFiles
@@ -169,11 +181,28 @@ class AzureOpenAIBackend:
 
     def _create(self, request: FineTuneRequest, file_ids: list[str]) -> JobState:
         """Create the job and return the state of the one that counts."""
-        arguments = job_arguments(request, file_ids)
-        created = usable(self._client.fine_tuning.jobs.create(**arguments))
+        created = self._created(request, file_ids)
         listed = self._jobs_of(request, set(file_ids))
         others = [job for job in listed if job.id != created.id]
-        return job_state(self._settle([created, *others]))
+        return submitted_state(self._settle([created, *others]), request.student)
+
+    def _created(self, request: FineTuneRequest, file_ids: list[str]) -> FineTuningJob:
+        """Create the job with the first of the model's ids that the service takes.
+
+        A refused request has created nothing. If all are refused, every reason is raised.
+        """
+        failure = f"fine-tuning job {request.job_name} could not be submitted"
+        code: str = ErrorCode.OPENAI
+        refusals: list[str] = []
+        for model_id in model_ids(request.student):
+            arguments = job_arguments(request, model_id, file_ids)
+            try:
+                with self._errors(f"{failure} with model {model_id}"):
+                    return usable(self._client.fine_tuning.jobs.create(**arguments))
+            except PermanentError as refusal:
+                refusals.append(str(refusal))
+                code = refusal.code
+        raise PermanentError("; ".join(refusals), code=code)
 
     def _jobs_of(self, request: FineTuneRequest, file_ids: set[str]) -> list[FineTuningJob]:
         from shared.finetuning.azure_openai.paging import bounded
@@ -195,17 +224,18 @@ class AzureOpenAIBackend:
                 log.warning("%s", problem)
         return first
 
-    def _latest_metrics(self, job_id: str) -> dict[str, float]:
-        """Return the newest metrics, empty if they cannot be read: the status still counts.
+    def _progress(self, job_id: str) -> dict[str, object]:
+        """Return fields of the state that events tell, none if these cannot be read.
 
-        The newest events come first, so the first page is enough.
+        The status still counts then. The newest events come first, so the first page is enough.
         """
-        from shared.finetuning.azure_openai.metrics import latest
+        from shared.finetuning.azure_openai.metrics import latest, newest_event
 
         jobs = self._client.fine_tuning.jobs
         try:
-            with self._errors("metrics could not be read"):
-                return latest(usable(jobs.list_events(job_id, limit=NEWEST_EVENTS)).data)
+            with self._errors("events could not be read"):
+                events = usable(jobs.list_events(job_id, limit=NEWEST_EVENTS)).data
+                return {"metrics": latest(events), "last_sign": newest_event(events)}
         except DistillationError as problem:
             log.warning("job %s: %s", job_id, problem)
             return {}

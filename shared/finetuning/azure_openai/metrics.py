@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.core.json_values import json_object
@@ -42,6 +43,12 @@ def latest(events: Iterable[FineTuningJobEvent]) -> dict[str, float]:
     """Return the metrics of the highest step, empty if there are none."""
     points = _by_step(events)
     return points[-1] if points else {}
+
+
+def newest_event(events: Iterable[FineTuningJobEvent]) -> datetime | None:
+    """Return when the newest event happened, None if there is none."""
+    times = [event.created_at for event in events if event.created_at]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def curve_of(events: Iterable[FineTuningJobEvent]) -> list[dict[str, float]]:

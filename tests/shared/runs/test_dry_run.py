@@ -187,6 +187,15 @@ async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     assert "Novel-7B" in warning
 
 
+async def test_the_end_of_a_student_is_told_by_the_catalogue_where_no_service_is_asked(
+    storage: Storage,
+) -> None:
+    paths = await uploaded(storage, train=questions(50))
+    spec = spec_of(**paths, student={"model": "gpt-4.1-mini"})
+    [warning] = (await answer_to(storage, spec))["warnings"]
+    assert "closes to new fine-tuning customers" in warning
+
+
 async def test_fields_that_a_run_does_not_use_are_named_once(storage: Storage) -> None:
     row = b'{"messages": [{"role": "user", "name": "Ann", "content": "%d + 1?"}], "tools": [1]}\n'
     paths = await uploaded(storage, train=b"".join(row % number for number in range(50)))

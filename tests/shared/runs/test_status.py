@@ -238,3 +238,11 @@ def test_the_views_of_several_students_have_their_jobs_and_what_still_waits() ->
         {"student": "a", **shown["finetune"]},
         {"student": "b", "status": "queued"},
     ]
+
+
+def test_warnings_about_a_job_are_the_runs_too_and_told_once() -> None:
+    status = RunStatus(task="math", name="x", warnings=["earlier"])
+    job = JobState(job="j", status=JobStatus.RUNNING, service_status="running", warnings=["w"])
+    for _ in range(2):
+        status.show_job(job, 0)
+    assert status.warnings == ["earlier", "w"]

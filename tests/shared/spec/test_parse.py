@@ -262,12 +262,43 @@ def test_a_training_set_cannot_validate_itself() -> None:
             {"holdout": {"fraction": 0.1}, "validation": "datasets/nli/x/validation.jsonl"},
             "holdout.fraction",
         ),
+        (
+            "nli",
+            {"student": {"model": "Ministral-3B", "training_type": "developer"}},
+            "student.training_type",
+        ),
+        (
+            "nli",
+            {"student": {"model": "gpt-oss-20b", "training_type": "standard"}},
+            "student.training_type",
+        ),
+        (
+            "nli",
+            {"student": {"model": "gpt-4o", "training_type": "Global"}},
+            "student.training_type",
+        ),
+        (
+            "nli",
+            {"student": {"backend": "azureml", "training_type": "global"}},
+            "student.training_type",
+        ),
     ],
 )
 def test_settings_that_would_do_nothing_or_cannot_work_are_refused_by_name(
     task: str, fields: dict[str, Any], where: str
 ) -> None:
     assert places({"task": task, "train": TRAIN, **fields}) == {where}
+
+
+def test_a_student_is_trained_where_its_model_is_unless_it_says_otherwise() -> None:
+    for student, trained_in in (
+        ({"model": "gpt-4.1-mini"}, "standard"),
+        ({"model": "gpt-4.1-mini", "training_type": "developer"}, "developer"),
+        ({"model": "Ministral-3B"}, "global"),
+        ({"model": "Ministral-3B", "training_type": "data_zone"}, "data_zone"),
+    ):
+        (one,) = parse(student=student).students
+        assert one.trained_in == trained_in
 
 
 def test_why_a_row_cannot_make_several_examples_is_told_with_what_to_do() -> None:

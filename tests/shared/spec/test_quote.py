@@ -89,6 +89,14 @@ def test_a_price_that_nothing_gives_is_unknown_and_names_what_would_give_it() ->
     assert not whole.is_complete
 
 
+def test_training_is_quoted_for_where_the_student_is_trained() -> None:
+    prices: dict[str, float | None] = {}
+    for training_type in ("global", "developer", "data_zone"):
+        student = {"model": "gpt-4.1-mini", "training_type": training_type}
+        prices[training_type] = item(quoted(student=student), "training").price
+    assert prices == {"global": 5.00, "developer": 2.50, "data_zone": None}
+
+
 def test_the_specification_goes_over_the_settings_and_both_over_the_list() -> None:
     settings = settings_of(
         TEACHER_PROMPT_PRICE="1",

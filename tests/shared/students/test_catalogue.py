@@ -42,7 +42,8 @@ def test_a_student_is_found_by_name_in_any_case_and_by_any_version(model: str) -
     "student", [student for student in STUDENTS if student.foundry], ids=lambda each: each.name
 )
 def test_a_bare_name_that_foundry_offers_means_foundry(student: Student) -> None:
-    assert find_student(student.foundry or "") == replace(student, backend=AZURE_OPENAI)
+    for model_id in student.foundry:
+        assert find_student(model_id) == replace(student, backend=AZURE_OPENAI)
     if student.asset:
         assert find_student(student.asset).backend == AZUREML
 
@@ -54,8 +55,8 @@ def test_students_of_azure_openai_are_known_with_and_without_their_date(model: s
     student = find_student(model)
     assert student.backend == AZURE_OPENAI
     assert student.context_tokens == (32_768 if model == "gpt-4.1-nano" else 65_536)
-    assert find_student(student.foundry or "") == student
-    assert "fine-tuned it before" in student.warnings[0]
+    assert [find_student(model_id) for model_id in student.foundry] == [student]
+    assert "fine-tuned it before" in (student.schedule or "")
     given = {"epochs": 3, "batch_size": 4, "learning_rate_multiplier": "0.5"}
     assert check_hyperparameters(student, given) == (
         {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 0.5},

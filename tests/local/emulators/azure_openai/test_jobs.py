@@ -88,7 +88,7 @@ def test_a_job_can_be_cancelled_and_not_after_its_end() -> None:
     with emulator(pace=600, file_pace=0) as url:
         resource = Resource(url)
         job = f"fine_tuning/jobs/{resource.job()}"
-        resource.wait(job, "validating_files")
+        resource.wait(job, "pending")
         assert resource.ask(f"{job}/cancel", "POST")[1]["status"] == "cancelled"
         assert resource.ask(f"{job}/cancel", "POST")[1]["error"]["code"] == "invalid_job_state"
         assert resource.ask("fine_tuning/jobs/ftjob-nowhere/cancel", "POST")[0] == 404

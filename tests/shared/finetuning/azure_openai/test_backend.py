@@ -18,9 +18,35 @@ __all__ = ["new_resource"]
 
 
 def test_a_good_resource_has_no_problems(new_resource: NewResource) -> None:
-    tuning = new_resource()
-    for model in ("gpt-4.1-mini", MODEL, "Ministral-3B", "gpt-4o"):
-        assert tuning.backend.preflight(student(model=model)) == []
+    backend = new_resource().backend
+    for model in ("gpt-4.1-mini", MODEL, "gpt-4o"):
+        assert backend.preflight(student(model=model)) == []
+
+
+@pytest.mark.parametrize(
+    "model", ["Ministral-3B", "Qwen-32B", "Llama-3.3-70B-Instruct", "gpt-oss-20b", "gpt-oss-20b-11"]
+)
+def test_open_students_pass_although_the_service_says_that_they_cannot_be_trained(
+    new_resource: NewResource, model: str
+) -> None:
+    backend = new_resource().backend
+    assert backend.preflight(student(model=model)) == []
+    assert backend.warnings(student(model=model)) == []
+
+
+def test_a_region_without_training_names_the_training_type_that_works(
+    new_resource: NewResource,
+) -> None:
+    backend = new_resource(no_regional_training=True).backend
+    (problem,) = backend.preflight(student())
+    assert "set student.training_type to global or developer" in problem
+    assert backend.preflight(student(training_type="global")) == []
+
+
+def test_a_projects_address_that_lists_no_models_is_a_warning(new_resource: NewResource) -> None:
+    backend = new_resource(no_models=True).backend
+    assert backend.preflight(student()) == []
+    assert "lists no models" in backend.warnings(student())[0]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +133,7 @@ def test_the_service_gets_all_that_was_asked_for(new_resource: NewResource) -> N
     tuning.submit(request)
     (job,) = tuning.resource.jobs()
     assert (job["model"], job["suffix"], job["seed"]) == ("Ministral-3B", "mine", 7)
+    assert job["trainingType"] == "GlobalStandard"
     assert job["hyperparameters"]["n_epochs"] == 2
     assert job["hyperparameters"]["learning_rate_multiplier"] == 0.5
     assert (job["metadata"]["job"], job["metadata"]["run"]) == (request.job_name, request.run_id)
@@ -115,6 +142,50 @@ def test_the_service_gets_all_that_was_asked_for(new_resource: NewResource) -> N
     training_file = f"{request.job_name}-train-{request.training.sha256[:12]}.jsonl"
     assert names[job["training_file"]] == training_file
     assert "-validation-" in names[job["validation_file"]]
+
+
+@pytest.mark.parametrize(
+    ("training_type", "answered"),
+    [
+        (None, "Standard"),
+        ("standard", "Standard"),
+        ("global", "GlobalStandard"),
+        ("developer", "DeveloperTier"),
+        ("data_zone", "DatazoneStandard"),
+    ],
+)
+def test_a_job_is_trained_where_the_student_says(
+    new_resource: NewResource, training_type: str | None, answered: str
+) -> None:
+    tuning = new_resource()
+    spec = student(training_type=training_type)
+    state = tuning.submit(tuning.put(request_of(spec), chat_lines(20)))
+    assert state.warnings == []
+    assert [job["trainingType"] for job in tuning.resource.jobs()] == [answered]
+
+
+def test_a_service_that_trains_elsewhere_than_asked_is_warned_of_each_time_the_job_is_found(
+    new_resource: NewResource,
+) -> None:
+    tuning = new_resource(ignore_training_type=True)
+    request = tuning.put(request_of(student(training_type="developer")), chat_lines(20))
+    for state in (tuning.submit(request), tuning.submit(request)):
+        (warning,) = state.warnings
+        assert "is trained as Standard and not as developerTier" in warning
+
+
+def test_the_id_that_the_service_has_is_used(new_resource: NewResource) -> None:
+    tuning = new_resource()
+    tuning.submit(tuning.put(request_of(student(model="gpt-oss-20b")), chat_lines(20)))
+    assert [job["model"] for job in tuning.resource.jobs()] == ["gpt-oss-20b-11"]
+
+
+def test_all_ids_of_a_model_are_tried_and_every_refusal_is_told(new_resource: NewResource) -> None:
+    tuning = new_resource()
+    tuning.resource.fault(method="POST", path_contains="/fine_tuning/jobs", status=400)
+    first = tuning.put(request_of(student(model="gpt-oss-20b")), chat_lines(20))
+    with pytest.raises(PermanentError, match=r"with model gpt-oss-20b-11: .*model gpt-oss-20b: "):
+        tuning.submit(first)
 
 
 def test_submitting_again_finds_the_job_and_its_files_of_the_first_time(
