@@ -169,12 +169,23 @@ class _Reading:
         return Problem.SEVERAL if self.is_taken_back(stated) else stated.value
 
     def conclusion(self) -> str | None:
-        """Return the value at the last clear mark of a reasoning, None if it has none."""
+        """Return the value that a reasoning concludes, None if it has no clear conclusion.
+
+        That is the value at its last clear mark, or else the value that its last sentence states.
+        Of an open set, only "the answer is …" is clear: other values may be steps.
+        """
         for mark in reversed(marks_in(self.text)):
             if mark.rank >= Rank.FINAL and not mark.is_denied:
                 stated = self._at(mark)
                 return stated.value if stated else None
-        return None
+        sentences = sentences_in(self.text)
+        if not sentences:
+            return None
+        last = sentences[-1]
+        if not self.reader.is_closed and all(mark.rank < Rank.PLAIN for mark in marks_in(last)):
+            return None
+        stated = statement(last, self.reader)
+        return stated.value if stated else None
 
     def is_taken_back(self, stated: Statement) -> bool:
         """Return whether the text behind a value corrects it, or gives another.

@@ -45,7 +45,9 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    rf"\W*{_APOLOGY}?(?:{longest_of(_TABLE.whole)})\W*(?:\Z|(?<=[.!?])\s)", re.IGNORECASE
+    rf"\W*(?:{_APOLOGY}?(?:{longest_of(_TABLE.whole)})\W*(?:\Z|(?<=[.!?])\s)"
+    rf"|{_APOLOGY}{{1,2}}(?:{longest_of(_TABLE.inabilities)})\W*\Z)",  # "Sorry, but I can't."
+    re.IGNORECASE,
 )
 _OTHER = re.compile(rf"\W*(?:{one_of(_TABLE.other_languages)})", re.IGNORECASE)
 _REPORTING = re.compile(_TABLE.reporting, re.IGNORECASE)

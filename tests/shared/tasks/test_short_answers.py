@@ -114,7 +114,9 @@ def test_a_bare_answer_without_any_reasoning_is_no_chain_of_thought(task: str) -
 
 
 @pytest.mark.parametrize("task", ROWS)
-@pytest.mark.parametrize("conclusion", ["The final answer is §.", "So \\boxed{§}."])
+@pytest.mark.parametrize(
+    "conclusion", ["The final answer is §.", "So \\boxed{§}.", "Hence the answer is §."]
+)
 def test_a_reasoning_that_concludes_something_else_is_not_taught(
     task: str, conclusion: str
 ) -> None:
