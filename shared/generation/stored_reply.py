@@ -92,9 +92,9 @@ class StoredReply:
             text=redact(text),
             reasoning=redact(completion.reasoning) if completion.reasoning else None,
             refusal=redact(completion.refusal) if completion.refusal else None,
-            finish_reason=completion.finish_reason,
-            native_finish_reason=completion.native_finish_reason,
-            model=completion.model or None,
+            finish_reason=redact(completion.finish_reason),
+            native_finish_reason=redact(completion.native_finish_reason),
+            model=redact(completion.model) or None,
         )
         reply.is_redacted = reply.text != text
         if completion.reasoning and reply.reasoning != completion.reasoning:
