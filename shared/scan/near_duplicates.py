@@ -2,8 +2,9 @@
 
 Two rows are near-duplicates if their users' turns share at least 80 % of their runs of three words
 (Jaccard index of the two sets), without the runs that the prompts of a dataset have in common.
-Where answers are short values, the numbers must be the same too: questions of one template with
-other numbers are different questions.
+Where answers are short values, all that makes another quantity must be the same too: questions of
+one template with other numbers or signs are different questions. Where answers are numbers, so are
+those with the same numbers in another order.
 
 Each scanned range compares its rows with the whole of every later split, exactly and without
 hashes: these are small, so their texts are kept in memory, and eight rare runs of each lead to the
@@ -25,7 +26,7 @@ from shared.dataset.lines import ReadBytes, range_lines
 from shared.dataset.rows import Row, parse_row
 from shared.scan.duplicates import Duplicate, RangeKey, expected_usage
 from shared.spec.models import RunSpec
-from shared.tasks import TASKS
+from shared.tasks import TASKS, Task
 from shared.tasks.numbers.number_tables import TABLES
 
 MIN_SIMILARITY = 0.8
@@ -45,7 +46,17 @@ MARKS = ".,;:!?()[]{}<>\"'‘’“”„«»`*_#|/\\-–—…"
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 UNSPACED_CHARACTER = re.compile(f"[{UNSPACED}]")
-DIGIT = re.compile(r"\d")
+# also numerals of Chinese and Japanese
+DIGIT = re.compile(r"[\d〇零一二两兩三四五六七八九十百千万萬亿億半]")
+# A decimal point, and a sign of arithmetic beside a number or between two letters: punctuation
+# is no part of the words.
+SIGN = r"[-+*/×÷−<>=≤≥^]"
+SIGNS = re.compile(
+    rf"\d[.,]\d|{SIGN}(?:(?=\s?\d)|(?<=\d{SIGN})(?=\s)|(?<=\d\s{SIGN})(?=\s)"
+    rf"|(?<=\b\w{SIGN})(?=\w\b)|(?<=\b\w\s{SIGN})(?=\s\w\b))"
+)
+CHANGING_WORDS = "not minus plus twice thrice double triple quarter more fewer less most least"
+QUANTITY_WORDS = {*TABLES.words, *TABLES.magnitudes, *CHANGING_WORDS.split()}
 
 Run = tuple[str, str, str]
 
@@ -66,12 +77,10 @@ class NearDuplicate:
 class EvaluationRows:
     """The rows of one evaluation set, to compare rows of earlier splits with."""
 
-    def __init__(
-        self, split: Split, rows: Iterable[tuple[int, Row]], *, with_numbers: bool
-    ) -> None:
-        """Take line and content of each row. `with_numbers`: their numbers must be the same."""
+    def __init__(self, split: Split, rows: Iterable[tuple[int, Row]], task: Task) -> None:
+        """Take line and content of each row."""
         self._split: Split = split
-        self._with_numbers = with_numbers
+        self._task = task
         self._lines: list[int] = []
         self._texts: list[str] = []
         self._shared_anchors: list[int] = []  # that another row must have to be compared
@@ -89,29 +98,30 @@ class EvaluationRows:
                 self._anchors[run].append(number)
 
     @classmethod
-    async def read(
-        cls, split: Split, read: ReadBytes, size: int, *, with_numbers: bool
-    ) -> EvaluationRows:
+    async def read(cls, split: Split, read: ReadBytes, size: int, task: Task) -> EvaluationRows:
         """Read the first rows of an evaluation set that has `size` bytes."""
         rows: list[tuple[int, Row]] = []
         async for line in range_lines(read, 0, min(size, MAX_BYTES), size):
             row = parse_row(line.content)
             if isinstance(row, Row) and len(rows) < MAX_ROWS:
                 rows.append((line.number, row))
-        return cls(split, rows, with_numbers=with_numbers)
+        return cls(split, rows, task)
 
     def new_matches(self, row: Row, line: int) -> list[NearDuplicate]:
         """Return the evaluation rows that are nearly the same as a row on this line.
 
         Each is returned once, for the first of such rows.
         """
-        words = _words(_text(row))
+        text = _text(row)
+        words = _words(text)
         candidates: Counter[int] = Counter()
         for run in set(filter(self._anchors.__contains__, _runs(words))):
             candidates.update(self._anchors[run])
         matches: list[NearDuplicate] = []
         for candidate, anchors in sorted(candidates.items()):
             if anchors < self._shared_anchors[candidate] or candidate in self._matched:
+                continue
+            if not self._has_same_quantities(text, words, candidate):
                 continue
             similarity = self._similarity(words, candidate)
             if similarity >= MIN_SIMILARITY:
@@ -120,13 +130,23 @@ class EvaluationRows:
                 matches.append(NearDuplicate(self._split, place, line, round(similarity, 2)))
         return matches
 
+    def _has_same_quantities(self, text: str, words: list[str], candidate: int) -> bool:
+        """Return whether a text and an evaluation row may have the same short answer."""
+        if not self._task.has_values:
+            return True
+        other_text = self._texts[candidate]
+        numbers = _numbers(words)
+        other_numbers = _numbers(_words(other_text))
+        if not self._task.has_numbers:
+            numbers.sort()
+            other_numbers.sort()
+        signs = sorted(SIGNS.findall(text))
+        return numbers == other_numbers and signs == sorted(SIGNS.findall(other_text))
+
     def _similarity(self, words: list[str], candidate: int) -> float:
         """Return the share of runs that a text and an evaluation row have in common."""
-        other_words = _words(self._texts[candidate])
-        if self._with_numbers and _numbers(words) != _numbers(other_words):
-            return 0
         runs = set(_runs(words)) - self._template
-        other_runs = set(_runs(other_words)) - self._template
+        other_runs = set(_runs(_words(self._texts[candidate]))) - self._template
         return len(runs & other_runs) / len(runs | other_runs)
 
     def _sampled_frequencies(self) -> Counter[Run]:
@@ -160,12 +180,12 @@ async def later_evaluation_rows(
     """
     if spec.quality.near_duplicates == "off":
         return []
-    with_numbers = TASKS[spec.task].has_values
+    task = TASKS[spec.task]
     rows: list[EvaluationRows] = []
     for later_split in SPLITS[SPLITS.index(split) + 1 :]:
         if later_split in inputs:
             read, size = inputs[later_split]
-            later = await EvaluationRows.read(later_split, read, size, with_numbers=with_numbers)
+            later = await EvaluationRows.read(later_split, read, size, task)
             rows.append(later)
     return rows
 
@@ -223,7 +243,8 @@ def _runs(words: list[str]) -> Iterator[Run]:
 
 
 def _numbers(words: list[str]) -> list[str]:
-    return sorted(word for word in words if DIGIT.search(word) or word in TABLES.words)
+    """Return the words that state a number or change it, in order."""
+    return [word for word in words if DIGIT.search(word) or word in QUANTITY_WORDS]
 
 
 def _template(frequencies: Counter[Run], rows: int) -> set[Run]:

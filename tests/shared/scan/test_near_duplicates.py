@@ -18,6 +18,7 @@ from shared.scan.range_plan import plan_in_memory
 from shared.scan.scan_warnings import scan_warnings
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
+from shared.tasks import TASKS
 from tests.shared.conftest import question, questions
 
 STORY = (
@@ -25,6 +26,7 @@ STORY = (
     "row had the same number of bulbs because her grandfather had always done it that way. "
     "How many bulbs did she plant if each row had 12 of them?"
 )
+CHINESE_STORY = "今天早上老园丁在花园里种下了三朵郁金香请问是多少"
 ARTICLE = " ".join(f"sentence {number} tells of the {number * 7} herons." for number in range(80))
 PROMPT = "Read the two texts and say whether the first one implies the second, with one word only: "
 
@@ -40,11 +42,11 @@ def row_of(text: str) -> Row:
     return row
 
 
-def similarity(text: str, evaluation_text: str, *, with_numbers: bool = True) -> float | None:
+def similarity(text: str, evaluation_text: str, task: str = "math") -> float | None:
     """The similarity of two texts if they are near-duplicates, among other evaluation rows."""
     others = [row_of(f"Where does {number} come from?") for number in range(9)]
     rows = list(enumerate([row_of(evaluation_text), *others], 1))
-    matches = EvaluationRows("test", rows, with_numbers=with_numbers).new_matches(row_of(text), 1)
+    matches = EvaluationRows("test", rows, TASKS[task]).new_matches(row_of(text), 1)
     assert all(match.line == 1 for match in matches)
     return matches[0].similarity if matches else None
 
@@ -85,14 +87,59 @@ def test_other_numbers_or_half_of_a_text_make_another_question(changed: str) -> 
     assert similarity(changed, STORY) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "other_text"),
+    [
+        ("What is 12 - 4?", "What is 12 / 4?"),
+        ("What is 12-4?", "What is 12/4?"),
+        ("What is the absolute value of 7?", "What is the absolute value of -7?"),
+        ("Is it true that 3 < 5?", "Is it true that 3 > 5?"),
+        ("Simplify a - b for all values", "Simplify a / b for all values"),
+        (f"{STORY} Each costs 3.5 dollars.", f"{STORY} Each costs 5.3 dollars."),
+        (f"{STORY} Each costs 3.5 dollars.", f"{STORY} Each costs 3, 5 dollars."),
+        (f"{STORY} He sells half of them.", f"{STORY} He sells a third of them."),
+        (f"{STORY} How many more are red?", f"{STORY} How many fewer are red?"),
+        (f"{STORY} She gives 3 of 5 away.", f"{STORY} She gives 5 of 3 away."),
+        (
+            "今天早上老园丁在花园里种下了三朵郁金香请问一共有多少",
+            "今天早上老园丁在花园里种下了五朵郁金香请问一共有多少",
+        ),
+    ],
+)
+def test_questions_with_another_sign_quantity_or_order_of_numbers_are_different(
+    text: str, other_text: str
+) -> None:
+    assert similarity(text, other_text) is None
+    assert similarity(text, text) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        STORY.replace("seven rows", "seven-rows").replace("12 of", "12, of"),
+        STORY.replace("spring, and", "spring - and"),
+    ],
+)
+def test_punctuation_is_no_sign_of_arithmetic(changed: str) -> None:
+    assert similarity(changed, STORY) == 1
+
+
+def test_numbers_in_another_order_make_another_question_where_answers_are_numbers() -> None:
+    first = "Nine men are walking along the harbour."
+    second = "There are 3 boats out on the sea."
+    text, exchanged = f"{STORY} {first} {second}", f"{STORY} {second} {first}"
+    assert similarity(text, exchanged, "nli")
+    assert similarity(text, exchanged, "math") is None
+
+
 def test_short_questions_that_differ_in_a_word_are_different() -> None:
     assert similarity("Is a heron a bird or a fish?", "Is a heron a bird or a frog?") is None
 
 
 def test_a_number_doesnt_make_an_article_another_one() -> None:
     corrected = ARTICLE.replace(" 70 herons", " 71 herons")
-    assert similarity(corrected, ARTICLE, with_numbers=False)
-    assert similarity(corrected, ARTICLE, with_numbers=True) is None
+    assert similarity(corrected, ARTICLE, "summarization")
+    assert similarity(corrected, ARTICLE) is None
 
 
 def test_scripts_without_spaces_are_compared_too() -> None:
@@ -104,7 +151,7 @@ def test_scripts_without_spaces_are_compared_too() -> None:
 def test_the_prompt_that_all_rows_share_makes_no_row_similar() -> None:
     texts = [f"{PROMPT}heron {number} sleeps / heron {number} rests" for number in range(30)]
     rows = [(number, row_of(text)) for number, text in enumerate(texts, 1)]
-    evaluation_rows = EvaluationRows("test", rows, with_numbers=False)
+    evaluation_rows = EvaluationRows("test", rows, TASKS["nli"])
     assert evaluation_rows.new_matches(row_of(f"{PROMPT}an owl hunts / an owl eats"), 1) == []
 
 

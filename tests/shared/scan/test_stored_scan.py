@@ -30,7 +30,7 @@ def mixed(rows: int, seed: int) -> bytes:
     """
     random = Random(seed)
     lines: list[bytes] = [as_jsonl([question("What is 1 - 1?", answer=seed)]).strip()]
-    lines.append(as_jsonl([question(f"{LONG} Or is it {'so' if seed == 1 else 'not'}?")]).strip())
+    lines.append(as_jsonl([question(f"{LONG} Or is it {'so' if seed == 1 else 'true'}?")]).strip())
     for _ in range(rows):
         number = random.randrange(rows)
         row_id = f"row-{number}-{'x' * random.randrange(60)}"
