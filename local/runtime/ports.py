@@ -82,7 +82,8 @@ def is_free(port: int) -> bool:
 def free_port(avoid: Iterable[int] = ()) -> int:
     """Return a free port of RANGE. Raises NoFreePort if a thousand draws find none."""
     taken = set(avoid)
-    for port in random.sample(RANGE, 1000):
+    # Not by the seeded generator: processes with the same seed would draw the same ports.
+    for port in random.SystemRandom().sample(RANGE, 1000):
         if port not in taken and is_free(port):
             return port
     raise NoFreePort(f"no free port on {LOOPBACK} between {RANGE.start} and {RANGE.stop - 1}")
