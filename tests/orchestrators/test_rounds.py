@@ -15,7 +15,7 @@ from shared.runs.contracts import (
 )
 from tests.support.scripted import ROWS, Distillation, counters, failed, ok
 
-PRICES = {"prompt_price": 1_000_000, "completion_price": 2_000_000}
+PRICES = {"prompt_price": 500_000, "completion_price": 1_000_000}
 
 
 def usage(payload: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
 
 def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:
     run = Distillation(
-        {"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 14.5, **PRICES}}
+        {"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 7, **PRICES}}
     )
     run.run()
     assert run.shown["outcome"] == "failed"
@@ -72,12 +72,12 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
         "requests": 3,
         "prompt_tokens": 9,
         "completion_tokens": 3,
-        "cost": 15,
+        "cost": 7.5,
     }
     problems = {problem["where"]: problem["problem"] for problem in run.shown["error"]["details"]}
     assert problems == {
         "budget.max_tokens": "12 are expected, but the limit is 11: raise it",
-        "budget.max_cost": "15 are expected, but the limit is 14.5: raise it",
+        "budget.max_cost": "7.5 are expected, but the limit is 7: raise it",
     }
     assert not run.hub.called(PREFLIGHT)
     assert len(run.hub.called(WRITE_REPORT)) == 1
@@ -100,4 +100,4 @@ def test_requests_and_cost_are_shown_while_the_teacher_is_asked() -> None:
     run = Distillation({"train": 1}, spec={"budget": PRICES}, instead={READ_PROGRESS: usage})
     run.run()
     shown = {(status["requests"], status["cost"]) for _, status in run.root.custom_statuses}
-    assert (7, 5 + 2 * 2) in shown
+    assert (7, 2.5 + 2) in shown
