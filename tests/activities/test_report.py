@@ -138,7 +138,7 @@ async def test_questions_with_different_references_are_in_report_and_card(new_ru
 async def test_near_duplicates_across_splits_are_in_report_and_card(new_run: NewRun) -> None:
     story = " ".join(f"Heron {name} sees a fish and eats it." for name in "abcdefghi")
     rows = [
-        {"messages": [{"role": "user", "content": f"{story} {end}"}]} for end in ("So?", "And then?")
+        {"messages": [{"role": "user", "content": f"{story} {end}"}]} for end in ("So?", "And?")
     ]
     made = new_run()
     await made.begin(sums(3) + as_jsonl(rows[:1]), sums(5, first=40) + as_jsonl(rows[1:]))

@@ -63,9 +63,7 @@ def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
 
 
 def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:
-    run = Distillation(
-        {"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 7, **PRICES}}
-    )
+    run = Distillation({"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 7, **PRICES}})
     run.run()
     assert run.shown["outcome"] == "failed"
     assert run.shown["estimate"] == {
