@@ -124,7 +124,10 @@ class Counters(BaseModel):
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
         """Return the metadata of a journal; `sealed` marks it as complete."""
-        counters = self.model_dump(mode="json", exclude_defaults=True)
+        counters: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+        # Also where they are 0: without them, each row counts as one example.
+        counters["examples"] = self.examples
+        counters["held_out_examples"] = self.held_out_examples
         text = json.dumps(counters, separators=(",", ":"))  # ASCII, as headers demand
         return {METADATA: text, SEALED: str(sealed).lower()}
 
