@@ -124,8 +124,7 @@ class Settings(StorageSettings):
 
     def check_fine_tuning(self) -> None:
         """Raise SettingsError if no fine-tuning service is configured."""
-        fields = self.model_dump()
-        if not any(fields.get(names[0].lower()) for names in SERVICE_SETTINGS):
+        if not any(getattr(self, names[0].lower(), None) for names in SERVICE_SETTINGS):
             _raise_for(_missing_service())
 
     def datastore_uri(self, name: str) -> str | None:

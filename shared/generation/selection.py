@@ -9,7 +9,7 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row, comparable
 from shared.generation.ask_turn import NoAnswer
 from shared.generation.record import MAX_DETAIL_CHARACTERS
-from shared.generation.sampling import SelectionRule, agreeing_samples, select_sample
+from shared.generation.sampling import SelectionRule, Vote, agreeing_samples, select_sample
 from shared.spec.models import RunSpec
 from shared.tasks import TASKS, Answer
 
@@ -63,10 +63,15 @@ def examples_in(
     They have exactly the selected answer, reason differently, and fit the student.
     """
     vote = select_sample(rule, values_of(samples))
+    return {} if vote is None else _examples_of(vote, samples, rule, fits)
+
+
+def _examples_of(
+    vote: Vote, samples: Samples, rule: SelectionRule, fits: Callable[[Answer], bool]
+) -> dict[int, Answer]:
+    """Return the examples of a decided vote."""
     examples: dict[int, Answer] = {}
     reasonings: set[str] = set()
-    if vote is None:
-        return examples
     selected = _answer(samples, vote.sample)
     for number, sample in enumerate(samples):
         if isinstance(sample, NoAnswer) or sample.text != selected.text:
@@ -86,7 +91,7 @@ def select(samples: Samples, rule: SelectionRule, fits: Callable[[Answer], bool]
     vote = select_sample(rule, values_of(samples))
     if vote is None:
         raise nothing_selected(samples, rule)
-    number, *others = examples_in(samples, rule, fits) or [vote.sample]
+    number, *others = _examples_of(vote, samples, rule, fits) or [vote.sample]
     answer = _answer(samples, number)
     return Selection([answer], number, others, len(samples), vote.agreeing)
 

@@ -22,7 +22,7 @@ from shared.runs.resume import check_changes, next_round
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
-from shared.spec.resolution import resolve
+from shared.spec.resolution import check_services, resolve
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         if is_dry_run:
             resolved = resolve(spec, settings, run_request.run_id)
             return ApiAnswer(await dry_run(storage, resolved, settings))
-        if not spec.answers.are_provided:
-            settings.check_teacher()
-        if spec.students:
-            settings.check_fine_tuning()
+        check_services(spec, settings)
         if await instances.read_status(client, run_request.run_id) is not None:
             raise _exists(run_request)
         await claim(storage, run_request)

@@ -26,16 +26,23 @@ def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
         _resolve_student(student, settings, _model_name(run_id, number))
         for number, student in enumerate(spec.students)
     ]
+    check_services(spec, settings)
     update: dict[str, Any] = {}
     if students:
-        settings.check_fine_tuning()
         update["student"] = students if isinstance(spec.student, list) else students[0]
     if not spec.answers.are_provided:
-        settings.check_teacher()
         model = spec.teacher.model or settings.teacher_model
         update["teacher"] = spec.teacher.model_copy(update={"model": model})
     resolved = spec.model_copy(update=update)
     return parse_spec(resolved.document)
+
+
+def check_services(spec: RunSpec, settings: Settings) -> None:
+    """Raise SettingsError if the run needs a service that isn't configured."""
+    if not spec.answers.are_provided:
+        settings.check_teacher()
+    if spec.students:
+        settings.check_fine_tuning()
 
 
 def _model_name(run_id: str, number: int) -> str:

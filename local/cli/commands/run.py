@@ -17,12 +17,13 @@ from shared.core.errors import InvalidInput
 from shared.core.ids import slug
 from shared.core.json_values import json_object
 from shared.core.paths import DATASETS
+from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES
 from shared.spec.parse import parse_spec
 
-SPECIFICATION = "run.json"
+SPECIFICATION = SPECIFICATION_FILE
 TRAIN = "train.jsonl"
-VALIDATION = "validation.jsonl"
-TEST = "test.jsonl"
+VALIDATION = SPLIT_FILES["validation"]
+TEST = SPLIT_FILES["test"]
 # Of a file with such a name, the folder's name says more.
 USUAL_NAMES = ("train", "training", "data")
 
