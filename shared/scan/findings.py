@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel, Field
 
@@ -35,12 +35,8 @@ def conflicts_of(split: str, findings: Findings) -> str:
 
 def conflict_warnings(conflicts: Mapping[str, Findings]) -> list[str]:
     """Return a warning for each split in which rows repeat a question with another reference."""
-    return [
-        f"{conflicts_of(split, findings)} ({'; '.join(findings.samples)}): correct or remove them, "
-        "because only the first row of a question is used"
-        for split, findings in conflicts.items()
-        if findings.rows
-    ]
+    advice = "correct or remove them, because only the first row of a question is used"
+    return _warnings(conflicts, conflicts_of, advice)
 
 
 def near_duplicates_of(split: str, findings: Findings) -> str:
@@ -51,9 +47,19 @@ def near_duplicates_of(split: str, findings: Findings) -> str:
 
 def near_duplicate_warnings(near_duplicates: Mapping[str, Findings]) -> list[str]:
     """Return a warning for each split with rows that nearly repeat a row of an earlier one."""
+    advice = (
+        "what is measured on them may have been learned; quality.near_duplicates: drop leaves them "
+        "out"
+    )
+    return _warnings(near_duplicates, near_duplicates_of, advice)
+
+
+def _warnings(
+    by_split: Mapping[str, Findings], in_words: Callable[[str, Findings], str], advice: str
+) -> list[str]:
+    """Return a warning for each split that has such rows."""
     return [
-        f"{near_duplicates_of(split, findings)} ({'; '.join(findings.samples)}): what is measured "
-        "on them may have been learned; quality.near_duplicates: drop leaves them out"
-        for split, findings in near_duplicates.items()
+        f"{in_words(split, findings)} ({'; '.join(findings.samples)}): {advice}"
+        for split, findings in by_split.items()
         if findings.rows
     ]

@@ -63,21 +63,31 @@ class Hub:
 
 
 @pytest.fixture
-def wrong_teacher(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """App settings in which the storage account alone is right."""
+def only_storage(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """App settings of which there is the storage account alone."""
     for name in settings.SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TEACHER_BASE_URL", "teacher")
     monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
+
+
+@pytest.fixture
+def wrong_teacher(only_storage: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """App settings in which the storage account alone is right."""
+    monkeypatch.setenv("TEACHER_BASE_URL", "teacher")
+
+
+async def uploaded(storage: Storage, file_name: str) -> str:
+    """Upload a dataset to a folder of its own, and return its path."""
+    name = f"math/{uuid4().hex[:12]}/{file_name}"
+    service = storage._client  # pyright: ignore[reportPrivateUsage]
+    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
+    return f"datasets/{name}"
 
 
 @pytest.mark.usefixtures("wrong_teacher")
 async def test_an_upload_starts_its_run_although_an_app_setting_is_wrong(storage: Storage) -> None:
     hub = Hub()
-    name = f"math/{uuid4().hex[:12]}/train.jsonl"
-    path = f"datasets/{name}"
-    service = storage._client  # pyright: ignore[reportPrivateUsage]
-    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
+    path = await uploaded(storage, "train.jsonl")
     for _ in range(2):
         await handlers.start_uploaded(hub, path)
     [run_id] = hub.started
@@ -86,17 +96,11 @@ async def test_an_upload_starts_its_run_although_an_app_setting_is_wrong(storage
 
 
 async def test_without_a_teacher_only_runs_with_their_own_answers_start_over_http(
-    storage: Storage, azurite: str, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, only_storage: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in settings.SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
     monkeypatch.setenv("AZURE_OPENAI_BASE_URL", "https://r.openai.azure.com/openai/v1")
     use(Process())
-    name = f"math/{uuid4().hex[:12]}/mine.jsonl"
-    service = storage._client  # pyright: ignore[reportPrivateUsage]
-    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
-    body = {"task": "math", "train": f"datasets/{name}"}
+    body = {"task": "math", "train": await uploaded(storage, "mine.jsonl")}
     hub = Hub()
     with pytest.raises(SettingsError, match="TEACHER_BASE_URL: is missing"):
         await handlers.start_run(hub, posted(body))
@@ -107,18 +111,12 @@ async def test_without_a_teacher_only_runs_with_their_own_answers_start_over_htt
 
 
 async def test_without_a_fine_tuning_service_only_runs_that_end_with_their_datasets_start_over_http(
-    storage: Storage, azurite: str, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, only_storage: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in settings.SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
     monkeypatch.setenv("TEACHER_BASE_URL", "https://r.openai.azure.com/openai/v1")
     monkeypatch.setenv("TEACHER_MODEL", "m")
     use(Process())
-    name = f"math/{uuid4().hex[:12]}/mine.jsonl"
-    service = storage._client  # pyright: ignore[reportPrivateUsage]
-    await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
-    body = {"task": "math", "train": f"datasets/{name}"}
+    body = {"task": "math", "train": await uploaded(storage, "mine.jsonl")}
     hub = Hub()
     with pytest.raises(SettingsError, match="AZUREML_WORKSPACE: is missing"):
         await handlers.start_run(hub, posted(body))
