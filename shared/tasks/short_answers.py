@@ -172,16 +172,16 @@ class _Reading:
         """Return the value that a reasoning concludes, None if it has no clear conclusion.
 
         That is the value at its last clear mark, or else the value that its last sentence states.
-        Of an open set, only "the answer is …" is clear: other values may be steps.
+        A value alone states nothing. Of an open set, only "the answer is …" is clear: other values
+        may be steps.
         """
         for mark in reversed(marks_in(self.text)):
             if mark.rank >= Rank.FINAL and not mark.is_denied:
                 stated = self._at(mark)
                 return stated.value if stated else None
-        sentences = sentences_in(self.text)
-        if not sentences:
+        last = "".join(sentences_in(self.text)[-1:])
+        if not last or self.reader.dressed(last) is not None:
             return None
-        last = sentences[-1]
         if not self.reader.is_closed and all(mark.rank < Rank.PLAIN for mark in marks_in(last)):
             return None
         stated = statement(last, self.reader)
