@@ -1,7 +1,8 @@
 """When each request may start: all shards of a worker process share one scheduler per teacher.
 
 `concurrency_window.py` decides how many requests are in flight, `rate_controller.py` how fast they
-follow each other. Shards take turns; retries go first, as their rows have waited longest.
+follow each other. Runs take turns, however many shards and waiting requests each has; so do the
+shards of a run. Within a run, retries go first, as their rows have waited longest.
 """
 
 from __future__ import annotations
@@ -25,13 +26,26 @@ def _do_nothing() -> None:
     pass
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunRequests:
     """The requests of one run in this process: never more at a time than the run allows."""
 
     ceiling: int
-    lanes: int = 0
+    # in the order in which they have a turn
+    lanes: deque[Lane] = field(default_factory=lambda: deque[Lane]())
     in_flight: int = 0
+
+    def next_turn(self) -> tuple[Lane, Queue] | None:
+        """Return the lane and queue whose turn it is, None if nothing may start."""
+        if self.in_flight >= self.ceiling:
+            return None
+        first: tuple[Lane, Queue] | None = None
+        for lane in self.lanes:
+            if _has_waiting(lane.retries):
+                return lane, lane.retries
+            if first is None and _has_waiting(lane.first_attempts):
+                first = lane, lane.first_attempts
+        return first
 
 
 @dataclass(slots=True, eq=False)
@@ -53,25 +67,33 @@ class RequestScheduler:
         self.rate = RateController()
         self.in_flight = 0
         self._runs: dict[str, RunRequests] = {}
-        self._lanes: deque[Lane] = deque()
+        # in the order in which they have a turn
+        self._turns: deque[RunRequests] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
     def lane(self, run_id: str, ceiling: int) -> Generator[Lane]:
         """Open a lane for one shard of a run, which may have `ceiling` requests in flight."""
-        run = self._runs.setdefault(run_id, RunRequests(ceiling))
-        run.ceiling = ceiling
-        run.lanes += 1
+        run = self._open_run(run_id, ceiling)
         lane = Lane(run)
-        self._lanes.append(lane)
+        run.lanes.append(lane)
         self.window.ceiling = max(other.ceiling for other in self._runs.values())
         try:
             yield lane
         finally:
-            self._lanes.remove(lane)
-            run.lanes -= 1
+            run.lanes.remove(lane)
             if not run.lanes:
-                self._runs.pop(run_id, None)
+                del self._runs[run_id]
+                self._turns.remove(run)
+
+    def _open_run(self, run_id: str, ceiling: int) -> RunRequests:
+        run = self._runs.get(run_id)
+        if run is None:
+            run = RunRequests(ceiling)
+            self._runs[run_id] = run
+            self._turns.append(run)
+        run.ceiling = ceiling
+        return run
 
     async def begin(self, lane: Lane, *, is_retry: bool = False) -> int:
         """Wait for a place and the time to start. Return the request's number for `rate`."""
@@ -113,23 +135,18 @@ class RequestScheduler:
             self.in_flight += 1
             lane.run.in_flight += 1
             queue.popleft().set_result(self.rate.start_request(now))
+            self._turns.rotate(-1 - self._turns.index(lane.run))
             if queue is lane.first_attempts:
-                self._lanes.rotate(-1 - self._lanes.index(lane))
+                lane.run.lanes.rotate(-1 - lane.run.lanes.index(lane))
             if not lane.first_attempts and not lane.retries:
                 lane.on_empty()
 
     def _next_turn(self) -> tuple[Lane, Queue] | None:
-        """Return the lane and queue whose turn it is; runs that are at their ceiling have none."""
-        first: tuple[Lane, Queue] | None = None
-        for lane in self._lanes:
-            is_empty = not lane.retries and not lane.first_attempts
-            if is_empty or lane.run.in_flight >= lane.run.ceiling:
-                continue
-            if _has_waiting(lane.retries):
-                return lane, lane.retries
-            if first is None and _has_waiting(lane.first_attempts):
-                first = lane, lane.first_attempts
-        return first
+        for run in self._turns:
+            turn = run.next_turn()
+            if turn is not None:
+                return turn
+        return None
 
     def _start_requests_later(self, delay: float) -> None:
         if self._timer is not None:

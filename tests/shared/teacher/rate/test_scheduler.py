@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -72,6 +73,51 @@ async def test_shards_take_turns_however_many_requests_each_has_waiting() -> Non
         few = [request("second", second) for _ in range(10)]
         await asyncio.gather(*many, *few)
     assert Counter(order[:20]) == {"first": 10, "second": 10}
+
+
+@pytest.mark.parametrize("is_paced", [False, True], ids=["by places", "by pace"])
+async def test_a_small_run_beside_a_large_one_has_half_of_the_turns(*, is_paced: bool) -> None:
+    scheduler = RequestScheduler()
+    order: list[str] = []
+    request = partial(ask_in_turn, scheduler, order)
+
+    with ExitStack() as lanes:
+        large = [lanes.enter_context(scheduler.lane("large", 4)) for _ in range(16)]
+        small = lanes.enter_context(scheduler.lane("small", 4))
+        # all places are taken until every request waits
+        holding = [await scheduler.begin(large[0]) for _ in range(4)]
+        if is_paced:
+            scheduler.rate.record_refusal(time.monotonic(), holding[0], retry_after=0.02)
+        asking = [asyncio.create_task(request("large", lane)) for lane in large for _ in range(20)]
+        asking += [asyncio.create_task(request("small", small)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for number in holding:
+            scheduler.end(large[0], number)
+        while len(order) < 40:
+            await asyncio.sleep(0.001)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    assert Counter(order[:40]) == {"large": 20, "small": 20}
+    assert all({*order[place : place + 2]} == {"large", "small"} for place in range(0, 40, 2))
+
+
+async def test_what_one_run_asks_again_takes_no_turns_from_another() -> None:
+    scheduler = RequestScheduler()
+    order: list[str] = []
+
+    async def request(name: str, lane: Lane, *, again: bool) -> None:
+        number = await scheduler.begin(lane, is_retry=again)
+        order.append(name)
+        await asyncio.sleep(0)
+        scheduler.end(lane, number)
+
+    with scheduler.lane("refused", 1) as refused, scheduler.lane("run", 1) as run:
+        await asyncio.gather(
+            *(request("refused", refused, again=True) for _ in range(20)),
+            *(request("run", run, again=False) for _ in range(20)),
+        )
+    assert Counter(order[:20]) == {"refused": 10, "run": 10}
 
 
 async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
