@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from azure.core import MatchConditions
@@ -34,6 +35,14 @@ MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
 BLOB_CLIENTS = 32
 JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The content of a blob at one time."""
+
+    content: bytes
+    etag: str
 
 
 class Storage:
@@ -98,6 +107,30 @@ class Storage:
                 data, content_settings=ContentSettings(content_type=JSON)
             )
         except (ResourceExistsError, ResourceModifiedError):
+            return False
+        return True
+
+    async def read_version(self, name: str) -> Version | None:
+        """Return a document with its version, None if there is none."""
+        try:
+            download = await self.blob(name).download_blob()
+            return Version(await download.readall(), str(download.properties.etag))
+        except ResourceNotFoundError:
+            return None
+
+    async def replace(self, name: str, data: bytes, version: Version | None) -> bool:
+        """Write a document if `version` is still its latest. Return whether this call wrote it."""
+        if version is None:
+            return await self.create(name, data)
+        try:
+            await self.blob(name).upload_blob(
+                data,
+                overwrite=True,
+                content_settings=ContentSettings(content_type=JSON),
+                etag=version.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
             return False
         return True
 

@@ -1,0 +1,65 @@
+"""A small JSON document that several workers change: read, change, write unless another one has.
+
+Writes are conditional on the version that was read, so no change is lost and no lock is left behind
+by a worker that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from shared.core.errors import TransientError
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage, Version
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+ResultT = TypeVar("ResultT")
+
+# 128 writers at once take 4 s (Azurite). After so many attempts Durable retries the activity.
+MAX_ATTEMPTS = 40
+FIRST_PAUSE_SECONDS = 0.02
+MAX_PAUSE_SECONDS = 1.0
+
+
+class SharedDocument(Generic[ModelT]):
+    """One document. A blob that doesn't exist reads as the model's defaults."""
+
+    def __init__(self, storage: Storage, name: str, model: type[ModelT]) -> None:
+        self._storage = storage
+        self._name = name
+        self._model = model
+
+    async def read(self) -> ModelT:
+        """Return the document as it is now."""
+        return self._parse(await self._storage.read_version(self._name))
+
+    async def change(self, change: Callable[[ModelT], Awaitable[ResultT]]) -> ResultT:
+        """Apply `change`, which may be called several times, each time to a fresh copy.
+
+        Nothing is written if it changes nothing. Raises TransientError if other writers were
+        faster each time.
+        """
+        for attempt in range(MAX_ATTEMPTS):
+            version = await self._storage.read_version(self._name)
+            document = self._parse(version)
+            before = document.model_dump_json()
+            result = await change(document)
+            after = document.model_dump_json()
+            if after == before:
+                return result
+            if await self._storage.replace(self._name, after.encode(), version):
+                return result
+            pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt)
+            await asyncio.sleep(random.uniform(0, pause))
+        raise TransientError(f"{self._name} is changed by too many writers at once")
+
+    def _parse(self, version: Version | None) -> ModelT:
+        return (
+            self._model() if version is None else self._model.model_validate_json(version.content)
+        )
