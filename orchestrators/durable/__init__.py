@@ -12,6 +12,8 @@ Rules that Durable 1.x imposes on orchestrators (tests/test_app.py and the repla
 - A call with Durable's own retries is awaited alone (`call`). Beside other tasks, the timers of its
   retries could get other ids in a replay, because a cancelled timer lets the extension run ahead of
   history.
+- The SDK hands an event that arrives before anyone waits for it to every later wait for its name.
+  early_events.py makes it forget.
 - A replay reads the whole history, so an execution schedules at most a few hundred activities and
   then continues as new with a model of what the next execution has to know.
 - Inputs and outputs are models of `shared/runs/contracts.py`, read and written in edge.py.

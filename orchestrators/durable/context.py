@@ -26,6 +26,9 @@ class Timer(Task, Protocol):
 
 
 class Context(Protocol):
+    deferred_tasks: dict[Any, Any]
+    """Events that nobody waits for yet. Not public: early_events.py says why we replace it."""
+
     @property
     def current_utc_datetime(self) -> datetime: ...
     def get_input(self) -> Any: ...

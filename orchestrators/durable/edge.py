@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from orchestrators.durable.context import Context
+from orchestrators.durable.early_events import EarlyEvents
 from shared.core.json_values import JsonObject
 from shared.runs.wire import Orchestrator, to_wire
 
@@ -39,6 +40,7 @@ def implements(
         body: Callable[[Context, InputT], Steps[OutputT | ContinueAsNew[InputT]]],
     ) -> Callable[[Context], Steps[JsonObject | None]]:
         def orchestrator(context: Context) -> Steps[JsonObject | None]:
+            context.deferred_tasks = EarlyEvents()
             output = yield from body(context, name.takes.model_validate(context.get_input()))
             if isinstance(output, ContinueAsNew):
                 context.continue_as_new(to_wire(output.input))

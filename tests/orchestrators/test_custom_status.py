@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from local.functions_host.durable.events import Status
-from shared.runs.contracts import POLL_FINETUNING, PREFLIGHT, PREPARE_RUN, WRITE_REPORT, Event
+from shared.runs.contracts import (
+    GENERATE_SHARD,
+    POLL_FINETUNING,
+    PREFLIGHT,
+    PREPARE_RUN,
+    READ_PROGRESS,
+    WRITE_REPORT,
+    Event,
+)
+from tests.support.orchestrator_simulation import After
 from tests.support.scripted import RUN_ID, Distillation, failed, job, ok
 
 MAX_BYTES = 16 * 1024  # of the JSON as UTF-16: the extension fails an orchestration that sets more
@@ -111,3 +120,13 @@ def test_warnings_and_the_services_words_of_any_length_fit(text: str) -> None:
         RUN_ID,
         "https://studio/job",
     )
+
+
+def test_events_that_come_at_once_are_each_handled_once() -> None:
+    run = Distillation({"train": 4}, instead={GENERATE_SHARD: lambda _: After(600, ok())})
+    for seconds, parallel in ((20, 3), (20.3, 4), (20.6, 5)):
+        run.hub.at(seconds, partial(run.hub.raise_event, RUN_ID, Event.CONCURRENCY, parallel))
+    run.hub.run(until=100)
+    assert run.shown["parallel_shards"] == 5
+    reads = [call for call in run.hub.called(READ_PROGRESS) if 20 <= call.started < 40]
+    assert len(reads) < 12
