@@ -20,6 +20,7 @@ import activities.generate
 import activities.preflight
 import activities.prepare
 import activities.progress
+import activities.queue
 import activities.report
 import activities.reuse
 import activities.scan
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     activities.preflight.bp,
     activities.generate.bp,
     activities.progress.bp,
+    activities.queue.bp,
     activities.assemble.bp,
     activities.finetune.bp,
     activities.report.bp,

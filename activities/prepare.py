@@ -41,7 +41,13 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         if not spec.answers.are_provided:
             await write_settings(storage, paths, spec, request.round)
         ranges = await ranges_of(storage, paths, [split for split in SPLITS if split in etags])
-    return PreparedRun(spec=spec, etags=etags, ranges=ranges, warnings=spec.student_warnings)
+    return PreparedRun(
+        spec=spec,
+        etags=etags,
+        ranges=ranges,
+        is_queued=app_settings.max_active_runs is not None,
+        warnings=spec.student_warnings,
+    )
 
 
 async def _first_specification(storage: Storage, request: RunRequest) -> RunSpec:

@@ -44,6 +44,9 @@ class Root:
         self.splits: list[Split] = []
         """All that the run has, in the order in which rows count. Empty until it is prepared."""
         self.budget = NO_BUDGET
+        self.started = context.current_utc_datetime
+        self.is_in_queue = False
+        """Whether the run has to leave the queue of runs when it ends."""
         self._cancelled = context.wait_for_external_event(Event.CANCEL)
         self._concurrency = context.wait_for_external_event(Event.CONCURRENCY)
 
@@ -57,6 +60,10 @@ class Root:
     def enter(self, stage: Stage) -> None:
         """Show the stage. Raises RunCancelled: a cancelled run begins no stage."""
         self.show_stage(stage)
+        self.check_cancelled()
+
+    def check_cancelled(self) -> None:
+        """Raise RunCancelled if the user cancelled the run."""
         if self.is_cancelled:
             raise RunCancelled
 

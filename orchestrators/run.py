@@ -1,6 +1,6 @@
 """distillation_run: the root. It sequences; every decision is a pure function in shared/.
 
-prepare → scan (→ reuse) → gate → preflight → generate → assemble (→ fine-tune) → report
+prepare → scan (→ reuse) → gate (→ queue) → preflight → generate → assemble (→ fine-tune) → report
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from orchestrators.durable.edge import Steps, implements
 from orchestrators.durable.waiting import RunFailed
 from orchestrators.finetune import train_students
 from orchestrators.generate import generate_splits
+from orchestrators.queue import leave_queue, wait_for_turn
 from orchestrators.root import Root, RunCancelled
 from orchestrators.scan import scan_datasets
 from shared.core.counters import Counters
@@ -67,6 +68,7 @@ def distillation_run(context: Context, request: RunRequest) -> Steps[RunSummary]
     except RunFailed as failure:
         root.status.fail(failure.error)
     yield from _write_report(root)
+    yield from leave_queue(root)
     return _summary(root)
 
 
@@ -79,6 +81,8 @@ def _stages(root: Root) -> Steps[None]:
     if spec.reuse:
         scans = yield from _reuse_answers(root, spec, spec.reuse, scans)
     _check_scan(root, spec, scans)
+    if prepared.is_queued:
+        yield from wait_for_turn(root)
     yield from _preflight(root)
     yield from generate_splits(root, spec, scans)
     counters = yield from _assemble(root, spec, scans)

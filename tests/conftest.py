@@ -19,7 +19,7 @@ settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile("quick")
 
 TESTS = Path(__file__).parent
-OWN_CLOUD = ("test_lost_hub.py", "test_wrong_setting.py", "test_trust.py")
+OWN_CLOUD = ("test_lost_hub.py", "test_wrong_setting.py", "test_trust.py", "test_queue.py")
 TIER_BY_FOLDER = {
     "orchestrators": "orchestrators",
     "histories": "orchestrators",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,7 +21,7 @@ from shared.report.model import ReportExcerpt
 from shared.runs.http import STATUS_OF_CODE, STATUS_OF_TYPE
 from shared.runs.listing import MAX_PAGE
 from shared.runs.resume import CHANGEABLE, PARALLEL_SHARDS
-from shared.runs.status import RunState
+from shared.runs.status import RunState, Stage
 from shared.runs.view import RunView
 from shared.spec.models import MAX_PARALLEL_SHARDS, MAX_STUDENTS, RunSpec
 from shared.spec.parse import parse_spec
@@ -51,7 +52,7 @@ OPTIONS = (
     "--data-dir",
     "--port",
 )
-STAGES = ("prepare", "scan", "reuse", "preflight", "generate", "assemble", "finetune", "report")
+STAGES = get_args(Stage)
 SPEC = parse_spec({"task": "math", "train": "datasets/math/x/train.jsonl"})
 
 
@@ -167,7 +168,7 @@ def test_every_status_code_of_an_error_is_documented(status: int) -> None:
     assert re.search(rf"^\|[ \d,]*\b{status}\b", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("word", [*sorted(RunState), *STAGES, "done"])
+@pytest.mark.parametrize("word", [*sorted(RunState), *STAGES])
 def test_every_status_and_stage_is_documented(word: str) -> None:
     assert f"`{word}`" in PAGES["docs/http-api.md"]
 

@@ -31,7 +31,12 @@ COLUMNS = ("task", "run", "stage", "train", "validation", "tokens", "fine-tuning
 
 
 def state_text(view: View) -> str:
-    """Return the stage of a running run, such as `generate`, or how the run ended."""
+    """Return the stage of a running run, such as `generate`, or how the run ended.
+
+    Of a queued run, its place: `queued (2 of 5)`.
+    """
+    if view["status"] == "queued" and view["queue"]:
+        return f"queued ({view['queue']['place']} of {view['queue']['waiting']})"
     return str(view["stage"] if view["status"] == "running" else view["status"])
 
 

@@ -20,6 +20,12 @@ PAUSED_LOOK_SECONDS = 15.0
 FIRST_RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 60.0
 
+# A waiting run is told of its turn, so these looks only find slots whose runs have died: 35 in the
+# first ten hours, then 12 a day.
+FIRST_QUEUE_LOOK_SECONDS = 30.0
+QUEUE_LOOK_SHARE = 0.2
+MAX_QUEUE_LOOK_SECONDS = 7200.0
+
 
 def progress_interval(elapsed: float) -> float:
     """Return the seconds until progress is read again, after `elapsed` seconds.
@@ -37,3 +43,9 @@ def poll_interval(polls: int) -> float:
 def retry_interval(attempts: int) -> float:
     """Return the seconds until a shard is retried, after so many attempts that raised."""
     return min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (attempts - 1))
+
+
+def queue_interval(elapsed: float) -> float:
+    """Return the seconds until a run that has waited `elapsed` seconds looks at the queue again."""
+    interval = max(FIRST_QUEUE_LOOK_SECONDS, QUEUE_LOOK_SHARE * elapsed)
+    return min(MAX_QUEUE_LOOK_SECONDS, interval)

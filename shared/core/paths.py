@@ -20,6 +20,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 
 
+# Blobs of container `runs` that belong to no run: no run id begins with an underscore.
+RUN_QUEUE = "_app/run-queue.json"
+
+
 def beside(train_path: str, file_name: str) -> str:
     """Return the path of a file in the same folder as the training set."""
     return f"{train_path.rpartition('/')[0]}/{file_name}"

@@ -19,6 +19,7 @@ from shared.core.errors import Problem, SettingsError
 STORAGE = "DISTILLATION_STORAGE"
 BLOB_SERVICE_URI = f"{STORAGE}__blobServiceUri"
 BLOB_TRIGGER_SOURCE = "BLOB_TRIGGER_SOURCE"
+MAX_ACTIVE_RUNS = "MAX_ACTIVE_RUNS"
 TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
 DEFAULT_TEACHER_SCOPE = "https://cognitiveservices.azure.com/.default"
 
@@ -66,6 +67,7 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     "TEACHER_COMPLETION_PRICE": (False, "price of a million answer tokens of TEACHER_MODEL"),
     "STUDENT_TRAINING_PRICE": (False, "price of a million trained tokens of STUDENT_MODEL"),
     "STUDENT_HOSTING_PRICE": (False, "price of an hour of hosting of STUDENT_MODEL"),
+    MAX_ACTIVE_RUNS: (False, "runs at work at a time; others wait in order (default: no limit)"),
 }
 
 # needed by runs that ask the teacher, as all do by default
@@ -116,6 +118,7 @@ class Settings(StorageSettings):
     teacher_completion_price: float | None = None
     student_training_price: float | None = None
     student_hosting_price: float | None = None
+    max_active_runs: int | None = None
 
     def check_teacher(self) -> None:
         """Raise SettingsError if the teacher isn't configured."""
@@ -197,6 +200,9 @@ def _raise_for(problems: list[Problem]) -> None:
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
     problems += _wrong_prices(environ)
+    if not _is_count(_text(environ, MAX_ACTIVE_RUNS) or "1"):
+        problem = "must be a whole number from 1, such as 4"
+        problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})
     if trigger_source(environ) not in TRIGGER_SOURCES:
         problem = f"must be one of {', '.join(TRIGGER_SOURCES)}"
         problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": problem})
@@ -266,6 +272,10 @@ def _is_price(text: str) -> bool:
         return 0 <= float(text) <= MAX_PRICE
     except ValueError:
         return False
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and int(text) > 0
 
 
 def _is_http_url(value: str) -> bool:

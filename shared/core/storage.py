@@ -29,6 +29,7 @@ from azure.storage.blob.aio import (
 )
 
 from shared.core.errors import ErrorCode, NotFound, PermanentError, ShardContended
+from shared.core.ids import RUN_ID
 from shared.core.paths import JSON_LINES, RUNS, split_path
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
@@ -250,7 +251,7 @@ class Storage:
         """Yield run ids in order: the folders of container `runs`."""
         async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):
             run_id = str(folder.name).rstrip("/")
-            if run_id > after:
+            if run_id > after and RUN_ID.fullmatch(run_id):
                 yield run_id
 
 

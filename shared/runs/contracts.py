@@ -35,6 +35,8 @@ class Event(StrEnum):
     """Data: who cancels."""
     CONCURRENCY = "concurrency"
     """Data: shards of each split at a time."""
+    TURN = "turn"
+    """No data: the run should look at the queue, as its turn may have come."""
     JOB_CHANGED = "finetune"
     """Data: `JobChanged`."""
 
@@ -78,6 +80,8 @@ class PreparedRun(Contract):
     """Version of each input that was copied into the run's folder."""
     ranges: dict[Split, int] = Field(default_factory=dict[Split, int])
     """Into how many ranges each input is cut for the scan."""
+    is_queued: bool = False
+    """Whether the app limits how many runs are at work, so that this one has to take its turn."""
     warnings: list[str] = Field(default_factory=list[str])
 
 
@@ -159,6 +163,25 @@ class ReusedAnswers(Contract):
     """Rows that now have an earlier run's answer."""
     estimate: Usage = Field(default_factory=Usage)
     """Expected use for these shards, including what the run has used already."""
+
+
+# Queue
+
+
+class TurnRequest(Contract):
+    """Input of `take_turn` and `leave_queue`."""
+
+    run_id: str
+    round: int = 0
+    started: datetime
+
+
+class Turn(Contract):
+    """Output of `take_turn`."""
+
+    status: Literal["ok"] = "ok"
+    place: int = 0
+    """0: it is the run's turn. 1: it is the next one."""
 
 
 # Preflight
@@ -376,6 +399,8 @@ FIND_DUPLICATES = Activity("find_duplicates", GroupStep, Done)
 PLAN_RANGE = Activity("plan_range", RangeStep, Done)
 FINISH_SCAN = Activity("finish_scan", ScanSteps, ScannedDatasets)
 REUSE_ANSWERS = Activity("reuse_answers", ReuseRequest, ReusedAnswers)
+TAKE_TURN = Activity("take_turn", TurnRequest, Turn)
+LEAVE_QUEUE = Activity("leave_queue", TurnRequest, Done)
 PREFLIGHT = Activity("preflight", RunReference, PreflightPassed)
 GENERATE_SHARD = Activity("generate_shard", ShardRequest, ShardOutcome)
 ABANDON_SHARD = Activity("abandon_shard", AbandonedShard, ShardOutcome)

@@ -19,6 +19,7 @@ from shared.runs.http import ApiAnswer, ApiRequest
 from shared.runs.instances import DurableClient
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round
+from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
@@ -71,12 +72,18 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with a page of runs."""
 
-    async def view_of(run_id: str) -> RunView | None:
-        status = await instances.read_status(client, run_id)
-        return None if status is None else run_view(status, {"self": request.self_link(run_id)})
-
     run_filter = listing.parse_filter(request.query)
     async with open_storage(current().storage_settings) as storage:
+        places = QueuePlaces(storage)
+
+        async def view_of(run_id: str) -> RunView | None:
+            status = await instances.read_status(client, run_id)
+            if status is None:
+                return None
+            view = run_view(status, {"self": request.self_link(run_id)})
+            await places.show(view)
+            return view
+
         return ApiAnswer(await listing.list_runs(storage, run_filter, view_of))
 
 
@@ -84,9 +91,12 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
     status = await instances.existing_run(client, request.run_id)
     view = run_view(status, request.links(request.run_id))
-    if "report" not in view.outputs:
+    if "report" not in view.outputs and view.status is not RunState.QUEUED:
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
+        if view.status is RunState.QUEUED:
+            await QueuePlaces(storage).show(view)
+            return ApiAnswer(view)
         report = await report_of(storage, request.run_id)
     return ApiAnswer({**dict(view), "report": report})
 
@@ -117,7 +127,10 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
         await client.resume(run_id, "user")
         status = await instances.existing_run(client, run_id)
-        return ApiAnswer(run_view(status, request.links(run_id)), 202)
+        view = run_view(status, request.links(run_id))
+        if view.stage == "queue":  # others may have passed it meanwhile
+            await client.raise_event(run_id, Event.TURN)
+        return ApiAnswer(view, 202)
     await instances.check_inactive(client, run_id)
     async with open_storage(current().settings) as storage:
         run_request = await next_round(storage, run_id, changes)

@@ -25,7 +25,16 @@ from shared.spec.models import BudgetSpec, StudentSpec
 
 NO_BUDGET = BudgetSpec()
 Stage = Literal[
-    "prepare", "scan", "reuse", "preflight", "generate", "assemble", "finetune", "report", "done"
+    "prepare",
+    "scan",
+    "reuse",
+    "queue",
+    "preflight",
+    "generate",
+    "assemble",
+    "finetune",
+    "report",
+    "done",
 ]
 Outcome = Literal["completed", "failed", "cancelled"]
 MAX_ERROR_CHARACTERS = 2000
@@ -42,6 +51,7 @@ class RunState(StrEnum):
 
     PENDING = "pending"
     RUNNING = "running"
+    QUEUED = "queued"
     SUSPENDED = "suspended"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -76,7 +86,14 @@ class InstanceState(StrEnum):
 
 
 # stages in which shards are yet to be answered
-STAGES_WITH_SHARDS: tuple[Stage, ...] = ("prepare", "scan", "reuse", "preflight", "generate")
+STAGES_WITH_SHARDS: tuple[Stage, ...] = (
+    "prepare",
+    "scan",
+    "reuse",
+    "queue",
+    "preflight",
+    "generate",
+)
 
 
 class _OneOfStudents(BaseModel):

@@ -13,7 +13,6 @@ from shared.core.json_values import JsonObject, json_object
 from shared.runs.status import (
     TERMINAL,
     InstanceState,
-    Outcome,
     RunProgress,
     RunState,
     RunStatus,
@@ -41,13 +40,27 @@ class _Identity(BaseModel):
     updated: str | None = None
 
 
+class QueuePlace(BaseModel):
+    """Where a run waits."""
+
+    place: int
+    """1 is the next run."""
+    waiting: int
+    active: int
+    """Runs at work."""
+
+
 class RunView(RunProgress, _Identity):
     """A run as the HTTP API shows it."""
+
+    # of a run that waits until fewer runs are at work
+    queue: QueuePlace | None = None
 
     links: dict[str, str] = Field(default_factory=dict[str, str])
 
 
-# state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome
+# state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome,
+# RUNNING by the stage
 RUN_STATES = {
     InstanceState.PENDING: RunState.PENDING,
     InstanceState.RUNNING: RunState.RUNNING,
@@ -64,7 +77,7 @@ def run_view(durable: InstanceStatus, links: Mapping[str, str]) -> RunView:
     """Return the view of a run from Durable's status of its root instance."""
     run_id = durable.get("instanceId", "")
     run_status = _run_status(durable, run_id)
-    state = _run_state(durable.get("runtimeStatus"), run_status.outcome)
+    state = _run_state(durable.get("runtimeStatus"), run_status)
     if state is RunState.FAILED and run_status.error is None:
         message = cut(str(durable.get("output") or "the orchestration failed without a message"))
         run_status.error = {"code": ErrorCode.ORCHESTRATION, "message": message, "details": []}
@@ -91,13 +104,17 @@ def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:
     return RunStatus(task=str(task), name=str(request.get("name") or ""))
 
 
-def _run_state(runtime_status: object, outcome: Outcome | None) -> RunState:
+def _run_state(runtime_status: object, shown: RunStatus) -> RunState:
     """Return the state of a run. Unknown runtime statuses are treated as still running."""
+    state = RunState.RUNNING
     for instance_state, run_state in RUN_STATES.items():
         if instance_state == runtime_status:
-            is_refined = run_state is RunState.COMPLETED and outcome is not None
-            return RunState(outcome) if is_refined else run_state
-    return RunState.RUNNING
+            state = run_state
+    if state is RunState.COMPLETED and shown.outcome is not None:
+        return RunState(shown.outcome)
+    if state is RunState.RUNNING and shown.stage == "queue":
+        return RunState.QUEUED
+    return state
 
 
 def _input(durable: InstanceStatus) -> JsonObject:

@@ -16,10 +16,12 @@ from shared.runs.contracts import (
     FIND_DUPLICATES,
     FINISH_SCAN,
     GENERATE_SHARD,
+    LEAVE_QUEUE,
     PLAN_RANGE,
     PREPARE_RUN,
     REUSE_ANSWERS,
     SCAN_RANGE,
+    TAKE_TURN,
     Event,
 )
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After
@@ -122,6 +124,20 @@ def several_students() -> Distillation:
     )
 
 
+def queued() -> Distillation:
+    places = [2, 1, 0]
+    run = Distillation(
+        {"train": 1},
+        instead={
+            PREPARE_RUN: lambda _: ok(spec=SPEC, etags={"train": "1"}, is_queued=True),
+            TAKE_TURN: lambda _: ok(place=places.pop(0)),
+            LEAVE_QUEUE: lambda _: ok(),
+        },
+    )
+    run.hub.at(50, lambda: run.hub.raise_event(RUN_ID, Event.TURN, None))
+    return run
+
+
 SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     completed,
     failed_job,
@@ -136,6 +152,7 @@ SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     resumed_with_reuse,
     trained,
     several_students,
+    queued,
 )
 
 

@@ -16,12 +16,13 @@ from activities import (
     preflight,
     prepare,
     progress,
+    queue,
     report,
     reuse,
     scan,
 )
 
-PARTS = (prepare, scan, reuse, preflight, generate, progress, assemble, finetune, report)
+PARTS = (prepare, scan, reuse, queue, preflight, generate, progress, assemble, finetune, report)
 MAX_RESULT_BYTES = 16 * 1024
 """Results are in the orchestration's history, which every replay reads."""
 
@@ -34,6 +35,7 @@ class DurableClient:
     """By instance id, as the webhooks answer."""
     events: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
     breaks: Exception | None = None
+    events_break: Exception | None = None
 
     async def get_status(self, instance_id: str) -> DurableOrchestrationStatus:
         if self.breaks:
@@ -42,6 +44,8 @@ class DurableClient:
         return DurableOrchestrationStatus(instanceId=instance_id, **status)
 
     async def raise_event(self, instance_id: str, name: str, data: object = None) -> None:
+        if self.events_break:
+            raise self.events_break
         self.events.append((instance_id, name, data))
 
 

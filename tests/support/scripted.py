@@ -56,6 +56,7 @@ REFERENCES = {
     "cancel",
     "outcome",
     "status",
+    "started",
 }
 """Fields of what activities are given, besides `PREPARE_RUN` and `WRITE_REPORT`."""
 MODELS = [f"azureml://registries/r/models/m{number}/versions/1" for number in range(3)]

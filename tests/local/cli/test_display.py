@@ -66,6 +66,12 @@ def test_a_running_run_is_at_its_stage_and_an_ended_one_is_what_it_became() -> N
     assert state_text(view(status="cancelled", stage="assemble")) == "cancelled"
 
 
+def test_a_queued_run_is_shown_with_its_place() -> None:
+    waiting = view("a", status="queued", stage="queue", queue={"place": 2, "waiting": 5})
+    assert state_text(waiting) == "queued (2 of 5)"
+    assert state_text({**waiting, "queue": None}) == "queued"
+
+
 def test_a_job_is_told_in_the_services_words() -> None:
     assert job_text(None) == "-"
     assert job_text({"status": "running", "service_status": "Preparing"}) == "Preparing"

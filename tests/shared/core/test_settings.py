@@ -105,6 +105,14 @@ def test_a_price_is_a_number_of_a_usual_size(price: str) -> None:
     assert load({**COMPLETE, "TEACHER_PROMPT_PRICE": "0.4"}).teacher_prompt_price == 0.4
 
 
+@pytest.mark.parametrize("count", ["0", "-1", "1.5", "many", "²"])
+def test_a_limit_of_runs_is_a_whole_number_from_1(count: str) -> None:
+    with pytest.raises(SettingsError, match="MAX_ACTIVE_RUNS: must be a whole number from 1"):
+        load({**COMPLETE, "MAX_ACTIVE_RUNS": count})
+    assert load({**COMPLETE, "MAX_ACTIVE_RUNS": "4"}).max_active_runs == 4
+    assert load({**COMPLETE, "MAX_ACTIVE_RUNS": ""}).max_active_runs is None
+
+
 def test_wrong_settings_are_named_with_what_is_allowed() -> None:
     wrong = {
         "TEACHER_BASE_URL": "teacher",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +13,14 @@ import pytest
 
 from shared.core import settings
 from shared.core.errors import PermanentError, SettingsError
+from shared.core.paths import RUN_QUEUE
 from shared.core.process import Process, use
 from shared.core.storage import Storage
 from shared.runs import handlers
-from shared.runs.contracts import DISTILLATION_RUN
+from shared.runs.contracts import DISTILLATION_RUN, Event
 from shared.runs.http import ApiRequest, status_of
+from shared.runs.run_queue import QueuedRun, RunQueue
+from shared.runs.status import RunStatus
 
 
 @dataclass
@@ -36,6 +40,9 @@ class Hub:
 
     started: dict[str, Any] = field(default_factory=dict[str, Any])
     runtime_status: str = "Pending"
+    stage: str | None = None
+    """The stage that every run shows."""
+    events: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
     async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
         if instance_id not in self.started:
@@ -46,20 +53,23 @@ class Hub:
             "runtimeStatus": self.runtime_status,
             "input": self.started[instance_id],
         }
+        if self.stage:
+            shown = RunStatus.model_validate({"task": "math", "name": "x", "stage": self.stage})
+            data["customStatus"] = shown.custom_status()
         return Status(self.runtime_status, data)
 
     async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
         self.started[instance_id] = client_input
         return instance_id
 
-    async def raise_event(self, *_: Any) -> None:
-        raise AssertionError
+    async def raise_event(self, *event: Any) -> None:
+        self.events.append(event)
 
     async def suspend(self, instance_id: str, reason: str) -> None:
         raise AssertionError
 
     async def resume(self, instance_id: str, reason: str) -> None:
-        raise AssertionError
+        self.runtime_status = "Running"
 
 
 @pytest.fixture
@@ -153,6 +163,46 @@ async def test_a_paused_run_is_not_resumed_with_changes() -> None:
     assert status_of(error.value) == 409
 
 
+@pytest.mark.usefixtures("wrong_teacher")
+async def test_a_queued_run_is_shown_with_its_place(storage: Storage) -> None:
+    hub = Hub(runtime_status="Running", stage="queue")
+    paths = [await uploaded(storage, "train.jsonl") for _ in range(2)]
+    for path in paths:
+        await handlers.start_uploaded(hub, path)
+    at_work, *waiting = (
+        QueuedRun(run_id=run_id, round=0, started=datetime(2026, 1, 1, tzinfo=UTC))
+        for run_id in ("math-other-0", *hub.started)
+    )
+    queue = RunQueue(active=[at_work], waiting=waiting)
+    await storage.write(RUN_QUEUE, queue.model_dump_json().encode())
+    expected = {"place": 2, "waiting": 2, "active": 1}
+    last = waiting[-1].run_id
+    answer = await handlers.list_runs(hub, listing_of(last, status="queued"))
+    [listed] = json.loads(answer.text)["runs"]
+    assert (listed["id"], listed["status"], listed["queue"]) == (last, "queued", expected)
+    answer = await handlers.get_run(hub, of_run(last))
+    assert json.loads(answer.text)["queue"] == expected
+    await storage.delete(RUN_QUEUE)
+
+
+async def test_a_run_that_is_resumed_from_a_pause_in_the_queue_looks_for_its_turn_at_once() -> None:
+    hub = Hub(started={"math-x-1": {}}, runtime_status="Suspended", stage="queue")
+    answer = await handlers.resume_run(hub, of_run("math-x-1"))
+    assert json.loads(answer.text)["status"] == "queued"
+    assert hub.events == [("math-x-1", Event.TURN)]
+
+
+def of_run(run_id: str) -> ApiRequest:
+    return ApiRequest(
+        url=f"http://app/api/runs/{run_id}",
+        query={},
+        content_type="",
+        body=b"",
+        run_id=run_id,
+        durable_links=lambda _: {},
+    )
+
+
 def posted(body: dict[str, Any]) -> ApiRequest:
     return ApiRequest(
         url="http://app/api/runs",
@@ -164,10 +214,10 @@ def posted(body: dict[str, Any]) -> ApiRequest:
     )
 
 
-def listing_of(prefix: str) -> ApiRequest:
+def listing_of(prefix: str, **query: str) -> ApiRequest:
     return ApiRequest(
         url="http://app/api/runs",
-        query={"prefix": prefix},
+        query={"prefix": prefix, **query},
         content_type="",
         body=b"",
         run_id="",

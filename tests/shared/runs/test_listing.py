@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from shared.core.errors import InvalidInput
-from shared.core.paths import RunPaths
+from shared.core.paths import RUN_QUEUE, RunPaths
 from shared.core.storage import Storage
 from shared.runs.listing import list_runs, parse_filter
 from shared.runs.status import RunState
@@ -48,6 +48,18 @@ async def test_runs_that_the_hub_knows_are_listed_in_order_of_id(
 ) -> None:
     await make(storage, *(f"{prefix}-{number}" for number in (5, 0, 4, 2, 1, 3)))
     assert await ids(storage, prefix=prefix) == [0, 1, 3, 4]
+
+
+async def test_the_apps_own_blobs_are_not_taken_for_runs(storage: Storage) -> None:
+    await storage.write(RUN_QUEUE, b"{}")
+    asked: list[str] = []
+
+    async def view(run_id: str) -> None:
+        asked.append(run_id)
+
+    await list_runs(storage, parse_filter({}), view)
+    await storage.delete(RUN_QUEUE)
+    assert [run_id for run_id in asked if not run_id[0].isalpha()] == []
 
 
 async def test_pages_follow_each_other_without_gap_or_overlap(

@@ -169,7 +169,7 @@ def test_every_runtime_status_of_durable_has_a_word_of_ours() -> None:
             "nli",
             LINKS,
         )
-    assert set(RUN_STATES.values()) == set(RunState) > TERMINAL
+    assert {*RUN_STATES.values(), RunState.QUEUED} == set(RunState) > TERMINAL
 
 
 @pytest.mark.parametrize("outcome", ["completed", "cancelled"])
@@ -181,6 +181,15 @@ def test_a_run_that_durable_calls_completed_is_what_it_says_itself(outcome: str)
 def test_a_run_that_has_decided_to_fail_but_still_writes_its_report_is_running() -> None:
     custom = {**running().model_dump(), "outcome": "failed", "stage": "report"}
     assert run_view(durable("Running", customStatus=custom), LINKS).status == "running"
+
+
+def test_a_run_that_waits_for_its_turn_is_queued_unless_it_is_paused_or_has_ended() -> None:
+    custom = RunStatus(task="math", name="x", stage="queue").custom_status()
+    states = {
+        runtime: run_view(durable(runtime, customStatus=custom), LINKS).status
+        for runtime in ("Running", "Suspended", "Terminated")
+    }
+    assert states == {"Running": "queued", "Suspended": "suspended", "Terminated": "terminated"}
 
 
 def test_an_orchestration_that_broke_shows_what_it_said() -> None:
