@@ -21,6 +21,7 @@ from shared.core.settings import Settings
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
 from shared.generation.abandoned_shard import complete_abandoned_shard
+from shared.generation.answer_size import AnswerSize
 from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging
 from shared.generation.provided_record import NoTeacher
@@ -38,6 +39,7 @@ from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
 from shared.teacher import open_teacher
+from shared.teacher.learned import adopt_capabilities
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -58,12 +60,14 @@ class _SplitResources:
     plan: PlanReader
     unusable: dict[int, int] = field(default_factory=dict[int, int])
     """Rows without a usable answer by shard: the success ratio is the split's."""
+    answer_size: AnswerSize = field(default_factory=AnswerSize)
 
 
 @asynccontextmanager
 async def _open_resources(
     storage: Storage, paths: RunPaths, split: Split
 ) -> AsyncGenerator[_SplitResources]:
+    await adopt_capabilities(storage, paths)
     yield _SplitResources(await read_spec(storage, paths), PlanReader(storage, paths, split))
 
 
@@ -132,6 +136,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
             max_rejected=request.max_rejected,
             unusable=split.unusable,
             round=request.round,
+            answer_size=split.answer_size,
             is_stopped=watch.must_end,
             redact=redactor(app_settings),
         )

@@ -113,6 +113,11 @@ class RunPaths:
         return f"{self.run_id}/finetune/{student}.json"
 
     @property
+    def capabilities(self) -> str:
+        """Return what preflight has learned about the teacher."""
+        return f"{self.run_id}/capabilities.json"
+
+    @property
     def rejected(self) -> str:
         return f"{self.run_id}/rejected.jsonl"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
-from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests
+from shared.generation.answer_size import AnswerSize
+from shared.generation.ask_turn import AsksTeacher, NoAnswer, TurnRequests, may_be_longer_now
 from shared.generation.record import MAX_DETAIL_CHARACTERS, OtherReasoning, Record
 from shared.generation.reference_agreement import compare_with_reference
 from shared.generation.sampling import SelectionRule, next_batch_size
@@ -27,13 +28,15 @@ async def ask_row(
     teacher: AsksTeacher,
     redact: Callable[[str], str] = str,
     earlier: StoredSamples | None = None,
+    size: AnswerSize | None = None,
 ) -> Record:
     """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record.
 
     `redact` replaces the app's secrets in what the teacher says. Further samples follow those of
-    `earlier` where both together can decide; otherwise the row is asked anew.
+    `earlier` where both together can decide; otherwise the row is asked anew. Rows that share
+    `size` learn from each other how many tokens an answer needs.
     """
-    requests = _RowRequests(row, spec, teacher, redact)
+    requests = _RowRequests(row, spec, teacher, redact, size or AnswerSize())
     if earlier is not None:
         requests.continue_after(earlier)
     record = await _answered(line, requests)
@@ -66,6 +69,7 @@ class _RowRequests:
     spec: RunSpec
     teacher: AsksTeacher
     redact: Callable[[str], str]
+    size: AnswerSize
     sent: list[TurnRequests] = field(default_factory=list[TurnRequests])  # by sample
     samples: list[Answer | NoAnswer] = field(default_factory=list[Answer | NoAnswer])
     earlier: int = 0  # samples of another round, which come first
@@ -73,6 +77,8 @@ class _RowRequests:
     def continue_after(self, stored: StoredSamples) -> None:
         """Begin with the samples that are stored, unless further ones can't decide with them."""
         if any(reply.saw_reference for reply in stored.replies):
+            return
+        if any(may_be_longer_now(reply, self.spec.teacher) for reply in stored.replies):
             return
         samples = [sample.value for sample in read_samples(self.row, self.spec, stored)]
         rule = selection_rule(self.spec, self.row)
@@ -200,7 +206,9 @@ class _RowRequests:
     def _begin(self, reference: str | None = None) -> TurnRequests:
         """Return the next sample's requests, in which the teacher may be shown the reference."""
         sample = len(self.sent)
-        turn = TurnRequests(self.row, self.spec, self.teacher, self.redact, sample, reference)
+        turn = TurnRequests(
+            self.row, self.spec, self.teacher, self.redact, sample, reference, self.size
+        )
         self.sent.append(turn)
         return turn
 

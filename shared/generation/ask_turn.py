@@ -1,6 +1,8 @@
 """Asks the teacher for one turn of a row until a reply can be used, and counts what that costs.
 
-Truncated, unfinished and unreadable replies are asked for again, a bounded number of times.
+Truncated, unfinished and unreadable replies are asked for again, a bounded number of times. A reply
+that is cut off without content is asked for with more tokens as long as there are any: a model that
+reasons has said nothing yet.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from typing import Protocol
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
+from shared.generation.answer_size import AnswerSize
 from shared.generation.record import MAX_DETAIL_CHARACTERS
 from shared.generation.stored_reply import StoredReply
-from shared.spec.models import RunSpec
+from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import TASKS, Answer, Schema, TeacherRequest, Unreadable, split_reply
 from shared.tasks.checked_answers import checked_answer
 from shared.tasks.hints import without_hint
@@ -62,6 +65,7 @@ class TurnRequests:
     redact: Callable[[str], str] = str
     sample: int = 0
     reference: str | None = None  # what the teacher is shown, to find the reasoning for it
+    size: AnswerSize = field(default_factory=AnswerSize)
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -92,31 +96,56 @@ class TurnRequests:
         raise NoAnswer(unreadable.reason, detail)
 
     async def _complete(self, request: TeacherRequest, turn: int, seed: int | None) -> StoredReply:
-        """Return one whole reply. Any other is asked for once more, if cut off with more tokens."""
-        max_tokens = self.spec.teacher.max_tokens
-        limit = max_tokens
-        for is_last in (False, True):
-            try:
-                completion = await self.teacher.complete(
-                    request.messages,
-                    max_tokens=limit,
-                    schema=request.schema,
-                    unformatted=request.unformatted,
-                    seed=seed,
-                )
-            except RowFailure as failure:
-                self.requests += failure.requests
-                raise NoAnswer(failure.reason, failure.detail) from None
+        """Return one whole reply. Raises NoAnswer.
+
+        Any other is asked for once more, and one that is cut off without content as long as it can
+        be given more tokens.
+        """
+        first = self.size.first_limit(self.spec.teacher)
+        limit = first
+        repeats = 0
+        failure: NoAnswer | None = None
+        while True:
+            completion = await self._ask(request, limit, seed, failure)
             reply = self._store(completion, turn, limit)
             finish = completion.finish(limit)
             if finish is Finish.FINISHED and not completion.refusal:
-                break
-            may_be_whole_later = finish in (Finish.TRUNCATED, Finish.INTERRUPTED)
-            if is_last or completion.refusal or not may_be_whole_later:
-                raise unfinished(reply, finish, limit)
-            if finish is Finish.TRUNCATED:
-                limit = max_tokens * 2
-        return reply
+                self.size.record(first, limit)
+                return reply
+            failure = unfinished(reply, finish, limit)
+            if completion.refusal or finish not in (Finish.TRUNCATED, Finish.INTERRUPTED):
+                raise failure
+            lacks_tokens = finish is Finish.TRUNCATED and is_without_content(reply)
+            repeats += int(not lacks_tokens)
+            larger = self.size.next_limit(limit, self.spec.teacher)
+            if lacks_tokens and larger == limit:
+                self.size.record(first, limit)
+            if repeats > 1 or (finish is Finish.TRUNCATED and larger == limit):
+                raise failure
+            limit = larger if finish is Finish.TRUNCATED else limit
+
+    async def _ask(
+        self, request: TeacherRequest, limit: int, seed: int | None, before: NoAnswer | None
+    ) -> Completion:
+        """Return one reply. Raises NoAnswer.
+
+        If the teacher rejects a raised limit, the row stays cut off as it was `before`.
+        """
+        try:
+            return await self.teacher.complete(
+                request.messages,
+                max_tokens=limit,
+                schema=request.schema,
+                unformatted=request.unformatted,
+                seed=seed,
+            )
+        except RowFailure as failure:
+            self.requests += failure.requests
+            is_too_large = failure.reason == RejectionReason.TEACHER_REJECTED
+            if before is None or before.reason != RejectionReason.TRUNCATED or not is_too_large:
+                raise NoAnswer(failure.reason, failure.detail) from None
+            detail = f"{before.detail}; {limit} tokens are rejected: {failure.detail}"
+            raise NoAnswer(before.reason, detail[:MAX_DETAIL_CHARACTERS]) from None
 
     def _store(self, completion: Completion, turn: int, limit: int) -> StoredReply:
         """Count what a completion took, and keep it without secrets."""
@@ -145,6 +174,20 @@ def read_reply(
     return answer
 
 
+def is_without_content(reply: StoredReply) -> bool:
+    """Return whether a reply that is cut off has reasoning at most, so that more tokens help."""
+    return not split_reply(reply.text, reply.reasoning).text
+
+
+def may_be_longer_now(reply: StoredReply, teacher: TeacherSpec) -> bool:
+    """Return whether a stored reply was cut off by fewer tokens than an answer is given now."""
+    if reply.completion().finish(reply.max_tokens) is not Finish.TRUNCATED:
+        return False
+    if is_without_content(reply):
+        return reply.max_tokens < teacher.most_tokens
+    return reply.max_tokens < teacher.max_tokens
+
+
 def unfinished(reply: StoredReply, finish: Finish, limit: int) -> NoAnswer:
     """Return why a reply that isn't whole is not an answer."""
     reason = reply.finish_reason or reply.native_finish_reason or "none"
@@ -156,6 +199,8 @@ def unfinished(reply: StoredReply, finish: Finish, limit: int) -> NoAnswer:
         return NoAnswer(RejectionReason.REFUSED, words[:MAX_DETAIL_CHARACTERS])
     if finish is Finish.TRUNCATED:
         detail = f"cut off after {limit} tokens (finish reason {reason}): raise teacher.max_tokens"
+        if is_without_content(reply):
+            detail += " and teacher.max_tokens_ceiling, if it is set: reasoning used all of them"
         return NoAnswer(RejectionReason.TRUNCATED, detail)
     detail = f"the reply is not finished: its finish reason is {reason}"
     return NoAnswer(RejectionReason.UNFINISHED, detail[:MAX_DETAIL_CHARACTERS])

@@ -1,4 +1,4 @@
-"""The key of a request: all that decides what the teacher is asked.
+"""The key of a request: all that decides what the teacher answers, if its answer is whole.
 
 The same key in another run or round, whatever the line, split or student there, stands for the same
 question, whose replies need not be bought again. They are read and checked by the settings that the
@@ -8,17 +8,20 @@ run has now.
 from __future__ import annotations
 
 import hashlib
+import json
 
 from pydantic_core import to_json
 
 from shared.dataset.rows import Row
-from shared.spec.models import RunSpec
+from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import PROMPT_VERSION, TASKS
 
 # characters of a SHA-256 in hex: 128 bits
 KEY_CHARACTERS = 32
 # settings of section `teacher` that no request carries
 CLIENT_SETTINGS = {"concurrency", "timeout_seconds", "max_attempts", "row_deadline_seconds"}
+# Those that decide whether an answer is whole: a whole one is the same under any of them.
+SIZE_SETTINGS = {"max_tokens", "max_tokens_ceiling"}
 # settings of section `prompt` that the teacher never sees, or only in the messages
 OTHER_PROMPT_SETTINGS = {
     "student_learns",
@@ -42,7 +45,7 @@ class CacheKeys:
         common = [
             spec.task,
             PROMPT_VERSION,
-            spec.teacher.model_dump(exclude=CLIENT_SETTINGS, exclude_none=True),
+            _teacher(spec.teacher),
             spec.prompt.model_dump(exclude=OTHER_PROMPT_SETTINGS, exclude_defaults=True),
         ]
         self._common = hashlib.sha256(to_json(common))
@@ -61,3 +64,11 @@ class CacheKeys:
         digest = self._common.copy()
         digest.update(to_json(request))
         return digest.hexdigest()[:KEY_CHARACTERS]
+
+
+def _teacher(spec: TeacherSpec) -> str:
+    """Return the settings that change an answer, in an order of their own."""
+    settings = spec.model_dump(exclude=CLIENT_SETTINGS | SIZE_SETTINGS, exclude_none=True)
+    if not spec.extra_body:
+        settings.pop("extra_body", None)  # an empty one adds nothing to a request
+    return json.dumps(settings, sort_keys=True)

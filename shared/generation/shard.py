@@ -19,6 +19,7 @@ from shared.core.paths import RunPaths, Split
 from shared.dataset.lines import Line
 from shared.dataset.rejection import Rejection
 from shared.dataset.rows import Row
+from shared.generation.answer_size import AnswerSize
 from shared.generation.ask_row import ask_row
 from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging, holdout, read_lines
@@ -75,6 +76,7 @@ class ShardRun:
     redact: Callable[[str], str]
     unusable: dict[int, int] = field(default_factory=dict[int, int])
     round: int = 0
+    answer_size: AnswerSize = field(default_factory=AnswerSize)
     _checks: RowChecks = field(init=False)
     _keys: CacheKeys = field(init=False)
     _budget: BudgetWatch = field(init=False)
@@ -207,7 +209,9 @@ class ShardRun:
             await self._budget.check_before_first_row()
             key = self._keys.of(row)
             earlier = await self._earlier_samples(journal, line.number, key)
-            record = await ask_row(line.number, row, self.spec, self.teacher, self.redact, earlier)
+            record = await ask_row(
+                line.number, row, self.spec, self.teacher, self.redact, earlier, self.answer_size
+            )
             record.key = key
             self._rows[line.number] = row
         record.redact(self.redact)

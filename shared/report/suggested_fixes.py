@@ -6,13 +6,13 @@ from pydantic import BaseModel
 
 from shared.core.counters import Counters
 from shared.dataset.rejection import ASK_AGAIN, CORRECT_THE_ANSWER, RejectionReason
-from shared.spec.models import RunSpec
+from shared.spec.models import MAX_ANSWER_TOKENS, RunSpec
 from shared.tasks import TASKS
 
 # factors by which a fix raises a setting
 RAISED = {"max_tokens": 4, "samples": 2}
 # limits of shared/spec/models.py
-MOST = {"max_tokens": 131_072, "samples": 16}
+MOST = {"max_tokens": MAX_ANSWER_TOKENS, "samples": 16}
 
 
 class ReasonLine(BaseModel):
@@ -47,6 +47,9 @@ def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec)
     if any(f"{{{name}}}" in fix.text and suggested[name] == now[name] for name in now):
         fix = ASK_AGAIN  # there is no higher value
     remedy = fix.text.format(**suggested)
+    ceiling = spec.teacher.max_tokens_ceiling
+    if "{max_tokens}" in fix.text and ceiling and ceiling < suggested["max_tokens"]:
+        remedy += ", with teacher.max_tokens_ceiling at least as high"
     return ReasonLine(
         split=split,
         reason=reason,

@@ -16,6 +16,7 @@ from shared.core.paths import DATASETS, SPLITS
 from shared.dataset.answer_space import spelled
 from shared.spec.models import StudentSpec
 from shared.spec.reasoning_checks import reasoning_problems
+from shared.spec.teacher_checks import teacher_problems
 from shared.spec.unused_settings import unused_settings
 from shared.students.backends import AZURE_OPENAI, backends_taking
 from shared.students.catalogue import Student, find_student
@@ -35,7 +36,14 @@ Problems = Iterator[Problem]
 def contradictions(data: Raw) -> list[Problem]:
     """Return the problems between the fields of a specification, each with its place."""
     problems: list[Problem] = []
-    checks = (_path_problems, _task_problems, _budget_problems, _holdout_problems, _source_problems)
+    checks = (
+        _path_problems,
+        _task_problems,
+        _teacher_problems,
+        _budget_problems,
+        _holdout_problems,
+        _source_problems,
+    )
     for check in checks:
         problems += check(data)
     for where, student in _students(data):
@@ -179,6 +187,10 @@ def _sampling_problems(quality: Raw, teacher: Raw) -> Problems:
     if isinstance(samples, int) and samples > 1 and teacher.get("temperature") == 0:
         problem = "0 gives the same answer each time: raise it, or set quality.samples to 1"
         yield {"where": "teacher.temperature", "problem": problem}
+
+
+def _teacher_problems(data: Raw) -> Problems:
+    yield from teacher_problems(_section(data, "teacher"))
 
 
 def _budget_problems(data: Raw) -> Problems:

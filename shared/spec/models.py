@@ -33,6 +33,9 @@ TaskName = Annotated[str, RegisteredName(TASKS)]
 Hyperparameter = str | int | float | bool
 Select = Literal["first", "majority", "reference"]
 NearDuplicates = Literal["count", "drop", "off"]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+MAX_ANSWER_TOKENS = 131_072
+CEILING_FACTOR = 32  # from the default of 1,024 to 32,768
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
 MAX_COST = 1_000_000_000_000
@@ -64,8 +67,28 @@ class TeacherSpec(Section):
     max_tokens: int = Field(
         default=1024,
         ge=1,
-        le=131_072,
+        le=MAX_ANSWER_TOKENS,
         description="tokens an answer may have; doubled once if it is cut off",
+    )
+    max_tokens_ceiling: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_ANSWER_TOKENS,
+        description=(
+            "where reasoning uses up `max_tokens` before the answer begins, the number is doubled "
+            f"again and again, up to this one; default: {CEILING_FACTOR} × max_tokens"
+        ),
+    )
+    reasoning_effort: ReasoningEffort | None = Field(
+        default=None, description="how long a reasoning model thinks, as its API documents it"
+    )
+    extra_body: JsonObject | None = Field(
+        default=None,
+        description=(
+            "further parameters that are sent along, such as "
+            '{"chat_template_kwargs": {"enable_thinking": false}}; those that the app sends itself '
+            "and keys of credentials are refused"
+        ),
     )
     concurrency: int = Field(
         default=32, ge=1, le=1024, description="most requests in flight per worker process"
@@ -80,6 +103,12 @@ class TeacherSpec(Section):
     row_deadline_seconds: float = Field(
         default=900, gt=0, le=7200, description="for one answer, all attempts included"
     )
+
+    @property
+    def most_tokens(self) -> int:
+        """Return the most tokens that any answer is given."""
+        largest = min(CEILING_FACTOR * self.max_tokens, MAX_ANSWER_TOKENS)
+        return self.max_tokens_ceiling or largest
 
 
 class QualitySpec(Section):

@@ -18,24 +18,17 @@ from shared.core.shared_resources import shared
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
-from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
+from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
 from shared.teacher.completion import Completion, RowFailure
+from shared.teacher.learned import LearnedCapabilities
 from shared.teacher.outcome import Failed, Outcome, SendAgain, Throttled, read_reply
+from shared.teacher.parameters import set_parameters
 from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
 from shared.teacher.retry import backoff, rate_limits
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-
-OPTIONAL_PARAMETERS = (
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "stop",
-    "seed",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +110,7 @@ class TeacherClient:
         self._scheduler = scheduler
         self._lane = lane
         self._jitter = random.Random()
-        parameters = {name: getattr(spec, name) for name in OPTIONAL_PARAMETERS}
-        self._parameters = {name: value for name, value in parameters.items() if value is not None}
+        self._parameters = set_parameters(spec)
 
     def when_none_waits(self, call: Callable[[], None]) -> None:
         """Call this whenever the last waiting request is sent, so that new ones can be added."""
@@ -213,8 +205,8 @@ class TeacherClient:
             self._scheduler.window.record_failure(time.monotonic())
             return Failed(RejectionReason.CONNECTION, str(error))
         self._record_reply(reply, number, began)
-        has_schema = request.schema is not None
-        return read_reply(reply, self._capabilities, dialect, has_schema=has_schema)
+        sent = SentRequest(dialect, request.schema is not None, self._parameters.keys())
+        return read_reply(reply, self._capabilities, sent)
 
     def _record_reply(self, reply: Reply, number: int, began: float) -> None:
         now = time.monotonic()

@@ -111,10 +111,11 @@ class TeacherDown(PermanentError):
 
 
 class TeacherError(NamedTuple):
-    """An error response; both are empty where the teacher gives none."""
+    """An error response; a field is empty where the teacher gives none."""
 
     code: str
     message: str  # at most MAX_MESSAGE_CHARACTERS
+    param: str = ""  # the parameter at fault, as the teacher names it
 
 
 class ServiceError(UnusableReply):
@@ -229,8 +230,13 @@ def _error_of(data: object) -> TeacherError:
         return TeacherError("", _json_or_string(error)[:MAX_MESSAGE_CHARACTERS])
     fields = cast(JsonObject, error)
     code = fields.get("code") or fields.get("type")
+    param = fields.get("param")
     message = fields.get("message") or fields.get("detail") or fields
-    return TeacherError(_json_or_string(code), _json_or_string(message)[:MAX_MESSAGE_CHARACTERS])
+    return TeacherError(
+        code=_json_or_string(code),
+        message=_json_or_string(message)[:MAX_MESSAGE_CHARACTERS],
+        param=_string(param),
+    )
 
 
 def _string(value: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.core.errors import teacher_code
 from shared.dataset.rejection import RejectionReason
-from shared.teacher.capabilities import Capabilities, Dialect
+from shared.teacher.capabilities import Capabilities, SentRequest
 from shared.teacher.completion import (
     Completion,
     ServiceError,
@@ -16,6 +16,7 @@ from shared.teacher.completion import (
     parse_error,
 )
 from shared.teacher.message_content import UnusableReply
+from shared.teacher.parameters import ParameterRefused, refused_parameter
 from shared.teacher.retry import is_retried, retry_after, throttle_seconds
 from shared.teacher.transport import Reply
 
@@ -55,23 +56,21 @@ class Failed:
 Outcome = Completion | Throttled | SendAgain | Failed
 
 
-def read_reply(
-    reply: Reply, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
-) -> Outcome:
+def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> Outcome:
     """Return the outcome of a request from its reply, and learn from a rejected dialect.
 
-    `sent` is the dialect that the request was written in. Raises TeacherDown.
+    Raises TeacherDown, and ParameterRefused, which is one.
     """
     if reply.status != 200:
         error = parse_error(reply.body)
         read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
-        return _read_error(reply, read, capabilities, sent, has_schema=has_schema)
+        return _read_error(reply, read, capabilities, sent)
     try:
         return parse_completion(reply.body)
     except ServiceError as failure:
         detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
         read = _Error(failure.status, failure.error, detail)
-        return _read_error(reply, read, capabilities, sent, has_schema=has_schema)
+        return _read_error(reply, read, capabilities, sent)
     except UnusableReply as error:
         return Failed(RejectionReason.BAD_RESPONSE, str(error))
 
@@ -86,7 +85,7 @@ class _Error:
 
 
 def _read_error(
-    reply: Reply, read: _Error, capabilities: Capabilities, sent: Dialect, *, has_schema: bool
+    reply: Reply, read: _Error, capabilities: Capabilities, sent: SentRequest
 ) -> Outcome:
     status = read.status
     error = read.error
@@ -96,7 +95,10 @@ def _read_error(
         raise TeacherDown(message, code=teacher_code(error.code or status))
     if status == 429:
         return Throttled(detail, throttle_seconds(reply.headers))
-    if capabilities.learn(sent, status, error.message, has_schema=has_schema):
+    name = refused_parameter(status, error, sent.parameters)
+    if name is not None:
+        raise ParameterRefused(name, detail)
+    if capabilities.learn(sent, status, error.message):
         return SendAgain()
     if status == 400 and ("content_filter" in error.code or b"content_filter" in reply.body):
         return Failed(RejectionReason.CONTENT_FILTER, detail, is_retried=False)

@@ -21,6 +21,11 @@ class ResponseFormat(Enum):
             return ResponseFormat.JSON_OBJECT
         return ResponseFormat.TEXT
 
+    def laxer(self, other: ResponseFormat) -> ResponseFormat:
+        """Return the less strict of two formats."""
+        formats = list(ResponseFormat)
+        return max(self, other, key=formats.index)
+
     def parameter(self, schema: Mapping[str, Any]) -> dict[str, object] | None:
         """Return the request's `response_format`, None where the request has none."""
         if self is ResponseFormat.JSON_SCHEMA:

@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from local.emulators.teacher import ChatRequest
 from shared.core.ids import generation_id
-from tests.activities.conftest import NewRun, Teach
+from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support.activity_runs import answered, plus_one, sums
+from tests.support.http_teacher import completion, serving
 
 
 def no_number(_: ChatRequest) -> str:
@@ -150,6 +152,47 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
     }
     counters = (await run.progress())["train"]
     assert counters["requests"] == len(teacher.records) > 60
+
+
+class _Reasoning:
+    """A teacher whose reasoning takes 300 tokens. The row `held` is answered once it is let go."""
+
+    def __init__(self, held: int) -> None:
+        self.limits: dict[int, list[int]] = {}
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self._held = held
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        number = int(body["messages"][-1]["content"].split()[2])
+        self.limits.setdefault(number, []).append(body["max_tokens"])
+        if number == self._held:
+            self.reached.set()
+            await self.let_go.wait()
+        reply = completion(str(number + 1))
+        if body["max_tokens"] < 300:
+            reply["choices"] = [{"finish_reason": "length", "message": {"content": ""}}]
+        return web.json_response(reply)
+
+
+async def test_the_tokens_that_reasoning_needs_are_learned_by_shards_that_run_together(
+    new_run: NewRun, app: Configure
+) -> None:
+    teacher = _Reasoning(held=4)
+    run = new_run(teacher={"concurrency": 2, "max_tokens": 100})
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        await run.begin(sums(10))
+        first = asyncio.create_task(run.generate(0))
+        await teacher.reached.wait()
+        assert await run.generate(1) == answered(accepted=5)
+        teacher.let_go.set()
+        assert await first == answered(accepted=5)
+    assert (teacher.limits[0][0], teacher.limits[0][-1]) == (100, 400)
+    assert [teacher.limits[number] for number in range(5, 10)] == [[400]] * 5
+    requests = sum(map(len, teacher.limits.values()))
+    assert (await run.progress())["train"]["requests"] == requests
 
 
 async def test_a_shard_of_a_run_that_was_never_prepared_is_a_permanent_failure(

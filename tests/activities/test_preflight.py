@@ -9,10 +9,12 @@ import pytest
 
 from local.emulators.teacher import ChatRequest
 from shared.core.errors import TransientError
+from shared.core.process import Process, use
 from shared.runs.contracts import PREFLIGHT
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NOBODY, Configure, NewRun, OpenWorkspace, Teach
-from tests.support.activity_runs import AppRun, sums
+from tests.support.activity_runs import AppRun, answered, sums
+from tests.support.http_teacher import SelectiveTeacher, serving
 
 TYPO = "azureml://registries/azureml-mistral/models/Typo/versions/1"
 
@@ -141,7 +143,88 @@ async def test_a_row_of_the_dataset_is_not_what_the_teacher_is_tried_with(
 
     async with teach(answer):
         await check(new_run())
-    assert questions == ["Reply with the word: ready"]
+    assert questions == ['Reply with the JSON: {"answer": "ready"}']
+
+
+def o_series(body: dict[str, Any]) -> dict[str, Any] | None:
+    """What OpenAI's reasoning models say to a request, one parameter at a time."""
+    unsupported = "Unsupported parameter: '{}' is not supported with this model."
+    if "max_tokens" in body:
+        message = unsupported.format("max_tokens") + " Use 'max_completion_tokens' instead."
+        return {"code": "unsupported_parameter", "param": "max_tokens", "message": message}
+    for name in ("top_p", "presence_penalty", "top_k"):
+        if name in body:
+            message = unsupported.format(name)
+            return {"code": "unsupported_parameter", "param": name, "message": message}
+    if body.get("temperature", 1) != 1:
+        message = "Unsupported value: 'temperature' does not support 0.7 with this model."
+        return {"code": "unsupported_value", "param": "temperature", "message": message}
+    return None
+
+
+async def test_every_parameter_that_the_teacher_refuses_is_named_at_once(
+    new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
+) -> None:
+    open_workspace()
+    teacher = SelectiveTeacher(o_series)
+    settings = {"temperature": 0.7, "top_p": 0.9, "seed": 1, "extra_body": {"top_k": 5}}
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        by_place = problems(await check(new_run(teacher=settings)))
+    assert set(by_place) == {"teacher.temperature", "teacher.top_p", "teacher.extra_body.top_k"}
+    assert "change or remove it" in by_place["teacher.temperature"]
+    assert len(teacher.bodies) == 5, "each refusal once, and one request that is answered"
+
+
+async def test_a_reasoning_model_passes_if_the_user_sets_nothing_that_it_refuses(
+    new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
+) -> None:
+    open_workspace()
+    teacher = SelectiveTeacher(o_series)
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        checked = await check(new_run(teacher={"temperature": 1, "reasoning_effort": "low"}))
+    assert checked == {"status": "ok", "warnings": []}
+    assert len(teacher.bodies) == 2
+
+
+def no_formats(body: dict[str, Any]) -> dict[str, Any] | None:
+    is_formatted = "response_format" in body
+    return {"message": "response_format is not supported"} if is_formatted else None
+
+
+async def test_a_teacher_that_holds_no_reply_to_a_form_is_warned_of(
+    new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
+) -> None:
+    open_workspace()
+    teacher = SelectiveTeacher(no_formats)
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        [warning] = (await check(new_run()))["warnings"]
+    assert "rejects response_format" in warning
+
+
+async def test_what_preflight_learns_costs_no_worker_a_request(
+    new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
+) -> None:
+    def error_for(body: dict[str, Any]) -> dict[str, Any] | None:
+        return o_series(body) or no_formats(body)
+
+    open_workspace()
+    teacher = SelectiveTeacher(error_for, answer=lambda _: '{"reasoning": "by one", "answer": 7}')
+    run = new_run(prompt={"chain_of_thought": True}, teacher={"max_attempts": 1})
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        await run.begin(sums(10))
+        assert (await run.call(PREFLIGHT))["status"] == "ok"
+        learned = len(teacher.rejected)
+        for index in (0, 1):
+            use(Process())  # another worker
+            outcome = await run.generate(index)
+            assert outcome == answered(accepted=5)
+    assert learned == 3, "the token parameter, and two formats"
+    assert len(teacher.rejected) == learned
+    assert len(teacher.bodies) == learned + 1 + 10
 
 
 async def test_a_fine_tuning_service_that_cannot_be_reached_is_tried_again(

@@ -167,6 +167,41 @@ async def test_another_student_is_trained_on_the_same_answers_in_its_own_form(
     ]
 
 
+def wordy(request: ChatRequest) -> str:
+    """A teacher that takes more than 20 tokens for every third row."""
+    number = int(plus_one(request))
+    words = "so " * 60 if number % 3 == 0 else ""
+    return f"{words}the answer is {number}"
+
+
+@pytest.mark.parametrize("max_tokens", [20, 400, 1024])
+async def test_a_run_that_was_resumed_with_more_tokens_is_reusable_whole_under_any_number(
+    new_run: NewRun, earlier: Any, teach: Teach, max_tokens: int
+) -> None:
+    first = await earlier(sums(12), answer=wordy, teacher={"max_tokens": 20})
+    cut_off = (await first.progress())["train"]["rejected"]
+    assert cut_off == {"truncated": 4}
+    async with teach(wordy):
+        await first.resume(teacher={"max_tokens": 400})
+        await first.finish()
+    run = reusing(new_run, first, teacher={"max_tokens": max_tokens})
+    [seeded] = await begun(run, sums(12))
+    assert (seeded["reused"], seeded["estimate"]["requests"]) == (12, 0)
+    async with teach(wordy) as teacher:
+        await run.finish()
+    assert not teacher.records
+    assert (await run.progress())["train"]["accepted"] == 12
+
+
+async def test_an_answer_that_was_cut_off_is_not_reused(
+    new_run: NewRun, earlier: Any, teach: Teach
+) -> None:
+    first = await earlier(sums(12), answer=wordy, teacher={"max_tokens": 20})
+    run = reusing(new_run, first, teacher={"max_tokens": 400})
+    [seeded] = await begun(run, sums(12))
+    assert (seeded["reused"], seeded["estimate"]["requests"]) == (8, 4)
+
+
 TALK = as_jsonl([{"messages": [{"role": "user", "content": "Tell me."}]}])
 CHATTY: dict[str, Any] = {"task": "conversation", "teacher": {"max_tokens": 8000}}
 

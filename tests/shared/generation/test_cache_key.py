@@ -51,7 +51,12 @@ CHANGES: list[dict[str, Any]] = [
     {"teacher": {"presence_penalty": 0.5}},
     {"teacher": {"stop": ["END"]}},
     {"teacher": {"seed": 1}},
-    {"teacher": {"max_tokens": 50}},
+    {"teacher": {"reasoning_effort": "low"}},
+    {"teacher": {"reasoning_effort": "high"}},
+    {"teacher": {"extra_body": {"top_k": 5}}},
+    {"teacher": {"extra_body": {"top_k": 6}}},
+    {"teacher": {"extra_body": {"top_k": None}}},
+    {"teacher": {"extra_body": {"top_k": 5, "min_p": 0.1}}},
     {"prompt": {"chain_of_thought": True}},
     {"prompt": {"teacher_system": "Be exact."}},
     {"prompt": {"teacher_system": "Be brave.", "teacher_system_mode": "replace"}, **NAMED},
@@ -62,6 +67,9 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"timeout_seconds": 1}},
     {"teacher": {"max_attempts": 1}},
     {"teacher": {"row_deadline_seconds": 1}},
+    {"teacher": {"max_tokens": 50}},
+    {"teacher": {"max_tokens_ceiling": 2000}},
+    {"teacher": {"extra_body": {}}},
     {"quality": {"min_rows": 1, "min_success_ratio": 0.1}},
     {"quality": MAJORITY},
     {"quality": {**MAJORITY, "min_agreement": 0.8}},
@@ -107,6 +115,12 @@ def test_every_setting_of_the_teacher_the_prompt_and_the_quality_is_on_one_of_bo
     sections = {"teacher": TeacherSpec, "prompt": PromptSpec, "quality": QualitySpec}
     every = {(section, key) for section, model in sections.items() for key in model.model_fields}
     assert every - named == elsewhere
+
+
+def test_parameters_in_another_order_are_the_same_request() -> None:
+    one: dict[str, Any] = {"top_k": 5, "nested": {"a": 1, "b": 2}}
+    other: dict[str, Any] = {"nested": {"b": 2, "a": 1}, "top_k": 5}
+    assert key_of(teacher={"extra_body": one}) == key_of(teacher={"extra_body": other})
 
 
 def test_what_the_student_learns_of_an_answer_is_not_what_the_teacher_is_asked() -> None:

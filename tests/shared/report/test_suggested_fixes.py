@@ -62,6 +62,13 @@ def test_a_setting_that_is_to_be_raised_is_named_with_a_value_that_is_allowed() 
             spec_of(**wrong)
 
 
+def test_a_ceiling_that_stands_in_the_way_of_more_tokens_is_named() -> None:
+    limits = {"max_tokens": 100, "max_tokens_ceiling": 200}
+    assert "teacher.max_tokens_ceiling" in line_of("truncated", teacher=limits).remedy
+    limits["max_tokens_ceiling"] = 400
+    assert "teacher.max_tokens_ceiling" not in line_of("truncated", teacher=limits).remedy
+
+
 def test_a_setting_that_is_at_its_limit_is_not_to_be_raised() -> None:
     assert line_of("truncated", teacher={"max_tokens": 131_072}).remedy == ASK_AGAIN.text
     assert (

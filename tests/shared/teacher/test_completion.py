@@ -14,6 +14,7 @@ from shared.teacher.completion import (
     MAX_MESSAGE_CHARACTERS,
     Completion,
     ServiceError,
+    TeacherError,
     parse_completion,
     parse_error,
 )
@@ -226,7 +227,12 @@ def test_an_empty_error_beside_a_completion_is_no_error() -> None:
     ],
 )
 def test_errors_of_every_form_are_told(content: bytes, code: str, message: str) -> None:
-    assert parse_error(content) == (code, message)
+    assert parse_error(content) == TeacherError(code, message)
+
+
+def test_the_parameter_at_fault_is_told() -> None:
+    error = b'{"error": {"code": "c", "message": "m", "param": "seed"}}'
+    assert parse_error(error).param == "seed"
 
 
 KEYS = ["choices", "message", "content", "type", "text", "usage", "error", "code", "prompt_tokens"]
@@ -241,6 +247,7 @@ values = st.recursive(
 def test_no_response_whatsoever_raises(content: bytes) -> None:
     with contextlib.suppress(UnusableReply):
         assert isinstance(parse_completion(content), Completion)
-    code, message = parse_error(content)
-    assert len(message) <= MAX_MESSAGE_CHARACTERS
-    assert isinstance(code, str)
+    error = parse_error(content)
+    assert len(error.message) <= MAX_MESSAGE_CHARACTERS
+    assert isinstance(error.code, str)
+    assert isinstance(error.param, str)

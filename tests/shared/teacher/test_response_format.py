@@ -17,7 +17,8 @@ from shared.spec.models import TeacherSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS, Answer, split_reply
 from shared.teacher import RowFailure, open_teacher
-from shared.teacher.capabilities import Capabilities, Dialect, LearnedCapabilities
+from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
+from shared.teacher.learned import LearnedCapabilities
 from shared.teacher.response_format import ResponseFormat
 from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, settings, teacher_of
 
@@ -144,16 +145,16 @@ def test_a_rejection_without_a_format_left_is_about_something_else() -> None:
         (ResponseFormat.JSON_OBJECT, True),
         (ResponseFormat.TEXT, False),
     ):
-        sent = Dialect(response_format=response_format)
-        assert capabilities.learn(sent, 400, NO_SCHEMA, has_schema=True) is is_sent_again
+        sent = SentRequest(Dialect(response_format=response_format), has_schema=True)
+        assert capabilities.learn(sent, 400, NO_SCHEMA) is is_sent_again
     assert capabilities.dialect.response_format is ResponseFormat.TEXT
 
 
 def test_a_rejection_of_an_earlier_dialect_is_sent_again_and_changes_nothing() -> None:
     capabilities = Capabilities()
-    first = capabilities.dialect
-    assert capabilities.learn(first, 400, NO_SCHEMA, has_schema=True)
-    assert capabilities.learn(first, 400, NO_SCHEMA, has_schema=True)
+    first = SentRequest(capabilities.dialect, has_schema=True)
+    assert capabilities.learn(first, 400, NO_SCHEMA)
+    assert capabilities.learn(first, 400, NO_SCHEMA)
     assert capabilities.dialect.response_format is ResponseFormat.JSON_OBJECT
 
 

@@ -1,0 +1,49 @@
+"""How many tokens an answer is given, and more where a model's reasoning uses them up.
+
+Tokens of reasoning count as the answer's, and nobody knows how many a model needs until it has
+answered. A reply that is cut off without content is therefore requested again with twice the
+tokens, up to `teacher.max_tokens_ceiling`. If that happens to more than one row in ten, the next
+rows begin with the number that sufficed. They don't begin with the ceiling: services count the
+tokens that a request allows against their quotas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.spec.models import TeacherSpec
+
+MAX_SHORT_SHARE = 0.1  # answers for which the first number of tokens may be too small
+
+
+@dataclass(slots=True)
+class AnswerSize:
+    """What the rows of one split have taught a process, for the rows that follow."""
+
+    learned: int = 0  # tokens; 0: the specification's number suffices
+    answers: int = 0  # that began with the present number
+    short: int = 0  # of these, the ones that needed more
+
+    def first_limit(self, teacher: TeacherSpec) -> int:
+        """Return the tokens that the next answer begins with."""
+        return min(max(teacher.max_tokens, self.learned), teacher.most_tokens)
+
+    def next_limit(self, limit: int, teacher: TeacherSpec) -> int:
+        """Return the tokens for an answer that was cut off after `limit` tokens."""
+        return max(limit, min(max(2 * limit, self.learned), teacher.most_tokens))
+
+    def record(self, first: int, needed: int) -> None:
+        """Record an answer that began with `first` tokens and needed at most, or over, `needed`."""
+        if first < self.learned:
+            return  # it began before the number was raised
+        self.answers += 1
+        self.short += int(needed > first)
+        if self.short > MAX_SHORT_SHARE * self.answers:
+            self.learned = needed
+            self.answers = 0
+            self.short = 0
+
+
+def max_limit(teacher: TeacherSpec) -> int:
+    """Return the most tokens that an answer is given."""
+    return max(teacher.max_tokens, teacher.most_tokens)
