@@ -20,6 +20,8 @@ settings.load_profile("quick")
 
 TESTS = Path(__file__).parent
 OWN_CLOUD = ("test_lost_hub.py", "test_wrong_setting.py", "test_trust.py", "test_queue.py")
+# Tests that mostly wait: beside the other end-to-end tests, in a second cloud, they cost no time.
+SECOND_CLOUD = ("test_stopping.py", "test_reuse.py", "test_students.py")
 TIER_BY_FOLDER = {
     "orchestrators": "orchestrators",
     "histories": "orchestrators",
@@ -41,12 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFile(LoadFileScheduling):
-    """Gives a worker whole files, and one worker all files whose tests share a local cloud."""
+    """Gives a worker whole files, and one worker all files whose tests share a local cloud.
+
+    There are two such clouds.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
         shares_cloud = "end_to_end/" in file and not file.endswith(OWN_CLOUD)
-        return "one cloud" if shares_cloud else file
+        if not shares_cloud:
+            return file
+        return "second cloud" if file.endswith(SECOND_CLOUD) else "first cloud"
 
 
 @pytest.hookimpl(optionalhook=True)

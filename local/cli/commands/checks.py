@@ -18,9 +18,9 @@ from local.bootstrap import ROOT
 from local.bootstrap.pins import ADVICE, check_pins
 from local.cli.commands.tools import Counts, Tools
 
-# Most of the time is spent waiting for processes and timers, hence one worker more than cores.
+# Most of the time is spent waiting for processes and timers, hence two workers more than cores.
 # tests/conftest.py says in which order, and which tests share a worker.
-WORKERS = str((os.cpu_count() or 2) + 1)
+WORKERS = str((os.cpu_count() or 2) + 2)
 SIDE_BY_SIDE = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
 QUICK = ("-m", "not slow")
 FAST = ("-m", "not slow and not real_data")
