@@ -16,6 +16,7 @@ import azure.functions as func
 
 import activities.assemble
 import activities.finetune
+import activities.first_wave
 import activities.generate
 import activities.preflight
 import activities.prepare
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     activities.reuse.bp,
     activities.preflight.bp,
     activities.generate.bp,
+    activities.first_wave.bp,
     activities.progress.bp,
     activities.queue.bp,
     activities.assemble.bp,

@@ -13,24 +13,35 @@ from orchestrators.durable.waiting import RunFailed, SubOrchestration, first_of,
 from orchestrators.durable.window_items import End, Launch, Then
 from orchestrators.root import Root, RunCancelled
 from shared.core.backoff import progress_interval
-from shared.core.errors import ErrorData
+from shared.core.errors import ErrorCode, ErrorData
 from shared.core.ids import generation_id
 from shared.core.paths import Split
+from shared.generation.first_wave import SPLIT
 from shared.generation.shard_losses import abandoned_shard_warnings
 from shared.generation.success_ratio import max_rejected
 from shared.runs.contracts import (
     ABANDON_SHARD,
     GENERATE_SHARD,
     GENERATE_SPLIT,
+    READ_FIRST_WAVE,
     AbandonedShard,
+    FirstWaveRequest,
     GenerateSplit,
     ShardOutcome,
     ShardRequest,
     SplitOutcome,
+    WindowState,
+)
+from shared.runs.first_wave import (
+    after_first_wave,
+    forecast,
+    forecast_error,
+    forecast_warnings,
 )
 from shared.runs.gates import during_generation, valid_rows
 from shared.runs.wire import Failed
-from shared.scan.plan import SplitScan
+from shared.scan.plan import SplitScan, first_wave_shards
+from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 
 Generation = SubOrchestration[SplitOutcome]
@@ -39,31 +50,79 @@ bp = df.Blueprint()
 
 
 def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> Steps[None]:
-    """Answer train and validation side by side. Raises RunFailed, RunCancelled."""
+    """Answer the first rows, then train and validation side by side.
+
+    Raises RunFailed, RunCancelled.
+    """
     root.enter("generate")
     root.apply_concurrency()
-    splits: dict[Split, Generation] = {}
+    requests: dict[Split, GenerateSplit] = {}
     for split in root.asked_splits:
-        splits[split] = _start_split(root, spec, split, scans[split])
+        requests[split] = _split_request(root, spec, split, scans[split])
+    if not spec.answers.are_provided:
+        requests[SPLIT] = yield from _take_first_wave(root, spec, scans, requests[SPLIT])
+    splits: dict[Split, Generation] = {}
+    for split, request in requests.items():
+        splits[split] = _start_split(root, request)
     error = yield from _follow_splits(root, spec, scans, splits)
-    for split, generation in splits.items():
-        root.status.warnings += abandoned_shard_warnings(split, _outcome(generation).lost)
-    if root.is_cancelled:
-        raise RunCancelled
     if error:
         raise RunFailed(error)
 
 
-def _start_split(root: Root, spec: RunSpec, split: Split, scan: SplitScan) -> Generation:
-    request = GenerateSplit(
+def _take_first_wave(
+    root: Root, spec: RunSpec, scans: dict[Split, SplitScan], request: GenerateSplit
+) -> Steps[GenerateSplit]:
+    """Answer the first training rows alone, and judge by them whether the others are asked.
+
+    Returns the request for the other rows of the split. Raises RunFailed, RunCancelled.
+    """
+    shards = min(request.shards, first_wave_shards(spec.generation.rows_per_shard))
+    generation = _start_split(root, request.model_copy(update={"shards": shards}))
+    splits: dict[Split, Generation] = {SPLIT: generation}
+    error = yield from _follow_splits(root, spec, scans, splits)
+    if error and error["code"] != ErrorCode.SUCCESS_RATIO:
+        raise RunFailed(error)
+    wave_request = FirstWaveRequest(run_id=root.run_id, shards=shards, round=root.round)
+    wave = yield from root.call(READ_FIRST_WAVE, wave_request)
+    error = after_first_wave(spec, wave.rows) or error
+    if error:
+        raise RunFailed(error)
+    counters = yield from root.read_progress(spec)
+    expected = forecast(scans, counters, wave.rows, root.round)
+    if expected:
+        _apply_forecast(root, spec, expected)
+    root.enter("generate")
+    window = WindowState(next_number=shards)
+    losses = _outcome(generation).losses
+    return request.model_copy(update={"window": window, "losses": losses})
+
+
+def _apply_forecast(root: Root, spec: RunSpec, expected: Usage) -> None:
+    """Show what the run is expected to use. Raises RunFailed if its budget is far too small."""
+    root.status.forecast(expected, spec.budget)
+    error = forecast_error(spec, expected)
+    if error:
+        raise RunFailed(error)
+    root.warn(forecast_warnings(spec, expected))
+
+
+def _split_request(root: Root, spec: RunSpec, split: Split, scan: SplitScan) -> GenerateSplit:
+    return GenerateSplit(
         run_id=root.run_id,
         split=split,
         shards=scan.shards,
-        parallel=root.status.parallel_shards or spec.generation.parallel_shards,
+        parallel=spec.generation.parallel_shards,
         max_rejected=max_rejected(spec, scan.valid),
         round=root.round,
     )
-    return start(root.context, GENERATE_SPLIT, request, generation_id(root.run_id, split))
+
+
+def _start_split(root: Root, request: GenerateSplit) -> Generation:
+    """Start to answer the shards of a split, as many at a time as the user wants now."""
+    parallel = root.status.parallel_shards or request.parallel
+    request = request.model_copy(update={"parallel": parallel})
+    instance_id = generation_id(root.run_id, request.split)
+    return start(root.context, GENERATE_SPLIT, request, instance_id)
 
 
 def _follow_splits(
@@ -71,7 +130,7 @@ def _follow_splits(
 ) -> Steps[ErrorData | None]:
     """Show progress until every split has ended, and return the first error.
 
-    Progress is read less and less often, which keeps the history bounded.
+    Progress is read less and less often, which keeps the history bounded. Raises RunCancelled.
     """
     error: ErrorData | None = None
     began = root.context.current_utc_datetime
@@ -87,6 +146,10 @@ def _follow_splits(
         counters = yield from root.read_progress(spec)
         error = error or during_generation(spec, counters, valid_rows(scans), root.round)
         root.announce_stop(failed=error is not None)
+    for split, generation in splits.items():
+        root.warn(abandoned_shard_warnings(split, _outcome(generation).losses.messages))
+    if root.is_cancelled:
+        raise RunCancelled
     return error
 
 
@@ -127,7 +190,7 @@ def generate_split(
         }
         return ContinueAsNew(request.model_copy(update=carried))
     outcome = window.ending or SplitOutcome(status="ok")
-    return outcome.model_copy(update={"lost": shards.losses.messages})
+    return outcome.model_copy(update={"losses": shards.losses})
 
 
 class _ShardItems:

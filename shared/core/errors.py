@@ -49,6 +49,7 @@ class ErrorCode(StrEnum):
     BUDGET = "budget"
     PREFLIGHT = "preflight"
     TEACHER = "teacher"
+    FIRST_WAVE = "first_wave"
     SUCCESS_RATIO = "success_ratio"
     TOO_FEW_ACCEPTED = "too_few_accepted"
     CONSERVATION = "conservation"

@@ -19,6 +19,7 @@ from shared.core.paths import Split
 from shared.finetuning.base import JobState
 from shared.finetuning.monitor import JobMonitor
 from shared.finetuning.outcome import TrainingOutcome
+from shared.generation.first_wave import FirstRows
 from shared.generation.shard_losses import ShardLosses
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
@@ -252,8 +253,26 @@ class SplitOutcome(Contract):
 
     status: Literal["ok", "stopped", "failed"] = "ok"
     error: ErrorData | None = None
-    lost: dict[int, str] = Field(default_factory=dict[int, str])
-    """Why shards were abandoned, by shard; the first few."""
+    losses: ShardLosses = ShardLosses()
+
+
+# First wave
+
+
+class FirstWaveRequest(Contract):
+    """Input of `read_first_wave`."""
+
+    run_id: str
+    shards: int
+    """How many shards of the training set were asked first."""
+    round: int = 0
+
+
+class FirstWave(Contract):
+    """Output of `read_first_wave`."""
+
+    status: Literal["ok"] = "ok"
+    rows: FirstRows
 
 
 # Progress and assembly
@@ -404,6 +423,7 @@ LEAVE_QUEUE = Activity("leave_queue", TurnRequest, Done)
 PREFLIGHT = Activity("preflight", RunReference, PreflightPassed)
 GENERATE_SHARD = Activity("generate_shard", ShardRequest, ShardOutcome)
 ABANDON_SHARD = Activity("abandon_shard", AbandonedShard, ShardOutcome)
+READ_FIRST_WAVE = Activity("read_first_wave", FirstWaveRequest, FirstWave)
 READ_PROGRESS = Activity("read_progress", ProgressRequest, Progress)
 ASSEMBLE_SPLIT = Activity("assemble_split", AssembleRequest, AssembledSplit)
 SUBMIT_FINETUNING = Activity("submit_finetuning", SubmitRequest, JobLook)

@@ -137,6 +137,9 @@ class RunProgress(BaseModel):
     # made by the scan, before the teacher is asked
     estimate: Estimate | None = None
 
+    # of all rounds, corrected by what the first rows took
+    expected: Estimate | None = None
+
     # whether the run ends with its datasets: its `student` is null
     datasets_only: bool = False
 
@@ -215,6 +218,10 @@ class RunStatus(RunProgress):
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
         """Show the usage that the scan estimates."""
         self.estimate = priced(usage, budget)
+
+    def forecast(self, usage: Usage, budget: BudgetSpec) -> None:
+        """Show the usage that the first rows lead to expect."""
+        self.expected = priced(usage, budget)
 
     def show_scan(self, split: str, scan: SplitScan) -> None:
         """Show what the scan found in a split."""

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 MAX_SAMPLES = 5  # rejected rows shown in messages
+FIRST_WAVE_ROWS = 20
+"""Usable training rows that are asked before all others: the first shard has no more."""
 CACHED_RANGES = 2  # of a reader: shards that run side by side may belong to two
+
+
+def first_wave_shards(rows_per_shard: int) -> int:
+    """Return how many shards of the training set are asked before all others."""
+    return max(1, FIRST_WAVE_ROWS // rows_per_shard)
 
 
 class Exclusion(BaseModel):

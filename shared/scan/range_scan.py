@@ -15,7 +15,7 @@ from shared.dataset.rejection import RejectedRow
 from shared.dataset.rows import Row
 from shared.scan.duplicates import HashBuckets
 from shared.scan.near_duplicates import EvaluationRows, NearDuplicate, is_partly_compared
-from shared.scan.plan import RangePlan, Shard
+from shared.scan.plan import FIRST_WAVE_ROWS, RangePlan, Shard
 from shared.scan.references import References
 from shared.scan.row_checks import RowChecks
 from shared.spec.budget import Usage, example_tokens, row_estimate
@@ -64,6 +64,8 @@ class RangeScan:
     near: list[NearDuplicate] = field(default_factory=list[NearDuplicate])
     _checks: RowChecks = field(init=False)
     _references: References = field(init=False)
+    # Whether the split begins here with the rows that are asked before all others.
+    _has_first_wave: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._checks = RowChecks(self.spec, are_asked=self.split in ASKED_SPLITS)
@@ -71,6 +73,7 @@ class RangeScan:
 
     async def read(self, read: ReadBytes, start: int, end: int, size: int) -> None:
         """Check the rows that begin in bytes [start, end) of a file of `size` bytes."""
+        self._has_first_wave = start == 0 and self.split == "train"
         self.plan.is_partly_compared = is_partly_compared(self.spec, self.split, size)
         head = b"".join([chunk async for chunk in read(0, min(size, HEAD_BYTES))])
         form = file_form(head)
@@ -90,7 +93,7 @@ class RangeScan:
         if line.is_blank:
             return
         self.plan.rows += 1
-        _add_to_shard(self.plan.shards, line, self.spec.generation.rows_per_shard)
+        self._add_to_shard(line)
         row = self._checks.row(line.content)
         if isinstance(row, Row):
             self._accept(row, line.number)
@@ -99,6 +102,25 @@ class RangeScan:
                 self.split, line.number, row.id, row.reason, row.detail, row.reply
             )
             self.rejections.append(rejected)
+
+    def _add_to_shard(self, line: Line) -> None:
+        """Add a line to the last shard, or begin another with it."""
+        shards = self.plan.shards
+        if not shards or self._is_full(shards[-1], line):
+            shards.append(Shard(start=line.start, end=line.end, first_line=line.number))
+        last = shards[-1]
+        last.end = line.end
+        last.last_line = line.number
+        last.rows += 1
+
+    def _is_full(self, shard: Shard, line: Line) -> bool:
+        """Return whether a shard takes no further line."""
+        if shard.rows == self.spec.generation.rows_per_shard:
+            return True
+        if line.end - shard.start > MAX_SHARD_BYTES:
+            return True
+        is_first = self._has_first_wave and len(self.plan.shards) == 1
+        return is_first and self.plan.valid == FIRST_WAVE_ROWS
 
     def _accept(self, row: Row, line: int) -> None:
         self.plan.valid += 1
@@ -133,14 +155,3 @@ class RangeScan:
         estimate = row_estimate(row, self.spec)
         self.plan.estimate.add(estimate)
         return estimate
-
-
-def _add_to_shard(shards: list[Shard], line: Line, rows_per_shard: int) -> None:
-    """Add a line to the last shard, or begin another with it."""
-    last = shards[-1] if shards else None
-    if last is None or last.rows == rows_per_shard or line.end - last.start > MAX_SHARD_BYTES:
-        last = Shard(start=line.start, end=line.end, first_line=line.number)
-        shards.append(last)
-    last.end = line.end
-    last.last_line = line.number
-    last.rows += 1

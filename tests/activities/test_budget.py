@@ -32,9 +32,9 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     new_run: NewRun, teach: Teach
 ) -> None:
     run = new_run(rows_per_shard=500, teacher={"concurrency": 2}, budget={"max_requests": 10})
-    await run.begin(sums(500))
+    await run.begin(sums(520))
     async with teach(plus_one, latency_ms=20) as first:
-        generated = await run.generate()
+        generated = await run.generate(1)
     assert (generated["status"], generated["error"]["code"]) == ("failed", "budget")
     [problem] = generated["error"]["details"]
     assert problem["where"] == "budget.max_requests"
@@ -43,7 +43,7 @@ async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher
     assert 10 < answered_rows <= len(first.records) < 500
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
-        assert await run.generate() == answered(accepted=500, rejected=0, failed=0)
+        assert await run.generate(1) == answered(accepted=500, rejected=0, failed=0)
     assert len(second.records) == 500 - answered_rows
 
 

@@ -69,20 +69,20 @@ async def test_a_run_that_is_paused_asks_nobody_and_keeps_what_was_answered(
 ) -> None:
     monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.1)
     run = new_run(rows_per_shard=100, teacher={"concurrency": 1})
-    await run.begin(sums(100))
+    await run.begin(sums(120))
     async with teach(plus_one, latency_ms=50) as teacher:
-        generation = asyncio.create_task(run.generate())
+        generation = asyncio.create_task(run.generate(1))
         async with asyncio.timeout(10):
             while len(teacher.records) < 2:
                 await asyncio.sleep(0.01)
         run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Suspended"}
         assert (await generation)["status"] == "paused"
         requests = len(teacher.records)
-        assert (await run.generate())["status"] == "paused"
+        assert (await run.generate(1))["status"] == "paused"
         assert len(teacher.records) == requests
     run.client.statuses[run.paths.run_id] = {"runtimeStatus": "Running"}
     async with teach(plus_one):
-        assert (await run.generate())["accepted"] == 100
+        assert (await run.generate(1))["accepted"] == 100
 
 
 async def test_a_shard_tells_how_many_at_a_time_the_user_wants(
@@ -135,7 +135,7 @@ async def test_a_teacher_that_refuses_every_request_ends_the_run_in_its_own_word
 
 async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -> None:
     run = new_run(rows_per_shard=60)
-    await run.begin(sums(60))
+    await run.begin(sums(80))
     rates: dict[str, Any] = {
         "error_rate": 0.15,
         "throttle_rate": 0.1,
@@ -143,7 +143,7 @@ async def test_faults_cost_requests_and_no_rows(new_run: NewRun, teach: Teach) -
         "malformed_rate": 0.1,
     }
     async with teach(plus_one, seed=3, **rates) as teacher:
-        assert await run.generate() == answered(accepted=60, rejected=0, failed=0)
+        assert await run.generate(1) == answered(accepted=60, rejected=0, failed=0)
     assert {record.fault for record in teacher.records} >= {
         "error",
         "throttle",

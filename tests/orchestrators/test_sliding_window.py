@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from local.functions_host.durable.events import Status
 from shared.core.backoff import MAX_SHARD_ATTEMPTS, retry_interval
+from shared.generation.shard_losses import ShardLosses
 from shared.runs.contracts import GENERATE_SHARD, GENERATE_SPLIT
 from tests.support.orchestrator_simulation import After, Hub, Instance
 from tests.support.scripted import failed, ok
 from tests.support.small_executions import ACTIVITIES
 
 SPLIT_ID = "nli-sample-0123456789ab:generate:train"
-SUCCEEDED: dict[str, Any] = {"status": "ok", "error": None, "lost": {}}
+SUCCEEDED: dict[str, Any] = {"status": "ok", "error": None, "losses": ShardLosses().model_dump()}
 pytestmark = pytest.mark.usefixtures("small_executions")
 
 

@@ -14,6 +14,7 @@ from shared.runs.contracts import (
     POLL_FINETUNING,
     PREFLIGHT,
     PREPARE_RUN,
+    READ_FIRST_WAVE,
     READ_PROGRESS,
     SCAN_DATASET,
     SUBMIT_FINETUNING,
@@ -35,6 +36,7 @@ def test_stages_follow_each_other_and_each_works_on_what_the_one_before_has_made
         SCAN_DATASET,
         PREFLIGHT,
         GENERATE_SHARD,
+        READ_FIRST_WAVE,
         ASSEMBLE_SPLIT,
         SUBMIT_FINETUNING,
         POLL_FINETUNING,
@@ -68,13 +70,12 @@ def test_questions_with_different_references_are_counted_and_warned_of() -> None
 
 
 def test_train_and_validation_are_answered_side_by_side() -> None:
-    run = Distillation({"train": 2, "validation": 2})
+    run = Distillation({"train": 3, "validation": 2})
     run.run()
+    after_first_wave = run.hub.called(GENERATE_SHARD)[1:]
     spans = {
         split: [
-            (call.started, call.ended)
-            for call in run.hub.called(GENERATE_SHARD)
-            if call.input["split"] == split
+            (call.started, call.ended) for call in after_first_wave if call.input["split"] == split
         ]
         for split in run.shards
     }
@@ -134,18 +135,22 @@ def test_an_unreachable_success_ratio_ends_the_run_while_shards_still_run() -> N
         {"train": 10, "validation": 1},
         spec={"quality": {"min_rows": 10, "min_success_ratio": 0.75}},
         instead={
-            GENERATE_SHARD: lambda _: After(30, {"status": "stopped"}),
-            READ_PROGRESS: lambda _: ok(splits=counts),
+            GENERATE_SHARD: lambda shard: (
+                After(30, {"status": "stopped"}) if run.hub.called(READ_FIRST_WAVE) else ok()
+            ),
+            READ_PROGRESS: lambda _: (
+                ok(splits=counts) if len(run.hub.called(GENERATE_SHARD)) > 1 else ok(splits={})
+            ),
         },
     )
     root = run.run()
     assert (root.status, run.shown["error"]["code"]) == (Status.FAILED, "success_ratio")
     assert "26 timeout" in run.shown["error"]["details"][0]["problem"]
     announced = next(moment for moment, status in root.custom_statuses if status["stopping"])
-    assert announced < 10  # seconds: shards see it there and stop
+    assert announced < 15  # seconds: shards see it there and stop
     assert (
-        len(run.hub.called(GENERATE_SHARD)) == 3
-    )  # those that had begun: two of train and the one of validation
+        len(run.hub.called(GENERATE_SHARD)) == 4
+    )  # the first wave, and those that had begun: two of train and the one of validation
 
 
 def test_the_report_is_written_last_with_all_that_was_counted() -> None:
@@ -186,7 +191,7 @@ def test_progress_is_shown_while_shards_are_answered() -> None:
         for _, status in run.root.custom_statuses
         if status["splits"]
     ]
-    assert sorted(set(shown)) == [0, 20, 40, 60]
+    assert sorted(set(shown)) == [0, 10, 30, 50, 60]
     assert shown == sorted(shown)
 
 

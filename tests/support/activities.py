@@ -12,6 +12,7 @@ from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrc
 from activities import (
     assemble,
     finetune,
+    first_wave,
     generate,
     preflight,
     prepare,
@@ -22,7 +23,19 @@ from activities import (
     scan,
 )
 
-PARTS = (prepare, scan, reuse, queue, preflight, generate, progress, assemble, finetune, report)
+PARTS = (
+    prepare,
+    scan,
+    reuse,
+    queue,
+    preflight,
+    generate,
+    first_wave,
+    progress,
+    assemble,
+    finetune,
+    report,
+)
 MAX_RESULT_BYTES = 16 * 1024
 """Results are in the orchestration's history, which every replay reads."""
 

@@ -66,8 +66,8 @@ async def planned(folder: RunFolder) -> RunFolder:
         "generation": folder.spec.generation.model_copy(update={"rows_per_shard": 40}),
     }
     folder.spec = folder.spec.model_copy(update=spec_changes)
-    await folder.add(questions(320))
-    assert len(folder.plans["train"].shards) == 8
+    await folder.add(questions(340))
+    assert len(folder.plans["train"].shards) == 9
     return folder
 
 
@@ -77,9 +77,9 @@ async def test_requests_in_flight_when_a_capability_is_learned_are_sent_again(
 ) -> None:
     server = SelectiveTeacher(error_for, answer=reasoned_answer, together=START)
     async with serving(server.answer) as base_url:
-        first = await run_shards(planned, base_url, 0, 1, 2, 3)
+        first = await run_shards(planned, base_url, 1, 2, 3, 4)
         rejected = len(server.rejected)
-        second = await run_shards(planned, base_url, 4, 5, 6, 7)
+        second = await run_shards(planned, base_url, 5, 6, 7, 8)
     assert (first.accepted, first.rejected) == (160, {})
     assert (second.accepted, second.rejected) == (160, {})
     assert START <= rejected <= CONCURRENCY

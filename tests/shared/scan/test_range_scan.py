@@ -57,6 +57,30 @@ def plan_of(data: bytes, per_shard: int = 3) -> tuple[RangePlan, list[RejectedRo
     return plans["train"], rejections
 
 
+def test_the_first_shard_has_the_20_rows_that_are_asked_before_all_others() -> None:
+    plan, _ = plan_of(b"{\n" * 3 + questions(90), 50)
+    assert [(shard.first_line, shard.rows) for shard in plan.shards] == [
+        (1, 23),
+        (24, 50),
+        (74, 20),
+    ]
+
+
+def test_only_the_training_set_begins_with_a_small_shard() -> None:
+    content = questions(30)
+    plans, _ = asyncio.run(
+        plan_in_memory(
+            {
+                "train": (reading(content), len(content)),
+                "validation": (reading(questions(60)[len(content) :]), len(content)),
+            },
+            spec_of(40),
+        )
+    )
+    assert [shard.rows for shard in plans["train"].shards] == [20, 10]
+    assert len(plans["validation"].shards) == 1
+
+
 def rows_of(plan: RangePlan, data: bytes) -> list[tuple[int, Row | Rejection]]:
     """(line, row) of every shard, each read from its own byte range."""
 

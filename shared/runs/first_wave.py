@@ -1,0 +1,118 @@
+"""Decisions after the first wave: does the run go on, and what is it expected to use? Pure.
+
+The scan only knows the prompts. How long answers are, and how often a row is asked again, is known
+once the first rows are answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from shared.core.counters import Counters, total
+from shared.core.errors import ErrorCode, ErrorData, Problem
+from shared.core.paths import Split
+from shared.generation.first_wave import SPLIT, FirstRows, ShownReply
+from shared.scan.duplicates import place_of
+from shared.scan.plan import ScanCounts
+from shared.spec.budget import Usage, over_budget
+from shared.spec.models import RunSpec
+
+MIN_USABLE_SHARE = 0.5
+"""Of the first rows; less where `quality.min_success_ratio` demands less of the run."""
+FORECAST_TOLERANCE = 0.25
+"""A forecast from 20 rows may be off by so much."""
+
+
+def after_first_wave(spec: RunSpec, rows: FirstRows) -> ErrorData | None:
+    """Return why the run stops before it asks further rows, None to go on."""
+    min_share = min(MIN_USABLE_SHARE, spec.quality.min_success_ratio)
+    has_enough = rows.usable > 0 and rows.usable >= rows.rows * min_share
+    if has_enough or not rows.rows:
+        return None
+    listed = ", ".join(f"{count} {reason}" for reason, count in sorted(rows.reasons.items()))
+    advice = (
+        "resume with other settings of teacher or quality, or start a new run with another prompt"
+    )
+    details: list[Problem] = [{"where": SPLIT, "problem": f"rejected: {listed}; {advice}"}]
+    details += [_problem(reply) for reply in rows.replies if not reply.usable]
+    return {
+        "code": ErrorCode.FIRST_WAVE,
+        "message": (
+            f"{rows.usable} of the first {rows.rows} rows have a usable answer: the run stops "
+            "before it asks for the others"
+        ),
+        "details": details,
+    }
+
+
+def _problem(reply: ShownReply) -> Problem:
+    problem = f"{reply.reason}: {reply.detail}"
+    if reply.reply:
+        problem += f"; the teacher's reply: {json.dumps(reply.reply, ensure_ascii=False)}"
+    return {"where": place_of(SPLIT, reply.line), "problem": problem}
+
+
+def forecast(
+    scans: Mapping[Split, ScanCounts],
+    by_split: Mapping[Split, Counters],
+    rows: FirstRows,
+    round_: int,
+) -> Usage | None:
+    """Return what the whole run is expected to use, None if the first rows asked nothing.
+
+    It is what all rounds have used so far, and the scan's estimate for the rows that are left, in
+    proportion to what the first rows took.
+    """
+    if not rows.taken.requests:
+        return None
+    expected = Usage.model_validate(total(by_split.values()), from_attributes=True)
+    for split, counters in by_split.items():
+        expected.add(rows.scaled(_remaining(scans[split], counters, round_)))
+    return expected
+
+
+def _remaining(scan: ScanCounts, counters: Counters, round_: int) -> Usage:
+    """Return the part of the scan's estimate for the rows that have no answer yet."""
+    retried = sum(failed for earlier, failed in counters.failed.items() if earlier < round_)
+    remaining = scan.rows - counters.done + retried
+    estimated = max(1, scan.rows - counters.reused)  # reused answers aren't in the estimate
+    share = min(1.0, remaining / estimated)
+    return Usage(
+        requests=round(scan.estimate.requests * share),
+        prompt_tokens=round(scan.estimate.prompt_tokens * share),
+        completion_tokens=round(scan.estimate.completion_tokens * share),
+    )
+
+
+def forecast_error(spec: RunSpec, expected: Usage) -> ErrorData | None:
+    """Return why a run stops whose forecast exceeds its budget by more than a forecast may be off.
+
+    It would use up the budget and end without datasets.
+    """
+    problems = over_budget(_lower_end(expected), spec.budget, estimated=True)
+    if not problems:
+        return None
+    return {
+        "code": ErrorCode.BUDGET,
+        "message": "judging by its first rows, the run would exceed its budget",
+        "details": over_budget(expected, spec.budget, estimated=True),
+    }
+
+
+def forecast_warnings(spec: RunSpec, expected: Usage) -> list[str]:
+    """Return a warning for each limit that the run may exceed, judging by its first rows."""
+    problems = over_budget(expected, spec.budget, estimated=True)
+    return [
+        f"{problem['where']}: judging by the first rows, {problem['problem']}"
+        for problem in problems
+    ]
+
+
+def _lower_end(expected: Usage) -> Usage:
+    share = 1 / (1 + FORECAST_TOLERANCE)
+    return Usage(
+        requests=int(expected.requests * share),
+        prompt_tokens=int(expected.prompt_tokens * share),
+        completion_tokens=int(expected.completion_tokens * share),
+    )
