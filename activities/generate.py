@@ -40,6 +40,7 @@ from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
 from shared.teacher import open_teacher
 from shared.teacher.learned import adopt_capabilities
+from shared.teacher.left_out import write_left_out
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -73,14 +74,20 @@ async def _open_resources(
 
 @asynccontextmanager
 async def _open_teacher(
-    settings: Settings, spec: RunSpec, run_id: str
+    storage: Storage, paths: RunPaths, settings: Settings, spec: RunSpec
 ) -> AsyncGenerator[AsksTeacher]:
-    """Open the teacher, unless the rows bring their answers: then there may be none."""
+    """Open the teacher, unless the rows bring their answers: then there may be none.
+
+    In the end, the deployments that were left out are written down for the run's status.
+    """
     if spec.answers.are_provided:
         yield NoTeacher()
         return
-    async with open_teacher(settings, spec.teacher, run_id) as teacher:
-        yield teacher
+    async with open_teacher(settings, spec.teacher, paths.run_id) as teacher:
+        try:
+            yield teacher
+        finally:
+            await write_left_out(storage, paths, teacher.problems)
 
 
 @cache
@@ -121,7 +128,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
     async with (
         open_storage(app_settings) as storage,
         shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
-        _open_teacher(app_settings, split.spec, request.run_id) as teacher,
+        _open_teacher(storage, paths, app_settings, split.spec) as teacher,
     ):
         _spare_collector()
         run = ShardRun(

@@ -95,6 +95,7 @@ class Root:
         except RunFailed:
             return {}
         self.status.count(progress.splits, spec.budget)
+        self.status.warn(progress.warnings)
         self.publish()
         return progress.splits
 

@@ -113,6 +113,11 @@ class RunPaths:
         return f"{self.run_id}/finetune/{student}.json"
 
     @property
+    def left_out_deployments(self) -> str:
+        """Return the folder of the teacher's deployments that were left out: a file for each."""
+        return f"{self.run_id}/left-out/"
+
+    @property
     def capabilities(self) -> str:
         """Return what preflight has learned about the teacher."""
         return f"{self.run_id}/capabilities.json"

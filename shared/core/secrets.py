@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from pydantic import BaseModel, SecretStr
 
@@ -56,9 +57,17 @@ def _spelling(character: str) -> str:
 
 def _secrets(settings: BaseModel) -> Iterator[str]:
     for name in type(settings).model_fields:
-        setting = getattr(settings, name)
-        if not isinstance(setting, SecretStr):
-            continue
+        yield from _secrets_in(getattr(settings, name))
+
+
+def _secrets_in(setting: object) -> Iterator[str]:
+    """Yield the secrets of one setting, which may be a tuple of models with secrets."""
+    if isinstance(setting, BaseModel):
+        yield from _secrets(setting)
+    elif isinstance(setting, tuple):
+        for entry in cast(tuple[object, ...], setting):
+            yield from _secrets_in(entry)
+    elif isinstance(setting, SecretStr):
         value = setting.get_secret_value()
         yield value
         for part in value.split(";"):

@@ -10,11 +10,17 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.core.errors import Problem, SettingsError
+from shared.core.setting_values import is_http_url, normalise_base_url, setting_text
+from shared.core.teacher_endpoints import (
+    TEACHER_ENDPOINTS,
+    TeacherEndpoint,
+    endpoint_problems,
+    read_endpoints,
+)
 
 STORAGE = "DISTILLATION_STORAGE"
 BLOB_SERVICE_URI = f"{STORAGE}__blobServiceUri"
@@ -45,6 +51,11 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     "TEACHER_SCOPE": (
         False,
         f"Entra ID scope when there is no key (default {DEFAULT_TEACHER_SCOPE})",
+    ),
+    TEACHER_ENDPOINTS: (
+        False,
+        "several deployments of the teacher, instead of TEACHER_BASE_URL: a JSON list of objects "
+        "with base_url, model and api_key_setting",
     ),
     "AZUREML_SUBSCRIPTION_ID": (False, "subscription of the AzureML workspace"),
     "AZUREML_RESOURCE_GROUP": (False, "resource group of the AzureML workspace"),
@@ -107,6 +118,7 @@ class Settings(StorageSettings):
     teacher_model: str | None
     teacher_api_key: SecretStr | None
     teacher_scope: str
+    teacher_endpoints: tuple[TeacherEndpoint, ...] = ()
     azureml_subscription_id: str | None
     azureml_resource_group: str | None
     azureml_workspace: str | None
@@ -120,9 +132,25 @@ class Settings(StorageSettings):
     student_hosting_price: float | None = None
     max_active_runs: int | None = None
 
+    @property
+    def endpoints(self) -> tuple[TeacherEndpoint, ...]:
+        """Return every deployment of the teacher, none if it isn't configured."""
+        if self.teacher_endpoints or self.teacher_base_url is None:
+            return self.teacher_endpoints
+        return (TeacherEndpoint(base_url=self.teacher_base_url, api_key=self.teacher_api_key),)
+
+    def model_at(self, endpoint: TeacherEndpoint, model: str) -> str:
+        """Return the name by which a deployment knows a model.
+
+        Its own name stands for TEACHER_MODEL alone: a run may name another model.
+        """
+        is_usual = model == self.teacher_model
+        return endpoint.model if is_usual and endpoint.model else model
+
     def check_teacher(self) -> None:
         """Raise SettingsError if the teacher isn't configured."""
-        missing = [name for name in TEACHER_SETTINGS if getattr(self, name.lower()) is None]
+        present = {"TEACHER_BASE_URL": self.endpoints, "TEACHER_MODEL": self.teacher_model}
+        missing = [name for name in TEACHER_SETTINGS if not present[name]]
         _raise_for([_missing_setting(name) for name in missing])
 
     def check_fine_tuning(self) -> None:
@@ -141,18 +169,18 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read all settings. Raises SettingsError naming every setting that is missing or wrong."""
     problems = _problems(environ)
     if problems:  # all at once, with those that nearly every run needs
-        missing = [name for name in TEACHER_SETTINGS if _text(environ, name) is None]
-        problems += [_missing_setting(name) for name in missing]
+        problems += _missing_teacher(environ)
         if not _services_begun(environ):
             problems += _missing_service()
     _raise_for(problems)
     # each setting is the field of the same name; those below are named or written differently
-    fields: dict[str, object] = {name.lower(): _text(environ, name) for name in SETTINGS}
+    fields: dict[str, object] = {name.lower(): setting_text(environ, name) for name in SETTINGS}
     fields |= _storage_settings(environ).model_dump()
-    teacher_url = _text(environ, "TEACHER_BASE_URL")
+    teacher_url = setting_text(environ, "TEACHER_BASE_URL")
     fields["teacher_base_url"] = normalise_base_url(teacher_url) if teacher_url else None
-    fields["teacher_scope"] = _text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE
-    openai_url = _text(environ, AZURE_OPENAI_BASE_URL)
+    fields["teacher_scope"] = setting_text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE
+    fields["teacher_endpoints"] = read_endpoints(environ)
+    openai_url = setting_text(environ, AZURE_OPENAI_BASE_URL)
     fields["azure_openai_base_url"] = openai_url.rstrip("/") if openai_url else None
     return Settings.model_validate(fields)
 
@@ -166,27 +194,18 @@ def load_storage(environ: Mapping[str, str]) -> StorageSettings:
 
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:
     """Return the source of the blob trigger, for indexing. `load` reports a wrong value."""
-    return _text(environ, BLOB_TRIGGER_SOURCE) or TRIGGER_SOURCES[0]
-
-
-def normalise_base_url(url: str) -> str:
-    """Return the API's base URL without a trailing slash or `/chat/completions`."""
-    return url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
-
-
-def _text(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(name, "").strip() or None
+    return setting_text(environ, BLOB_TRIGGER_SOURCE) or TRIGGER_SOURCES[0]
 
 
 def _secret(environ: Mapping[str, str], name: str) -> SecretStr | None:
-    text = _text(environ, name)
+    text = setting_text(environ, name)
     return SecretStr(text) if text else None
 
 
 def _storage_settings(environ: Mapping[str, str]) -> StorageSettings:
     return StorageSettings(
         storage_connection_string=_secret(environ, STORAGE),
-        blob_service_uri=_text(environ, BLOB_SERVICE_URI),
+        blob_service_uri=setting_text(environ, BLOB_SERVICE_URI),
     )
 
 
@@ -200,7 +219,8 @@ def _raise_for(problems: list[Problem]) -> None:
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
     problems += _wrong_prices(environ)
-    if not _is_count(_text(environ, MAX_ACTIVE_RUNS) or "1"):
+    problems += endpoint_problems(environ)
+    if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
         problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})
     if trigger_source(environ) not in TRIGGER_SOURCES:
@@ -212,12 +232,21 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
 def _missing(environ: Mapping[str, str]) -> list[Problem]:
     problems: list[Problem] = []
     for name, (is_required, _) in SETTINGS.items():
-        is_present = _text(environ, name) is not None
+        is_present = setting_text(environ, name) is not None
         if name == STORAGE:
-            is_present = is_present or _text(environ, BLOB_SERVICE_URI) is not None
+            is_present = is_present or setting_text(environ, BLOB_SERVICE_URI) is not None
         if is_required and not is_present:
             problems.append(_missing_setting(name))
     return problems
+
+
+def _missing_teacher(environ: Mapping[str, str]) -> list[Problem]:
+    """Return the missing settings of the teacher. TEACHER_ENDPOINTS stands for its URL."""
+    names = list(TEACHER_SETTINGS)
+    if setting_text(environ, TEACHER_ENDPOINTS) is not None:
+        names.remove("TEACHER_BASE_URL")
+    missing = [name for name in names if setting_text(environ, name) is None]
+    return [_missing_setting(name) for name in missing]
 
 
 def _missing_setting(name: str, alternative: str = "") -> Problem:
@@ -227,14 +256,14 @@ def _missing_setting(name: str, alternative: str = "") -> Problem:
 
 def _services_begun(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return the services of which a setting is present."""
-    present = {name for name in environ if _text(environ, name)}
+    present = {name for name in environ if setting_text(environ, name)}
     return [names for names in SERVICE_SETTINGS if present.intersection(names)]
 
 
 def _incomplete_services(environ: Mapping[str, str]) -> list[Problem]:
     """Return the missing settings of services that are configured by half."""
     names = itertools.chain(*_services_begun(environ))
-    return [_missing_setting(name) for name in names if _text(environ, name) is None]
+    return [_missing_setting(name) for name in names if setting_text(environ, name) is None]
 
 
 def _missing_service() -> list[Problem]:
@@ -249,10 +278,10 @@ def _missing_service() -> list[Problem]:
 def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:
     problems: list[Problem] = []
     for name in URLS:
-        value = _text(environ, name)
+        value = setting_text(environ, name)
         if value is None:
             continue
-        if not _is_http_url(value):
+        if not is_http_url(value):
             problem = "must be an http or https URL without a query"
             problems.append({"where": name, "problem": problem})
         elif name == AZURE_OPENAI_BASE_URL and not value.rstrip("/").endswith("/v1"):
@@ -263,7 +292,7 @@ def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:
 
 def _wrong_prices(environ: Mapping[str, str]) -> list[Problem]:
     problem = f"must be a number from 0 to {MAX_PRICE:,}, such as 0.4"
-    wrong = [name for name in PRICES if not _is_price(_text(environ, name) or "0")]
+    wrong = [name for name in PRICES if not _is_price(setting_text(environ, name) or "0")]
     return [{"where": name, "problem": problem} for name in wrong]
 
 
@@ -276,11 +305,3 @@ def _is_price(text: str) -> bool:
 
 def _is_count(text: str) -> bool:
     return text.isdecimal() and text.isascii() and int(text) > 0
-
-
-def _is_http_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query

@@ -43,8 +43,8 @@ class SharedDocument(Generic[ModelT]):
         """Apply `change`, which may be called several times, each time to a fresh copy.
 
         A write whose answer is lost is applied again to its own outcome, so a change has to be
-        idempotent: it sets what belongs to a name, and adds to nothing. Nothing is written if it changes nothing. Raises TransientError if other writers were
-        faster each time.
+        idempotent: it sets what belongs to a name, and adds to nothing. Nothing is written if it
+        changes nothing. Raises TransientError if other writers were faster each time.
         """
         for attempt in range(MAX_ATTEMPTS):
             version = await self._storage.read_version(self._name)

@@ -290,6 +290,8 @@ class Progress(Contract):
 
     status: Literal["ok"] = "ok"
     splits: dict[Split, Counters]
+    warnings: list[str] = Field(default_factory=list[str])
+    """Deployments of the teacher that were left out."""
 
 
 class AssembleRequest(Contract):

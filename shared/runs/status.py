@@ -7,7 +7,7 @@ that sets more than 16 KB.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
@@ -166,9 +166,13 @@ class RunStatus(RunProgress):
         if len(students) > 1:
             self.students = [WaitingStudent(student=student.model) for student in students]
 
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Add warnings that the run doesn't have yet."""
+        self.warnings += [warning for warning in warnings if warning not in self.warnings]
+
     def show_job(self, job: JobState, student: int) -> None:
         """Show the job of the student of this number, and its warnings with those of the run."""
-        self.warnings += [warning for warning in job.warnings if warning not in self.warnings]
+        self.warn(job.warnings)
         if student == 0:
             self.finetune = job
         if student < len(self.students):

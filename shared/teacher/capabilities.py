@@ -72,6 +72,9 @@ class SentRequest:
     dialect: Dialect = Dialect()
     has_schema: bool = False
     parameters: Collection[str] = ()  # the optional ones that the specification sets
+    # what to check if the deployment refuses every request
+    url_setting: str = "TEACHER_BASE_URL"
+    key_setting: str = "TEACHER_API_KEY"
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pydantic_core
@@ -15,20 +16,32 @@ import pydantic_core
 from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
+from shared.core.teacher_endpoints import TeacherEndpoint
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
 from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
-from shared.teacher.completion import Completion, RowFailure
-from shared.teacher.learned import LearnedCapabilities
+from shared.teacher.completion import Completion, RowFailure, TeacherDown
+from shared.teacher.learned import DeploymentName, LearnedCapabilities
 from shared.teacher.outcome import Failed, Outcome, SendAgain, Throttled, read_reply
-from shared.teacher.parameters import set_parameters
-from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
+from shared.teacher.parameters import ParameterRefused, set_parameters
+from shared.teacher.rate.gate import REFUSED_SECONDS, UNREACHABLE_SECONDS, Gate
+from shared.teacher.rate.scheduler import Lane, RequestScheduler, Turn, process_scheduler
 from shared.teacher.retry import backoff, rate_limits
 from shared.teacher.transport import Connections, NoReply, Reply, header_line
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+
+# failures that a deployment is to blame for, not the request
+UNHEALTHY = frozenset(
+    {
+        RejectionReason.CONNECTION,
+        RejectionReason.TIMEOUT,
+        RejectionReason.TEACHER_ERROR,
+        RejectionReason.BAD_RESPONSE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,33 @@ class _Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class _Deployment:
+    """One of the places where the teacher is asked, with capabilities and a pace of its own."""
+
+    endpoint: _Endpoint
+    settings: TeacherEndpoint
+    model: str
+    capabilities: Capabilities
+
+    def payload(self, request: _Request, dialect: Dialect, parameters: Mapping[str, Any]) -> bytes:
+        body: dict[str, object] = {
+            "model": self.model,
+            "messages": list(request.messages),
+            dialect.token_parameter: request.max_tokens,
+        }
+        if request.schema is not None:
+            response_format = dialect.response_format.parameter(request.schema)
+            if response_format is not None:
+                body["response_format"] = response_format
+            elif request.unformatted is not None:
+                body["messages"] = list(request.unformatted)
+        body |= parameters
+        if request.seed is not None:
+            body["seed"] = request.seed
+        return pydantic_core.to_json(body)
+
+
+@dataclass(frozen=True, slots=True)
 class _Request:
     """The part of a request that is the same in every attempt."""
 
@@ -66,7 +106,8 @@ class _Attempts:
     requests: int = 0
     failures: int = 0  # the attempts that count against `max_attempts`
     throttled: int = 0
-    pause: float = 0.0  # seconds, after the last 429
+    pause: float = 0.0  # seconds until the next attempt, after the last 429
+    is_stray: bool = False  # whether that 429 delays this request alone
     deadline: float | None = None
     last_failure: str = ""
 
@@ -98,14 +139,12 @@ class TeacherClient:
 
     def __init__(
         self,
-        endpoint: _Endpoint,
-        capabilities: Capabilities,
+        deployments: Mapping[Gate, _Deployment],
         spec: TeacherSpec,
         scheduler: RequestScheduler,
         lane: Lane,
     ) -> None:
-        self._endpoint = endpoint
-        self._capabilities = capabilities
+        self._deployments = deployments
         self._spec = spec
         self._scheduler = scheduler
         self._lane = lane
@@ -115,6 +154,15 @@ class TeacherClient:
     def when_none_waits(self, call: Callable[[], None]) -> None:
         """Call this whenever the last waiting request is sent, so that new ones can be added."""
         self._lane.on_empty = call
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Return why deployments were left out while others worked, by their setting."""
+        return {
+            deployment.settings.url_setting: gate.problem
+            for gate, deployment in self._deployments.items()
+            if gate.problem
+        }
 
     async def complete(
         self,
@@ -151,29 +199,64 @@ class TeacherClient:
                 await self._back_off(outcome, attempts)
 
     async def _send_in_turn(self, request: _Request, attempts: _Attempts) -> Outcome:
-        """Wait for a turn and send the request once."""
-        number = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
+        """Wait for a turn and send the request once. Raises TeacherDown."""
+        turn = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
         try:
             seconds_left = attempts.begin(time.monotonic(), self._spec.row_deadline_seconds)
-            outcome = await self._send(request, number, seconds_left)
+            outcome = await self._send(request, turn, seconds_left)
             if isinstance(outcome, Throttled):
-                attempts.throttled += 1
-                attempts.pause = self._pause(outcome, attempts.throttled)
-                self._scheduler.rate.record_refusal(time.monotonic(), number, attempts.pause)
-            return outcome
+                self._record_throttling(turn, outcome, attempts)
+            return self._record_health(turn, outcome)
+        except ParameterRefused:
+            raise
+        except TeacherDown as refusal:
+            if self._leave_out(turn, REFUSED_SECONDS, str(refusal)):
+                return SendAgain()
+            raise self._with_other_problems(refusal) from None
         finally:
-            self._scheduler.end(self._lane, number)
+            self._scheduler.end(self._lane, turn)
 
-    def _pause(self, outcome: Throttled, throttled: int) -> float:
-        """Return the seconds that the teacher asks for, else a backoff."""
-        if outcome.retry_after is not None:
-            return outcome.retry_after
-        return backoff(throttled, self._jitter)
+    def _record_throttling(self, turn: Turn, outcome: Throttled, attempts: _Attempts) -> None:
+        attempts.throttled += 1
+        pause = outcome.retry_after
+        if pause is None:
+            pause = backoff(attempts.throttled, self._jitter)
+        now = time.monotonic()
+        turn.gate.rate.record_refusal(now, turn.number, pause)
+        attempts.is_stray = turn.gate.rate.refusals_are_stray
+        others = [other.delay(now) for other in self._scheduler.others_open(turn.gate, now)]
+        attempts.pause = min([pause, *others])
+
+    def _record_health(self, turn: Turn, outcome: Outcome) -> Outcome:
+        """Record whether a deployment works, and leave out one that doesn't while another does."""
+        if not isinstance(outcome, Failed) or outcome.reason not in UNHEALTHY:
+            turn.gate.record_answer(turn.number)
+            return outcome
+        turn.gate.record_failure()
+        is_unreachable = outcome.reason == RejectionReason.CONNECTION
+        if is_unreachable or turn.gate.has_failed_often:
+            is_left_out = self._leave_out(turn, UNREACHABLE_SECONDS, outcome.detail)
+            if is_left_out and is_unreachable:
+                return SendAgain()  # it has cost the row nothing
+        return outcome
+
+    def _leave_out(self, turn: Turn, seconds: float, problem: str) -> bool:
+        """Close a deployment for some time. Return whether another one works."""
+        now = time.monotonic()
+        if not self._scheduler.others_open(turn.gate, now):
+            return False
+        turn.gate.close(now, turn.number, seconds, problem)
+        return True
+
+    def _with_other_problems(self, refusal: TeacherDown) -> TeacherDown:
+        """Return the last deployment's refusal with what is wrong with the others."""
+        others = [f"{place}: {problem}" for place, problem in self.problems.items()]
+        return TeacherDown("; ".join([str(refusal), *others]), code=refusal.code)
 
     async def _wait_after_throttling(self, attempts: _Attempts) -> None:
         """Wait if refusals are stray; otherwise the request waits in its lane like all others."""
         attempts.check_deadline(attempts.pause)
-        if self._scheduler.rate.refusals_are_stray:
+        if attempts.is_stray:
             await asyncio.sleep(attempts.pause)
 
     async def _back_off(self, outcome: Failed, attempts: _Attempts) -> None:
@@ -188,58 +271,49 @@ class TeacherClient:
         if pause:
             await asyncio.sleep(pause)
 
-    async def _send(self, request: _Request, number: int, seconds_left: float) -> Outcome:
-        """Send the request and record in the scheduler how the teacher responded."""
-        dialect = self._capabilities.dialect
-        payload = self._payload(request, dialect)
+    async def _send(self, request: _Request, turn: Turn, seconds_left: float) -> Outcome:
+        """Send the request and record in its gate how the teacher responded."""
+        deployment = self._deployments[turn.gate]
+        dialect = deployment.capabilities.dialect
+        payload = deployment.payload(request, dialect, self._parameters)
         timeout = min(self._spec.timeout_seconds, seconds_left)
         began = time.monotonic()
         try:
-            headers = await self._endpoint.authorization()
-            reply = await self._endpoint.connections.post(headers, payload, timeout)
+            headers = await deployment.endpoint.authorization()
+            reply = await deployment.endpoint.connections.post(headers, payload, timeout)
         except TimeoutError:
-            self._scheduler.window.record_failure(time.monotonic())
+            turn.gate.window.record_failure(time.monotonic())
             detail = f"no reply within {self._spec.timeout_seconds:g} s"
             return Failed(RejectionReason.TIMEOUT, detail)
         except NoReply as error:
-            self._scheduler.window.record_failure(time.monotonic())
+            turn.gate.window.record_failure(time.monotonic())
             return Failed(RejectionReason.CONNECTION, str(error))
-        self._record_reply(reply, number, began)
-        sent = SentRequest(dialect, request.schema is not None, self._parameters.keys())
-        return read_reply(reply, self._capabilities, sent)
+        _record_reply(turn, reply, began)
+        sent = SentRequest(
+            dialect,
+            request.schema is not None,
+            self._parameters.keys(),
+            deployment.settings.url_setting,
+            deployment.settings.key_setting,
+        )
+        return read_reply(reply, deployment.capabilities, sent)
 
-    def _record_reply(self, reply: Reply, number: int, began: float) -> None:
-        now = time.monotonic()
-        rate = self._scheduler.rate
-        window = self._scheduler.window
-        for name, limit in rate_limits(reply.headers).items():
-            if limit.remaining is not None and limit.reset is not None:
-                rate.record_quota(
-                    name, number, remaining=limit.remaining, sent=began, reset=limit.reset
-                )
-        if reply.status != 429:
-            rate.record_admitted(number)
-        if reply.status == 503:
-            window.record_failure(now)
-        elif reply.status == 200:
-            window.record_answer(now, now - began, is_full=self._scheduler.is_full)
 
-    def _payload(self, request: _Request, dialect: Dialect) -> bytes:
-        body: dict[str, object] = {
-            "model": self._spec.model,
-            "messages": list(request.messages),
-            dialect.token_parameter: request.max_tokens,
-        }
-        if request.schema is not None:
-            response_format = dialect.response_format.parameter(request.schema)
-            if response_format is not None:
-                body["response_format"] = response_format
-            elif request.unformatted is not None:
-                body["messages"] = list(request.unformatted)
-        body |= self._parameters
-        if request.seed is not None:
-            body["seed"] = request.seed
-        return pydantic_core.to_json(body)
+def _record_reply(turn: Turn, reply: Reply, began: float) -> None:
+    now = time.monotonic()
+    rate = turn.gate.rate
+    window = turn.gate.window
+    for name, limit in rate_limits(reply.headers).items():
+        if limit.remaining is not None and limit.reset is not None:
+            rate.record_quota(
+                name, turn.number, remaining=limit.remaining, sent=began, reset=limit.reset
+            )
+    if reply.status != 429:
+        rate.record_admitted(turn.number)
+    if reply.status == 503:
+        window.record_failure(now)
+    elif reply.status == 200:
+        window.record_answer(now, now - began, is_full=turn.gate.is_full)
 
 
 def _identity() -> AsyncTokenCredential:
@@ -250,31 +324,47 @@ def _identity() -> AsyncTokenCredential:
 
 
 @asynccontextmanager
-async def _open_endpoint(settings: Settings) -> AsyncGenerator[_Endpoint]:
-    key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else None
+async def _open_endpoint(settings: TeacherEndpoint, scope: str) -> AsyncGenerator[_Endpoint]:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
     credential = None if key else _identity()
     key_header = header_line("Authorization", f"Bearer {key}") if key else b""
     try:
-        async with Connections(f"{settings.teacher_base_url}/chat/completions") as connections:
-            yield _Endpoint(connections, key_header, credential, settings.teacher_scope)
+        async with Connections(f"{settings.base_url}/chat/completions") as connections:
+            yield _Endpoint(connections, key_header, credential, scope)
     finally:
         if credential is not None:
             await credential.close()
 
 
+def deployment_names(
+    settings: Settings, model: str, endpoints: Sequence[TeacherEndpoint]
+) -> list[DeploymentName]:
+    """Return the base URL and the model of each deployment."""
+    return [(endpoint.base_url, settings.model_at(endpoint, model)) for endpoint in endpoints]
+
+
 @asynccontextmanager
 async def open_teacher(
-    settings: Settings, spec: TeacherSpec, run_id: str = ""
+    settings: Settings,
+    spec: TeacherSpec,
+    run_id: str = "",
+    endpoints: Sequence[TeacherEndpoint] | None = None,
 ) -> AsyncGenerator[TeacherClient]:
     """Open a client of the teacher in these settings. `spec.model` must be resolved.
 
-    Requests count towards the `concurrency` of the run `run_id`.
+    Requests count towards the `concurrency` of the run `run_id`. They go to all deployments, or
+    only to these `endpoints`.
     """
-    base_url = settings.teacher_base_url or ""
-    model = spec.model or ""
-    scheduler = process_scheduler(base_url, model)
-    capabilities = current().part(LearnedCapabilities).of(base_url, model)
-    key = (base_url, settings.teacher_api_key, settings.teacher_scope)
-    async with shared(key, lambda: _open_endpoint(settings)) as endpoint:
+    chosen = settings.endpoints if endpoints is None else endpoints
+    names = deployment_names(settings, spec.model or "", chosen)
+    scheduler = process_scheduler(*names)
+    learned = current().part(LearnedCapabilities)
+    deployments: dict[Gate, _Deployment] = {}
+    async with AsyncExitStack() as opened:
+        for gate, endpoint, name in zip(scheduler.gates, chosen, names, strict=True):
+            key = (endpoint.base_url, endpoint.api_key, settings.teacher_scope)
+            opening = partial(_open_endpoint, endpoint, settings.teacher_scope)
+            connected = await opened.enter_async_context(shared(key, opening))
+            deployments[gate] = _Deployment(connected, endpoint, name[1], learned.of(*name))
         with scheduler.lane(run_id, spec.concurrency) as lane:
-            yield TeacherClient(endpoint, capabilities, spec, scheduler, lane)
+            yield TeacherClient(deployments, spec, scheduler, lane)

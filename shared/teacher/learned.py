@@ -8,6 +8,7 @@ doesn't say where its teacher is.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 ID_CHARACTERS = 16
+DeploymentName = tuple[str, str]  # base URL and model
 
 
 class LearnedDialect(BaseModel):
@@ -47,13 +49,15 @@ class LearnedCapabilities:
         """Return the capabilities of a model at an endpoint."""
         return self._of_endpoint(_endpoint_id(base_url, model))
 
-    def copy_of(self, base_url: str, model: str) -> RunCapabilities:
-        """Return what is known of one endpoint, as a run keeps it."""
-        dialect = self.of(base_url, model).dialect
-        learned = LearnedDialect(
-            token_parameter=dialect.token_parameter, response_format=dialect.response_format
-        )
-        return RunCapabilities(endpoints={_endpoint_id(base_url, model): learned})
+    def copy_of(self, deployments: Iterable[DeploymentName]) -> RunCapabilities:
+        """Return what is known of a teacher's deployments, as a run keeps it."""
+        learned: dict[str, LearnedDialect] = {}
+        for name in deployments:
+            dialect = self.of(*name).dialect
+            learned[_endpoint_id(*name)] = LearnedDialect(
+                token_parameter=dialect.token_parameter, response_format=dialect.response_format
+            )
+        return RunCapabilities(endpoints=learned)
 
     def adopt(self, learned: RunCapabilities) -> None:
         """Add what preflight learned, maybe in another process."""
@@ -72,13 +76,16 @@ def _endpoint_id(base_url: str, model: str) -> str:
 
 
 async def keep_capabilities(
-    storage: Storage, paths: RunPaths, base_url: str, model: str
-) -> Capabilities:
-    """Write what this process knows of a teacher into the run's folder, and return it."""
+    storage: Storage, paths: RunPaths, deployments: Sequence[DeploymentName]
+) -> list[str]:
+    """Write what this process knows of a teacher into the run's folder. Return what to warn of."""
     learned = current().part(LearnedCapabilities)
-    content = learned.copy_of(base_url, model).model_dump_json(indent=1)
+    content = learned.copy_of(deployments).model_dump_json(indent=1)
     await storage.write(paths.capabilities, content.encode())
-    return learned.of(base_url, model)
+    warnings: dict[str, None] = {}
+    for name in deployments:
+        warnings |= dict.fromkeys(learned.of(*name).warnings)
+    return list(warnings)
 
 
 async def adopt_capabilities(storage: Storage, paths: RunPaths) -> None:

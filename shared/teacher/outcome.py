@@ -23,9 +23,9 @@ from shared.teacher.transport import Reply
 # no row can be answered: wrong key, no permission, unknown address or model, quota used up
 ENDS_RUN = frozenset({401, 403, 404})
 REMEDIES = {
-    401: ". Check the app setting TEACHER_API_KEY",
-    403: ". Check the app setting TEACHER_API_KEY, or the identity's role at the teacher",
-    404: ". Check the app setting TEACHER_BASE_URL and the teacher's model",
+    401: ". Check the app setting {key}",
+    403: ". Check the app setting {key}, or the identity's role at the teacher",
+    404: ". Check the app setting {url} and the teacher's model",
 }
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
 
@@ -91,7 +91,8 @@ def _read_error(
     error = read.error
     detail = read.detail
     if status in ENDS_RUN or error.code in QUOTA_CODES:
-        message = f"the teacher refuses every request. {detail}{REMEDIES.get(status, '')}"
+        remedy = REMEDIES.get(status, "").format(key=sent.key_setting, url=sent.url_setting)
+        message = f"the teacher refuses every request. {detail}{remedy}"
         raise TeacherDown(message, code=teacher_code(error.code or status))
     if status == 429:
         return Throttled(detail, throttle_seconds(reply.headers))

@@ -229,6 +229,19 @@ def test_what_preflight_warns_of_is_in_the_status() -> None:
     assert "the workspace lies elsewhere" in run.shown["warnings"]
 
 
+def test_a_deployment_that_is_left_out_is_in_the_status_once() -> None:
+    warning = "TEACHER_ENDPOINTS.1 was left out"
+    run = Distillation(
+        {"train": 3},
+        instead={
+            PREFLIGHT: lambda _: ok(warnings=[warning]),
+            READ_PROGRESS: lambda _: ok(splits={}, warnings=[warning]),
+        },
+    )
+    assert run.run().output["status"] == "completed"
+    assert run.shown["warnings"].count(warning) == 1
+
+
 def test_a_run_that_has_exceeded_its_budget_completes_with_a_warning() -> None:
     used = {**counters(30), "requests": 46}
     run = Distillation(

@@ -1,8 +1,10 @@
 """When each request may start: all shards of a worker process share one scheduler per teacher.
 
-`concurrency_window.py` decides how many requests are in flight, `rate_controller.py` how fast they
-follow each other. Runs take turns, however many shards and waiting requests each has; so do the
-shards of a run. Within a run, retries go first, as their rows have waited longest.
+A teacher has one or several deployments, each with a gate of its own: how many requests are in
+flight (`concurrency_window.py`), and how fast they follow each other (`rate_controller.py`). A
+request goes to the deployment with the smallest load among those that may be asked now. Runs take
+turns, however many shards and waiting requests each has; so do the shards of a run. Within a run,
+retries go first, as their rows have waited longest.
 """
 
 from __future__ import annotations
@@ -11,15 +13,23 @@ import asyncio
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shared.core.process import current
-from shared.teacher.rate.concurrency_window import ConcurrencyWindow
-from shared.teacher.rate.rate_controller import RateController
+from shared.teacher.rate.gate import Gate
 
-Queue = deque[asyncio.Future[int]]
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request that may start now: through which gate, and its number there."""
+
+    gate: Gate
+    number: int
+
+
+Queue = deque[asyncio.Future[Turn]]
 
 
 def _do_nothing() -> None:
@@ -62,10 +72,8 @@ class Lane:
 class RequestScheduler:
     """Starts requests in turn. `begin` and `end` enclose each one."""
 
-    def __init__(self) -> None:
-        self.window = ConcurrencyWindow()
-        self.rate = RateController()
-        self.in_flight = 0
+    def __init__(self, deployments: int = 1) -> None:
+        self.gates = [Gate() for _ in range(deployments)]
         self._runs: dict[str, RunRequests] = {}
         # in the order in which they have a turn
         self._turns: deque[RunRequests] = deque()
@@ -77,7 +85,9 @@ class RequestScheduler:
         run = self._open_run(run_id, ceiling)
         lane = Lane(run)
         run.lanes.append(lane)
-        self.window.ceiling = max(other.ceiling for other in self._runs.values())
+        ceiling = max(other.ceiling for other in self._runs.values())
+        for gate in self.gates:
+            gate.window.ceiling = ceiling
         try:
             yield lane
         finally:
@@ -95,9 +105,9 @@ class RequestScheduler:
         run.ceiling = ceiling
         return run
 
-    async def begin(self, lane: Lane, *, is_retry: bool = False) -> int:
-        """Wait for a place and the time to start. Return the request's number for `rate`."""
-        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async def begin(self, lane: Lane, *, is_retry: bool = False) -> Turn:
+        """Wait for a place and the time to start."""
+        turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         queue = lane.retries if is_retry else lane.first_attempts
         queue.append(turn)
         self._start_requests()
@@ -108,33 +118,35 @@ class RequestScheduler:
                 self.end(lane, turn.result())
             raise
 
-    def end(self, lane: Lane, number: int) -> None:
-        """End a request, whatever its outcome. A known outcome is recorded in `rate` before."""
-        self.rate.record_end(number)
-        self.in_flight -= 1
+    def end(self, lane: Lane, turn: Turn) -> None:
+        """End a request, whatever its outcome. A known outcome is recorded in its gate before."""
+        turn.gate.end_request(turn.number)
         lane.run.in_flight -= 1
         self._start_requests()
 
     @property
-    def is_full(self) -> bool:
-        """Return whether all places are taken."""
-        return self.in_flight >= self.window.places
+    def in_flight(self) -> int:
+        return sum(gate.in_flight for gate in self.gates)
+
+    def others_open(self, gate: Gate, now: float) -> Sequence[Gate]:
+        """Return the other gates that aren't closed."""
+        return [other for other in self.gates if other is not gate and other.is_open(now)]
 
     def _start_requests(self) -> None:
         """Start the requests that may start now."""
-        while not self.is_full:
+        while gates := [gate for gate in self.gates if not gate.is_full]:
             turn = self._next_turn()
             if turn is None:
                 return
             now = time.monotonic()
-            delay = self.rate.delay(now)
-            if delay > 0:
-                self._start_requests_later(delay)
+            ready = [gate for gate in gates if gate.delay(now) <= 0]
+            if not ready:
+                self._start_requests_later(min(gate.delay(now) for gate in gates))
                 return
             lane, queue = turn
-            self.in_flight += 1
+            gate = min(ready, key=_load)
             lane.run.in_flight += 1
-            queue.popleft().set_result(self.rate.start_request(now))
+            queue.popleft().set_result(Turn(gate, gate.start_request(now)))
             self._turns.rotate(-1 - self._turns.index(lane.run))
             if queue is lane.first_attempts:
                 lane.run.lanes.rotate(-1 - lane.run.lanes.index(lane))
@@ -154,6 +166,10 @@ class RequestScheduler:
         self._timer = asyncio.get_running_loop().call_later(delay, self._start_requests)
 
 
+def _load(gate: Gate) -> float:
+    return gate.load
+
+
 def _has_waiting(queue: Queue) -> bool:
     """Return whether a request waits, and drop those that were cancelled."""
     while queue and queue[0].done():
@@ -161,20 +177,28 @@ def _has_waiting(queue: Queue) -> bool:
     return bool(queue)
 
 
+Deployments = tuple[tuple[str, str], ...]
+
+
 class RequestSchedulers:
     """The schedulers of a process: one per event loop and teacher, as futures belong to a loop."""
 
     def __init__(self) -> None:
         self._schedulers: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, dict[tuple[str, str], RequestScheduler]
+            asyncio.AbstractEventLoop, dict[Deployments, RequestScheduler]
         ] = weakref.WeakKeyDictionary()
 
-    def of(self, base_url: str, model: str) -> RequestScheduler:
-        """Return the scheduler of a model at an endpoint for the running event loop."""
+    def of(self, deployments: Deployments) -> RequestScheduler:
+        """Return the scheduler of a teacher for the running event loop."""
         schedulers = self._schedulers.setdefault(asyncio.get_running_loop(), {})
-        return schedulers.setdefault((base_url, model), RequestScheduler())
+        if deployments not in schedulers:
+            schedulers[deployments] = RequestScheduler(len(deployments))
+        return schedulers[deployments]
 
 
-def process_scheduler(base_url: str, model: str) -> RequestScheduler:
-    """Return the scheduler that everyone in this process shares for one teacher."""
-    return current().part(RequestSchedulers).of(base_url, model)
+def process_scheduler(*deployments: tuple[str, str]) -> RequestScheduler:
+    """Return the scheduler that everyone in this process shares for one teacher.
+
+    Each deployment is a base URL and a model; the scheduler's gates are in the same order.
+    """
+    return current().part(RequestSchedulers).of(deployments)

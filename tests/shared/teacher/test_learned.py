@@ -29,7 +29,7 @@ DIALECTS = [Dialect(*parts) for parts in itertools.product(TokenParameter, Respo
 async def test_another_process_adopts_what_a_run_keeps(storage: Storage) -> None:
     paths = RunPaths("learned-1")
     current().part(LearnedCapabilities).of(URL, "m").dialect = RESTRICTED
-    await keep_capabilities(storage, paths, URL, "m")
+    await keep_capabilities(storage, paths, [(URL, "m")])
     use(Process())
     await adopt_capabilities(storage, paths)
     learned = current().part(LearnedCapabilities)
@@ -59,7 +59,7 @@ def test_adopting_never_forgets_a_rejection(known: Dialect) -> None:
 def test_a_copy_survives_its_own_json() -> None:
     learned = LearnedCapabilities()
     learned.of(URL, "m").dialect = RESTRICTED
-    copy = RunCapabilities.model_validate_json(learned.copy_of(URL, "m").model_dump_json())
+    copy = RunCapabilities.model_validate_json(learned.copy_of([(URL, "m")]).model_dump_json())
     other = LearnedCapabilities()
     other.adopt(copy)
     assert other.of(URL, "m") == Capabilities(RESTRICTED)

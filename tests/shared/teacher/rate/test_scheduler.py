@@ -17,19 +17,19 @@ from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_schedu
 
 async def ask(scheduler: RequestScheduler, lane: Lane, seconds: float = 0.0) -> None:
     """One request."""
-    number = await scheduler.begin(lane)
+    turn = await scheduler.begin(lane)
     try:
         await asyncio.sleep(seconds)
     finally:
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
 
 
 async def ask_in_turn(scheduler: RequestScheduler, order: list[str], name: str, lane: Lane) -> None:
     """One request, which appends its name to the order once it has begun."""
-    number = await scheduler.begin(lane)
+    turn = await scheduler.begin(lane)
     order.append(name)
     await asyncio.sleep(0)
-    scheduler.end(lane, number)
+    scheduler.end(lane, turn)
 
 
 async def test_requests_in_flight_never_exceed_the_ceiling() -> None:
@@ -38,10 +38,10 @@ async def test_requests_in_flight_never_exceed_the_ceiling() -> None:
 
     async def request(lane: Lane) -> None:
         nonlocal most
-        number = await scheduler.begin(lane)
+        turn = await scheduler.begin(lane)
         most = max(most, scheduler.in_flight)
         await asyncio.sleep(0)
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
 
     with scheduler.lane("run", 3) as lane:
         await asyncio.gather(*(request(lane) for _ in range(30)))
@@ -87,12 +87,14 @@ async def test_a_small_run_beside_a_large_one_has_half_of_the_turns(*, is_paced:
         # all places are taken until every request waits
         holding = [await scheduler.begin(large[0]) for _ in range(4)]
         if is_paced:
-            scheduler.rate.record_refusal(time.monotonic(), holding[0], retry_after=0.02)
+            scheduler.gates[0].rate.record_refusal(
+                time.monotonic(), holding[0].number, retry_after=0.02
+            )
         asking = [asyncio.create_task(request("large", lane)) for lane in large for _ in range(20)]
         asking += [asyncio.create_task(request("small", small)) for _ in range(20)]
         await asyncio.sleep(0)
-        for number in holding:
-            scheduler.end(large[0], number)
+        for turn in holding:
+            scheduler.end(large[0], turn)
         while len(order) < 40:
             await asyncio.sleep(0.001)
         for task in asking:
@@ -107,10 +109,10 @@ async def test_what_one_run_asks_again_takes_no_turns_from_another() -> None:
     order: list[str] = []
 
     async def request(name: str, lane: Lane, *, again: bool) -> None:
-        number = await scheduler.begin(lane, is_retry=again)
+        turn = await scheduler.begin(lane, is_retry=again)
         order.append(name)
         await asyncio.sleep(0)
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
 
     with scheduler.lane("refused", 1) as refused, scheduler.lane("run", 1) as run:
         await asyncio.gather(
@@ -125,11 +127,11 @@ async def test_all_shards_of_a_run_share_its_one_ceiling() -> None:
     most = Counter[str]()
 
     async def request(name: str, lane: Lane) -> None:
-        number = await scheduler.begin(lane)
+        turn = await scheduler.begin(lane)
         most[name] = max(most[name], lane.run.in_flight)
         most["all"] = max(most["all"], scheduler.in_flight)
         await asyncio.sleep(0.001)
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
 
     with (
         scheduler.lane("small", 2) as one,
@@ -152,13 +154,15 @@ async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_ba
             scheduler.end(first, await scheduler.begin(first))
         # all places are taken until every request waits
         holding = [await scheduler.begin(first) for _ in range(8)]
-        scheduler.rate.record_refusal(time.monotonic(), holding[0], retry_after=0.02)
-        assert scheduler.rate.rate < math.inf
+        scheduler.gates[0].rate.record_refusal(
+            time.monotonic(), holding[0].number, retry_after=0.02
+        )
+        assert scheduler.gates[0].rate.rate < math.inf
         tasks = [asyncio.create_task(request("first", first)) for _ in range(40)]
         tasks += [asyncio.create_task(request("second", second)) for _ in range(40)]
         await asyncio.sleep(0)
-        for number in holding:
-            scheduler.end(first, number)
+        for turn in holding:
+            scheduler.end(first, turn)
         await asyncio.gather(*tasks)
     assert all({*order[place : place + 2]} == {"first", "second"} for place in range(0, 80, 2))
 
@@ -173,7 +177,7 @@ async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None
         scheduler.lane("run", 4) as first,
         scheduler.lane("run", 4) as second,
     ):
-        number = await scheduler.begin(full)
+        turn = await scheduler.begin(full)
         waiting = asyncio.create_task(request("full", full))
         await asyncio.gather(
             *(request("first", first) for _ in range(20)),
@@ -181,7 +185,7 @@ async def test_a_run_that_may_not_begin_takes_no_turns_from_the_others() -> None
         )
         # the first four began before others waited
         assert Counter(order[4:24]) == {"first": 10, "second": 10}
-        scheduler.end(full, number)
+        scheduler.end(full, turn)
         await waiting
     assert scheduler.in_flight == 0
 
@@ -192,17 +196,17 @@ async def test_what_is_asked_again_goes_before_what_was_not_asked_yet(again_by: 
     order: list[str] = []
 
     async def request(name: str, lane: Lane, *, again: bool) -> None:
-        number = await scheduler.begin(lane, is_retry=again)
+        turn = await scheduler.begin(lane, is_retry=again)
         order.append(name)
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
 
     with scheduler.lane("run", 1) as first, scheduler.lane("run", 1) as second:
-        number = await scheduler.begin(first)
+        turn = await scheduler.begin(first)
         waiting = [asyncio.create_task(request("new", first, again=False)) for _ in range(3)]
         lane = (first, second)[again_by]
         waiting.append(asyncio.create_task(request("again", lane, again=True)))
         await asyncio.sleep(0.01)
-        scheduler.end(first, number)
+        scheduler.end(first, turn)
         await asyncio.gather(*waiting)
     assert order == ["again", "new", "new", "new"]
 
@@ -210,9 +214,9 @@ async def test_what_is_asked_again_goes_before_what_was_not_asked_yet(again_by: 
 async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:
     scheduler = RequestScheduler()
     with scheduler.lane("run", 5) as lane, scheduler.lane("other", 5) as other:
-        number = await scheduler.begin(lane)
-        scheduler.end(lane, number)
-        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.2)
+        turn = await scheduler.begin(lane)
+        scheduler.end(lane, turn)
+        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.2)
         began = time.monotonic()
         await asyncio.gather(ask(scheduler, lane), ask(scheduler, other))
     assert time.monotonic() - began >= 0.2
@@ -221,14 +225,14 @@ async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:
 async def test_a_request_that_is_cancelled_leaves_its_place_to_the_next() -> None:
     scheduler = RequestScheduler()
     with scheduler.lane("run", 1) as lane:
-        number = await scheduler.begin(lane)
+        turn = await scheduler.begin(lane)
         waiting = asyncio.create_task(scheduler.begin(lane))
         granted = asyncio.create_task(scheduler.begin(lane))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.sleep(0)
         # the place goes to `granted`, which is cancelled before it can know
-        scheduler.end(lane, number)
+        scheduler.end(lane, turn)
         granted.cancel()
         await asyncio.gather(waiting, granted, return_exceptions=True)
         async with asyncio.timeout(1):
@@ -256,9 +260,9 @@ async def test_no_cancelled_request_keeps_a_place_whenever_it_is_cancelled() -> 
 async def test_requests_that_are_cancelled_during_a_pause_leave_nothing_behind() -> None:
     scheduler = RequestScheduler()
     with scheduler.lane("run", 2) as lane:
-        number = await scheduler.begin(lane)
-        scheduler.end(lane, number)
-        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.1)
+        turn = await scheduler.begin(lane)
+        scheduler.end(lane, turn)
+        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.1)
         waiting = [asyncio.create_task(scheduler.begin(lane)) for _ in range(5)]
         await asyncio.sleep(0.01)
         for task in waiting:
@@ -273,9 +277,9 @@ async def test_a_cancelled_trial_does_not_end_the_search_for_stray_refusals() ->
     scheduler = RequestScheduler()
 
     async def ask_and_be_refused(lane: Lane) -> None:
-        number = await scheduler.begin(lane)
-        scheduler.rate.record_refusal(time.monotonic(), number, retry_after=0.01)
-        scheduler.end(lane, number)
+        turn = await scheduler.begin(lane)
+        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.01)
+        scheduler.end(lane, turn)
 
     with scheduler.lane("run", 1) as lane:
         for _ in range(5):
@@ -287,28 +291,28 @@ async def test_a_cancelled_trial_does_not_end_the_search_for_stray_refusals() ->
         granted.cancel()
         await asyncio.gather(holder, granted, return_exceptions=True)
         for _ in range(10):
-            if scheduler.rate.refusals_are_stray:
+            if scheduler.gates[0].rate.refusals_are_stray:
                 break
             await ask_and_be_refused(lane)  # each of these is a cut, and the next request tries
             await ask_admitted(scheduler, lane)
-    assert scheduler.rate.refusals_are_stray
+    assert scheduler.gates[0].rate.refusals_are_stray
 
 
 async def ask_admitted(scheduler: RequestScheduler, lane: Lane) -> None:
-    number = await scheduler.begin(lane)
-    scheduler.rate.record_admitted(number)
-    scheduler.end(lane, number)
+    turn = await scheduler.begin(lane)
+    scheduler.gates[0].rate.record_admitted(turn.number)
+    scheduler.end(lane, turn)
 
 
 async def test_all_shards_of_a_process_share_one_limiter_a_teacher() -> None:
-    shared = process_scheduler("http://a/v1", "m")
-    assert process_scheduler("http://a/v1", "m") is shared
-    assert process_scheduler("http://a/v1", "n") is not shared
-    assert process_scheduler("http://b/v1", "m") is not shared
+    shared = process_scheduler(("http://a/v1", "m"))
+    assert process_scheduler(("http://a/v1", "m")) is shared
+    assert process_scheduler(("http://a/v1", "n")) is not shared
+    assert process_scheduler(("http://b/v1", "m")) is not shared
 
 
 def test_each_event_loop_has_limiters_of_its_own_as_futures_belong_to_one() -> None:
     async def use() -> RequestScheduler:
-        return process_scheduler("http://a/v1", "m")
+        return process_scheduler(("http://a/v1", "m"))
 
     assert asyncio.run(use()) is not asyncio.run(use())

@@ -1,0 +1,141 @@
+"""The trial of a teacher before rows are paid for: one request to each of its deployments.
+
+A run needs one deployment that works. A parameter that any of them refuses is a problem all the
+same: the rows that it answers would not be asked as the specification says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.core.errors import Problem
+from shared.core.paths import RunPaths
+from shared.core.settings import Settings
+from shared.core.teacher_endpoints import TeacherEndpoint
+from shared.dataset.rejection import RejectionReason
+from shared.dataset.rows import Message
+from shared.spec.models import RunSpec, TeacherSpec
+from shared.tasks import TASKS
+from shared.tasks.base import object_schema
+from shared.teacher.client import deployment_names, open_teacher
+from shared.teacher.completion import RowFailure, TeacherDown
+from shared.teacher.learned import keep_capabilities
+from shared.teacher.left_out import begin_left_out
+from shared.teacher.parameters import ParameterRefused, without_parameter
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+IN_WORDS: list[Message] = [{"role": "user", "content": "Reply with the word: ready"}]
+IN_JSON: list[Message] = [{"role": "user", "content": 'Reply with the JSON: {"answer": "ready"}'}]
+SCHEMA = object_schema(answer={"type": "string"})
+# failures of the one request that say nothing about the rows' requests
+HARMLESS = frozenset({RejectionReason.CONTENT_FILTER})
+# With several deployments, one that doesn't answer is given less time: others may work.
+MAX_ATTEMPTS_OF_SEVERAL = 3
+MAX_SECONDS_OF_SEVERAL = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was found: problems end the run, and deployments that don't work are left out."""
+
+    problems: list[Problem] = field(default_factory=list[Problem])
+    left_out: dict[str, str] = field(default_factory=dict[str, str])  # by their setting
+
+
+@dataclass(frozen=True, slots=True)
+class _DeploymentTrial:
+    endpoint: TeacherEndpoint
+    refused: list[ParameterRefused]
+    problem: str | None  # why it can't be asked
+
+
+async def try_teacher(settings: Settings, spec: RunSpec) -> Trial:
+    """Ask each deployment once, and again without each parameter that it refuses."""
+    endpoints = settings.endpoints
+    if len(endpoints) == 1:
+        trial = await _try_deployment(settings, spec, endpoints[0], spec.teacher)
+        problems = _refusals([trial])
+        if trial.problem is not None:
+            problems.append({"where": "teacher", "problem": trial.problem})
+        return Trial(problems)
+    brief = {
+        "max_attempts": min(spec.teacher.max_attempts, MAX_ATTEMPTS_OF_SEVERAL),
+        "row_deadline_seconds": min(spec.teacher.row_deadline_seconds, MAX_SECONDS_OF_SEVERAL),
+    }
+    teacher = spec.teacher.model_copy(update=brief)
+    tries = [_try_deployment(settings, spec, endpoint, teacher) for endpoint in endpoints]
+    trials = await asyncio.gather(*tries)
+    left_out = {
+        trial.endpoint.url_setting: trial.problem for trial in trials if trial.problem is not None
+    }
+    problems = _refusals(trials)
+    if len(left_out) == len(trials):
+        problems += [Problem(where=place, problem=text) for place, text in left_out.items()]
+        return Trial(problems)
+    return Trial(problems, left_out)
+
+
+async def keep_trial(
+    storage: Storage, paths: RunPaths, settings: Settings, spec: RunSpec, trial: Trial
+) -> list[str]:
+    """Write what was learned into the run's folder. Return what to warn of."""
+    names = deployment_names(settings, spec.teacher.model or "", settings.endpoints)
+    warnings = await keep_capabilities(storage, paths, names)
+    return warnings + await begin_left_out(storage, paths, trial.left_out)
+
+
+async def _try_deployment(
+    settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
+) -> _DeploymentTrial:
+    refused: list[ParameterRefused] = []
+    while True:
+        try:
+            problem = await _ask_once(settings, spec, endpoint, teacher)
+            return _DeploymentTrial(endpoint, refused, problem)
+        except ParameterRefused as refusal:
+            refused.append(refusal)
+            teacher = without_parameter(teacher, refusal.name)
+
+
+async def _ask_once(
+    settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
+) -> str | None:
+    """Return why a deployment can't be asked, None if it can. Raises ParameterRefused."""
+    try:
+        async with open_teacher(settings, teacher, endpoints=[endpoint]) as client:
+            if _may_send_schema(spec):
+                await client.complete(IN_JSON, schema=SCHEMA, unformatted=IN_WORDS)
+            else:
+                await client.complete(IN_WORDS)
+    except ParameterRefused:
+        raise
+    except TeacherDown as error:
+        return str(error)
+    except RowFailure as failure:
+        if failure.reason not in HARMLESS:
+            return f"gives no usable answer ({failure.reason}): {failure.detail}"
+    return None
+
+
+def _may_send_schema(spec: RunSpec) -> bool:
+    """Return whether requests of the run may have a `response_format`, to be learned too."""
+    prompt = spec.prompt
+    asks_for_json = prompt.chain_of_thought or prompt.chain_of_density
+    return asks_for_json or TASKS[spec.task].has_values
+
+
+def _refusals(trials: list[_DeploymentTrial]) -> list[Problem]:
+    """Return each refused parameter once, with every deployment that refuses it."""
+    problems: dict[str, Problem] = {}
+    for trial in trials:
+        for refusal in trial.refused:
+            problem = problems.setdefault(
+                refusal.setting, {"where": refusal.setting, "problem": refusal.problem}
+            )
+            if len(trials) > 1:
+                problem["problem"] += f" ({trial.endpoint.url_setting})"
+    return list(problems.values())

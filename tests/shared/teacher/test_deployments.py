@@ -1,0 +1,198 @@
+"""Several deployments: rows go where there is room, and one that fails ends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from shared.core.settings import load
+from shared.spec.models import TeacherSpec
+from shared.teacher import Completion, RowFailure, TeacherClient, TeacherDown, open_teacher
+from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, completion, serving
+
+KEYS = {"KEY_0": "key-of-the-first", "KEY_1": "key-of-the-second"}
+WRONG_KEY: tuple[int, Any, dict[str, str]] = (401, {"error": {"message": "wrong key"}}, {})
+NO_QUOTA: tuple[int, Any, dict[str, str]] = (
+    429,
+    {"error": {"code": "insufficient_quota", "message": "quota used up"}},
+    {},
+)
+
+
+class Refusing(Script):
+    """A deployment that always gives the same reply."""
+
+    def __init__(self, reply: tuple[int, Any, dict[str, str]]) -> None:
+        super().__init__()
+        self.reply = reply
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.replies = [self.reply]
+        return await super().answer(request)
+
+
+def nobody() -> str:
+    """The URL of a deployment that no one serves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+@asynccontextmanager
+async def teacher_at(urls: Sequence[str], **spec: Any) -> AsyncGenerator[TeacherClient]:
+    entries = [
+        {"base_url": url, "model": f"m-{number}", "api_key_setting": f"KEY_{number}"}
+        for number, url in enumerate(urls)
+    ]
+    settings = load(
+        {
+            "DISTILLATION_STORAGE": "UseDevelopmentStorage=true",
+            "TEACHER_MODEL": "m",
+            "TEACHER_ENDPOINTS": json.dumps(entries),
+            **KEYS,
+        }
+    )
+    async with open_teacher(settings, TeacherSpec(model="m", **spec)) as teacher:
+        yield teacher
+
+
+@asynccontextmanager
+async def deployments(
+    *servers: Script | SelectiveTeacher, **spec: Any
+) -> AsyncGenerator[TeacherClient]:
+    async with AsyncExitStack() as served:
+        urls = [await served.enter_async_context(serving(server.answer)) for server in servers]
+        yield await served.enter_async_context(teacher_at(urls, **spec))
+
+
+async def ask(teacher: TeacherClient, rows: int) -> list[Completion]:
+    return await asyncio.gather(*[teacher.complete(HELLO) for _ in range(rows)])
+
+
+async def test_rows_go_to_all_deployments_each_by_its_own_name_and_key() -> None:
+    servers = [Script(), Script()]
+    async with deployments(*servers) as teacher:
+        replies = await ask(teacher, 40)
+        assert teacher.problems == {}
+    assert sum(reply.requests for reply in replies) == 40
+    for number, server in enumerate(servers):
+        assert 10 <= len(server.bodies) <= 30
+        assert {body["model"] for body in server.bodies} == {f"m-{number}"}
+        keys = {headers["Authorization"] for headers in server.headers}
+        assert keys == {f"Bearer {KEYS[f'KEY_{number}']}"}
+
+
+async def test_the_concurrency_of_a_run_holds_for_all_deployments_together() -> None:
+    servers = [Script(*["hi"] * 20), Script(*["hi"] * 20)]
+    async with deployments(*servers, concurrency=3) as teacher:
+        await ask(teacher, 30)
+    assert sum(server.most_in_flight for server in servers) <= 4
+    assert all(server.most_in_flight <= 3 for server in servers)
+
+
+@pytest.mark.parametrize("refusal", [WRONG_KEY, NO_QUOTA], ids=["key", "quota"])
+async def test_a_deployment_that_refuses_every_request_costs_no_row_and_no_attempt(
+    refusal: Any,
+) -> None:
+    refusing = Refusing(refusal)
+    working = Script()
+    async with deployments(refusing, working, max_attempts=1) as teacher:
+        replies = await ask(teacher, 50)
+        problems = teacher.problems
+    assert [reply.text for reply in replies] == ["hi"] * 50
+    assert sum(reply.requests for reply in replies) == 50 + len(refusing.bodies)
+    assert len(refusing.bodies) <= 8, "at most the first requests in flight"
+    assert list(problems) == ["TEACHER_ENDPOINTS.0"]
+    assert "refuses every request" in problems["TEACHER_ENDPOINTS.0"]
+
+
+async def test_a_deployment_that_cannot_be_reached_costs_no_row_and_no_attempt() -> None:
+    working = Script()
+    async with (
+        serving(working.answer) as url,
+        teacher_at([nobody(), url], max_attempts=1) as teacher,
+    ):
+        replies = await ask(teacher, 50)
+        assert list(teacher.problems) == ["TEACHER_ENDPOINTS.0"]
+    assert [reply.text for reply in replies] == ["hi"] * 50
+    assert len(working.bodies) == 50
+
+
+async def test_the_last_deployment_that_refuses_ends_the_run_with_what_is_wrong_with_all() -> None:
+    async with deployments(Refusing(WRONG_KEY), Refusing(NO_QUOTA)) as teacher:
+        with pytest.raises(TeacherDown) as down:
+            await teacher.complete(HELLO)
+    assert "wrong key" in str(down.value)
+    assert "quota used up" in str(down.value)
+    named = re.findall(r"TEACHER_ENDPOINTS\.[01]|KEY_0", str(down.value))
+    assert named
+
+
+async def test_deployments_that_all_cannot_be_reached_fail_the_row_after_its_attempts() -> None:
+    async with teacher_at([nobody(), nobody()], max_attempts=2) as teacher:
+        with pytest.raises(RowFailure) as failure:
+            await teacher.complete(HELLO)
+    assert failure.value.reason == "connection"
+
+
+async def test_a_deployment_that_is_asked_too_fast_holds_up_no_row() -> None:
+    throttled = Refusing((429, {"error": {"message": "slow down"}}, {"Retry-After": "300"}))
+    working = Script()
+    async with deployments(throttled, working, row_deadline_seconds=60) as teacher:
+        replies = await ask(teacher, 30)
+    assert [reply.text for reply in replies] == ["hi"] * 30
+    assert len(throttled.bodies) <= 8
+
+
+async def test_a_deployment_that_fails_often_is_left_out_and_the_rows_are_not_lost() -> None:
+    failing = Refusing((500, {"error": {"message": "broken"}}, {"Retry-After": "0"}))
+    working = Script()
+    async with deployments(failing, working) as teacher:
+        for _ in range(30):
+            await ask(teacher, 8)
+        assert list(teacher.problems) == ["TEACHER_ENDPOINTS.0"]
+    assert len(failing.bodies) < 60
+
+
+async def test_each_deployment_has_capabilities_of_its_own() -> None:
+    def wants_the_newer_name(body: dict[str, Any]) -> dict[str, Any] | None:
+        if "max_completion_tokens" in body:
+            return None
+        return {"message": "Use 'max_completion_tokens' instead of 'max_tokens'."}
+
+    newer = SelectiveTeacher(wants_the_newer_name)
+    older = Script()
+    async with deployments(newer, older, max_attempts=1) as teacher:
+        await ask(teacher, 30)
+        learned = len(newer.rejected)
+        await ask(teacher, 30)
+    assert 1 <= learned == len(newer.rejected) <= 8
+    assert all("max_tokens" in body for body in older.bodies)
+
+
+async def test_a_deployment_that_recovers_is_asked_again() -> None:
+    class Recovering(Script):
+        async def _reply(self, request: web.Request) -> web.StreamResponse:
+            if len(self.bodies) == 1:
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            return web.json_response(completion())
+
+    recovering = Recovering()
+    working = Script()
+    async with deployments(recovering, working) as teacher:
+        await teacher.complete(HELLO)
+        gate = next(iter(teacher._deployments))  # pyright: ignore[reportPrivateUsage]
+        assert teacher.problems
+        gate._closed_until = 0.0  # pyright: ignore[reportPrivateUsage]
+        await ask(teacher, 20)
+    assert len(recovering.bodies) > 2
