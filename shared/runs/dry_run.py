@@ -1,10 +1,14 @@
-"""Dry runs: scan and estimate without calling the teacher or writing anything."""
+"""Dry runs: scan and estimate without writing anything.
+
+The teacher is only called if the user asks for a probe.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, TypedDict
 
 from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.paths import Split
@@ -12,10 +16,14 @@ from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
+from shared.runs.first_wave import after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage
 from shared.runs.http import UNKNOWN_PARAMETER
+from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
+from shared.runs.usage_range import UsageRange, usage_range
 from shared.scan.answer_sets import AnswerSets
 from shared.scan.findings import Findings
+from shared.scan.plan import RangePlan
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
 from shared.scan.scan_warnings import scan_warnings
@@ -52,13 +60,16 @@ class SplitFindings(TypedDict):
 class DryRun(TypedDict):
     """The answer to a dry run. `error` says why the run would fail.
 
-    `datasets_only`: no student is trained, because `student` is null.
+    `datasets_only`: no student is trained, because `student` is null. `estimate` and `quote` follow
+    from the probe, if rows were probed.
     """
 
     dry_run: Literal[True]
     task: str
     splits: dict[Split, SplitFindings]
     estimate: Estimate
+    range: UsageRange
+    probe: NotRequired[Probe]
     quote: Quote
     datasets_only: bool
     rejected_rows: list[RejectedRow]
@@ -66,28 +77,53 @@ class DryRun(TypedDict):
     warnings: list[str]
 
 
-def parse_dry_run(query: Mapping[str, str]) -> bool:
-    """Return the value of `?dry_run=`.
+class DryRunQuery(NamedTuple):
+    """The query of `POST /api/runs`."""
+
+    is_dry_run: bool
+    probe: int
+    """How many rows the teacher is asked for."""
+
+
+def parse_dry_run(query: Mapping[str, str]) -> DryRunQuery:
+    """Return the values of `?dry_run=` and `&probe=`.
 
     Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
-    unknown: list[Problem] = [
-        {"where": key, "problem": UNKNOWN_PARAMETER} for key in query if key != "dry_run"
+    problems: list[Problem] = [
+        {"where": key, "problem": UNKNOWN_PARAMETER}
+        for key in query
+        if key not in ("dry_run", "probe")
     ]
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):
-        unknown.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
-    if unknown:
-        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=unknown)
-    return text == "true"
+        problems.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
+    probe = query.get("probe", "0")
+    is_number = probe.isascii() and probe.isdigit()
+    if not is_number or not int(probe) <= MAX_PROBED_ROWS or ("probe" in query and not int(probe)):
+        problem = f"is {probe!r}: it must be a number of rows from 1 to {MAX_PROBED_ROWS}"
+        problems.append({"where": "probe", "problem": problem})
+    elif "probe" in query and text != "true":
+        problems.append({"where": "probe", "problem": "is for a dry run: add dry_run=true"})
+    if problems:
+        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=problems)
+    return DryRunQuery(text == "true", int(probe))
 
 
-async def dry_run(storage: Storage, spec: RunSpec, settings: Settings) -> DryRun:
+async def dry_run(
+    storage: Storage, spec: RunSpec, settings: Settings, run_id: str = "", probe: int = 0
+) -> DryRun:
     """Scan the datasets in place, and return what a run would find and use.
 
-    Raises NotFound, and PermanentError (`too_large`) for datasets that take longer than a request
-    can wait.
+    The teacher is asked for the first `probe` rows, if the run could begin. Raises NotFound, and
+    PermanentError (`too_large`) for datasets that take longer than a request can wait.
     """
+    until = time.monotonic() + MAX_SECONDS
+    if probe and spec.answers.are_provided:
+        problem = "the rows bring their own answers: there is no teacher to ask"
+        raise InvalidInput(
+            "nothing can be probed", details=[{"where": "probe", "problem": problem}]
+        )
     inputs = spec.inputs
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
@@ -105,37 +141,58 @@ async def dry_run(storage: Storage, spec: RunSpec, settings: Settings) -> DryRun
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
+    usage = expected_usage(plans)
+    error = after_scan(spec, plans)
+    probed: Probe | None = None
+    if probe and error is None:
+        read, _ = readable["train"]
+        rows = await rows_to_probe(plans["train"], read, spec, is_answered, probe)
+        probed = await probe_rows(rows, spec, settings, run_id, until)
+        usage = probed.scaled(usage)
+        error = probed.error or after_first_wave(spec, probed) or forecast_error(spec, usage)
     warnings = spec.student_warnings + spec.schedule_warnings
     warnings += scan_warnings(spec, plans)
+    if error is None:
+        warnings += forecast_warnings(spec, usage)
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))
     splits: dict[Split, SplitFindings] = {}
     for split, plan in plans.items():
-        splits[split] = {
-            "rows": plan.rows,
-            "valid": plan.valid,
-            "shards": len(plan.shards),
-            "rejected": plan.rejected,
-        }
-        if earlier:
-            splits[split]["reused"] = plan.reused
-        if plan.answers.sets:
-            splits[split]["answers"] = plan.answers.shown()
-        if plan.conflicts.rows:
-            splits[split]["conflicts"] = plan.conflicts
-        if plan.near_duplicates.rows:
-            splits[split]["near_duplicates"] = plan.near_duplicates
-    return {
+        splits[split] = _findings(plan, has_reuse=earlier is not None)
+    answer: DryRun = {
         "dry_run": True,
         "task": spec.task,
         "splits": splits,
-        "estimate": priced(expected_usage(plans), spec.budget),
-        "quote": quote(spec, settings, expected_usage(plans), plans["train"].example_tokens),
+        "estimate": priced(usage, spec.budget),
+        "range": usage_range(expected_usage(plans), spec),
+        "quote": quote(spec, settings, usage, plans["train"].example_tokens),
         "datasets_only": not spec.students,
         "rejected_rows": rejected[:MAX_REJECTED],
-        "error": after_scan(spec, plans),
+        "error": error,
         "warnings": warnings,
     }
+    if probed:
+        answer["probe"] = probed
+    return answer
+
+
+def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:
+    """Return what a split's plan says."""
+    findings: SplitFindings = {
+        "rows": plan.rows,
+        "valid": plan.valid,
+        "shards": len(plan.shards),
+        "rejected": plan.rejected,
+    }
+    if has_reuse:
+        findings["reused"] = plan.reused
+    if plan.answers.sets:
+        findings["answers"] = plan.answers.shown()
+    if plan.conflicts.rows:
+        findings["conflicts"] = plan.conflicts
+    if plan.near_duplicates.rows:
+        findings["near_duplicates"] = plan.near_duplicates
+    return findings
 
 
 async def _size(storage: Storage, path: str) -> int:

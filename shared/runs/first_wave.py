@@ -101,12 +101,9 @@ def forecast_error(spec: RunSpec, expected: Usage) -> ErrorData | None:
 
 
 def forecast_warnings(spec: RunSpec, expected: Usage) -> list[str]:
-    """Return a warning for each limit that the run may exceed, judging by its first rows."""
+    """Return a warning for each limit that the run is expected to exceed."""
     problems = over_budget(expected, spec.budget, estimated=True)
-    return [
-        f"{problem['where']}: judging by the first rows, {problem['problem']}"
-        for problem in problems
-    ]
+    return [f"{problem['where']}: {problem['problem']}" for problem in problems]
 
 
 def _lower_end(expected: Usage) -> Usage:

@@ -13,13 +13,18 @@ from shared.generation.success_ratio import (
     minimum_accepted,
     out_of_reach,
 )
+from shared.runs.usage_range import usage_range
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget, overrun_warnings
 from shared.spec.models import RunSpec
 
 
 def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | None:
-    """Return every reason why the run cannot succeed, known before the teacher is asked."""
+    """Return every reason why the run cannot succeed, known before the teacher is asked.
+
+    How long answers are isn't known yet, so a budget is too small if it doesn't do for the shortest
+    ones. The first wave tells the rest.
+    """
     problems: list[Problem] = []
     train_valid = scans["train"].valid
     if train_valid < spec.min_rows:
@@ -39,13 +44,13 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
             "message": "the dataset cannot be used",
             "details": problems,
         }
-    over = over_budget(expected_usage(scans), spec.budget, estimated=True)
-    if not over:
+    expected = expected_usage(scans)
+    if not over_budget(usage_range(expected, spec)["low"], spec.budget, estimated=True):
         return None
     return {
         "code": ErrorCode.BUDGET,
         "message": "the run would exceed its budget",
-        "details": over,
+        "details": over_budget(expected, spec.budget, estimated=True),
     }
 
 

@@ -51,15 +51,18 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
 
 async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202 with the run's links; with `?dry_run=true`, 200 with what the run would find."""
-    is_dry_run = parse_dry_run(request.query)
+    query = parse_dry_run(request.query)
     body = request.json()
     settings = current().settings
     async with open_storage(settings) as storage:
         run_request = await requests.request_of_body(storage, body)
         spec = parse_spec(body)
-        if is_dry_run:
-            resolved = resolve(spec, settings, run_request.run_id)
-            return ApiAnswer(await dry_run(storage, resolved, settings))
+        if query.is_dry_run:
+            if query.probe:
+                check_services(spec, settings)
+            run_id = run_request.run_id
+            resolved = resolve(spec, settings, run_id)
+            return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
         check_services(spec, settings)
         if await instances.read_status(client, run_request.run_id) is not None:
             raise _exists(run_request)

@@ -160,7 +160,7 @@ def test_a_budget_that_the_run_may_just_exceed_is_warned_of() -> None:
     run = forecast_run(max_requests=190)
     run.run()
     [warning] = [text for text in run.shown["warnings"] if "max_requests" in text]
-    assert warning.startswith("budget.max_requests: judging by the first rows, 200 are expected")
+    assert warning.startswith("budget.max_requests: 200 are expected")
 
 
 def test_a_budget_that_is_far_too_small_stops_the_run_after_its_first_rows() -> None:

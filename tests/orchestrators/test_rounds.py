@@ -63,7 +63,7 @@ def test_rows_that_are_held_out_do_not_count_as_training_rows() -> None:
 
 
 def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -> None:
-    run = Distillation({"train": 2}, spec={"budget": {"max_tokens": 11, "max_cost": 7, **PRICES}})
+    run = Distillation({"train": 2}, spec={"budget": {"max_tokens": 6, "max_cost": 3, **PRICES}})
     run.run()
     assert run.shown["outcome"] == "failed"
     assert run.shown["estimate"] == {
@@ -74,8 +74,8 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
     }
     problems = {problem["where"]: problem["problem"] for problem in run.shown["error"]["details"]}
     assert problems == {
-        "budget.max_tokens": "12 are expected, but the limit is 11: raise it",
-        "budget.max_cost": "7.5 are expected, but the limit is 7: raise it",
+        "budget.max_tokens": "12 are expected, but the limit is 6: raise it",
+        "budget.max_cost": "7.5 are expected, but the limit is 3: raise it",
     }
     assert not run.hub.called(PREFLIGHT)
     assert len(run.hub.called(WRITE_REPORT)) == 1

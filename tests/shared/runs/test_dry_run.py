@@ -16,8 +16,10 @@ from shared.core.storage import Storage
 from shared.dataset.rows import Row, as_jsonl
 from shared.generation.cache_key import CacheKeys
 from shared.runs.dry_run import MAX_REJECTED, dry_run, parse_dry_run
+from shared.runs.usage_range import usage_range
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.row_checks import RowChecks
+from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
@@ -313,12 +315,50 @@ async def test_a_dataset_that_does_not_exist_is_named(storage: Storage) -> None:
 
 
 def test_a_slip_in_the_query_is_told_with_every_problem() -> None:
-    assert [parse_dry_run({"dry_run": text}) for text in ("true", "True", "false")] == [
-        True,
-        True,
-        False,
-    ]
-    assert parse_dry_run({}) is False
+    queries = [parse_dry_run({"dry_run": text}) for text in ("true", "True", "false")]
+    assert queries == [(True, 0), (True, 0), (False, 0)]
+    assert parse_dry_run({}) == (False, 0)
+    assert parse_dry_run({"dry_run": "true", "probe": "20"}) == (True, 20)
     with pytest.raises(InvalidInput) as error:
         parse_dry_run({"dry_run": "yes", "dryrun": "true"})
     assert {problem["where"] for problem in error.value.details} == {"dry_run", "dryrun"}
+
+
+@pytest.mark.parametrize("probe", ["0", "51", "-1", "all", "", "1e1", "²"])
+def test_a_probe_of_no_usable_number_of_rows_is_refused(probe: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse_dry_run({"dry_run": "true", "probe": probe})
+    [problem] = error.value.details
+    assert problem["where"] == "probe"
+    assert "from 1 to 50" in problem["problem"]
+
+
+def test_a_probe_without_a_dry_run_starts_no_run() -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse_dry_run({"probe": "20"})
+    assert error.value.details == [
+        {"where": "probe", "problem": "is for a dry run: add dry_run=true"}
+    ]
+
+
+async def test_a_budget_between_the_ends_of_the_range_is_warned_of(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(60))
+    ends = (await answer_to(storage, spec_of(**paths)))["range"]
+    assert (ends["low"]["requests"], ends["high"]["requests"]) == (60, 180)
+    assert ends["low"]["completion_tokens"] == 60
+    assert ends["high"]["completion_tokens"] == 180 * 1024
+    low = ends["low"]["prompt_tokens"] + ends["low"]["completion_tokens"]
+    just = await answer_to(storage, spec_of(**paths, budget={"max_tokens": low}))
+    assert just["error"] is None
+    assert just["warnings"][0].startswith("budget.max_tokens: ")
+    short = await answer_to(storage, spec_of(**paths, budget={"max_tokens": low - 1}))
+    assert short["error"]["code"] == "budget"
+
+
+def test_the_low_end_of_the_range_has_one_sample_a_row() -> None:
+    quality = {"samples": 3, "select": "majority"}
+    ends = usage_range(
+        Usage(requests=30, prompt_tokens=300, completion_tokens=90),
+        spec_of(train="datasets/math/x/train.jsonl", quality=quality),
+    )
+    assert (ends["low"].requests, ends["high"].requests) == (10, 90)

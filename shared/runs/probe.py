@@ -1,0 +1,113 @@
+"""A probe: the first rows of a dry run, asked of the teacher without a run.
+
+It says whether their answers are usable, and what they took. The quote of the whole run follows
+from that, instead of from a guess at the length of answers. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from pydantic import Field
+
+from shared.core.errors import ErrorData, PermanentError
+from shared.core.secrets import redactor
+from shared.core.settings import Settings
+from shared.dataset.lines import ReadBytes
+from shared.dataset.rows import Row
+from shared.generation.ask_row import ask_row
+from shared.generation.first_wave import FirstRows, first_rows
+from shared.generation.record import Record
+from shared.scan.plan import RangePlan, shard_lines
+from shared.scan.row_checks import RowChecks
+from shared.spec.models import RunSpec
+from shared.teacher import TeacherClient, open_teacher
+
+MAX_PROBED_ROWS = 50
+MAX_SECONDS = 180.0  # from the beginning of the dry run: HTTP answers are cut off at 230
+Probed = tuple[Row, Record]
+
+
+class Probe(FirstRows):
+    """The outcome of the probed rows, and what the whole run is expected to use by them."""
+
+    rows_asked: int = Field(description="how many were asked, whether their answers came or not")
+    is_cut_short: bool = Field(description="whether time was up before all answers had come")
+    error: ErrorData | None = Field(default=None, description="why the teacher can't be asked")
+    tokens_per_row: float | None = Field(default=None, description="of the rows that were answered")
+
+
+async def probe_rows(
+    rows: Sequence[tuple[int, Row]], spec: RunSpec, settings: Settings, run_id: str, until: float
+) -> Probe:
+    """Ask the teacher for rows, each with its line, until a moment of the monotonic clock."""
+    answered: list[Probed] = []
+    error: ErrorData | None = None
+    try:
+        async with open_teacher(settings, spec.teacher, run_id) as teacher:
+            answered = await _answered(rows, spec, teacher, redactor(settings), until)
+    except PermanentError as failure:
+        error = failure.as_data()
+    outcome = first_rows(answered, spec)
+    return Probe(
+        **dict(outcome),
+        rows_asked=len(rows),
+        is_cut_short=error is None and len(answered) < len(rows),
+        error=error,
+        tokens_per_row=round(outcome.taken.tokens / len(answered), 1) if answered else None,
+    )
+
+
+async def _answered(
+    rows: Sequence[tuple[int, Row]],
+    spec: RunSpec,
+    teacher: TeacherClient,
+    redact: Callable[[str], str],
+    until: float,
+) -> list[Probed]:
+    """Return the rows that were answered in time. Raises TeacherDown."""
+
+    async def ask(line: int, row: Row) -> Probed:
+        record = await ask_row(line, row, spec, teacher, redact)
+        record.redact(redact)
+        return row, record
+
+    tasks = [asyncio.create_task(ask(line, row)) for line, row in rows]
+    try:
+        seconds = max(0.0, until - time.monotonic())
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return [task.result() for task in tasks if task in done]
+
+
+async def rows_to_probe(
+    plan: RangePlan,
+    read: ReadBytes,
+    spec: RunSpec,
+    is_answered: Callable[[Row], bool],
+    count: int,
+) -> list[tuple[int, Row]]:
+    """Return the first rows that the teacher would be asked for, each with its line."""
+    rows: list[tuple[int, Row]] = []
+    async for line, row in _asked_rows(plan, read, spec, is_answered):
+        rows.append((line, row))
+        if len(rows) == count:
+            break
+    return rows
+
+
+async def _asked_rows(
+    plan: RangePlan, read: ReadBytes, spec: RunSpec, is_answered: Callable[[Row], bool]
+) -> AsyncIterator[tuple[int, Row]]:
+    checks = RowChecks(spec)
+    for shard in plan.shards:
+        async for lines in shard_lines(read(shard.start, shard.end), shard):
+            for line in lines:
+                row = checks.usable(line, shard)
+                if isinstance(row, Row) and not is_answered(row):
+                    yield line.number, row

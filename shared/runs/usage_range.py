@@ -1,0 +1,45 @@
+"""Between what and what a run's use of the teacher will lie, before anything was asked."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from shared.generation.ask_turn import MAX_REPLIES
+from shared.spec.budget import Estimate, Usage, priced
+from shared.spec.models import RunSpec
+
+# Tokenizers differ from the rule of shared/dataset/token_estimates.py by less than this.
+PROMPT_TOLERANCE = 0.5
+
+
+class UsageRange(TypedDict):
+    """The two ends of a range that is meant to hold what a run takes."""
+
+    low: Estimate
+    high: Estimate
+
+
+def usage_range(expected: Usage, spec: RunSpec) -> UsageRange:
+    """Return the range around an expected usage.
+
+    `low`: one sample a row, each asked once, and answers of one token. `high`: every answer asked
+    for as often as an unreadable one is, and as long as `teacher.max_tokens`. Requests that fail or
+    are refused, and answers that are cut off and asked again with more tokens, may come on top.
+    """
+    lowest = Usage(
+        requests=expected.requests // _samples(spec),
+        prompt_tokens=round(expected.prompt_tokens / _samples(spec) * (1 - PROMPT_TOLERANCE)),
+        completion_tokens=expected.requests // _samples(spec),
+    )
+    requests = expected.requests * MAX_REPLIES
+    highest = Usage(
+        requests=requests,
+        prompt_tokens=round(expected.prompt_tokens * MAX_REPLIES * (1 + PROMPT_TOLERANCE)),
+        completion_tokens=requests * spec.teacher.max_tokens,
+    )
+    return {"low": priced(lowest, spec.budget), "high": priced(highest, spec.budget)}
+
+
+def _samples(spec: RunSpec) -> int:
+    """Return how many samples of each row an estimate has."""
+    return spec.quality.samples + int(spec.quality.rationalise)
