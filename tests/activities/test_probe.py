@@ -18,7 +18,6 @@ from shared.students.catalogue import DEFAULT_STUDENT
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import AppRun, plus_one, sum_row, sums
 
-
 MODEL = "local-teacher"
 
 
