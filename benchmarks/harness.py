@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 from local.bootstrap import ROOT
+from local.runtime.proxies import loopback_without_proxy
 
 RESULTS = ROOT / "benchmarks" / "results"
 SYSTEM = "You are a helpful assistant. Solve the word problem and give the final number."
@@ -63,7 +64,7 @@ def start_contender(
     python: str | Path, script: str, arguments: Sequence[str]
 ) -> subprocess.Popen[str]:
     """Start one contender's script; it prints one line of JSON."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **loopback_without_proxy(os.environ), "PYTHONPATH": str(ROOT)}
     command = [str(python), str(ROOT / "benchmarks" / "contenders" / script), *arguments]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 

@@ -27,6 +27,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
 from local.bootstrap import ROOT
+from local.runtime.proxies import loopback_without_proxy
 from shared.assembly.commit import sealed
 from shared.core.paths import DATASETS, RUNS, RunPaths
 from shared.core.storage import Storage
@@ -51,6 +52,7 @@ def start(
     """
     environment = {
         **os.environ,
+        **loopback_without_proxy(os.environ),
         "PYTHONPATH": str(ROOT),
         "DISTILLATION_STORAGE": storage,
         "TEACHER_BASE_URL": teacher,

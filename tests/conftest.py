@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,16 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from local.emulators.azurite import Azurite
+from local.runtime.proxies import loopback_without_proxy
 from shared.core.process import Process, use
 
 # No deadlines: no test may fail because the machine is busy. `test --all` chooses "thorough".
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile("quick")
+
+# A developer's proxy must not come between the tests and their servers.
+os.environ.update(loopback_without_proxy(os.environ))
 
 TESTS = Path(__file__).parent
 OWN_CLOUD = ("test_lost_hub.py", "test_wrong_setting.py", "test_trust.py", "test_queue.py")

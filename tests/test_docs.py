@@ -112,7 +112,7 @@ def test_every_app_setting_is_documented(setting: str) -> None:
 
 
 def test_no_app_setting_is_documented_that_does_not_exist() -> None:
-    table = PAGES["docs/operations.md"].partition("## App settings")[2].partition("## Watch")[0]
+    table = PAGES["docs/operations.md"].partition("## App settings")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == set(SETTINGS)
 
 

@@ -16,6 +16,7 @@ from local.emulators.azure_openai.environment import app_settings as openai_sett
 from local.emulators.azureml.environment import app_settings as azureml_settings
 from local.runtime.options import CloudOptions
 from local.runtime.ports import LOOPBACK
+from local.runtime.proxies import loopback_without_proxy
 from local.runtime.supervisor import Service, answers
 from shared.core.settings import BLOB_TRIGGER_SOURCE, STORAGE
 
@@ -45,7 +46,7 @@ def host_settings(
     environment = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN)}
     settings = {
         **environment,
-        **_loopback_without_proxy(environment),
+        **loopback_without_proxy(environment),
         "PYTHONUNBUFFERED": "1",
         "AzureWebJobsStorage": addresses.storage,
         STORAGE: addresses.storage,
@@ -97,7 +98,7 @@ def child_environment(addresses: Addresses) -> dict[str, str]:
         "IDENTITY_HEADER": addresses.identity_header,
         "PYTHONUNBUFFERED": "1",
     }
-    return {**os.environ, **_loopback_without_proxy(os.environ), **settings}
+    return {**os.environ, **loopback_without_proxy(os.environ), **settings}
 
 
 def _stand_in(name: str, port: int, environment: Mapping[str, str], *flags: str) -> Service:
@@ -111,14 +112,3 @@ def _stand_in(name: str, port: int, environment: Mapping[str, str], *flags: str)
 
 def _module(name: str, port: int, *flags: str) -> list[str]:
     return [sys.executable, "-m", f"local.{name}", "--port", str(port), *flags, "--lifeline"]
-
-
-def _loopback_without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variables that exempt loopback from proxies, as the SDKs use the proxy settings."""
-    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    # "*" exempts everything, but only if it stands alone.
-    if exempt.strip() == "*":
-        return {"NO_PROXY": "*", "no_proxy": "*"}
-    names = [name for name in exempt.split(",") if name.strip()]
-    names += [name for name in (LOOPBACK, "localhost") if name not in names]
-    return {"NO_PROXY": ",".join(names), "no_proxy": ",".join(names)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
+from shared.core.errors import teacher_code
 from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
@@ -28,7 +29,7 @@ from shared.teacher.parameters import ParameterRefused, set_parameters
 from shared.teacher.rate.gate import REFUSED_SECONDS, UNREACHABLE_SECONDS, Gate
 from shared.teacher.rate.scheduler import Lane, RequestScheduler, Turn, process_scheduler
 from shared.teacher.retry import backoff, rate_limits
-from shared.teacher.transport import Connections, NoReply, Reply, header_line
+from shared.teacher.transport import Connections, NoReply, ProxyRefused, Reply, header
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -49,16 +50,16 @@ class _Endpoint:
     """The connections and credential that all shards share while they ask the same teacher."""
 
     connections: Connections
-    key_header: bytes
+    key_header: Mapping[str, str]
     credential: AsyncTokenCredential | None
     scope: str
 
-    async def authorization(self) -> bytes:
+    async def authorization(self) -> Mapping[str, str]:
         """Return the header with the credential. Tokens expire, so each request gets one anew."""
         if self.credential is None:
             return self.key_header
         token = await self.credential.get_token(self.scope)
-        return header_line("Authorization", f"Bearer {token.token}")
+        return header("Authorization", f"Bearer {token.token}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,8 @@ class TeacherClient:
         except NoReply as error:
             turn.gate.window.record_failure(time.monotonic())
             return Failed(RejectionReason.CONNECTION, str(error))
+        except ProxyRefused as error:
+            raise TeacherDown(str(error), code=teacher_code(error.status)) from None
         _record_reply(turn, reply, began)
         sent = SentRequest(
             dialect,
@@ -327,7 +330,7 @@ def _identity() -> AsyncTokenCredential:
 async def _open_endpoint(settings: TeacherEndpoint, scope: str) -> AsyncGenerator[_Endpoint]:
     key = settings.api_key.get_secret_value() if settings.api_key else None
     credential = None if key else _identity()
-    key_header = header_line("Authorization", f"Bearer {key}") if key else b""
+    key_header = header("Authorization", f"Bearer {key}") if key else {}
     try:
         async with Connections(f"{settings.base_url}/chat/completions") as connections:
             yield _Endpoint(connections, key_header, credential, scope)

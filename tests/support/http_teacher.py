@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -120,17 +121,23 @@ class SelectiveTeacher:
 @asynccontextmanager
 async def serving(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[str]:
-    """Serve chat completions on a free port while the context lasts. Yields the base URL."""
+    """Serve an API on a free port while the context lasts. Yields the base URL.
+
+    `answer` gets the requests for chat completions, and those for the list of models.
+    """
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
+    app.router.add_get("/v1/models", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
     try:
-        yield f"http://{host}:{port}/v1"
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://{host}:{port}/v1"
     finally:
         await runner.cleanup()
 

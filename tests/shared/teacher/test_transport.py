@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
+import gzip
 import socket
 import ssl
 import struct
+import tomllib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared.teacher import transport
-from shared.teacher.transport import Connections, NoReply, Reply, header_line
+from shared.teacher.transport import Connections, NoReply, Reply, header
+from tests.support.certificates import serve_as
 from tests.support.in_a_thread import PATIENCE
 
+ROOT = Path(__file__).parents[3]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -67,7 +69,7 @@ async def server(
 
 
 async def ask(connections: Connections, body: bytes = b"{}", timeout: float = 5) -> Reply:
-    return await connections.post(b"", body, timeout)
+    return await connections.post({}, body, timeout)
 
 
 def answering(*parts: bytes) -> Serve:
@@ -200,11 +202,9 @@ async def test_a_connection_that_told_to_close_is_not_used_though_the_server_lef
 async def test_a_connection_that_was_idle_for_long_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.0)
     async with server(answering(OK)) as (connections, made):
         await ask(connections)
-        await ask(connections)
-        assert made == [0]
-        monkeypatch.setattr(transport, "IDLE_SECONDS", 0.0)
         await ask(connections)
     assert made == [0, 1]
 
@@ -269,7 +269,7 @@ async def test_connecting_that_is_given_up_at_any_moment_leaves_no_socket_open(
     try:
         async with server(serve) as (connections, made):
             for turns in range(30):  # of the loop, until it is given up: connecting takes fewer
-                asking = asyncio.create_task(connections.post(b"", b"{}", PATIENCE))
+                asking = asyncio.create_task(connections.post({}, b"{}", PATIENCE))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 asking.cancel()
@@ -350,7 +350,6 @@ async def test_what_is_no_whole_reply_is_none(sent: bytes) -> None:
     "sent",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
-        b"HTTP/1.1 200 OK\r\n\r\nhi",  # would be whole, had the connection been closed
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
     ],
 )
@@ -410,56 +409,29 @@ async def test_an_address_of_ipv6_is_reached_and_named_in_brackets() -> None:
     assert heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]:")
 
 
-def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's context for that name, and the file with its self-signed certificate."""
-    pytest.importorskip("cryptography")
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "teacher")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "teacher.pem", folder / "teacher.key"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(chain, private)
-    return context, chain
-
-
 async def test_a_server_that_vouches_for_itself_is_refused(tmp_path: Path) -> None:
-    context, _ = certificate(tmp_path, "127.0.0.1")
+    context, _ = serve_as(tmp_path, "127.0.0.1")
     async with server(answering(OK), tls=context) as (connections, _):
-        with pytest.raises(NoReply, match="certificate verify failed"):
+        with pytest.raises(NoReply, match=r"certificate verify failed.* SSL_CERT_FILE"):
             await ask(connections)
+
+
+async def test_https_to_a_server_without_tls_names_the_address_as_the_likely_mistake() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with server(serve) as (plain, _):
+        url = str(plain.url).replace("http:", "https:")
+        async with Connections(url) as connections:
+            with pytest.raises(NoReply, match="speaks TLS"):
+                await ask(connections)
 
 
 async def test_a_server_that_the_system_trusts_is_asked_on_kept_connections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context, chain = certificate(tmp_path, "127.0.0.1")
+    context, chain = serve_as(tmp_path, "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
     async with server(answering(OK), tls=context) as (connections, made):
         assert [(await ask(connections)).body for _ in range(2)] == [b"hi", b"hi"]
@@ -469,7 +441,7 @@ async def test_a_server_that_the_system_trusts_is_asked_on_kept_connections(
 async def test_a_trusted_certificate_of_another_host_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context, chain = certificate(tmp_path, "127.0.0.2")
+    context, chain = serve_as(tmp_path, "127.0.0.2")
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
     async with server(answering(OK), tls=context) as (connections, _):
         with pytest.raises(NoReply, match="certificate"):
@@ -482,8 +454,66 @@ async def test_where_nobody_listens_the_address_is_named() -> None:
             await ask(connections)
 
 
+async def test_a_compressed_reply_is_read() -> None:
+    body = gzip.compress(b"hi")
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with server(answering(head + body)) as (connections, _):
+        assert (await ask(connections)).body == b"hi"
+    async with server(answering(head + bytes(len(body)))) as (connections, _):
+        with pytest.raises(NoReply, match="decompressed"):
+            await ask(connections)
+
+
+async def test_a_reply_is_bounded_after_decompression(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_REPLY_BYTES", 1_000_000)
+    body = gzip.compress(bytes(10_000_000))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with server(answering(head + body)) as (connections, _):
+        with pytest.raises(NoReply, match="larger than 1000000 bytes"):
+            await ask(connections)
+
+
+async def test_a_request_is_never_sent_twice_though_the_server_closes_a_kept_connection() -> None:
+    bodies: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        bodies.append(await read_request(reader))
+        writer.write(OK)
+        bodies.append(await read_request(reader))
+
+    async with server(serve) as (connections, made):
+        await ask(connections, b"first")
+        with pytest.raises(NoReply, match="lost"):
+            await ask(connections, b"paid for, maybe")
+    assert bodies == [b"first", b"paid for, maybe"]
+    assert made == [0]
+
+
+async def test_a_redirect_is_a_reply_and_the_key_goes_nowhere_else() -> None:
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    async with server(answering(moved)) as (connections, _):
+        assert (await ask(connections)).status == 307
+
+
+async def test_the_app_names_itself_with_its_version_and_keeps_no_cookies() -> None:
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while True:
+            heads.append((await reader.readuntil(b"\r\n\r\n{}")).decode())
+            writer.write(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\n\r\n"))
+
+    async with server(serve, "localhost") as (connections, _):
+        for _ in range(2):
+            await ask(connections)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"User-Agent: durable-distillation/{version}\r\n" in heads[1]
+    assert "Content-Type: application/json\r\n" in heads[1]
+    assert "Cookie" not in heads[1]
+
+
 def test_a_header_cannot_break_out_of_its_line() -> None:
-    assert header_line("Authorization", "Bearer x") == b"Authorization: Bearer x\r\n"
+    assert header("Authorization", "Bearer x") == {"Authorization": "Bearer x"}
     for value in ("x\r\nHost: y", "x\ny", "x\r", "x\0", "ключ"):
         with pytest.raises(ValueError, match="Authorization"):
-            header_line("Authorization", value)
+            header("Authorization", value)
