@@ -1,7 +1,7 @@
 """HTTP to one teacher: POST and its reply, through the proxy that the environment names, if any.
 
-A request costs about twice the processor time of a client that can do nothing else, which we had:
-docs/benchmarks.md has the numbers. It buys proxies, TLS within them, and compression.
+A request costs 110 µs of processor time, 85 more than a client of our own that knew no proxies, no
+TLS within their tunnels and no compression (docs/benchmarks.md).
 
 A POST is never sent twice here. When a kept connection turns out to be closed, the teacher may have
 answered already, and be paid: that is a failed attempt like any other, and the caller's to repeat.
