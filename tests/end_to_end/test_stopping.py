@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.scan.plan import FIRST_WAVE_ROWS
 from tests.support.app import App, jsonl, sums
 from tests.support.polling import wait_for
 
@@ -34,7 +35,8 @@ def journals(app: App, run_id: str) -> dict[str, int]:
 
 
 def is_generating(view: dict[str, Any]) -> bool:
-    return view["stage"] == "generate" and view["splits"]["train"]["done"] > 0
+    """Whether the run is past its first wave."""
+    return view["stage"] == "generate" and view["splits"]["train"]["done"] > FIRST_WAVE_ROWS
 
 
 def test_cancel_stops_generation_and_keeps_what_was_answered(app: App) -> None:
