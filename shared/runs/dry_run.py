@@ -38,6 +38,7 @@ MAX_BYTES = 256 * 1024 * 1024  # about a minute, while the caller waits
 MAX_BYTES_WITH_ANSWERS = MAX_BYTES // 8  # provided answers are read, which takes so much longer
 MAX_REJECTED = 100
 """Rejected rows that the answer lists."""
+MAX_DIGITS = 9  # Python refuses to read numbers of thousands of digits
 
 
 class SplitFindings(TypedDict):
@@ -98,16 +99,21 @@ def parse_dry_run(query: Mapping[str, str]) -> DryRunQuery:
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):
         problems.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
-    probe = query.get("probe", "0")
-    is_number = probe.isascii() and probe.isdigit()
-    if not is_number or not int(probe) <= MAX_PROBED_ROWS or ("probe" in query and not int(probe)):
-        problem = f"is {probe!r}: it must be a number of rows from 1 to {MAX_PROBED_ROWS}"
+    probe = _probed_rows(query["probe"]) if "probe" in query else 0
+    if probe is None:
+        problem = f"is {query['probe']!r}: it must be a number of rows from 1 to {MAX_PROBED_ROWS}"
         problems.append({"where": "probe", "problem": problem})
-    elif "probe" in query and text != "true":
+    elif probe and text != "true":
         problems.append({"where": "probe", "problem": "is for a dry run: add dry_run=true"})
     if problems:
         raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=problems)
-    return DryRunQuery(text == "true", int(probe))
+    return DryRunQuery(text == "true", probe or 0)
+
+
+def _probed_rows(text: str) -> int | None:
+    """Return a number of rows that may be probed, None for anything else."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return int(text) if is_number and 1 <= int(text) <= MAX_PROBED_ROWS else None
 
 
 async def dry_run(
@@ -127,15 +133,7 @@ async def dry_run(
     inputs = spec.inputs
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
-    size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
-    limit = MAX_BYTES_WITH_ANSWERS if spec.answers.are_provided else MAX_BYTES
-    if size > limit:
-        read = "the datasets and the answers to reuse" if earlier else "the datasets"
-        message = (
-            f"{read} have {size:,} bytes, but a dry run reads at most {limit:,}: "
-            "start the run, whose scan reports the same"
-        )
-        raise PermanentError(message, code=ErrorCode.TOO_LARGE)
+    await _check_size(spec, sizes, earlier)
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     readable: dict[Split, tuple[ReadBytes, int]] = {
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
@@ -174,6 +172,21 @@ async def dry_run(
     if probed:
         answer["probe"] = probed
     return answer
+
+
+async def _check_size(
+    spec: RunSpec, sizes: Mapping[str, int], earlier: EarlierAnswers | None
+) -> None:
+    """Raise PermanentError (`too_large`) for files that take longer than a request can wait."""
+    size = sum(sizes.values()) + (await earlier.size() if earlier else 0)
+    limit = MAX_BYTES_WITH_ANSWERS if spec.answers.are_provided else MAX_BYTES
+    if size > limit:
+        read = "the datasets and the answers to reuse" if earlier else "the datasets"
+        message = (
+            f"{read} have {size:,} bytes, but a dry run reads at most {limit:,}: "
+            "start the run, whose scan reports the same"
+        )
+        raise PermanentError(message, code=ErrorCode.TOO_LARGE)
 
 
 def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:

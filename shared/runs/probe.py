@@ -74,6 +74,8 @@ async def _answered(
         record.redact(redact)
         return row, record
 
+    if not rows:
+        return []  # `reuse` answers all of them
     tasks = [asyncio.create_task(ask(line, row)) for line, row in rows]
     try:
         seconds = max(0.0, until - time.monotonic())

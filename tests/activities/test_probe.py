@@ -129,3 +129,17 @@ async def test_provided_answers_leave_nothing_to_probe(storage: Storage, new_run
     await run.upload("train.jsonl", sums(5))
     with pytest.raises(InvalidInput, match="nothing can be probed"):
         await probed(storage, run, 3, answers={"source": "provided"}, teacher={})
+
+
+async def test_a_probe_of_rows_that_were_all_answered_earlier_asks_nothing(
+    storage: Storage, new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(teacher={"model": MODEL})
+    await run.begin(sums(60))
+    async with teach(plus_one) as teacher:
+        await run.generate_all()
+        asked = len(teacher.records)
+        found = await probed(storage, run, 3, reuse=run.paths.run_id)
+        assert len(teacher.records) == asked
+    assert (found["splits"]["train"]["reused"], found["error"]) == (60, None)
+    assert (found["probe"]["rows_asked"], found["probe"]["is_cut_short"]) == (0, False)

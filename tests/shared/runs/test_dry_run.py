@@ -324,7 +324,7 @@ def test_a_slip_in_the_query_is_told_with_every_problem() -> None:
     assert {problem["where"] for problem in error.value.details} == {"dry_run", "dryrun"}
 
 
-@pytest.mark.parametrize("probe", ["0", "51", "-1", "all", "", "1e1", "²"])
+@pytest.mark.parametrize("probe", ["0", "51", "-1", "all", "", "1e1", "²", "9" * 5000])
 def test_a_probe_of_no_usable_number_of_rows_is_refused(probe: str) -> None:
     with pytest.raises(InvalidInput) as error:
         parse_dry_run({"dry_run": "true", "probe": probe})

@@ -80,3 +80,7 @@ def test_rows_that_failed_in_earlier_rounds_are_forecast_again_and_reused_ones_a
 def test_nothing_is_forecast_from_rows_that_asked_nothing() -> None:
     counters: dict[Split, Counters] = {"train": Counters(rows=100, done=10)}
     assert forecast({"train": scan_of(100)}, counters, FirstRows(usable=10), 0) is None
+
+
+def test_nothing_is_forecast_while_the_counters_cannot_be_read() -> None:
+    assert forecast({"train": scan_of(100)}, {}, TOOK, 0) is None
