@@ -16,7 +16,7 @@ from shared.core.backoff import progress_interval
 from shared.core.errors import ErrorCode, ErrorData
 from shared.core.ids import generation_id
 from shared.core.paths import Split
-from shared.generation.first_wave import SPLIT
+from shared.generation.first_wave import FIRST_WAVE_SPLIT
 from shared.generation.shard_losses import abandoned_shard_warnings
 from shared.generation.success_ratio import max_rejected
 from shared.runs.contracts import (
@@ -60,7 +60,8 @@ def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) ->
     for split in root.asked_splits:
         requests[split] = _split_request(root, spec, split, scans[split])
     if not spec.answers.are_provided:
-        requests[SPLIT] = yield from _take_first_wave(root, spec, scans, requests[SPLIT])
+        request = requests[FIRST_WAVE_SPLIT]
+        requests[FIRST_WAVE_SPLIT] = yield from _take_first_wave(root, spec, scans, request)
     splits: dict[Split, Generation] = {}
     for split, request in requests.items():
         splits[split] = _start_split(root, request)
@@ -78,7 +79,7 @@ def _take_first_wave(
     """
     shards = min(request.shards, first_wave_shards(spec.generation.rows_per_shard))
     generation = _start_split(root, request.model_copy(update={"shards": shards}))
-    splits: dict[Split, Generation] = {SPLIT: generation}
+    splits: dict[Split, Generation] = {FIRST_WAVE_SPLIT: generation}
     error = yield from _follow_splits(root, spec, scans, splits)
     if error and error["code"] != ErrorCode.SUCCESS_RATIO:
         raise RunFailed(error)
@@ -103,7 +104,7 @@ def _apply_forecast(root: Root, spec: RunSpec, expected: Usage) -> None:
     error = forecast_error(spec, expected)
     if error:
         raise RunFailed(error)
-    root.warn(forecast_warnings(spec, expected))
+    root.status.warn(forecast_warnings(spec, expected))
 
 
 def _split_request(root: Root, spec: RunSpec, split: Split, scan: SplitScan) -> GenerateSplit:
@@ -147,7 +148,7 @@ def _follow_splits(
         error = error or during_generation(spec, counters, valid_rows(scans), root.round)
         root.announce_stop(failed=error is not None)
     for split, generation in splits.items():
-        root.warn(abandoned_shard_warnings(split, _outcome(generation).losses.messages))
+        root.status.warn(abandoned_shard_warnings(split, _outcome(generation).losses.messages))
     if root.is_cancelled:
         raise RunCancelled
     return error

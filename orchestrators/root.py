@@ -5,7 +5,6 @@ The custom status is also how running activities hear of the user: shared/runs/c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -76,12 +75,6 @@ class Root:
     def publish(self) -> None:
         """Hand the status to Durable."""
         self.context.set_custom_status(self.status.custom_status())
-
-    def warn(self, warnings: Iterable[str]) -> None:
-        """Add warnings to the status, each once."""
-        for warning in warnings:
-            if warning not in self.status.warnings:
-                self.status.warnings.append(warning)
 
     def call(self, activity: Activity[InputT, OutputT], payload: InputT) -> Steps[OutputT]:
         """Call an activity. Raises RunFailed."""

@@ -25,7 +25,7 @@ from shared.spec.models import RunSpec
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-SPLIT: Split = "train"
+FIRST_WAVE_SPLIT: Split = "train"
 MAX_REPLIES_SHOWN = 3
 MAX_SHOWN_CHARACTERS = 600
 
@@ -133,14 +133,14 @@ async def read_first_rows(
     storage: Storage, spec: RunSpec, paths: RunPaths, shards: int, round_: int
 ) -> FirstRows:
     """Return the outcome of the rows in the first shards of the training set, by their journals."""
-    plan = PlanReader(storage, paths, SPLIT)
+    plan = PlanReader(storage, paths, FIRST_WAVE_SPLIT)
     checks = RowChecks(spec)
     answered: list[tuple[Row | None, Record]] = []
     for index in range(shards):
         shard = await plan.shard(index)
-        name = paths.journal(SPLIT, index)
-        journal = await Journal.peek(storage, name, shard.rows, holdout(spec, SPLIT))
-        async for lines in read_lines(storage, paths, SPLIT, shard):
+        name = paths.journal(FIRST_WAVE_SPLIT, index)
+        journal = await Journal.peek(storage, name, shard.rows, holdout(spec, FIRST_WAVE_SPLIT))
+        async for lines in read_lines(storage, paths, FIRST_WAVE_SPLIT, shard):
             for line in lines:
                 record = journal.records.get(line.number)
                 if record is not None:

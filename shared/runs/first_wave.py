@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
-from shared.generation.first_wave import SPLIT, FirstRows, ShownReply
+from shared.generation.first_wave import FIRST_WAVE_SPLIT, FirstRows, ShownReply
 from shared.scan.duplicates import place_of
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget
@@ -34,7 +34,8 @@ def after_first_wave(spec: RunSpec, rows: FirstRows) -> ErrorData | None:
     advice = (
         "resume with other settings of teacher or quality, or start a new run with another prompt"
     )
-    details: list[Problem] = [{"where": SPLIT, "problem": f"rejected: {listed}; {advice}"}]
+    problem = f"rejected: {listed}; {advice}"
+    details: list[Problem] = [{"where": FIRST_WAVE_SPLIT, "problem": problem}]
     details += [_problem(reply) for reply in rows.replies if not reply.usable]
     return {
         "code": ErrorCode.FIRST_WAVE,
@@ -50,7 +51,7 @@ def _problem(reply: ShownReply) -> Problem:
     problem = f"{reply.reason}: {reply.detail}"
     if reply.reply:
         problem += f"; the teacher's reply: {json.dumps(reply.reply, ensure_ascii=False)}"
-    return {"where": place_of(SPLIT, reply.line), "problem": problem}
+    return {"where": place_of(FIRST_WAVE_SPLIT, reply.line), "problem": problem}
 
 
 def forecast(
@@ -59,12 +60,13 @@ def forecast(
     rows: FirstRows,
     round_: int,
 ) -> Usage | None:
-    """Return what the whole run is expected to use, None if the first rows asked nothing.
+    """Return what the whole run is expected to use, None if that can't be told.
 
     It is what all rounds have used so far, and the scan's estimate for the rows that are left, in
-    proportion to what the first rows took.
+    proportion to what the first rows took. It can't be told if these asked nothing, or if the
+    counters could not be read.
     """
-    if not rows.taken.requests:
+    if not rows.taken.requests or not by_split:
         return None
     expected = Usage.model_validate(total(by_split.values()), from_attributes=True)
     for split, counters in by_split.items():
