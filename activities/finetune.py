@@ -34,7 +34,7 @@ from shared.runs.contracts import (
     StudentReference,
     SubmitRequest,
 )
-from shared.runs.control import RunWatch
+from shared.runs.control import RunWatch, runtime_status
 from shared.runs.status import InstanceState
 from shared.runs.wire import to_wire
 from shared.spec.resolution import read_spec
@@ -171,7 +171,6 @@ async def _tell_root(
 ) -> None:
     """Send the job to the root, which shows it, unless the root has ended."""
     status = await client.get_status(request.run_id)
-    runtime = getattr(status.runtime_status, "value", None)
-    if InstanceState.is_active(runtime):
+    if InstanceState.is_active(runtime_status(status)):
         change = JobChanged(student=request.student, job=job)
         await client.raise_event(request.run_id, Event.JOB_CHANGED, to_wire(change))

@@ -42,8 +42,3 @@ class AnswerSize:
             self.learned = needed
             self.answers = 0
             self.short = 0
-
-
-def max_limit(teacher: TeacherSpec) -> int:
-    """Return the most tokens that an answer is given."""
-    return max(teacher.max_tokens, teacher.most_tokens)

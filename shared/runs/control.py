@@ -49,6 +49,12 @@ class StatusReader(Protocol):
     async def get_status(self, instance_id: str) -> Any: ...
 
 
+def runtime_status(status: Any) -> str:
+    """Return the name in what `get_status` returns, empty if there is no such instance."""
+    runtime = status.runtime_status  # an enum of the SDK
+    return "" if runtime is None else str(getattr(runtime, "value", runtime))
+
+
 class Notice(BaseModel):
     """What running activities read in an orchestration's custom status."""
 
@@ -107,8 +113,7 @@ class RunWatch:
         except Exception as error:  # an unreachable task hub must not end the work
             log.warning("the status of %s could not be read: %s", instance_id, error)
             return _Seen()
-        runtime = getattr(status.runtime_status, "value", status.runtime_status)
-        return _Seen(str(runtime), _notice(status.custom_status))
+        return _Seen(runtime_status(status), _notice(status.custom_status))
 
 
 def _notice(custom_status: object) -> Notice:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from shared.core.paths import RUN_QUEUE
 from shared.core.shared_document import SharedDocument
 from shared.runs.contracts import Event, TurnRequest
-from shared.runs.control import StatusReader
+from shared.runs.control import StatusReader, runtime_status
 from shared.runs.status import InstanceState, RunState
 from shared.runs.view import QueuePlace, RunView
 
@@ -173,8 +173,8 @@ class StoredQueue:
         except Exception as error:  # an unreachable task hub ends no run
             log.warning("the status of %s could not be read: %s", run_id, error)
             return Life.SUSPENDED
-        runtime = getattr(status.runtime_status, "value", status.runtime_status)
-        if runtime is None or InstanceState.is_over(runtime):
+        runtime = runtime_status(status)
+        if not runtime or InstanceState.is_over(runtime):
             return Life.OVER
         return Life.SUSPENDED if runtime == InstanceState.SUSPENDED else Life.RUNNING
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field
 
@@ -85,15 +85,9 @@ class InstanceState(StrEnum):
         return status in (cls.RUNNING, cls.PENDING, cls.SUSPENDED)
 
 
-# stages in which shards are yet to be answered
-STAGES_WITH_SHARDS: tuple[Stage, ...] = (
-    "prepare",
-    "scan",
-    "reuse",
-    "queue",
-    "preflight",
-    "generate",
-)
+STAGES: tuple[Stage, ...] = get_args(Stage)
+# in which shards are yet to be answered
+STAGES_WITH_SHARDS = STAGES[: STAGES.index("generate") + 1]
 
 
 class _OneOfStudents(BaseModel):
