@@ -20,13 +20,13 @@ FLAGS = re.IGNORECASE
 CURRENCY = re.compile(rf"(?<![A-Za-z])(?:{one_of(TABLES.currencies)}) ?", FLAGS)
 BRACKETS = re.compile(rf"((?:{CURRENCY.pattern})?)\(([^()]*)\)", FLAGS)
 WITH_COMMA = one_of(TABLES.written_with_comma)
+MINUS = rf"-(?![-+])|{one_of(TABLES.negative)}"
+SIGN = rf"(?:{MINUS}|\+(?![-+])|{one_of(TABLES.positive)}) *"
 GROUPED_OR_NOT = re.compile(
-    rf"(?:{WITH_COMMA}) ?[1-9]\d{{0,2}}\.\d{{3}}(?![\d,]|\.\d)"
+    rf"(?:{WITH_COMMA}) ?(?:{SIGN})?[1-9]\d{{0,2}}\.\d{{3}}(?![\d,]|\.\d)"
     rf"|(?<![\d.,])[1-9]\d{{0,2}}\.\d{{3}} ?(?:{WITH_COMMA})",
     FLAGS,
 )
-MINUS = rf"-(?![-+])|{one_of(TABLES.negative)}"
-SIGN = rf"(?:{MINUS}|\+(?![-+])|{one_of(TABLES.positive)}) *"
 NEGATIVE = re.compile(MINUS, FLAGS)
 WORD = rf"(?:{one_of(TABLES.words)})"
 WORDS = rf"{WORD}(?:(?:[ -]| and ){WORD})*"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -305,7 +306,8 @@ log2(9)|log_2(9)|\\log 9|\\log_{2}9|5!!|6 hundredfold|6 halved|6 twice|6 millier
 log2(9)|6M|6B|6 K|₹6L|6th|the 6th|6 tens|6 gross|6 below zero|6 under par|$6 loss|$6 less
 6 less|6 more|6+|6 or more|6 or so|6 negative|(6)|(1,200)|6 pm|6 a.m.|6 o'clock|6 AD|6 mod 4|-(
 --6|+-6|-$-6|±6|6 quarters|6 mil|6 ribu|6 (million)|6 (in thousands)|6 (negative)|3~500|1.234 €
-€1.234|6 hundred-dollar|6 y medio|6 et demi|twenty-fifth|fifth|a couple|5 sixth|5!|5 !
+€1.234|€ -1.234|€ (1.234)|6 hundred-dollar|6 y medio|6 et demi|twenty-fifth|fifth|a couple
+5 sixth|5!|5 !
 6 factorial|6º|1/0|\\frac{1}{0}|0/0|6 per thousand|6‰|6 dr|6e|110_2|110₂|243_{5}|6e5x|0x1F
 6_|6^|6^x|8_7|19_8|6/
 6/x|$|$$|%|€|½3|\u2462|Ⅶ|6\u20e3|- 6|– 6|6m people
@@ -407,7 +409,9 @@ dresses = st.sampled_from(DRESSES)
 
 @given(number=numbers, dress=dresses)
 def test_no_dress_changes_the_value(number: Fraction, dress: str) -> None:
-    assert read_number(dress.replace("§", canonical(number))) == canonical(number)
+    text = canonical(number)
+    is_grouped_or_not = "€" in dress and re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", text)
+    assert read_number(dress.replace("§", text)) == (None if is_grouped_or_not else text)
 
 
 @given(number=numbers)
