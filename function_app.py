@@ -34,7 +34,7 @@ from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
-from shared.runs.http import ApiAnswer, ApiRequest, error_answer
+from shared.runs.http import ApiAnswer, ApiRequest, error_answer, query_of
 
 BLUEPRINTS = (
     orchestrators.run.bp,
@@ -80,7 +80,7 @@ def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
     headers = cast(Mapping[str, str], req.headers)
     return ApiRequest(
         url=req.url,
-        query={name: value for name, value in req.params.items() if name != "code"},
+        query=query_of(req.url, req.params),
         content_type=headers.get("Content-Type", ""),
         body=req.get_body(),
         run_id=req.route_params.get("id", ""),

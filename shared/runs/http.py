@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic_core import to_jsonable_python
 
@@ -24,6 +25,7 @@ from shared.core.errors import (
 
 # a specification is a few KB, and Durable keeps it in the run's history
 MAX_BODY_BYTES = 256 * 1024
+FUNCTION_KEY = "code"  # its name in a query
 UNKNOWN_PARAMETER = "isn't a parameter of this route"
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
@@ -86,6 +88,17 @@ class ErrorBody(TypedDict):
     """The body of an answer that is an error."""
 
     error: ErrorData
+
+
+def query_of(url: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the query of a URL, without the function key.
+
+    `parameters` is the query as the Functions host gives it, which leaves out parameters without a
+    value. These count too: `?dry_run` must not start a run.
+    """
+    names = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    query = {**dict.fromkeys(names, ""), **parameters}
+    return {name: value for name, value in query.items() if name != FUNCTION_KEY}
 
 
 def error_answer(error: DistillationError) -> ApiAnswer:

@@ -73,11 +73,11 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
             is_unknown = entry["type"] == "extra_forbidden"
             problem = UNKNOWN_PARAMETER if is_unknown else entry["msg"]
             details.append({"where": str(entry["loc"][0]), "problem": problem})
-    if (status := query.get("status")) and status not in list(RunState):
+    if (status := query.get("status")) is not None and status not in list(RunState):
         details.append(
             {"where": "status", "problem": f"must be one of {', '.join(sorted(RunState))}"}
         )
-    if (task := query.get("task")) and task not in TASKS:
+    if (task := query.get("task")) is not None and task not in TASKS:
         details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
     if details or run_filter is None:
         raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=details)

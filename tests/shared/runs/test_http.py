@@ -14,7 +14,8 @@ from shared.core.errors import (
     SettingsError,
     TransientError,
 )
-from shared.runs.http import MAX_BODY_BYTES, error_body, parse_body, status_of
+from shared.runs.dry_run import parse_dry_run
+from shared.runs.http import MAX_BODY_BYTES, error_body, parse_body, query_of, status_of
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,12 @@ def test_a_body_that_cannot_be_used_is_a_client_error(
         parse_body(content_type, body)
     assert status_of(error.value) == status
     assert json.dumps(error_body(error.value))
+
+
+def test_parameters_without_a_value_are_not_overlooked() -> None:
+    url = "http://app/api/runs?dry_run&probe=&limit=3&code=a%2Bb"
+    query = query_of(url, {"limit": "3", "code": "a+b"})
+    assert query == {"dry_run": "", "probe": "", "limit": "3"}
+    with pytest.raises(InvalidInput) as error:
+        parse_dry_run(query_of("http://app/api/runs?dry_run", {}))
+    assert [problem["where"] for problem in error.value.details] == ["dry_run"]
