@@ -80,7 +80,7 @@ def changed(spec: RunSpec, changes: Mapping[str, JsonValue]) -> RunSpec:
         return spec
     data = spec.document
     for section, settings in changes.items():
-        data[section] = _merged(data.get(section, {}), settings)
+        data[section] = _merged_section(section, data.get(section, {}), settings)
     return parse_spec(data)
 
 
@@ -88,10 +88,24 @@ def _merged(before: JsonValue, settings: JsonValue) -> JsonValue:
     """Return a section with some settings replaced. A list of students replaces all of it."""
     if not isinstance(before, dict) or not isinstance(settings, dict):
         return settings
-    merged = before | settings
-    if "model" in settings and "backend" not in settings:
-        merged.pop("backend", None)  # another model may be trained elsewhere
-    return merged
+    return before | settings
+
+
+def _merged_student(before: JsonValue, settings: JsonValue) -> JsonValue:
+    """Return the student with some settings replaced.
+
+    Another model is another student: settings of the one before would be refused, or would train it
+    where and how nobody asked for.
+    """
+    if isinstance(before, dict) and isinstance(settings, dict):
+        model = settings.get("model")
+        if model is not None and model != before.get("model"):
+            return settings
+    return _merged(before, settings)
+
+
+def _merged_section(section: str, before: JsonValue, settings: JsonValue) -> JsonValue:
+    return (_merged_student if section == "student" else _merged)(before, settings)
 
 
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
@@ -127,7 +141,7 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonVa
         spec = parse_spec(await storage.read_json(paths.specification))
         check_student(spec, changed(spec, changes), run_id)
     merged = {
-        section: _merged(before.changes.get(section, {}), settings)
+        section: _merged_section(section, before.changes.get(section, {}), settings)
         for section, settings in changes.items()
     }
     request = before.model_copy(

@@ -112,6 +112,26 @@ def test_changed_settings_are_checked_like_first_ones_together_with_those_that_s
     assert places(error) == {"teacher.temperature", "teacher.max_tokens", "budget.max_cost"}
 
 
+def test_another_student_begins_without_the_settings_of_the_one_before() -> None:
+    student: JsonObject = {"model": "gpt-4.1-mini", "training_type": "data_zone", "max_hours": 5}
+    spec = spec_of(student=student)
+    [same] = changed(spec, {"student": {"model": "gpt-4.1-mini", "max_hours": 6}}).students
+    assert (same.training_type, same.max_hours) == ("data_zone", 6)
+    [other] = changed(spec, {"student": {"model": "Ministral-3B"}}).students
+    assert (other.training_type, other.trained_in, other.max_hours) == (None, "global", 48)
+    elsewhere: JsonObject = {"model": "azureml://registries/azureml/models/Phi-4/versions/7"}
+    [moved] = changed(spec, {"student": elsewhere}).students
+    assert moved.training_type is None
+
+
+async def test_another_student_begins_anew_in_later_rounds_too(folder: RunFolder) -> None:
+    run_id = await ended(folder, spec_of())
+    first: JsonObject = {"model": "gpt-4.1-mini", "training_type": "developer"}
+    await next_round(folder.storage, run_id, {"student": first})
+    request = await next_round(folder.storage, run_id, {"student": {"model": "gpt-4.1-nano"}})
+    assert request.changes == {"student": {"model": "gpt-4.1-nano"}}
+
+
 async def test_changes_of_several_rounds_come_together(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of())
     await next_round(
