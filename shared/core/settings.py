@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -96,6 +97,9 @@ PRICES = (
     "STUDENT_HOSTING_PRICE",
 )
 MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
+# Python reads more than this as a number, such as ９, 1_0 or -0
+NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+COUNT = re.compile("0{0,9}[1-9][0-9]{0,8}")
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
@@ -297,11 +301,9 @@ def _wrong_prices(environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _is_price(text: str) -> bool:
-    try:
-        return 0 <= float(text) <= MAX_PRICE
-    except ValueError:
-        return False
+    is_number = NUMBER.fullmatch(text) is not None
+    return is_number and float(text) <= MAX_PRICE
 
 
 def _is_count(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and int(text) > 0
+    return COUNT.fullmatch(text) is not None

@@ -98,14 +98,14 @@ def test_a_backend_that_is_not_configured_is_refused_with_the_settings_it_needs(
     assert [problem["where"] for problem in error.value.details] == list(AZUREML_SETTINGS)
 
 
-@pytest.mark.parametrize("price", ["cheap", "-1", "inf", "nan", "1e7"])
+@pytest.mark.parametrize("price", ["cheap", "-1", "-0", "inf", "nan", "1e7", "1_0", "９"])
 def test_a_price_is_a_number_of_a_usual_size(price: str) -> None:
     with pytest.raises(SettingsError, match="TEACHER_PROMPT_PRICE: must be a number"):
         load({**COMPLETE, "TEACHER_PROMPT_PRICE": price})
     assert load({**COMPLETE, "TEACHER_PROMPT_PRICE": "0.4"}).teacher_prompt_price == 0.4
 
 
-@pytest.mark.parametrize("count", ["0", "-1", "1.5", "many", "²"])
+@pytest.mark.parametrize("count", ["0", "-1", "1.5", "many", "²", "9" * 5000])
 def test_a_limit_of_runs_is_a_whole_number_from_1(count: str) -> None:
     with pytest.raises(SettingsError, match="MAX_ACTIVE_RUNS: must be a whole number from 1"):
         load({**COMPLETE, "MAX_ACTIVE_RUNS": count})
