@@ -40,7 +40,7 @@ from shared.runs.first_wave import (
 )
 from shared.runs.gates import during_generation, valid_rows
 from shared.runs.wire import Failed
-from shared.scan.plan import SplitScan, first_wave_shards
+from shared.scan.plan import FIRST_WAVE_ROWS, SplitScan, first_wave_shards
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 
@@ -78,14 +78,17 @@ def _take_first_wave(
     Returns the request for the other rows of the split. Raises RunFailed, RunCancelled.
     """
     shards = min(request.shards, first_wave_shards(spec.generation.rows_per_shard))
-    generation = _start_split(root, request.model_copy(update={"shards": shards}))
+    update = {"shards": shards, "is_first_wave": True}
+    generation = _start_split(root, request.model_copy(update=update))
     splits: dict[Split, Generation] = {FIRST_WAVE_SPLIT: generation}
-    error = yield from _follow_splits(root, spec, scans, splits)
+    error = yield from _follow_splits(root, spec, scans, splits, is_first_wave=True)
     if error and error["code"] != ErrorCode.SUCCESS_RATIO:
         raise RunFailed(error)
+    losses = _outcome(generation).losses
     wave_request = FirstWaveRequest(run_id=root.run_id, shards=shards, round=root.round)
     wave = yield from root.call(READ_FIRST_WAVE, wave_request)
     error = after_first_wave(spec, wave.rows) or error
+    error = error or losses.ratio_error(request.split, request.max_rejected, None)
     if error:
         raise RunFailed(error)
     counters = yield from root.read_progress(spec)
@@ -94,7 +97,6 @@ def _take_first_wave(
         _apply_forecast(root, spec, expected)
     root.enter("generate")
     window = WindowState(next_number=shards)
-    losses = _outcome(generation).losses
     return request.model_copy(update={"window": window, "losses": losses})
 
 
@@ -127,11 +129,17 @@ def _start_split(root: Root, request: GenerateSplit) -> Generation:
 
 
 def _follow_splits(
-    root: Root, spec: RunSpec, scans: dict[Split, SplitScan], splits: dict[Split, Generation]
+    root: Root,
+    spec: RunSpec,
+    scans: dict[Split, SplitScan],
+    splits: dict[Split, Generation],
+    *,
+    is_first_wave: bool = False,
 ) -> Steps[ErrorData | None]:
     """Show progress until every split has ended, and return the first error.
 
-    Progress is read less and less often, which keeps the history bounded. Raises RunCancelled.
+    Progress is read less and less often, which keeps the history bounded. The first wave isn't
+    judged before it is answered whole. Raises RunCancelled.
     """
     error: ErrorData | None = None
     began = root.context.current_utc_datetime
@@ -145,7 +153,8 @@ def _follow_splits(
         root.announce_stop(failed=error is not None)
         running = [generation for generation in running if not generation.is_completed]
         counters = yield from root.read_progress(spec)
-        error = error or during_generation(spec, counters, valid_rows(scans), root.round)
+        if not is_first_wave:
+            error = error or during_generation(spec, counters, valid_rows(scans), root.round)
         root.announce_stop(failed=error is not None)
     for split, generation in splits.items():
         root.status.warn(abandoned_shard_warnings(split, _outcome(generation).losses.messages))
@@ -221,7 +230,7 @@ class _ShardItems:
             run_id=request.run_id,
             split=request.split,
             index=number,
-            max_rejected=request.max_rejected,
+            max_rejected=FIRST_WAVE_ROWS if request.is_first_wave else request.max_rejected,
             round=request.round,
         )
         return Launch(GENERATE_SHARD, shard)
@@ -238,6 +247,8 @@ class _ShardItems:
             return End(SplitOutcome(status="stopped"))
         cause = self.losses.errors.get(number)
         self.losses = self.losses.after_end(number, output.failed)
+        if self._request.is_first_wave and cause is None:
+            return Then.DONE  # it is judged once it is answered whole
         error = self.losses.ratio_error(self._request.split, self._request.max_rejected, cause)
         return Then.DONE if error is None else _failure(error)
 

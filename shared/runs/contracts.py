@@ -243,6 +243,7 @@ class GenerateSplit(Contract):
     shards: int
     parallel: int
     max_rejected: int
+    is_first_wave: bool = False
     round: int = 0
     window: WindowState = WindowState()
     losses: ShardLosses = ShardLosses()

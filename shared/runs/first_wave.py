@@ -39,12 +39,15 @@ def after_first_wave(spec: RunSpec, rows: FirstRows) -> ErrorData | None:
     details += [_problem(reply) for reply in rows.replies if not reply.usable]
     return {
         "code": ErrorCode.FIRST_WAVE,
-        "message": (
-            f"{rows.usable} of the first {rows.rows} rows have a usable answer: the run stops "
-            "before it asks for the others"
-        ),
+        "message": f"{_usable_in_words(rows)}: the run asks for no others",
         "details": details,
     }
+
+
+def _usable_in_words(rows: FirstRows) -> str:
+    if rows.rows == 1:
+        return "the first row has no usable answer"
+    return f"{rows.usable} of the first {rows.rows} rows have a usable answer"
 
 
 def _problem(reply: ShownReply) -> Problem:

@@ -87,6 +87,24 @@ def test_a_success_ratio_out_of_reach_ends_a_run_whose_first_rows_would_do() -> 
     assert (run.shown["error"]["code"], len(shards_of(run))) == ("success_ratio", 1)
 
 
+def test_first_rows_are_answered_whole_before_the_success_ratio_is_judged() -> None:
+    def half_fails(payload: dict[str, Any]) -> Any:
+        return After(2, ok(failed=7, accepted=3) if payload["index"] < 2 else ok())
+
+    rows = {"usable": 10, "unusable": 10}
+    run = Distillation(
+        {"train": 4},
+        spec={"generation": {"rows_per_shard": 10, "parallel_shards": 1}},
+        instead={GENERATE_SHARD: half_fails, READ_FIRST_WAVE: lambda _: ok(rows=rows)},
+    )
+    run.run()
+    calls = run.hub.called(GENERATE_SHARD)
+    assert [call.input["index"] for call in calls] == [0, 1]
+    assert all(call.input["max_rejected"] == 20 for call in calls)
+    assert run.shown["error"]["code"] == "success_ratio"
+    assert run.shown["error"]["message"].startswith("14 train rows failed")
+
+
 def test_rows_that_bring_their_answers_need_no_first_wave() -> None:
     run = Distillation(spec={"answers": {"source": "provided"}})
     assert run.run().output["status"] == "completed"
