@@ -40,7 +40,7 @@ async def preflight(run: RunReference) -> PreflightPassed:
             warnings += await keep_trial(storage, paths, app_settings, spec, trial)
     problems += await asyncio.to_thread(_backend_problems, app_settings, spec)
     if problems:
-        listed = "; ".join(problem["problem"] for problem in problems)
+        listed = "; ".join(f"{problem['where']}: {problem['problem']}" for problem in problems)
         message = f"the run cannot begin: {listed}"
         raise PermanentError(message, code=ErrorCode.PREFLIGHT, details=problems)
     warnings += await asyncio.to_thread(_backend_warnings, app_settings, spec)

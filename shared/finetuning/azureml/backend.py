@@ -191,8 +191,9 @@ def _check_student(model: str) -> None:
     if not asset:
         form = "azureml://registries/<registry>/models/<model>/versions/<version>"
         raise PermanentError(
-            f"student {model!r} is not an asset id of a model registry: set student.model to "
-            f"{form}, or train a Hugging Face model with student.backend azureml_command"
+            f"student {model!r} isn't an asset id of a model registry: set student.model to "
+            f"{form}, or student.backend to azure_openai for a model of that service or to "
+            "azureml_command for one of Hugging Face"
         )
     with service_errors(f"student {model} cannot be used (check student.model)"):
         models = clients().registry(asset["registry"]).models
