@@ -72,7 +72,7 @@ def fresh_process() -> Iterator[None]:
     """Give each test a process state of its own: nothing that another test learned is left."""
     before = use(Process())
     yield
-    use(before)
+    use(before).close()  # a connection that is collected as garbage fails another test
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from shared.core.settings import Settings, StorageSettings, load, load_storage
 
 PartT = TypeVar("PartT")
+
+
+@runtime_checkable
+class HoldsConnections(Protocol):
+    """State that has to be closed when it is given up."""
+
+    def close(self) -> None: ...
 
 
 class Process:
@@ -43,6 +50,13 @@ class Process:
             if kind not in self._parts:
                 self._parts[kind] = kind()
             return cast(PartT, self._parts[kind])
+
+    def close(self) -> None:
+        """Close what holds connections. For tests; those of a worker end with its process."""
+        with self._lock:
+            for part in self._parts.values():
+                if isinstance(part, HoldsConnections):
+                    part.close()
 
 
 _current = Process()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -23,13 +24,19 @@ class OpenAIClients:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: dict[tuple[str, SecretStr | None], OpenAI] = {}
+        self._opened = ExitStack()
 
     def get(self, base_url: str, key: SecretStr | None) -> OpenAI:
         """Return the client of a resource."""
         with self._lock:
             if (base_url, key) not in self._made:
-                self._made[base_url, key] = _make(base_url, key)
+                self._made[base_url, key] = _make(base_url, key, self._opened)
             return self._made[base_url, key]
+
+    def close(self) -> None:
+        with self._lock:
+            self._opened.close()
+            self._made.clear()
 
 
 def openai_client(base_url: str, key: SecretStr | None) -> OpenAI:
@@ -40,18 +47,20 @@ def openai_client(base_url: str, key: SecretStr | None) -> OpenAI:
     return current().part(OpenAIClients).get(base_url, key)
 
 
-def _make(base_url: str, key: SecretStr | None) -> OpenAI:
+def _make(base_url: str, key: SecretStr | None, opened: ExitStack) -> OpenAI:
     from openai import OpenAI, Timeout
 
     if key is None:
         from azure.identity import DefaultAzureCredential, get_bearer_token_provider
 
-        credential = get_bearer_token_provider(DefaultAzureCredential(), DEFAULT_TEACHER_SCOPE)
+        identity = opened.enter_context(DefaultAzureCredential())
+        credential = get_bearer_token_provider(identity, DEFAULT_TEACHER_SCOPE)
     else:
         credential = key.get_secret_value()
-    return OpenAI(
+    client = OpenAI(
         base_url=base_url,
         api_key=credential,
         max_retries=0,  # Durable retries the activity: one policy, in one place
         timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
     )
+    return opened.enter_context(client)
