@@ -46,7 +46,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        use(Process())
+        use(Process()).close()
 
     change(**dict.fromkeys(APP_SETTINGS))
     return change

@@ -45,7 +45,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Generator[PointAt]:
     def point_at(base_url: str, process: Process | None = None) -> None:
         for name, value in app_settings(base_url, HEADER).items():
             monkeypatch.setenv(name, value)
-        use(process or Process())
+        use(process or Process()).close()
 
     yield point_at
-    use(before)
+    use(before).close()
