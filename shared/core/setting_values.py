@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+URL_PROBLEM = "must be an http or https URL without a query, fragment, user or password"
+# What a setting holds while Azure can't resolve its Key Vault reference.
+UNRESOLVED_REFERENCE = "@microsoft.keyvault("
 
 
 def setting_text(environ: Mapping[str, str], name: str) -> str | None:
@@ -17,8 +22,24 @@ def normalise_base_url(url: str) -> str:
 
 
 def is_http_url(value: str) -> bool:
+    """Return whether a value is the URL of an API, to which paths can be added."""
     try:
         parts = urlsplit(value)
+        _ = parts.port  # raises ValueError if it is none
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+    is_web_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    has_more = "@" in parts.netloc or "?" in value or "#" in value
+    return is_web_address and not has_more and not re.search(r"\s", value)
+
+
+def key_problem(key: str) -> str | None:
+    """Return why a value can't be a key, None if it may be one. The value isn't repeated."""
+    if key.lower().startswith(UNRESOLVED_REFERENCE):
+        return (
+            "is a Key Vault reference that Azure couldn't resolve: check the reference, and that "
+            "the app's identity may read the secret"
+        )
+    if not key.isascii() or not key.isprintable():
+        return "holds characters that no key has, such as line breaks or dots for hidden ones"
+    return None

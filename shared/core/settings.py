@@ -15,7 +15,13 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.core.errors import Problem, SettingsError
-from shared.core.setting_values import is_http_url, normalise_base_url, setting_text
+from shared.core.setting_values import (
+    URL_PROBLEM,
+    is_http_url,
+    key_problem,
+    normalise_base_url,
+    setting_text,
+)
 from shared.core.teacher_endpoints import (
     TEACHER_ENDPOINTS,
     TeacherEndpoint,
@@ -101,6 +107,7 @@ MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 COUNT = re.compile("0{0,9}[1-9][0-9]{0,8}")
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
+API_KEYS = ("TEACHER_API_KEY", "AZURE_OPENAI_API_KEY")
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
 
@@ -222,7 +229,7 @@ def _raise_for(problems: list[Problem]) -> None:
 
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
-    problems += _wrong_prices(environ)
+    problems += _wrong_keys(environ) + _wrong_prices(environ)
     problems += endpoint_problems(environ)
     if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
@@ -286,10 +293,18 @@ def _wrong_urls(environ: Mapping[str, str]) -> list[Problem]:
         if value is None:
             continue
         if not is_http_url(value):
-            problem = "must be an http or https URL without a query"
-            problems.append({"where": name, "problem": problem})
+            problems.append({"where": name, "problem": URL_PROBLEM})
         elif name == AZURE_OPENAI_BASE_URL and not value.rstrip("/").endswith("/v1"):
             problem = "must end in /openai/v1, the API without api-version"
+            problems.append({"where": name, "problem": problem})
+    return problems
+
+
+def _wrong_keys(environ: Mapping[str, str]) -> list[Problem]:
+    problems: list[Problem] = []
+    for name in API_KEYS:
+        problem = key_problem(setting_text(environ, name) or "")
+        if problem is not None:
             problems.append({"where": name, "problem": problem})
     return problems
 

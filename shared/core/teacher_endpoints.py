@@ -13,11 +13,18 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.core.errors import Problem
-from shared.core.setting_values import is_http_url, normalise_base_url, setting_text
+from shared.core.setting_values import (
+    URL_PROBLEM,
+    is_http_url,
+    key_problem,
+    normalise_base_url,
+    setting_text,
+)
 
 TEACHER_ENDPOINTS = "TEACHER_ENDPOINTS"
 TEACHER_BASE_URL = "TEACHER_BASE_URL"
 TEACHER_API_KEY = "TEACHER_API_KEY"
+TEACHER_MODEL = "TEACHER_MODEL"
 MAX_ENDPOINTS = 16
 KEYS = ("base_url", "model", "api_key_setting")
 Entry = Mapping[str, object]
@@ -53,7 +60,7 @@ def endpoint_problems(environ: Mapping[str, str]) -> list[Problem]:
     for number, entry in enumerate(entries):
         place = f"{TEACHER_ENDPOINTS}.{number}"
         problems += _entry_problems(environ, entry, place)
-        same = places.setdefault(json.dumps([entry.get("base_url"), entry.get("model")]), place)
+        same = places.setdefault(_deployment(environ, entry), place)
         if same != place:
             problems.append({"where": place, "problem": f"is the same as {same}: remove it"})
     return problems
@@ -95,6 +102,13 @@ def _entries(text: str) -> list[Entry] | str:
     return cast(list[Entry], values)
 
 
+def _deployment(environ: Mapping[str, str], entry: Entry) -> str:
+    """Return what tells a deployment from others, however its entry is written."""
+    url = normalise_base_url(str(entry.get("base_url")))
+    model = entry.get("model") or setting_text(environ, TEACHER_MODEL)
+    return json.dumps([url, model])
+
+
 def _entry_problems(environ: Mapping[str, str], entry: Entry, place: str) -> list[Problem]:
     problems: list[Problem] = []
     for key in entry:
@@ -104,9 +118,8 @@ def _entry_problems(environ: Mapping[str, str], entry: Entry, place: str) -> lis
             )
             problems.append({"where": f"{place}.{key}", "problem": problem})
     base_url = entry.get("base_url")
-    if not isinstance(base_url, str) or not is_http_url(base_url):
-        problem = "must be an http or https URL without a query"
-        problems.append({"where": f"{place}.base_url", "problem": problem})
+    if not isinstance(base_url, str) or not is_http_url(base_url.strip()):
+        problems.append({"where": f"{place}.base_url", "problem": URL_PROBLEM})
     for key in KEYS[1:]:
         value = entry.get(key)
         if value is not None and (not isinstance(value, str) or not value.strip()):
@@ -118,8 +131,10 @@ def _entry_problems(environ: Mapping[str, str], entry: Entry, place: str) -> lis
 
 
 def _key_problems(environ: Mapping[str, str], name: str, place: str) -> list[Problem]:
-    if setting_text(environ, name) is not None:
-        return []
     # the name isn't repeated: it may be the key itself
-    problem = "names an app setting that is missing or empty: set it to the deployment's key"
-    return [{"where": place, "problem": problem}]
+    key = setting_text(environ, name)
+    if key is None:
+        problem = "names an app setting that is missing or empty: set it to the deployment's key"
+        return [{"where": place, "problem": problem}]
+    problem = key_problem(key)
+    return [{"where": place, "problem": f"names an app setting that {problem}"}] if problem else []

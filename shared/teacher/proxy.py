@@ -2,10 +2,14 @@
 
 `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or small letters, as Python's
 urllib reads them. aiohttp's own `trust_env` would read them, and `~/.netrc`, for every request.
+`NO_PROXY` may also hold networks and `*.domain`, which curl and most programs know and urllib
+doesn't.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.request import getproxies, proxy_bypass
 
@@ -36,15 +40,39 @@ def proxy_for(target: URL) -> Proxy | None:
     """
     proxies = getproxies()
     scheme = target.scheme if target.scheme in proxies else "all"
-    if scheme not in proxies or _is_exempt(target):
+    if scheme not in proxies or _is_exempt(target, proxies.get("no", "")):
         return None
     return _parse(f"{scheme.upper()}_PROXY", proxies[scheme])
 
 
-def _is_exempt(target: URL) -> bool:
-    """Return whether `NO_PROXY` names the host, a domain of it, or the host with its port."""
-    host = target.host or ""
-    return bool(proxy_bypass(host) or proxy_bypass(f"{host}:{target.port}"))
+def _is_exempt(target: URL, exempt: str) -> bool:
+    """Return whether `NO_PROXY` names the host, a domain or network of it, or its port too."""
+    host = (target.host or "").rstrip(".")
+    entries = re.split(r"[\s,]+", exempt.lower())
+    if any(_names(entry, host, target.port) for entry in entries):
+        return True
+    return bool(proxy_bypass(host))  # the exceptions that macOS and Windows keep
+
+
+def _names(entry: str, host: str, port: int | None) -> bool:
+    """Return whether one entry of `NO_PROXY` names a host."""
+    if entry == "*" or _is_in_network(entry, host):
+        return True
+    place, colon, digits = entry.rpartition(":")
+    if colon and digits.isdecimal():
+        if int(digits) != port:
+            return False
+        entry = place
+    name = entry.removeprefix("*").strip(".")
+    return bool(name) and (f".{host}".endswith(f".{name}") or _is_in_network(name, host))
+
+
+def _is_in_network(entry: str, host: str) -> bool:
+    """Return whether an entry is a network or an address that the host is in."""
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False
 
 
 def _parse(variable: str, value: str) -> Proxy:
@@ -56,9 +84,14 @@ def _parse(variable: str, value: str) -> Proxy:
     if url.scheme not in SCHEMES:
         problem = f"names a proxy for {url.scheme}: only http:// and https:// are supported"
         raise _not_a_proxy(variable, problem)
+    if "@" in url.path:
+        problem = "has a user or password whose special characters aren't percent-encoded"
+        raise _not_a_proxy(variable, problem)
     if not url.host:
         raise _not_a_proxy(variable, "has no host: write it as http://proxy:3128")
-    authorization = encode_basic_auth(url.user, url.password or "") if url.user else None
+    authorization = None
+    if url.user or url.password:
+        authorization = encode_basic_auth(url.user or "", url.password or "")
     return Proxy(url.origin(), variable, authorization)
 
 

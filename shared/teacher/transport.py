@@ -9,6 +9,7 @@ answered already, and be paid: that is a failed attempt like any other, and the 
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 
@@ -26,6 +27,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
+from shared.core.errors import SettingsError
 from shared.teacher.connection_errors import (
     NoReply,
     ProxyRefused,
@@ -36,8 +38,11 @@ from shared.teacher.proxy import Proxy, proxy_for
 
 USER_AGENT = "durable-distillation/0.1.0"
 MAX_REPLY_BYTES = 32 * 1024 * 1024  # after decompression
+MAX_HEADER_BYTES = 64 * 1024  # of one header: some gateways send more than aiohttp's 8 KB
+MAX_HEADERS = 1000
 # a connection that was idle for longer may have been closed by the server
 IDLE_SECONDS = 60.0
+SSL_CERT_FILE = "SSL_CERT_FILE"
 PROXY_AUTHORIZATION = "Proxy-Authorization"
 PROXY_AUTHENTICATION_REQUIRED = 407
 
@@ -85,7 +90,7 @@ class Connections:
         self._connect_headers: Mapping[str, str] | None = None
 
     async def __aenter__(self) -> Connections:
-        """Connect to nothing yet. Raises SettingsError if a proxy's variable is wrong."""
+        """Connect to nothing yet. Raises SettingsError if an environment variable is wrong."""
         self._proxy = proxy_for(self.url)
         if self._proxy is not None and self._proxy.authorization is not None:
             credentials = {PROXY_AUTHORIZATION: self._proxy.authorization}
@@ -93,14 +98,15 @@ class Connections:
                 self._connect_headers = credentials
             else:
                 self._request_headers = credentials
-        # The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
-        context = ssl.create_default_context() if self._needs_tls() else True
+        context = _trusted_certificates() if self._needs_tls() else True
         self._session = ClientSession(
             connector=_Connector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=context),
             # Only what a proxy may read too: aiohttp sends these headers with `CONNECT`.
             headers={"User-Agent": USER_AGENT},
             proxy=self._proxy.url if self._proxy else None,
             cookie_jar=DummyCookieJar(),
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
         )
         return self
 
@@ -135,6 +141,25 @@ class Connections:
         if response.status == PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
             raise proxy_error(response.status, self.url, self._proxy)
         return Reply(response.status, response.headers, content)
+
+
+def _trusted_certificates() -> ssl.SSLContext:
+    """Return the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+
+    Raises SettingsError for a file that isn't one: OpenSSL would pass over it, and trust nobody.
+    """
+    context = ssl.create_default_context()
+    path = os.environ.get(SSL_CERT_FILE)
+    if path:
+        try:
+            context.load_verify_locations(path)
+        except OSError as error:
+            problem = f"must name a PEM file with certificates: {path}: {error.strerror or error}"
+            message = f"the environment variable {SSL_CERT_FILE} {problem}"
+            raise SettingsError(
+                message, details=[{"where": SSL_CERT_FILE, "problem": problem}]
+            ) from None
+    return context
 
 
 async def _read(response: ClientResponse) -> bytes:

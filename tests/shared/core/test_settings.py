@@ -124,6 +124,41 @@ def test_wrong_settings_are_named_with_what_is_allowed() -> None:
     assert {problem["where"] for problem in error.value.details} == wrong.keys()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21",
+        "https://r/v1#section",
+        "https://user:sesame@r/v1",
+        "https://r:99999/v1",
+        "https://r:port/v1",
+        "https://r/v 1",
+        "r.openai.azure.com/openai/v1",
+        "https:///v1",
+    ],
+)
+def test_an_address_to_which_no_path_can_be_added_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load({**COMPLETE, "TEACHER_BASE_URL": url})
+    assert [problem["where"] for problem in error.value.details] == ["TEACHER_BASE_URL"]
+    assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("sk-sesame…", "characters that no key has"),
+        ("sk-sesame\nsk-other", "characters that no key has"),
+        ("@Microsoft.KeyVault(SecretUri=https://sesame.vault.azure.net/secrets/k)", "Key Vault"),
+    ],
+)
+@pytest.mark.parametrize("name", ["TEACHER_API_KEY", "AZURE_OPENAI_API_KEY"])
+def test_a_key_that_cannot_be_one_is_refused_unrepeated(name: str, key: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .*{problem}") as error:
+        load({**COMPLETE, name: key})
+    assert "sesame" not in str(error.value)
+
+
 def test_an_identity_needs_no_connection_string() -> None:
     environ = {
         **COMPLETE,

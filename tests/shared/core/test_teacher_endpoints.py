@@ -92,6 +92,14 @@ def test_a_key_in_a_wrong_place_is_not_repeated() -> None:
 
 def test_the_same_deployment_twice_is_refused() -> None:
     assert "same as TEACHER_ENDPOINTS.0" in problems([FIRST, SECOND, FIRST])["TEACHER_ENDPOINTS.2"]
+    in_other_words = {**FIRST, "base_url": FIRST["base_url"].rstrip("/"), "model": "m"}
+    assert list(problems([FIRST, in_other_words])) == ["TEACHER_ENDPOINTS.1"]
+
+
+def test_a_key_that_azure_could_not_resolve_is_named_at_its_place() -> None:
+    found = problems([FIRST], KEY_ONE="@Microsoft.KeyVault(VaultName=v;SecretName=s)")
+    assert list(found) == ["TEACHER_ENDPOINTS.0.api_key_setting"]
+    assert "Key Vault reference" in found["TEACHER_ENDPOINTS.0.api_key_setting"]
 
 
 def test_too_many_deployments_are_refused() -> None:

@@ -168,7 +168,12 @@ async def test_a_proxy_that_does_not_answer_is_named_without_its_password(
         ("teacher.corp.example:443", False),
         ("other.example, corp.example", True),
         ("*", True),
+        ("*.corp.example", True),
+        ("CORP.Example.", True),
+        ("other.example corp.example", True),
+        ("*.corp.example:443", False),
         ("orp.example", False),
+        ("10.0.0.0/8", False),
         ("", False),
     ],
 )
@@ -179,6 +184,27 @@ def test_addresses_that_no_proxy_names_are_reached_directly(
     monkeypatch.setenv("NO_PROXY", exempt)
     proxy = proxy_for(URL("https://teacher.corp.example:8443/v1"))
     assert (proxy is None) == is_direct
+
+
+@pytest.mark.parametrize(
+    ("exempt", "host", "is_direct"),
+    [
+        ("localhost,10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("10.0.0.0/8", "[fd00::1]", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("fd00::/8", "[fd00::1]", True),
+        ("::1", "[::1]", True),
+        ("[::1]:8443", "[::1]", True),
+        ("[::1]:443", "[::1]", False),
+    ],
+)
+def test_no_proxy_may_name_networks_and_addresses(
+    monkeypatch: pytest.MonkeyPatch, exempt: str, host: str, is_direct: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    assert (proxy_for(URL(f"https://{host}:8443/v1")) is None) == is_direct
 
 
 async def test_a_teacher_that_no_proxy_names_is_asked_without_the_proxy(
@@ -222,6 +248,7 @@ def test_the_variable_of_the_scheme_names_the_proxy(
         ("socks5://user:secret-word@proxy:1080", "for socks5: only"),
         ("http://user:secret-word@proxy:port", "isn't a URL"),
         ("http://user:secret-word@", "isn't a URL|has no host"),
+        ("http://user:12/secret-word@proxy:3128", "aren't percent-encoded"),
     ],
 )
 async def test_a_variable_that_is_no_proxy_is_named_with_the_remedy(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.core.errors import SettingsError
 from shared.teacher import transport
 from shared.teacher.transport import Connections, NoReply, Reply, header
 from tests.support.certificates import serve_as
@@ -117,6 +118,9 @@ async def test_requests_at_the_same_time_have_a_connection_each() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK,),
         # as Apache offers
         (b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",),
+        # as gateways do that describe each guardrail and upstream
+        (b"HTTP/1.1 200 OK\r\nX-Policy: " + b"a" * 20_000 + b"\r\nContent-Length: 2\r\n\r\nhi",),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 200 + b"Content-Length: 2\r\n\r\nhi",),
         (b"HTTP/1.1 2", b"00 OK\r\nContent-Le", b"ngth: 2\r\n\r\nh", b"i"),
     ],
 )
@@ -436,6 +440,19 @@ async def test_a_server_that_the_system_trusts_is_asked_on_kept_connections(
     async with server(answering(OK), tls=context) as (connections, made):
         assert [(await ask(connections)).body for _ in range(2)] == [b"hi", b"hi"]
     assert made == [0]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate", "folder"])
+async def test_a_file_without_certificates_is_named_instead_of_trusting_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    path = tmp_path if content == "folder" else tmp_path / "authorities.pem"
+    if content == "no certificate":
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(SettingsError, match=r"SSL_CERT_FILE must name a PEM file"):
+        async with Connections("https://127.0.0.1:9/v1"):
+            pass
 
 
 async def test_a_trusted_certificate_of_another_host_is_refused(
