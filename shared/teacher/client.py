@@ -315,7 +315,7 @@ def _record_reply(turn: Turn, reply: Reply, began: float) -> None:
         rate.record_admitted(turn.number)
     if reply.status == 503:
         window.record_failure(now)
-    elif reply.status == 200:
+    elif reply.is_success:
         window.record_answer(now, now - began, is_full=turn.gate.is_full)
 
 

@@ -6,6 +6,7 @@ beside the message of a choice. Such an error is read as if its code had been th
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ STATUS_OF_NAME = {
     "unauthenticated": 401,
     "billing_error": 402,
     "insufficient_credits": 402,
+    "budget_exceeded": 402,
     "permission_error": 403,
     "permission_denied": 403,
     "not_found": 404,
@@ -50,9 +52,11 @@ STATUS_OF_NAME = {
     "service_unavailable": 503,
     "overloaded_error": 529,
 }
+MESSAGE_FIELDS = ("message", "detail", "error_description", "msg")
 TOOL_CALLS = "tool_calls"
 UNNAMED_ERROR_STATUS = 500  # retried: nothing says that the error is final
 JsonObject = dict[str, Any]  # of a service: whatever isn't as expected raises
+MAX_EXCERPT_CHARACTERS = 200  # of a reply that isn't a completion
 MAX_PAGE_CHARACTERS = 100  # of a web page where JSON was expected
 TAG = re.compile(r"<[^>]*>")
 
@@ -116,6 +120,7 @@ class TeacherError(NamedTuple):
     code: str
     message: str  # at most MAX_MESSAGE_CHARACTERS
     param: str = ""  # the parameter at fault, as the teacher names it
+    type: str = ""
 
 
 class ServiceError(UnusableReply):
@@ -130,7 +135,7 @@ class ServiceError(UnusableReply):
 def parse_completion(body: bytes) -> Completion:
     """Return the chat completion in a response body. Raises UnusableReply."""
     try:
-        data = decoded(body)
+        data = decoded(body.removeprefix(codecs.BOM_UTF8))
         _raise_service_error(data)
         choice = cast(JsonObject, data["choices"][0])
         _raise_service_error(choice)
@@ -151,7 +156,17 @@ def parse_completion(body: bytes) -> Completion:
     except UnusableReply:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise UnusableReply("the reply is not a chat completion") from None
+        raise UnusableReply(f"the reply is not a chat completion: {_excerpt(body)}") from None
+
+
+def _excerpt(body: bytes) -> str:
+    """Return how a reply begins that can't be read, and what is likely wrong."""
+    if not body.strip():
+        return "it is empty"
+    excerpt = " ".join(parse_error(body).message.split())[:MAX_EXCERPT_CHARACTERS]
+    if body.lstrip().startswith((b"data:", b"event:", b":")):
+        return f"it is a stream, which was not asked for: {excerpt}"
+    return excerpt
 
 
 def _tokens(usage: object, name: str) -> int:
@@ -214,7 +229,7 @@ def _status_number(value: object) -> int | None:
 def parse_error(body: bytes) -> TeacherError:
     """Return code and message of an error response, whatever its shape."""
     try:
-        data = json.loads(body)
+        data = json.loads(body.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
         if text.startswith("<"):
@@ -225,18 +240,37 @@ def parse_error(body: bytes) -> TeacherError:
 
 
 def _error_of(data: object) -> TeacherError:
-    error = cast(JsonObject, data).get("error", data) if isinstance(data, dict) else data
-    if not isinstance(error, dict):
-        return TeacherError("", _json_or_string(error)[:MAX_MESSAGE_CHARACTERS])
-    fields = cast(JsonObject, error)
+    outer = _unwrapped(data)
+    if outer is None:
+        return TeacherError("", _json_or_string(data)[:MAX_MESSAGE_CHARACTERS])
+    error = outer.get("error")
+    fields = cast(JsonObject, error) if isinstance(error, dict) and error else outer
     code = fields.get("code") or fields.get("type")
-    param = fields.get("param")
-    message = fields.get("message") or fields.get("detail") or fields
     return TeacherError(
         code=_json_or_string(code),
-        message=_json_or_string(message)[:MAX_MESSAGE_CHARACTERS],
-        param=_string(param),
+        message=_message_of(fields)[:MAX_MESSAGE_CHARACTERS],
+        param=_string(fields.get("param")),
+        type=_string(fields.get("type")),
     )
+
+
+def _unwrapped(data: object) -> JsonObject | None:
+    """Return the object in an error response. Google's servers put it into a list."""
+    entries = cast(list[object], data)[:1] if isinstance(data, list) else [data]
+    for entry in entries:
+        if isinstance(entry, dict):
+            return cast(JsonObject, entry)
+    return None
+
+
+def _message_of(fields: JsonObject) -> str:
+    """Return the words of an error: also a name beside them, as OAuth servers give."""
+    words = [_json_or_string(fields[name]) for name in MESSAGE_FIELDS if fields.get(name)]
+    error = fields.get("error")
+    name = _json_or_string(error) if error else ""
+    if not words:
+        return name or _json_or_string(fields)
+    return f"{name}: {words[0]}" if name and name != words[0] else words[0]
 
 
 def _string(value: object) -> str:

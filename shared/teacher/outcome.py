@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from shared.core.errors import teacher_code
@@ -20,14 +21,37 @@ from shared.teacher.parameters import ParameterRefused, refused_parameter
 from shared.teacher.retry import is_retried, retry_after, throttle_seconds
 from shared.teacher.transport import Reply
 
-# no row can be answered: wrong key, no permission, unknown address or model, quota used up
-ENDS_RUN = frozenset({401, 403, 404})
+# no row can be answered: wrong key, no credit, no permission, unknown address or model
+ENDS_RUN = frozenset({401, 402, 403, 404, 410})
 REMEDIES = {
     401: ". Check the app setting {key}",
+    402: ". Add credit, or raise the limit of the key",
     403: ". Check the app setting {key}, or the identity's role at the teacher",
     404: ". Check the app setting {url} and the teacher's model",
+    410: ". Check the app setting {url} and the teacher's model",
 }
-QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
+# codes or types, whatever the status
+QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "quota_exceeded",
+        "insufficient_credits",
+        "budget_exceeded",  # LiteLLM
+    }
+)
+REJECTS_ROW = frozenset({400, 403, 422})
+# How content filters say that this row's text is at fault, in code, type or message.
+FILTERED = re.compile(
+    r"content[ _]?(?:filter|policy)|responsible ?ai ?policy|data_inspection_failed|usage policy"
+    r"|safety system|inappropriate content|(?:input|prompt)s? (?:was|were) flagged|flagged_input",
+    re.IGNORECASE,
+)
+# 403 is about the account, unless it says that the input was flagged
+FLAGGED = re.compile(
+    r"content_filter|(?:input|prompt)s? (?:was|were) flagged|flagged_input", re.IGNORECASE
+)
+MAX_SEARCHED_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +85,7 @@ def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> O
 
     Raises TeacherDown, and ParameterRefused, which is one.
     """
-    if reply.status != 200:
+    if not reply.is_success:
         error = parse_error(reply.body)
         read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
         return _read_error(reply, read, capabilities, sent)
@@ -90,10 +114,15 @@ def _read_error(
     status = read.status
     error = read.error
     detail = read.detail
-    if status in ENDS_RUN or error.code in QUOTA_CODES:
+    if 300 <= status < 400:
+        raise _redirected(reply, sent)
+    if _is_filtered(reply, read):
+        return Failed(RejectionReason.CONTENT_FILTER, detail, is_retried=False)
+    used_up = QUOTA_CODES.intersection((error.code, error.type))
+    if status in ENDS_RUN or used_up:
         remedy = REMEDIES.get(status, "").format(key=sent.key_setting, url=sent.url_setting)
-        message = f"the teacher refuses every request. {detail}{remedy}"
-        raise TeacherDown(message, code=teacher_code(error.code or status))
+        message = f"the teacher refuses every request. {detail.rstrip('.')}{remedy}"
+        raise TeacherDown(message, code=teacher_code(min(used_up, default=error.code) or status))
     if status == 429:
         return Throttled(detail, throttle_seconds(reply.headers))
     name = refused_parameter(status, error, sent.parameters)
@@ -101,8 +130,24 @@ def _read_error(
         raise ParameterRefused(name, detail)
     if capabilities.learn(sent, status, error.message):
         return SendAgain()
-    if status == 400 and ("content_filter" in error.code or b"content_filter" in reply.body):
-        return Failed(RejectionReason.CONTENT_FILTER, detail, is_retried=False)
     if is_retried(status):
         return Failed(RejectionReason.TEACHER_ERROR, detail, retry_after=retry_after(reply.headers))
     return Failed(RejectionReason.TEACHER_REJECTED, detail, is_retried=False)
+
+
+def _is_filtered(reply: Reply, read: _Error) -> bool:
+    """Return whether a content filter rejects this row's text."""
+    if read.status not in REJECTS_ROW:
+        return False
+    words = [read.error.code, read.error.type, read.error.message]
+    body = reply.body[:MAX_SEARCHED_BYTES].decode("utf-8", "replace")
+    pattern = FLAGGED if read.status == 403 else FILTERED
+    return any(pattern.search(text) for text in [*words, body])
+
+
+def _redirected(reply: Reply, sent: SentRequest) -> TeacherDown:
+    """Return the error of a teacher that is elsewhere. Keys and rows are sent nowhere else."""
+    target = reply.headers.get("Location", "").partition("?")[0] or "nowhere"
+    detail = f"the teacher's address redirects to {target} (HTTP {reply.status})"
+    remedy = f"set the app setting {sent.url_setting} to the address that answers"
+    return TeacherDown(f"{detail}: {remedy}", code=teacher_code(reply.status))

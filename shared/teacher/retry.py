@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-RETRIED_STATUSES = frozenset({408, 409, 429})
+# 424: a model behind the server failed (Bedrock); 425: too early; 498: no capacity (Groq)
+RETRIED_STATUSES = frozenset({408, 409, 424, 425, 429, 498})
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
 # a server that asks for a longer wait is asked again after this one

@@ -59,6 +59,11 @@ class Reply:
         self.headers = headers
         self.body = body
 
+    @property
+    def is_success(self) -> bool:
+        """Return whether the status is one of success: some gateways answer a POST with 201."""
+        return 200 <= self.status < 300
+
 
 class _Connector(TCPConnector):
     """Keeps connections, and drops those on which something came that nobody asked for.

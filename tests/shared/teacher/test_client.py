@@ -166,10 +166,10 @@ async def test_requests_in_flight_never_exceed_the_concurrency() -> None:
 
 
 async def test_an_error_under_200_is_final_or_retried_as_its_code_says() -> None:
-    broke = {"error": {"code": 402, "message": "Top up your balance."}}
-    script = Script((200, broke, {}), (200, broke, {}))
+    too_long = {"error": {"code": 413, "message": "The prompt is too long."}}
+    script = Script((200, too_long, {}), (200, too_long, {}))
     async with teacher_of(script, max_attempts=2) as teacher:
-        with pytest.raises(RowFailure, match="Top up your balance") as failure:
+        with pytest.raises(RowFailure, match="The prompt is too long") as failure:
             await teacher.complete(HELLO)
     assert (failure.value.reason, failure.value.requests) == ("teacher_rejected", 1)
     busy = {"error": {"code": 502, "message": "upstream"}}
