@@ -29,7 +29,14 @@ class TokenParameter(StrEnum):
 
 # how endpoints reject a response_format; other rejections are about the request itself
 REJECTED_FORMAT = re.compile(
-    r"response[_ ]?format|json[_ ]?schema|json[_ ]?object|structured[_ ]?output|extra inputs",
+    r"response[_ ]?format|json[_ ]?schema|json[_ ]?object|json[_ ]?mode|structured[_ ]?output"
+    r"|extra inputs",
+    re.IGNORECASE,
+)
+# How endpoints reject a name. vLLM mentions both names where their number is too large.
+REJECTED_NAME = re.compile(
+    r"un(?:supported|recogni[sz]ed|known|expected)|not (?:supported|allowed|permitted)|deprecated"
+    r"|instead",
     re.IGNORECASE,
 )
 FORMAT_WARNINGS = {
@@ -86,7 +93,7 @@ class Capabilities:
     def learn(self, sent: SentRequest, status: int, message: str) -> bool:
         """Learn from a rejected request. Return whether it should be sent again.
 
-        `message` is the teacher's error.
+        `message` is the teacher's error, with the parameter that it names.
         """
         if status not in (400, 422):
             return False
@@ -99,6 +106,8 @@ class Capabilities:
     def _learn_token_parameter(self, sent: Dialect, message: str) -> bool:
         other = TokenParameter.MAX_COMPLETION_TOKENS
         if sent.token_parameter is other or other not in message:
+            return False
+        if not REJECTED_NAME.search(message):
             return False
         self.dialect = replace(self.dialect, token_parameter=other)
         return True

@@ -45,6 +45,14 @@ UNHEALTHY = frozenset(
 )
 
 
+MAX_TOKEN_SECONDS = 60
+MAX_TOKEN_ERROR_CHARACTERS = 300  # of the identity's own message
+
+
+class NoToken(Exception):
+    """The app's identity got no access token for the teacher."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
     """The connections and credential that all shards share while they ask the same teacher."""
@@ -55,11 +63,14 @@ class _Endpoint:
     scope: str
 
     async def authorization(self) -> Mapping[str, str]:
-        """Return the header with the credential. Tokens expire, so each request gets one anew."""
+        """Return the header with the credential. Tokens expire, so each request gets one anew.
+
+        Raises NoToken.
+        """
         if self.credential is None:
             return self.key_header
-        token = await self.credential.get_token(self.scope)
-        return header("Authorization", f"Bearer {token.token}")
+        token = await _token(self.credential, self.scope)
+        return header("Authorization", f"Bearer {token}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +222,9 @@ class TeacherClient:
         except ParameterRefused:
             raise
         except TeacherDown as refusal:
-            if self._leave_out(turn, REFUSED_SECONDS, str(refusal)):
+            now = time.monotonic()
+            if self._scheduler.others_may_answer(turn.gate, now):
+                turn.gate.close(now, turn.number, REFUSED_SECONDS, str(refusal))
                 return SendAgain()
             raise self._with_other_problems(refusal) from None
         finally:
@@ -236,18 +249,12 @@ class TeacherClient:
         turn.gate.record_failure()
         is_unreachable = outcome.reason == RejectionReason.CONNECTION
         if is_unreachable or turn.gate.has_failed_often:
-            is_left_out = self._leave_out(turn, UNREACHABLE_SECONDS, outcome.detail)
-            if is_left_out and is_unreachable:
-                return SendAgain()  # it has cost the row nothing
+            now = time.monotonic()
+            if self._scheduler.others_open(turn.gate, now):
+                turn.gate.close(now, turn.number, UNREACHABLE_SECONDS, outcome.detail)
+                if is_unreachable:
+                    return SendAgain()  # it has cost the row nothing
         return outcome
-
-    def _leave_out(self, turn: Turn, seconds: float, problem: str) -> bool:
-        """Close a deployment for some time. Return whether another one works."""
-        now = time.monotonic()
-        if not self._scheduler.others_open(turn.gate, now):
-            return False
-        turn.gate.close(now, turn.number, seconds, problem)
-        return True
 
     def _with_other_problems(self, refusal: TeacherDown) -> TeacherDown:
         """Return the last deployment's refusal with what is wrong with the others."""
@@ -289,6 +296,11 @@ class TeacherClient:
         except NoReply as error:
             turn.gate.window.record_failure(time.monotonic())
             return Failed(RejectionReason.CONNECTION, str(error))
+        except NoToken as error:
+            remedy = f"Set the app setting {deployment.settings.key_setting}, or check the identity"
+            return Failed(
+                RejectionReason.CONNECTION, f"no token for the teacher. {remedy}: {error}"
+            )
         except ProxyRefused as error:
             raise TeacherDown(str(error), code=teacher_code(error.status)) from None
         _record_reply(turn, reply, began)
@@ -326,6 +338,19 @@ def _identity() -> AsyncTokenCredential:
     return DefaultAzureCredential()
 
 
+async def _token(credential: AsyncTokenCredential, scope: str) -> str:
+    """Return an access token. Raises NoToken: the identity's service may only be slow or busy."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        async with asyncio.timeout(MAX_TOKEN_SECONDS):
+            return (await credential.get_token(scope)).token
+    except TimeoutError:
+        raise NoToken(f"its service gave none in {MAX_TOKEN_SECONDS} s") from None
+    except AzureError as error:
+        raise NoToken(" ".join(str(error).split())[:MAX_TOKEN_ERROR_CHARACTERS]) from None
+
+
 @asynccontextmanager
 async def _open_endpoint(settings: TeacherEndpoint, scope: str) -> AsyncGenerator[_Endpoint]:
     key = settings.api_key.get_secret_value() if settings.api_key else None
@@ -352,11 +377,12 @@ async def open_teacher(
     spec: TeacherSpec,
     run_id: str = "",
     endpoints: Sequence[TeacherEndpoint] | None = None,
+    dialect: Dialect | None = None,
 ) -> AsyncGenerator[TeacherClient]:
     """Open a client of the teacher in these settings. `spec.model` must be resolved.
 
     Requests count towards the `concurrency` of the run `run_id`. They go to all deployments, or
-    only to these `endpoints`.
+    only to these `endpoints`. A `dialect` is tried, and what it teaches is kept from others.
     """
     chosen = settings.endpoints if endpoints is None else endpoints
     names = deployment_names(settings, spec.model or "", chosen)
@@ -368,6 +394,7 @@ async def open_teacher(
             key = (endpoint.base_url, endpoint.api_key, settings.teacher_scope)
             opening = partial(_open_endpoint, endpoint, settings.teacher_scope)
             connected = await opened.enter_async_context(shared(key, opening))
-            deployments[gate] = _Deployment(connected, endpoint, name[1], learned.of(*name))
+            capabilities = Capabilities(dialect) if dialect else learned.of(*name)
+            deployments[gate] = _Deployment(connected, endpoint, name[1], capabilities)
         with scheduler.lane(run_id, spec.concurrency) as lane:
             yield TeacherClient(deployments, spec, scheduler, lane)

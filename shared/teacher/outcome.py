@@ -128,7 +128,7 @@ def _read_error(
     name = refused_parameter(status, error, sent.parameters)
     if name is not None:
         raise ParameterRefused(name, detail)
-    if capabilities.learn(sent, status, error.message):
+    if capabilities.learn(sent, status, f"{error.message} {error.param}"):
         return SendAgain()
     if is_retried(status):
         return Failed(RejectionReason.TEACHER_ERROR, detail, retry_after=retry_after(reply.headers))

@@ -38,8 +38,10 @@ _NAME_BEFORE = re.compile(
     r"|does(?: not|n't) support|extra (?:inputs|fields) (?:are )?not permitted)",
     re.IGNORECASE,
 )
-# as pydantic places it: "loc": ["body", "seed"]
-_LOCATION = re.compile(r'"loc": ?\[[^\]]*"(?P<name>\w+)"\]')
+# as pydantic places it, in JSON or as Python prints it: "loc": ["body", "seed"]
+_LOCATION = re.compile(
+    r"""["']loc["']: ?[\[(](?:["']body["'], ?)?["'](?P<name>\w+)["']""",
+)
 _PLACES = (_NAME_AFTER, _NAME_BEFORE, _LOCATION)
 
 

@@ -1,17 +1,20 @@
 """The trial of a teacher before rows are paid for: one request to each of its deployments.
 
 A run needs one deployment that works. A parameter that any of them refuses is a problem all the
-same: the rows that it answers would not be asked as the specification says.
+same: the rows that it answers would not be asked as the specification says. So is one that rejects
+the request itself: it would reject its share of the rows.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.core.errors import Problem
 from shared.core.paths import RunPaths
+from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.teacher_endpoints import TeacherEndpoint
 from shared.dataset.rejection import RejectionReason
@@ -19,9 +22,11 @@ from shared.dataset.rows import Message
 from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import TASKS
 from shared.tasks.base import object_schema
+from shared.teacher.capabilities import Dialect
 from shared.teacher.client import deployment_names, open_teacher
 from shared.teacher.completion import RowFailure, TeacherDown
-from shared.teacher.learned import keep_capabilities
+from shared.teacher.diagnosis import Ask, Rejected, accepted_dialect, refused_parameters
+from shared.teacher.learned import LearnedCapabilities, keep_capabilities
 from shared.teacher.left_out import begin_left_out
 from shared.teacher.parameters import ParameterRefused, without_parameter
 
@@ -51,6 +56,7 @@ class _DeploymentTrial:
     endpoint: TeacherEndpoint
     refused: list[ParameterRefused]
     problem: str | None  # why it can't be asked
+    is_rejected: bool = False  # whether it answers, and rejects the request
 
 
 async def try_teacher(settings: Settings, spec: RunSpec) -> Trial:
@@ -73,6 +79,10 @@ async def try_teacher(settings: Settings, spec: RunSpec) -> Trial:
         trial.endpoint.url_setting: trial.problem for trial in trials if trial.problem is not None
     }
     problems = _refusals(trials)
+    rejecting = [trial for trial in trials if trial.is_rejected]
+    if rejecting and len(left_out) < len(trials):
+        problems += [_rejection(trial) for trial in rejecting]
+        return Trial(problems)
     if len(left_out) == len(trials):
         problems += [Problem(where=place, problem=text) for place, text in left_out.items()]
         return Trial(problems)
@@ -91,22 +101,54 @@ async def keep_trial(
 async def _try_deployment(
     settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
 ) -> _DeploymentTrial:
+    ask = partial(_ask_once, settings, spec, endpoint)
     refused: list[ParameterRefused] = []
+    has_learned = False
     while True:
         try:
-            problem = await _ask_once(settings, spec, endpoint, teacher)
+            problem = await ask(teacher)
             return _DeploymentTrial(endpoint, refused, problem)
         except ParameterRefused as refusal:
+            refusals = [refusal]
+        except Rejected as rejection:
+            refusals = await refused_parameters(ask, teacher, rejection)
+            if not refusals:
+                if has_learned or not await _learn(ask, settings, spec, endpoint, teacher):
+                    problem = _no_answer(RejectionReason.TEACHER_REJECTED, str(rejection))
+                    return _DeploymentTrial(endpoint, refused, problem, is_rejected=True)
+                has_learned = True
+        for refusal in refusals:
             refused.append(refusal)
             teacher = without_parameter(teacher, refusal.name)
 
 
+async def _learn(
+    ask: Ask, settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
+) -> bool:
+    """Try other dialects, and keep the first that is accepted. Return whether there is one."""
+    [name] = deployment_names(settings, teacher.model or "", [endpoint])
+    capabilities = current().part(LearnedCapabilities).of(*name)
+    has_schema = _may_send_schema(spec)
+    dialect = await accepted_dialect(ask, teacher, capabilities.dialect, has_schema=has_schema)
+    if dialect is None:
+        return False
+    capabilities.dialect = dialect
+    return True
+
+
 async def _ask_once(
-    settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
+    settings: Settings,
+    spec: RunSpec,
+    endpoint: TeacherEndpoint,
+    teacher: TeacherSpec,
+    dialect: Dialect | None = None,
 ) -> str | None:
-    """Return why a deployment can't be asked, None if it can. Raises ParameterRefused."""
+    """Return why a deployment can't be asked, None if it can.
+
+    Raises ParameterRefused, and Rejected.
+    """
     try:
-        async with open_teacher(settings, teacher, endpoints=[endpoint]) as client:
+        async with open_teacher(settings, teacher, endpoints=[endpoint], dialect=dialect) as client:
             if _may_send_schema(spec):
                 await client.complete(IN_JSON, schema=SCHEMA, unformatted=IN_WORDS)
             else:
@@ -116,9 +158,15 @@ async def _ask_once(
     except TeacherDown as error:
         return str(error)
     except RowFailure as failure:
+        if failure.reason == RejectionReason.TEACHER_REJECTED:
+            raise Rejected(failure.detail) from None
         if failure.reason not in HARMLESS:
-            return f"gives no usable answer ({failure.reason}): {failure.detail}"
+            return _no_answer(failure.reason, failure.detail)
     return None
+
+
+def _no_answer(reason: RejectionReason, detail: str) -> str:
+    return f"gives no usable answer ({reason}): {detail}"
 
 
 def _may_send_schema(spec: RunSpec) -> bool:
@@ -126,6 +174,11 @@ def _may_send_schema(spec: RunSpec) -> bool:
     prompt = spec.prompt
     asks_for_json = prompt.chain_of_thought or prompt.chain_of_density
     return asks_for_json or TASKS[spec.task].has_values
+
+
+def _rejection(trial: _DeploymentTrial) -> Problem:
+    problem = f"rejects every request: correct it, or take it out of the list. {trial.problem}"
+    return {"where": trial.endpoint.url_setting, "problem": problem}
 
 
 def _refusals(trials: list[_DeploymentTrial]) -> list[Problem]:

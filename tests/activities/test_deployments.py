@@ -97,6 +97,23 @@ async def test_a_parameter_that_one_deployment_refuses_cannot_be_sent_to_all(
     assert "(TEACHER_ENDPOINTS.1)" in problem["problem"]
 
 
+async def test_a_deployment_that_rejects_every_request_is_named_before_it_rejects_its_rows(
+    new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
+) -> None:
+    open_workspace()
+    run = new_run()
+    wrong_model = "The chatCompletion operation does not work with the specified model"
+    async with (
+        serving(refuses_everything(400, wrong_model).answer) as one,
+        serving(teacher().answer) as two,
+    ):
+        app(**endpoints(one, two))
+        await run.begin(sums(5))
+        [problem] = (await run.call(PREFLIGHT))["error"]["details"]
+    assert problem["where"] == "TEACHER_ENDPOINTS.0"
+    assert wrong_model in problem["problem"]
+
+
 async def test_a_deployment_that_goes_down_costs_no_row_and_is_in_the_status_until_the_next_round(
     new_run: NewRun, open_workspace: OpenWorkspace, app: Configure
 ) -> None:

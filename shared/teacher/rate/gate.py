@@ -27,6 +27,7 @@ class Gate:
     rate: RateController = field(default_factory=RateController)
     in_flight: int = 0
     problem: str = ""  # why it is or was last closed
+    _refuses: bool = False  # whether it was last closed because it refuses every request
     _failures: int = 0  # since the last answer
     _closings: int = 0  # since the last answer
     _closed_until: float = -math.inf
@@ -35,6 +36,10 @@ class Gate:
 
     def is_open(self, now: float) -> bool:
         return self._closed_until <= now
+
+    def may_answer(self, now: float) -> bool:
+        """Return whether it is open, or will be tried again soon: it only couldn't be reached."""
+        return self.is_open(now) or not self._refuses
 
     @property
     def is_full(self) -> bool:
@@ -82,6 +87,7 @@ class Gate:
         if number <= self._last_number_before_closing:
             return
         closed = min(seconds * 2**self._closings, MAX_CLOSED_SECONDS)
+        self._refuses = seconds >= REFUSED_SECONDS
         self._closings += 1
         self._failures = 0
         self._closed_until = now + closed

@@ -132,6 +132,10 @@ class RequestScheduler:
         """Return the other gates that aren't closed."""
         return [other for other in self.gates if other is not gate and other.is_open(now)]
 
+    def others_may_answer(self, gate: Gate, now: float) -> bool:
+        """Return whether another gate is open, or closed only because it couldn't be reached."""
+        return any(other is not gate and other.may_answer(now) for other in self.gates)
+
     def _start_requests(self) -> None:
         """Start the requests that may start now."""
         while gates := [gate for gate in self.gates if not gate.is_full]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from shared.core.settings import load
 from shared.spec.models import TeacherSpec
@@ -176,6 +178,54 @@ async def test_each_deployment_has_capabilities_of_its_own() -> None:
         await ask(teacher, 30)
     assert 1 <= learned == len(newer.rejected) <= 8
     assert all("max_tokens" in body for body in older.bodies)
+
+
+async def test_a_refusal_ends_no_run_while_another_deployment_may_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.teacher.client.UNREACHABLE_SECONDS", 0.05)
+    blinking = Script("reset")
+    async with deployments(blinking, Refusing(WRONG_KEY), max_attempts=1) as teacher:
+        assert (await teacher.complete(HELLO)).text == "hi"
+        assert "wrong key" in teacher.problems["TEACHER_ENDPOINTS.1"]
+    assert len(blinking.bodies) == 2
+
+
+class Identity:
+    """An identity whose service gives no tokens at first."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def get_token(self, scope: str) -> AccessToken:
+        if self.failures:
+            self.failures -= 1
+            raise ClientAuthenticationError(f"no identity\nfor {scope}")
+        return AccessToken("token-of-the-identity", 0)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("failures", [1, 100])
+async def test_a_token_that_is_late_costs_an_attempt_and_one_that_never_comes_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    identity = Identity(failures)
+    monkeypatch.setattr("shared.teacher.client._identity", lambda: identity)
+    script = Script()
+    async with serving(script.answer) as url:
+        environ = {"DISTILLATION_STORAGE": "x", "TEACHER_MODEL": "m", "TEACHER_BASE_URL": url}
+        async with open_teacher(load(environ), TeacherSpec(model="m", max_attempts=2)) as teacher:
+            if failures == 1:
+                assert (await teacher.complete(HELLO)).requests == 2
+                assert script.headers[0]["Authorization"] == "Bearer token-of-the-identity"
+                return
+            with pytest.raises(RowFailure, match="no identity for https://") as failure:
+                await teacher.complete(HELLO)
+    assert failure.value.reason == "connection"
+    assert "Set the app setting TEACHER_API_KEY, or check the identity" in failure.value.detail
+    assert script.bodies == []
 
 
 async def test_a_deployment_that_recovers_is_asked_again() -> None:

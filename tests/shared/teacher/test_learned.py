@@ -9,7 +9,7 @@ import pytest
 from shared.core.paths import RunPaths
 from shared.core.process import Process, current, use
 from shared.core.storage import Storage
-from shared.teacher.capabilities import Capabilities, Dialect, TokenParameter
+from shared.teacher.capabilities import Capabilities, Dialect, SentRequest, TokenParameter
 from shared.teacher.learned import (
     LearnedCapabilities,
     RunCapabilities,
@@ -63,6 +63,13 @@ def test_a_copy_survives_its_own_json() -> None:
     other = LearnedCapabilities()
     other.adopt(copy)
     assert other.of(URL, "m") == Capabilities(RESTRICTED)
+
+
+def test_a_number_of_tokens_that_is_too_large_says_nothing_about_the_parameters_name() -> None:
+    capabilities = Capabilities()
+    of_vllm = "'max_tokens' or 'max_completion_tokens' is too large: 9000. The context has 8192"
+    assert not capabilities.learn(SentRequest(), 400, of_vllm)
+    assert capabilities.dialect == Dialect()
 
 
 @pytest.mark.parametrize("response_format", ResponseFormat)

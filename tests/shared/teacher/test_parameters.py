@@ -39,6 +39,9 @@ REFUSALS = [
         '[{"type": "extra_forbidden", "loc": ["body", "seed"], '
         '"msg": "Extra inputs are not permitted"}]',
     ),
+    ("seed", "[{'type': 'extra_forbidden', 'loc': ('body', 'seed'), 'msg': 'Extra inputs', …}]"),
+    ("thinking", '[{"loc": ["body", "thinking", "budget"], "msg": "Extra inputs"}]'),
+    ("stop", '[{"loc": ["body", "stop", 0], "msg": "Input should be a valid string"}]'),
     ("thinking", "The parameter `thinking` is not supported by this deployment."),
 ]
 OTHER_ERRORS = [
@@ -46,6 +49,7 @@ OTHER_ERRORS = [
     "Invalid parameter: 'response_format' of type 'json_schema' is not supported.",
     "The prompt is too long: stop and seed are fine.",
     "This model does not support images.",
+    '[{"loc": ["body", "messages", 0, "seed"], "msg": "Extra inputs are not permitted"}]',
     "temperature: 0.7 was fine, but the prompt is empty",
     "",
 ]
