@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from shared.core.errors import Problem
+from shared.dataset.rows import is_writable
 from shared.spec.models import CEILING_FACTOR, TeacherSpec
 
 Raw = Mapping[str, Any]
@@ -72,6 +73,11 @@ def _extra_body_problems(extra_body: Raw) -> Problems:
             yield {"where": where, "problem": problem}
         if isinstance(value, float) and not math.isfinite(value):
             yield {"where": where, "problem": "must be a finite number"}
+        texts = [text for text in (*path[-1:], value) if isinstance(text, str)]
+        if not all(is_writable(text) for text in texts):
+            problem = r"holds half of a surrogate pair, such as \ud800, which UTF-8 can't hold"
+            yield {"where": EXTRA_BODY, "problem": problem}
+            return
     size = len(json.dumps(extra_body, default=str).encode())
     if size > MAX_EXTRA_BYTES:
         problem = f"has {size:,} bytes as JSON, but may have {MAX_EXTRA_BYTES:,} at most"

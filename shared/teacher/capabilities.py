@@ -79,6 +79,7 @@ class SentRequest:
     dialect: Dialect = Dialect()
     has_schema: bool = False
     parameters: Collection[str] = ()  # the optional ones that the specification sets
+    max_tokens: int = 0
     # what to check if the deployment refuses every request
     url_setting: str = "TEACHER_BASE_URL"
     key_setting: str = "TEACHER_API_KEY"

@@ -308,6 +308,7 @@ class TeacherClient:
             dialect,
             request.schema is not None,
             self._parameters.keys(),
+            request.max_tokens,
             deployment.settings.url_setting,
             deployment.settings.key_setting,
         )

@@ -52,6 +52,9 @@ FLAGGED = re.compile(
     r"content_filter|(?:input|prompt)s? (?:was|were) flagged|flagged_input", re.IGNORECASE
 )
 MAX_SEARCHED_BYTES = 4096
+# OpenAI's and Azure's answer where reasoning has used up all tokens: 400 instead of a completion
+# that ends with `length`
+OUTPUT_LIMIT = re.compile(r"output limit was reached", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ def _read_error(
     detail = read.detail
     if 300 <= status < 400:
         raise _redirected(reply, sent)
+    if status == 400 and OUTPUT_LIMIT.search(error.message):
+        return _cut_off(sent)
     if _is_filtered(reply, read):
         return Failed(RejectionReason.CONTENT_FILTER, detail, is_retried=False)
     used_up = QUOTA_CODES.intersection((error.code, error.type))
@@ -133,6 +138,19 @@ def _read_error(
     if is_retried(status):
         return Failed(RejectionReason.TEACHER_ERROR, detail, retry_after=retry_after(reply.headers))
     return Failed(RejectionReason.TEACHER_REJECTED, detail, is_retried=False)
+
+
+def _cut_off(sent: SentRequest) -> Completion:
+    """Return a reply without text. The error has no usage: all tokens that it might have count."""
+    return Completion(
+        text="",
+        finish_reason="length",
+        refusal=None,
+        reasoning=None,
+        prompt_tokens=0,
+        completion_tokens=sent.max_tokens,
+        model="",
+    )
 
 
 def _is_filtered(reply: Reply, read: _Error) -> bool:

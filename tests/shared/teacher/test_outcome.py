@@ -9,11 +9,12 @@ import pytest
 
 from shared.teacher.capabilities import Capabilities, SentRequest
 from shared.teacher.completion import Completion, TeacherDown
+from shared.teacher.finish_reasons import Finish
 from shared.teacher.outcome import Failed, Outcome, read_reply
 from shared.teacher.transport import Reply
 from tests.support.http_teacher import completion
 
-SENT = SentRequest(url_setting="TEACHER_ENDPOINTS.1", key_setting="KEY_1")
+SENT = SentRequest(max_tokens=64, url_setting="TEACHER_ENDPOINTS.1", key_setting="KEY_1")
 
 
 def outcome(status: int, body: Any, **headers: str) -> Outcome:
@@ -48,6 +49,14 @@ def test_what_would_refuse_every_row_ends_the_run(
     with pytest.raises(TeacherDown) as down:
         outcome(status, body)
     assert down.value.code == code
+
+
+def test_reasoning_that_used_up_all_tokens_is_a_reply_that_was_cut_off() -> None:
+    message = "Could not finish the message because max_tokens or model output limit was reached."
+    reply = outcome(400, {"error": {"message": message, "type": "invalid_request_error"}})
+    assert isinstance(reply, Completion)
+    assert reply.finish(SENT.max_tokens) is Finish.TRUNCATED
+    assert (reply.text, reply.completion_tokens) == ("", SENT.max_tokens)
 
 
 FILTERED: list[tuple[int, dict[str, Any]]] = [
