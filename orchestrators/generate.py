@@ -33,6 +33,7 @@ from shared.runs.contracts import (
     WindowState,
 )
 from shared.runs.first_wave import (
+    NO_TOKENS,
     after_first_wave,
     forecast,
     forecast_error,
@@ -93,6 +94,8 @@ def _take_first_wave(
         raise RunFailed(error)
     counters = yield from root.read_progress(spec)
     expected = forecast(scans, counters, wave.rows, root.round)
+    if wave.rows.has_no_tokens:
+        root.status.warn([NO_TOKENS])
     if expected:
         _apply_forecast(root, spec, expected)
     root.enter("generate")

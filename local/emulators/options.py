@@ -15,7 +15,8 @@ Options = TypeVar("Options")
 def option(default: Any, help_text: str, *, secret: bool = False, **flag: Any) -> Any:
     """Declare a field with a flag. `flag` has arguments of argparse's add_argument.
 
-    The flag's type is that of the default unless given; a default of False makes it a switch.
+    The flag's type is that of the default unless given; a default of False makes it a switch, which
+    takes `yes` and `no` as well.
     """
     metadata = {"flag": {"help": help_text, **flag}}
     return field(default=default, repr=not secret, metadata=metadata)
@@ -33,8 +34,8 @@ def options_parser(
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     for declared in _declared(kind):
         flag: dict[str, Any] = dict(declared.metadata["flag"])
-        if declared.default is False and "type" not in flag:
-            flag["action"] = "store_true"
+        if declared.default is False:
+            flag.update(type=_yes, nargs="?", const=True, metavar="yes|no")
         else:
             flag.setdefault("type", type(declared.default))
         flags.add_argument(_flag_name(declared.name), default=declared.default, **flag)
@@ -65,6 +66,12 @@ def run_command(
 
 def _declared(kind: type[Any]) -> list[Field[Any]]:
     return [each for each in fields(kind) if "flag" in each.metadata]
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError("say yes or no")
+    return text == "yes"
 
 
 def _flag_name(name: str) -> str:

@@ -18,7 +18,7 @@ from local.runtime.options import CloudOptions
 from local.runtime.ports import LOOPBACK
 from local.runtime.proxies import loopback_without_proxy
 from local.runtime.supervisor import Service, answers
-from shared.core.settings import BLOB_TRIGGER_SOURCE, STORAGE
+from shared.core.settings import BLOB_TRIGGER_SOURCE, PRICES, STORAGE
 
 LOCAL_TEACHER = "local-teacher"
 # The user's Azure identity must not be tried on the emulators, nor the other way round.
@@ -43,7 +43,11 @@ def host_settings(
     options: CloudOptions, addresses: Addresses, inherited: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the host's whole environment: the app settings, and what we inherited less Azure's."""
-    environment = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN)}
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if name in PRICES or not name.startswith(FOREIGN)
+    }
     settings = {
         **environment,
         **loopback_without_proxy(environment),

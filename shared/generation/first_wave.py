@@ -57,12 +57,20 @@ class FirstRows(BaseModel):
     def rows(self) -> int:
         return self.usable + self.unusable
 
+    @property
+    def has_no_tokens(self) -> bool:
+        """Whether the teacher answered and reported no tokens: the rows say nothing of them."""
+        return bool(self.usable and self.taken.requests and not self.taken.prompt_tokens)
+
     def scaled(self, estimate: Usage) -> Usage:
         """Return an estimate corrected by what the rows took. It stays if none was asked."""
         if not self.taken.requests:
             return estimate.model_copy()
+        requests = _scaled(estimate.requests, self.taken.requests, self.estimated.requests)
+        if self.has_no_tokens:
+            return estimate.model_copy(update={"requests": requests})
         return Usage(
-            requests=_scaled(estimate.requests, self.taken.requests, self.estimated.requests),
+            requests=requests,
             prompt_tokens=_scaled(
                 estimate.prompt_tokens, self.taken.prompt_tokens, self.estimated.prompt_tokens
             ),

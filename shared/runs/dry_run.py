@@ -16,7 +16,7 @@ from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
-from shared.runs.first_wave import after_first_wave, forecast_error, forecast_warnings
+from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage
 from shared.runs.http import UNKNOWN_PARAMETER
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
@@ -152,6 +152,8 @@ async def dry_run(
     warnings += scan_warnings(spec, plans)
     if error is None:
         warnings += forecast_warnings(spec, usage)
+    if probed is not None and probed.has_no_tokens:
+        warnings.append(NO_TOKENS)
     if earlier and not any(plan.reused for plan in plans.values()):
         warnings.append(nothing_reused(earlier.run_id))
     splits: dict[Split, SplitFindings] = {}

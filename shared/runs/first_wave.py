@@ -18,6 +18,9 @@ from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget
 from shared.spec.models import RunSpec
 
+NO_TOKENS = (
+    "the teacher's replies report no tokens (usage): what is expected of them follows from the scan"
+)
 MIN_USABLE_SHARE = 0.5
 """Of the first rows; less where `quality.min_success_ratio` demands less of the run."""
 FORECAST_TOLERANCE = 0.25

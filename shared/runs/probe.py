@@ -47,7 +47,9 @@ async def probe_rows(
     error: ErrorData | None = None
     try:
         async with open_teacher(settings, spec.teacher, run_id) as teacher:
-            answered = await _answered(rows, spec, teacher, redactor(settings), until)
+            answered, failure = await _answered(rows, spec, teacher, redactor(settings), until)
+            if failure is not None:
+                raise failure
     except PermanentError as failure:
         error = failure.as_data()
     outcome = first_rows(answered, spec)
@@ -66,8 +68,8 @@ async def _answered(
     teacher: TeacherClient,
     redact: Callable[[str], str],
     until: float,
-) -> list[Probed]:
-    """Return the rows that were answered in time. Raises TeacherDown."""
+) -> tuple[list[Probed], Exception | None]:
+    """Return the rows that were answered in time, and why the others can't be."""
 
     async def ask(line: int, row: Row) -> Probed:
         record = await ask_row(line, row, spec, teacher, redact)
@@ -75,16 +77,18 @@ async def _answered(
         return row, record
 
     if not rows:
-        return []  # `reuse` answers all of them
+        return [], None  # `reuse` answers all of them
     tasks = [asyncio.create_task(ask(line, row)) for line, row in rows]
     try:
         seconds = max(0.0, until - time.monotonic())
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return [task.result() for task in tasks if task in done]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    answered = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    return answered, next(iter(failures), None)
 
 
 async def rows_to_probe(

@@ -106,7 +106,7 @@ def _notes(spec: RunSpec) -> list[str]:
         notes.append(
             f"training is quoted for one example a row, but quality.keep allows {spec.quality.keep}"
         )
-    return notes
+    return list(dict.fromkeys(notes))
 
 
 def _teacher_items(spec: RunSpec, settings: Settings, usage: Usage) -> Iterator[QuotedItem]:

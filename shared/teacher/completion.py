@@ -53,6 +53,7 @@ STATUS_OF_NAME = {
     "overloaded_error": 529,
 }
 MESSAGE_FIELDS = ("message", "detail", "error_description", "msg")
+MAX_TOKENS = 1_000_000_000  # of one reply: more is no count, and would make up a run's cost
 TOOL_CALLS = "tool_calls"
 UNNAMED_ERROR_STATUS = 500  # retried: nothing says that the error is final
 JsonObject = dict[str, Any]  # of a service: whatever isn't as expected raises
@@ -172,11 +173,11 @@ def _excerpt(body: bytes) -> str:
 def _tokens(usage: object, name: str) -> int:
     """Return a number of tokens, 0 if the usage isn't of the form that is documented."""
     value = cast(JsonObject, usage).get(name) if isinstance(usage, dict) else 0
-    if isinstance(value, str):
-        return int(value) if value.isdecimal() else 0
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else 0
-    return value if isinstance(value, int) else 0
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len(str(MAX_TOKENS)):
+        value = int(value)
+    if not isinstance(value, int | float) or not 0 <= value <= MAX_TOKENS:
+        return 0
+    return int(value) if value == int(value) else 0
 
 
 def _finish_reason(choice: JsonObject, message: JsonObject) -> str:

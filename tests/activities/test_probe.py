@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 from pydantic_core import to_jsonable_python
 
 from local.emulators.teacher import ChatRequest
@@ -15,8 +16,9 @@ from shared.dataset.rows import as_jsonl
 from shared.runs.dry_run import dry_run
 from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
-from tests.activities.conftest import NewRun, Teach
+from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support.activity_runs import AppRun, plus_one, sum_row, sums
+from tests.support.http_teacher import completion, serving
 
 MODEL = "local-teacher"
 
@@ -111,6 +113,44 @@ async def test_a_teacher_that_refuses_is_told_in_its_words(
         found = await probed(storage, run, 3, teacher={"model": "another-model"})
     assert "'another-model' does not exist here" in found["error"]["message"]
     assert found["probe"]["error"] == found["error"]
+
+
+async def test_answers_that_came_before_a_refusal_are_counted(
+    storage: Storage, new_run: NewRun, app: Configure
+) -> None:
+    answered: list[web.Request] = []
+
+    async def refuses_the_fourth(request: web.Request) -> web.StreamResponse:
+        answered.append(request)
+        if len(answered) == 4:
+            error = {"error": {"code": "invalid_key", "message": "the key has expired"}}
+            return web.json_response(error, status=401)
+        return web.json_response(completion("7"))
+
+    run = new_run()
+    await run.upload("train.jsonl", sums(60))
+    async with serving(refuses_the_fourth) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        found = await probed(storage, run, 10, teacher={"model": MODEL, "concurrency": 1})
+    probe = found["probe"]
+    assert "the key has expired" in probe["error"]["message"]
+    assert (probe["usable"], probe["taken"]["requests"]) == (3, 3)
+
+
+async def test_a_teacher_that_reports_no_tokens_leaves_those_of_the_scan(
+    storage: Storage, new_run: NewRun, app: Configure
+) -> None:
+    async def without_usage(_: web.Request) -> web.StreamResponse:
+        return web.json_response({**completion("7"), "usage": None})
+
+    run = new_run()
+    await run.upload("train.jsonl", sums(60))
+    expected = (await probed(storage, run, 0))["estimate"]
+    async with serving(without_usage) as base_url:
+        app(TEACHER_BASE_URL=base_url)
+        found = await probed(storage, run, 5)
+    assert found["estimate"] == expected
+    assert any("report no tokens" in warning for warning in found["warnings"])
 
 
 async def test_a_dataset_that_could_not_be_used_is_not_probed(

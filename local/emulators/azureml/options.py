@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,12 +15,6 @@ from shared.finetuning.statuses import AZUREML_STATUSES
 FINAL_STATUSES = ("Completed", "Failed", "Canceled", "NotResponding", "Paused", "Unknown")
 
 
-def _yes(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError("say yes or no")
-    return text == "yes"
-
-
 @dataclass(frozen=True, kw_only=True)
 class EmulatorOptions(JobOptions):
     """Options of jobs, of the app's rights, and of command jobs."""
@@ -32,9 +25,7 @@ class EmulatorOptions(JobOptions):
     final_status: str = option("Completed", "where jobs with good data end", choices=FINAL_STATUSES)
     role: str = option(DEFAULT_ROLE, "of the app's identity in the workspace", choices=list(ROLES))
     # without it, command jobs fail with a message that says how to run them
-    run_commands: bool = option(
-        False, "run the commands of command jobs here: yes or no", type=_yes, nargs="?", const=True
-    )
+    run_commands: bool = option(False, "run the commands of command jobs here")
     training_python: Path | None = option(
         None,
         "Python of commands (default: that of `demo --train`, else the emulator's own)",

@@ -21,6 +21,7 @@ def check(*arguments: str) -> None:
         ("--teacher-option", "rpm=five", "--rpm: invalid int value: 'five'"),
         ("--azureml-option", "fial_rate=1", "'fial-rate' doesn't exist: did you mean fail_rate?"),
         ("--azureml-option", "bogus=1", "'bogus' doesn't exist (python -m local.emulators.azureml"),
+        ("--openai-option", "no_models=maybe", "say yes or no"),
         ("--openai-option", "paces=1", "'paces' doesn't exist: did you mean pace?"),
     ],
 )
@@ -37,4 +38,5 @@ def test_options_that_the_emulators_take_pass() -> None:
     check(
         *("--teacher-option", "rpm=600", "--teacher-option", "model=weak:0.7"),
         *("--azureml-option", "pace=60", "--openai-option", "status_path=queued,running"),
+        *("--azureml-option", "run_commands=yes", "--openai-option", "no_models=no"),
     )

@@ -19,7 +19,7 @@ from local.runtime.services import (
     host_settings,
     teacher,
 )
-from shared.core.settings import BLOB_SERVICE_URI, SETTINGS, STORAGE, load, trigger_source
+from shared.core.settings import BLOB_SERVICE_URI, PRICES, SETTINGS, STORAGE, load, trigger_source
 from tests.support.azureml import emulator
 
 ADDRESSES = Addresses(
@@ -65,6 +65,11 @@ def test_a_developers_own_azure_is_kept_from_the_host() -> None:
     settings = host_settings(OPTIONS, ADDRESSES, {**FOREIGN, "PATH": "/bin", "HOME": "/root"})
     assert "mine" not in settings.values()
     assert (settings["PATH"], settings["HOME"]) == ("/bin", "/root")
+
+
+def test_prices_for_quotes_may_be_set_from_outside() -> None:
+    prices: dict[str, str] = dict.fromkeys(PRICES, "0.5")
+    assert host_settings(OPTIONS, ADDRESSES, prices).items() >= prices.items()
 
 
 def test_the_students_default_may_be_set_from_outside() -> None:

@@ -215,7 +215,20 @@ def test_a_text_beside_a_call_is_no_answer_whatever_the_server_says(name: str) -
     assert reply.finish(100) is Finish.INTERRUPTED
 
 
-@pytest.mark.parametrize("usage", [None, "none", [1], {"prompt_tokens": "many"}, {"total": 1e400}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        "none",
+        [1],
+        {"prompt_tokens": "many"},
+        {"prompt_tokens": -5},
+        {"prompt_tokens": 10**30},
+        {"prompt_tokens": "9" * 5000},
+        {"prompt_tokens": 1.5},
+        {"total": 1e400},
+    ],
+)
 def test_a_usage_of_an_unknown_form_costs_no_answer(usage: Any) -> None:
     reply = parse_completion(body({"content": "42"}, usage=usage))
     assert (reply.text, reply.prompt_tokens) == ("42", 0)
