@@ -27,6 +27,7 @@ from shared.finetuning.outcome import (
     TrainingOutcome,
     failure_of_students,
     never_submitted,
+    refused,
 )
 from shared.runs.contracts import (
     CANCEL_FINETUNING,
@@ -126,7 +127,7 @@ def finetune(
             return ContinueAsNew(follower.next_request())
     except RunFailed as failure:
         job = follower.monitor.job if follower.monitor else None
-        return TrainingOutcome(status="failed", error=failure.error, job=job)
+        return refused(job, failure.error)
     return (yield from _conclude(context, request, outcome))
 
 

@@ -72,6 +72,14 @@ def never_submitted(job: JobState, cancel_reason: CancelReason) -> TrainingOutco
     return TrainingOutcome(status="failed", job=job, error=error)
 
 
+def refused(job: JobState | None, error: ErrorData) -> TrainingOutcome:
+    """Return the outcome of a request that failed for good. A job that was submitted may run on."""
+    if job is not None and not job.submitted:
+        update = {"status": JobStatus.FAILED, "message": error["message"]}
+        job = job.model_copy(update=update)
+    return TrainingOutcome(status="failed", job=job, error=error)
+
+
 def unreachable(job: JobState, cancel_reason: CancelReason | None, hours: float) -> TrainingOutcome:
     """Return the outcome of a job whose service has been silent for so long. It may still run."""
     silence = "has not confirmed the cancellation" if cancel_reason else "could not be reached"
@@ -88,12 +96,19 @@ def unreachable(job: JobState, cancel_reason: CancelReason | None, hours: float)
 
 def failure_of_students(outcomes: Sequence[TrainingOutcome]) -> ErrorData | None:
     """Return the one error of a run whose students were all trained, None if none failed."""
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    errors = {
+        number: outcome.error
+        for number, outcome in enumerate(outcomes)
+        if outcome.error is not None
+    }
     if not errors:
         return None
     if len(outcomes) == 1:
         return errors[0]
-    details: list[Problem] = [{"where": "student", "problem": error["message"]} for error in errors]
+    details: list[Problem] = [
+        {"where": f"student.{number}", "problem": error["message"]}
+        for number, error in errors.items()
+    ]
     message = (
         f"the fine-tuning of {len(errors)} of {len(outcomes)} students failed; "
         "resume the run to train those again"

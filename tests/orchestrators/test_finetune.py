@@ -169,6 +169,15 @@ def test_a_job_that_cannot_be_submitted_is_a_failure_in_the_services_words() -> 
     assert outcome["error"]["message"] == "lora_rank is no hyperparameter"
 
 
+def test_a_job_that_is_refused_once_the_data_was_taken_in_is_shown_as_failed() -> None:
+    taking_in = ok(job=job("preparing", job="", submitted=False, service_status="files pending"))
+    answers = [taking_in, failed("no such training type")]
+    hub, follower = follow(Service(), {SUBMIT_FINETUNING: lambda _: answers.pop(0)})
+    outcome = ended(hub, follower)
+    shown = (outcome["job"]["status"], outcome["job"]["message"])
+    assert shown == ("failed", "no such training type")
+
+
 def test_a_job_that_is_gone_is_a_failure_that_keeps_what_was_known_of_it() -> None:
     hub, follower = follow(
         Service(), {POLL_FINETUNING: lambda _: failed("there is no such job", code="not_found")}

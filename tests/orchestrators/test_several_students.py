@@ -34,7 +34,8 @@ def test_one_that_fails_does_not_stop_the_others_and_the_run_says_which_failed()
         "completed",
     ]
     assert "1 of 3 students failed" in run.shown["error"]["message"]
-    assert f"{RUN_ID}-s2" in run.shown["error"]["details"][0]["problem"]
+    [detail] = run.shown["error"]["details"]
+    assert (detail["where"], f"{RUN_ID}-s2" in detail["problem"]) == ("student.1", True)
     assert run.reported["status"]["students"] == run.shown["students"]
 
 
@@ -50,7 +51,7 @@ def test_one_whose_job_cannot_be_submitted_does_not_stop_the_others() -> None:
         "completed",
         "completed",
     ]
-    assert run.shown["error"]["details"] == [{"where": "student", "problem": "no quota"}]
+    assert run.shown["error"]["details"] == [{"where": "student.0", "problem": "no quota"}]
 
 
 def test_a_user_who_cancels_stops_all_of_them() -> None:
