@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from shared.core.errors import SettingsError
 from shared.core.process import current
 from shared.core.settings import DEFAULT_TEACHER_SCOPE
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
+WRONG_PROXY = (
+    "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that the client for Azure OpenAI can't "
+    "use: write it as http://host:port, without SOCKS, or remove it"
+)
 
 
 class OpenAIClients:
@@ -40,7 +45,7 @@ class OpenAIClients:
 
 
 def openai_client(base_url: str, key: SecretStr | None) -> OpenAI:
-    """Return this process's client of a resource.
+    """Return this process's client of a resource. Raises SettingsError for an unusable proxy.
 
     Without a key it sends tokens of the app's identity, which azure-identity caches.
     """
@@ -57,10 +62,13 @@ def _make(base_url: str, key: SecretStr | None, opened: ExitStack) -> OpenAI:
         credential = get_bearer_token_provider(identity, DEFAULT_TEACHER_SCOPE)
     else:
         credential = key.get_secret_value()
-    client = OpenAI(
-        base_url=base_url,
-        api_key=credential,
-        max_retries=0,  # Durable retries the activity: one policy, in one place
-        timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-    )
+    try:
+        client = OpenAI(
+            base_url=base_url,
+            api_key=credential,
+            max_retries=0,  # Durable retries the activity: one policy, in one place
+            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        )
+    except Exception:  # which one depends on the SDK's HTTP client; it may quote credentials
+        raise SettingsError(WRONG_PROXY) from None
     return opened.enter_context(client)

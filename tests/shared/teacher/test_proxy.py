@@ -290,6 +290,17 @@ async def test_a_proxy_that_wants_credentials_ends_the_run_instead_of_rejecting_
     assert len(proxy.requests) == 1
 
 
+@pytest.mark.parametrize("value", ["socks5://user:secret-word@proxy:1", "http://proxy:port"])
+def test_fine_tuning_names_a_proxy_that_it_cannot_use(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("ALL_PROXY", value)
+    with pytest.raises(SettingsError, match="ALL_PROXY names a proxy") as error:
+        openai_client("https://r.openai.azure.com/openai/v1", SecretStr("sesame"))
+    assert "secret-word" not in "".join(traceback.format_exception(error.value))
+
+
 async def test_fine_tuning_goes_through_the_proxy_too(
     monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext
 ) -> None:
