@@ -1,4 +1,6 @@
-"""generate_shard and abandon_shard: the answers of one shard. See shared/generation/shard.py."""
+"""generate_shard and abandon_shard: the answers of one shard. See shared/generation/shard.py.
+
+seal_unneeded: the shards that nothing is needed of."""
 
 from __future__ import annotations
 
@@ -26,13 +28,17 @@ from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging
 from shared.generation.provided_record import NoTeacher
 from shared.generation.shard import ShardRun, Stopped
+from shared.generation.unneeded_shards import seal_unneeded_shards
 from shared.runs.activity import implements
 from shared.runs.contracts import (
     ABANDON_SHARD,
     GENERATE_SHARD,
+    SEAL_UNNEEDED,
     AbandonedShard,
+    SealedShards,
     ShardOutcome,
     ShardRequest,
+    UnneededShards,
 )
 from shared.runs.control import RunWatch
 from shared.scan.plan import PlanReader
@@ -143,6 +149,8 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
             max_rejected=request.max_rejected,
             unusable=split.unusable,
             round=request.round,
+            needed=request.needed,
+            keeps_failed=request.keeps_failed,
             answer_size=split.answer_size,
             is_stopped=watch.must_end,
             redact=redactor(app_settings),
@@ -165,14 +173,30 @@ async def abandon_shard(request: AbandonedShard) -> ShardOutcome:
             await plan.shard(request.index),
             reason=request.reason,
             round_=request.round,
+            needed=request.needed,
         )
     return _outcome(counters, request.round)
+
+
+@bp.activity_trigger(input_name="request", activity=SEAL_UNNEEDED)
+@implements(SEAL_UNNEEDED)
+async def seal_unneeded(request: UnneededShards) -> SealedShards:
+    """Seal the journals of shards that aren't needed, as many as time allows."""
+    paths = RunPaths(request.run_id)
+    async with open_storage(current().settings) as storage:
+        spec = await read_spec(storage, paths)
+        plan = PlanReader(storage, paths, request.split)
+        next_shard = await seal_unneeded_shards(
+            storage, spec, paths, request.split, plan, request.first
+        )
+    return SealedShards(next=next_shard)
 
 
 def _outcome(counters: Counters, round_: int, parallel: int | None = None) -> ShardOutcome:
     return ShardOutcome(
         accepted=counters.accepted,
         rejected=counters.rejected_rows,
+        contributed=counters.not_held_out,
         failed=counters.failed.get(round_, 0),
         parallel=parallel,
     )

@@ -68,7 +68,7 @@ async def _write_rejected(
 ) -> dict[Split, Counters]:
     """Write `rejected.jsonl`. Return the counters, with rejections as they are in that file.
 
-    Raises PermanentError unless rows = accepted + rejected + not asked in each split.
+    Raises PermanentError unless rows = accepted + rejected + not needed + not asked in each split.
     """
     try:
         counters = await commit_rejected(storage, spec, paths, splits)
@@ -87,7 +87,8 @@ def _check_rows(split: Split, rows: int, counters: Counters) -> None:
         return
     message = (
         f"{split} has {rows} rows, but {counters.accepted} were accepted, "
-        f"{counters.rejected_rows} rejected and {counters.not_asked_rows} not asked"
+        f"{counters.rejected_rows} rejected, {counters.not_needed} not needed "
+        f"and {counters.not_asked_rows} not asked"
     )
     raise PermanentError(message, code=ErrorCode.CONSERVATION)
 

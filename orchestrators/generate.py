@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from orchestrators.durable.context import Context
 from orchestrators.durable.edge import ContinueAsNew, Steps, implements
 from orchestrators.durable.sliding_window import SlidingWindow
-from orchestrators.durable.waiting import RunFailed, SubOrchestration, first_of, start
+from orchestrators.durable.waiting import RunFailed, SubOrchestration, call, first_of, start
 from orchestrators.durable.window_items import End, Launch, Then
 from orchestrators.root import Root, RunCancelled
 from shared.core.backoff import progress_interval
@@ -18,18 +18,21 @@ from shared.core.ids import generation_id
 from shared.core.paths import Split
 from shared.generation.first_wave import FIRST_WAVE_SPLIT
 from shared.generation.shard_losses import abandoned_shard_warnings
-from shared.generation.success_ratio import max_rejected
+from shared.generation.split_target import split_target
+from shared.generation.success_ratio import max_rejected, most_decided
 from shared.runs.contracts import (
     ABANDON_SHARD,
     GENERATE_SHARD,
     GENERATE_SPLIT,
     READ_FIRST_WAVE,
+    SEAL_UNNEEDED,
     AbandonedShard,
     FirstWaveRequest,
     GenerateSplit,
     ShardOutcome,
     ShardRequest,
     SplitOutcome,
+    UnneededShards,
     WindowState,
 )
 from shared.runs.first_wave import (
@@ -60,6 +63,11 @@ def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) ->
     requests: dict[Split, GenerateSplit] = {}
     for split in root.asked_splits:
         requests[split] = _split_request(root, spec, split, scans[split])
+    train = requests["train"]
+    if train.target is not None and root.round:
+        stored = yield from root.read_progress(spec)
+        target = train.target.after_earlier_rounds(stored.get("train"))
+        requests["train"] = train.model_copy(update={"target": target})
     if not spec.answers.are_provided:
         request = requests[FIRST_WAVE_SPLIT]
         requests[FIRST_WAVE_SPLIT] = yield from _take_first_wave(root, spec, scans, request)
@@ -85,22 +93,23 @@ def _take_first_wave(
     error = yield from _follow_splits(root, spec, scans, splits, is_first_wave=True)
     if error and error["code"] != ErrorCode.SUCCESS_RATIO:
         raise RunFailed(error)
-    losses = _outcome(generation).losses
+    outcome = _outcome(generation)
     wave_request = FirstWaveRequest(run_id=root.run_id, shards=shards, round=root.round)
     wave = yield from root.call(READ_FIRST_WAVE, wave_request)
     error = after_first_wave(spec, wave.rows) or error
-    error = error or losses.ratio_error(request.split, request.max_rejected, None)
+    error = error or outcome.losses.ratio_error(request.split, request.max_rejected, None)
     if error:
         raise RunFailed(error)
     counters = yield from root.read_progress(spec)
-    expected = forecast(scans, counters, wave.rows, root.round)
+    expected = forecast(spec, scans, counters, wave.rows, root.round)
     if wave.rows.has_no_tokens:
         root.status.warn([NO_TOKENS])
     if expected:
         _apply_forecast(root, spec, expected)
     root.enter("generate")
     window = WindowState(next_number=shards)
-    return request.model_copy(update={"window": window, "losses": losses})
+    carried = {"window": window, "losses": outcome.losses, "target": outcome.target}
+    return request.model_copy(update=carried)
 
 
 def _apply_forecast(root: Root, spec: RunSpec, expected: Usage) -> None:
@@ -118,8 +127,9 @@ def _split_request(root: Root, spec: RunSpec, split: Split, scan: SplitScan) -> 
         split=split,
         shards=scan.shards,
         parallel=spec.generation.parallel_shards,
-        max_rejected=max_rejected(spec, scan.valid),
+        max_rejected=max_rejected(spec, most_decided(spec, split, scan.valid)),
         round=root.round,
+        target=split_target(spec, split),
     )
 
 
@@ -200,26 +210,56 @@ def generate_split(
             "window": window.state,
             "losses": shards.losses,
             "parallel": shards.parallel,
+            "target": shards.target,
         }
         return ContinueAsNew(request.model_copy(update=carried))
     outcome = window.ending or SplitOutcome(status="ok")
-    return outcome.model_copy(update={"losses": shards.losses})
+    if outcome.status == "ok" and shards.target is not None:
+        outcome = yield from _seal_unneeded(context, request, shards.next_number)
+    return outcome.model_copy(update={"losses": shards.losses, "target": shards.target})
+
+
+def _seal_unneeded(context: Context, request: GenerateSplit, first: int) -> Steps[SplitOutcome]:
+    """Seal the shards that were not begun: the target was reached before."""
+    while first < request.shards:
+        unneeded = UnneededShards(run_id=request.run_id, split=request.split, first=first)
+        try:
+            sealed = yield from call(context, SEAL_UNNEEDED, unneeded)
+        except RunFailed as failure:
+            return SplitOutcome(status="failed", error=failure.error)
+        first = sealed.next
+    return SplitOutcome(status="ok")
 
 
 class _ShardItems:
-    """The shards of one split. Which losses are too many: shared/generation/shard_losses.py."""
+    """The shards of one split.
+
+    Which losses are too many: shared/generation/shard_losses.py. Which shards are needed, and how
+    much of them: shared/generation/split_target.py.
+    """
 
     def __init__(self, request: GenerateSplit) -> None:
         self._request = request
         self.parallel = request.parallel
         self.losses = request.losses
+        self.target = request.target
+        self.next_number = request.window.next_number
+        """The first shard that was not begun."""
+        self._unfinished = set(request.window.unfinished)
 
     @property
     def count(self) -> int:
-        return self._request.shards
+        """The shards that may be begun by now. It grows as shards end, if they have to wait."""
+        if self.target is None or self.target.may_begin(len(self._unfinished)):
+            return self._request.shards
+        return self.next_number
 
     def launch(self, number: int) -> Launch[ShardOutcome]:
         request = self._request
+        earlier = sum(unfinished < number for unfinished in self._unfinished)
+        needed = self.target.needed(earlier) if self.target else None
+        self._unfinished.add(number)
+        self.next_number = max(self.next_number, number + 1)
         if error := self.losses.errors.get(number):
             abandoned = AbandonedShard(
                 run_id=request.run_id,
@@ -227,6 +267,7 @@ class _ShardItems:
                 index=number,
                 reason=error["message"],
                 round=request.round,
+                needed=needed,
             )
             return Launch(ABANDON_SHARD, abandoned)
         shard = ShardRequest(
@@ -235,6 +276,8 @@ class _ShardItems:
             index=number,
             max_rejected=FIRST_WAVE_ROWS if request.is_first_wave else request.max_rejected,
             round=request.round,
+            needed=needed,
+            keeps_failed=self.target is not None and self.target.keeps_failed,
         )
         return Launch(GENERATE_SHARD, shard)
 
@@ -248,6 +291,9 @@ class _ShardItems:
             return Then.START_AGAIN
         if output.status == "stopped":
             return End(SplitOutcome(status="stopped"))
+        self._unfinished.discard(number)
+        if self.target is not None:
+            self.target = self.target.after_end(output.contributed)
         cause = self.losses.errors.get(number)
         self.losses = self.losses.after_end(number, output.failed)
         if self._request.is_first_wave and cause is None:

@@ -38,6 +38,7 @@ from shared.runs.gates import (
     after_scan,
     budget_overrun,
     expected_usage,
+    target_missed,
     training_splits,
     valid_rows,
 )
@@ -126,7 +127,7 @@ def _reuse_answers(
 
 def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> None:
     """The gate before the teacher is paid. Raises RunFailed with every reason."""
-    root.status.expect(expected_usage(scans), spec.budget)
+    root.status.expect(expected_usage(scans, spec), spec.budget)
     root.status.warnings += scan_warnings(spec, scans)
     error = after_scan(spec, scans)
     if error:
@@ -153,7 +154,7 @@ def _assemble(
             assembled = yield from root.call(ASSEMBLE_SPLIT, request)
         counters[split] = assembled.counters
     root.status.count(counters, spec.budget)
-    root.status.warnings += budget_overrun(spec, counters)
+    root.status.warnings += budget_overrun(spec, counters) + target_missed(spec, counters)
     root.status.warnings += agreement_warnings(counters)
     error = after_generation(spec, counters, valid_rows(scans))
     if error:

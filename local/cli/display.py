@@ -45,7 +45,8 @@ def split_text(counts: Mapping[str, int] | None) -> str:
     if not counts:
         return "-"
     rejected = f" ({counts['rejected']} rejected)" if counts["rejected"] else ""
-    return f"{counts['done']}/{counts['rows']}{rejected}"
+    needed = counts["rows"] - counts.get("not_needed", 0)
+    return f"{counts['done']}/{needed}{rejected}"
 
 
 def tokens_text(tokens: Mapping[str, int]) -> str:

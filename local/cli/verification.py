@@ -55,11 +55,19 @@ def _check_split(
             )
         examples += validation
     accepted = examples - _further_examples(counts or {})
-    if accepted + rejected != rows:
+    not_needed: int = counts.get("not_needed", 0) if counts else 0
+    if accepted + rejected + not_needed != rows:
+        surplus = f", and {not_needed} were not needed" if not_needed else ""
         problems.append(
             f"{split}: {rows} rows went in, but {accepted} came out and {rejected} were rejected"
+            + surplus
         )
-    from_files = {"rows": rows, "done": rows, "accepted": accepted, "rejected": rejected}
+    from_files = {
+        "rows": rows,
+        "done": rows - not_needed,
+        "accepted": accepted,
+        "rejected": rejected,
+    }
     from_status = {name: counts.get(name) for name in from_files} if counts else None
     if from_status != from_files:
         problems.append(f"{split}: the status says {from_status}, the files say {from_files}")

@@ -38,8 +38,9 @@ class LabelCounts(BaseModel):
 class Counters(BaseModel):
     """Rows, tokens and requests. `done` = `accepted` + the sum of `rejected`.
 
-    Once the run has ended, `rows` = `done` + the sum of `not_asked`. `examples` are the lines of
-    the datasets: one for each accepted row, more where several of its reasonings are kept.
+    Once the run has ended, `rows` = `done` + `not_needed` + the sum of `not_asked`. `examples` are
+    the lines of the datasets: one for each accepted row, more where several of its reasonings are
+    kept. Requests and tokens are those of all rows, whether needed or not.
     """
 
     rows: int = 0
@@ -53,6 +54,11 @@ class Counters(BaseModel):
     held_out_examples: int = 0
     rationalised: int = 0
     reused: int = 0
+
+    # rows after those that make up `quality.target_rows`, and how many of these have an accepted
+    # answer that would count: it stays in the journal
+    not_needed: int = 0
+    spare: int = 0
 
     # rows without an outcome when the run has ended, by reason
     not_asked: dict[str, int] = Field(default_factory=dict[str, int])
@@ -108,9 +114,12 @@ class Counters(BaseModel):
 
     @property
     def adds_up(self) -> bool:
-        """Return whether rows = accepted + rejected + not asked (the conservation law)."""
+        """Return whether rows = accepted + rejected + not needed + not asked.
+
+        This is the conservation law.
+        """
         has_all_outcomes = self.done == self.accepted + self.rejected_rows
-        return has_all_outcomes and self.rows == self.done + self.not_asked_rows
+        return has_all_outcomes and self.rows == self.done + self.not_needed + self.not_asked_rows
 
     @property
     def not_held_out(self) -> int:

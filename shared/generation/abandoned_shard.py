@@ -13,12 +13,19 @@ from shared.scan.row_checks import RowChecks
 
 
 async def complete_abandoned_shard(
-    staging: Staging, index: int, shard: Shard, *, reason: str, round_: int
+    staging: Staging,
+    index: int,
+    shard: Shard,
+    *,
+    reason: str,
+    round_: int,
+    needed: int | None = None,
 ) -> Counters:
     """Complete a shard without asking the teacher: its answers stay, all other rows are rejected.
 
     Journal and blocks are like those of any other shard, so every later stage counts its rows, and
-    a resumed run asks for the rest. Raises ShardContended (transient).
+    a resumed run asks for the rest. Of a shard that has to contribute no more than `needed` rows,
+    the later ones aren't needed. Raises ShardContended (transient).
     """
     storage = staging.storage
     spec = staging.spec
@@ -33,7 +40,9 @@ async def complete_abandoned_shard(
             if line.number not in journal.records:
                 journal.add(_rejected(checks, line, shard, detail, round_))
     await journal.flush()
-    await staging.stage(index, shard, journal.records, {})
+    if needed is not None:
+        journal.limit(needed)
+    await staging.stage(index, shard, journal.needed_records, {})
     await journal.seal()
     return journal.counters()
 

@@ -94,7 +94,8 @@ class Staging:
         shard = await PlanReader(self.storage, self.paths, self.split).shard(index)
         name = self.paths.journal(self.split, index)
         journal = await Journal.open(self.storage, name, shard.rows)
-        await self.stage(index, shard, journal.records, {})
+        await journal.restore_limit()
+        await self.stage(index, shard, journal.needed_records, {})
 
     async def stage_incomplete(
         self, index: int, shard: Shard, rejected_by_scan: list[RejectedRow]

@@ -62,6 +62,11 @@ class FirstRows(BaseModel):
         """Whether the teacher answered and reported no tokens: the rows say nothing of them."""
         return bool(self.usable and self.taken.requests and not self.taken.prompt_tokens)
 
+    @property
+    def acceptance(self) -> float:
+        """Return the share of rows that are usable, 1 if there are none."""
+        return self.usable / self.rows if self.rows else 1.0
+
     def scaled(self, estimate: Usage) -> Usage:
         """Return an estimate corrected by what the rows took. It stays if none was asked."""
         if not self.taken.requests:

@@ -33,6 +33,9 @@ MAX_APPEND_BYTES = 4 * 1024 * 1024 - 1024
 # metadata: the settings by which a sealed journal's records were decided
 RULE = "rule"
 
+# metadata: the last line of a sealed journal that is needed, where quality.target_rows ends there
+LAST_LINE = "last_line"
+
 # far above any record: 16 samples of 131,072 tokens each have 10 MB
 MAX_RECORD_BYTES = 256 * 1024 * 1024
 
@@ -57,6 +60,8 @@ class Journal:
         self._position = position
         self._holdout = holdout
         self._superseded: list[Record] = []
+        # None while every line is needed
+        self._last_line: int | None = None
         # by line, where its records are in the blob
         self._places: dict[int, list[tuple[int, int]]] = {}
         self._pending: list[bytes] = []
@@ -86,16 +91,50 @@ class Journal:
             await journal._read(None)
         return journal
 
-    def needs_answer(self, line: int, round_: int) -> bool:
+    def needs_answer(self, line: int, round_: int, *, keeps_failed: bool = False) -> bool:
         """Return whether to ask the teacher for this line in this round.
 
         A line is asked for if it has no record, or if the teacher failed to answer it in an earlier
-        round, or if its answer doesn't pass this round's rule.
+        round, or if its answer doesn't pass this round's rule. With `keeps_failed`, the failures of
+        earlier rounds are left as they are.
         """
         record = self.records.get(line)
         if record is None:
             return True
-        return record.is_retryable and record.round < round_
+        is_left = keeps_failed and record.checked < round_
+        return record.is_retryable and record.round < round_ and not is_left
+
+    def counts(self, record: Record) -> bool:
+        """Return whether a record counts towards the rows of the training set."""
+        return record.status == "accepted" and not self._holdout(record.line)
+
+    def is_held_out(self, line: int) -> bool:
+        return self._holdout(line)
+
+    def limit(self, needed: int) -> None:
+        """End what is needed of the shard with the row that completes this number, if any does.
+
+        Records of later lines stay in the journal. They are neither counted nor staged.
+        """
+        counting = [line for line in sorted(self.records) if self.counts(self.records[line])]
+        if needed <= 0:
+            self._last_line = 0
+        elif needed <= len(counting):
+            self._last_line = counting[needed - 1]
+
+    async def restore_limit(self) -> None:
+        """End what is needed of the shard where it did when the journal was sealed."""
+        async for name, metadata in self._storage.metadata_under(self._name):
+            if name == self._name and LAST_LINE in metadata:
+                self._last_line = int(metadata[LAST_LINE])
+
+    @property
+    def needed_records(self) -> dict[int, Record]:
+        """Return the records of the lines that are needed, by line."""
+        last = self._last_line
+        if last is None:
+            return self.records
+        return {line: record for line, record in self.records.items() if line <= last}
 
     def add(self, record: Record) -> None:
         """Add a record; it counts once it is flushed. Its replies stay in the journal alone."""
@@ -140,13 +179,22 @@ class Journal:
         return False
 
     def counters(self) -> Counters:
-        """Return the counts of the shard. Requests and tokens include superseded records."""
-        records = self.records.values()
+        """Return the counts of the shard.
+
+        Requests and tokens include superseded records, and those of lines that aren't needed.
+        """
+        records = self.needed_records.values()
         accepted = [record for record in records if record.status == "accepted"]
         rejected = [record for record in records if record.status == "rejected"]
         held_out = [record for record in accepted if self._holdout(record.line)]
         reasons = Counter(record.reason or "" for record in rejected)
-        paid = [*records, *self._superseded]
+        paid = [*self.records.values(), *self._superseded]
+        not_needed = 0
+        spare = 0
+        if self._last_line is not None:
+            not_needed = self._rows - len(records)
+            counting = sum(self.counts(record) for record in self.records.values())
+            spare = counting - (len(accepted) - len(held_out))
         counters = Counters(
             rows=self._rows,
             done=len(records),
@@ -154,6 +202,8 @@ class Journal:
             examples=sum(record.examples for record in accepted),
             held_out=len(held_out),
             held_out_examples=sum(record.examples for record in held_out),
+            not_needed=not_needed,
+            spare=spare,
             rationalised=sum(record.rationalised for record in accepted),
             reused=sum(record.reused for record in accepted),
             rejected=dict(sorted(reasons.items())),
@@ -242,6 +292,8 @@ class Journal:
         metadata = self.counters().to_metadata(sealed=sealed)
         if rule:
             metadata[RULE] = rule
+        if sealed and self._last_line is not None:
+            metadata[LAST_LINE] = str(self._last_line)
         await self._storage.set_metadata(self._name, metadata)
 
 

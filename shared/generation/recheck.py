@@ -43,7 +43,7 @@ from shared.tasks import TASKS, Answer
 SOURCES = Path(__file__).parents[1]  # the package `shared`
 RULE_CHARACTERS = 16
 # settings of section `quality` that decide about a run, not about a row
-RUN_SETTINGS = {"min_success_ratio", "min_rows"}
+RUN_SETTINGS = {"min_success_ratio", "min_rows", "target_rows"}
 
 
 def rule_of(spec: RunSpec) -> str:

@@ -26,6 +26,7 @@ from shared.generation.blocks import Staging, holdout, read_lines
 from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
+from shared.generation.needed_rows import NeededRows
 from shared.generation.provided_record import provided_record
 from shared.generation.recheck import Recheck, rule_of
 from shared.generation.record import Record, rejected_record
@@ -60,7 +61,8 @@ class ShardRun:
 
     `unusable` counts the failed rows of each shard of the split that this process works on. More
     than `max_rejected` of them make the split's success ratio unreachable. Rows that failed in a
-    round before `round` are asked for again.
+    round before `round` are asked for again, unless `keeps_failed`. A shard that has to contribute
+    no more than `needed` rows ends when it has them: its other rows aren't needed.
     """
 
     storage: Storage
@@ -76,6 +78,8 @@ class ShardRun:
     redact: Callable[[str], str]
     unusable: dict[int, int] = field(default_factory=dict[int, int])
     round: int = 0
+    needed: int | None = None
+    keeps_failed: bool = False
     answer_size: AnswerSize = field(default_factory=AnswerSize)
     _checks: RowChecks = field(init=False)
     _keys: CacheKeys = field(init=False)
@@ -107,7 +111,9 @@ class ShardRun:
         if missing:
             await self._answer_missing(journal, missing)
         staging = Staging(self.storage, self.spec, self.paths, self.split, self.shards)
-        await staging.stage(self.index, self.shard, journal.records, self._rows)
+        if self.needed is not None:
+            journal.limit(self.needed)
+        await staging.stage(self.index, self.shard, journal.needed_records, self._rows)
         await journal.seal(rule)
         return journal.counters()
 
@@ -139,13 +145,16 @@ class ShardRun:
         return record
 
     def _count_missing(self, journal: Journal) -> int:
-        """Return how many rows need an answer, and count those that have failed for good."""
+        """Return how many rows need an answer, and count those that have failed for good.
+
+        Where some rows may not be needed, those that have failed count as they are passed.
+        """
         missing = self.shard.rows - len(journal.records)
         failed = 0
         for record in journal.records.values():
-            if journal.needs_answer(record.line, self.round):
+            if self._needs_answer(journal, record.line):
                 missing += 1
-            elif record.has_failed:
+            elif record.has_failed and self.needed is None:
                 failed += 1
         self.unusable[self.index] = failed
         return missing
@@ -186,7 +195,18 @@ class ShardRun:
             if record.has_failed:
                 self._count_failure(record)
 
-        pool = WorkerPool(self._read_missing(journal), answer, max_workers)
+        rows = self._read_missing(journal)
+        process = answer
+        if self.needed is not None:
+            needed_rows = NeededRows(
+                journal,
+                self.needed,
+                lambda line: self._needs_answer(journal, line),
+                self._count_failure,
+            )
+            rows = needed_rows.select(self._read_lines())
+            process = needed_rows.deciding(answer)
+        pool = WorkerPool(rows, process, max_workers)
         self.teacher.when_none_waits(pool.add_worker)
         try:
             await pool.run()
@@ -195,8 +215,14 @@ class ShardRun:
             self.teacher.when_none_waits(_do_nothing)
 
     async def _read_missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
-        async for lines in read_lines(self.storage, self.paths, self.split, self.shard):
-            yield [line for line in lines if journal.needs_answer(line.number, self.round)]
+        async for lines in self._read_lines():
+            yield [line for line in lines if self._needs_answer(journal, line.number)]
+
+    def _read_lines(self) -> AsyncIterator[list[Line]]:
+        return read_lines(self.storage, self.paths, self.split, self.shard)
+
+    def _needs_answer(self, journal: Journal, line: int) -> bool:
+        return journal.needs_answer(line, self.round, keeps_failed=self.keeps_failed)
 
     async def _answer_row(self, line: Line, journal: Journal) -> Record:
         row = self._checks.usable(line, self.shard)

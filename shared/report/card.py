@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.core.counters import FOR_EVALUATION, NOT_REACHED, Counters, total
 from shared.core.errors import ErrorData
@@ -15,7 +15,13 @@ from shared.scan.answer_sets import answer_lines
 from shared.scan.findings import Findings, conflicts_of, near_duplicates_of
 from shared.spec.models import RunSpec
 
-COUNTS = ("split", "rows", "accepted", "rejected", "not asked", "examples")
+COUNTS: dict[str, Callable[[Counters], int]] = {
+    "rows": lambda counters: counters.rows,
+    "accepted": lambda counters: counters.accepted,
+    "rejected": lambda counters: counters.rejected_rows,
+    "not asked": lambda counters: counters.not_asked_rows,
+    "examples": lambda counters: counters.examples,
+}
 # of a message shown as an example
 MAX_EXAMPLE_CHARACTERS = 600
 NOT_ASKED = {
@@ -33,7 +39,8 @@ def card(report: Report) -> str:
         f"**{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC.",
         _error(report.error),
         "## Rows",
-        _table(COUNTS, _count_rows(report.counts)),
+        _counts(report.counts),
+        _not_needed(report),
         _not_asked(report),
         _several_examples(report),
         _rationalised(report),
@@ -62,18 +69,30 @@ def _error(error: ErrorData | None) -> str:
     return f"> {error['message']} (`{error['code']}`){''.join(details)}"
 
 
-def _count_rows(counts: Mapping[str, Counters]) -> list[tuple[object, ...]]:
-    return [
-        (
-            split,
-            counters.rows,
-            counters.accepted,
-            counters.rejected_rows,
-            counters.not_asked_rows,
-            counters.examples,
-        )
-        for split, counters in counts.items()
-    ]
+def _not_needed_rows(counters: Counters) -> int:
+    return counters.not_needed
+
+
+def _counts(counts: Mapping[str, Counters]) -> str:
+    """Return the table of rows, with those that aren't needed if there are any."""
+    columns = COUNTS
+    if total(counts.values()).not_needed:
+        columns = {**COUNTS, "not needed": _not_needed_rows}
+    rows: list[tuple[object, ...]] = []
+    for split, counters in counts.items():
+        rows.append((split, *(count(counters) for count in columns.values())))
+    return _table(("split", *columns), rows)
+
+
+def _not_needed(report: Report) -> str:
+    counts = total(report.counts.values())
+    if not counts.not_needed:
+        return ""
+    target = report.specification.quality.target_rows
+    text = f"Not needed: {counts.not_needed:,} rows, because `quality.target_rows` is {target:,}."
+    if counts.spare:
+        text += f" The journals keep answers to {counts.spare:,} of them, for a higher number."
+    return text
 
 
 def _not_asked(report: Report) -> str:

@@ -21,6 +21,7 @@ from shared.finetuning.monitor import JobMonitor
 from shared.finetuning.outcome import TrainingOutcome
 from shared.generation.first_wave import FirstRows
 from shared.generation.shard_losses import ShardLosses
+from shared.generation.split_target import SplitTarget
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
 from shared.runs.wire import Activity, Contract, Orchestrator
@@ -207,6 +208,10 @@ class ShardRequest(Contract):
     max_rejected: int
     """Rows of the split that may fail before its success ratio is out of reach."""
     round: int = 0
+    needed: int | None = None
+    """Rows that the shard has to contribute, None for all that it can."""
+    keeps_failed: bool = False
+    """Whether rows that failed in earlier rounds stay as they are."""
 
 
 class AbandonedShard(Contract):
@@ -217,6 +222,24 @@ class AbandonedShard(Contract):
     index: int
     reason: str
     round: int = 0
+    needed: int | None = None
+    """Rows that the shard has to contribute, None for all that it can."""
+
+
+class UnneededShards(Contract):
+    """Input of `seal_unneeded`: the shards of a split from `first` on, of which none is needed."""
+
+    run_id: str
+    split: Split
+    first: int
+
+
+class SealedShards(Contract):
+    """Output of `seal_unneeded`."""
+
+    status: Literal["ok"] = "ok"
+    next: int
+    """The first shard that was not sealed: time was up."""
 
 
 class ShardOutcome(Contract):
@@ -229,6 +252,8 @@ class ShardOutcome(Contract):
     status: Literal["ok", "unfinished", "paused", "stopped"] = "ok"
     accepted: int = 0
     rejected: int = 0
+    contributed: int = 0
+    """Accepted rows that aren't held out for validation."""
     failed: int = 0
     """Rows that the teacher failed to answer in this round."""
     parallel: int | None = None
@@ -247,6 +272,8 @@ class GenerateSplit(Contract):
     round: int = 0
     window: WindowState = WindowState()
     losses: ShardLosses = ShardLosses()
+    target: SplitTarget | None = None
+    """None where every row is answered."""
 
 
 class SplitOutcome(Contract):
@@ -255,6 +282,7 @@ class SplitOutcome(Contract):
     status: Literal["ok", "stopped", "failed"] = "ok"
     error: ErrorData | None = None
     losses: ShardLosses = ShardLosses()
+    target: SplitTarget | None = None
 
 
 # First wave
@@ -426,6 +454,7 @@ LEAVE_QUEUE = Activity("leave_queue", TurnRequest, Done)
 PREFLIGHT = Activity("preflight", RunReference, PreflightPassed)
 GENERATE_SHARD = Activity("generate_shard", ShardRequest, ShardOutcome)
 ABANDON_SHARD = Activity("abandon_shard", AbandonedShard, ShardOutcome)
+SEAL_UNNEEDED = Activity("seal_unneeded", UnneededShards, SealedShards)
 READ_FIRST_WAVE = Activity("read_first_wave", FirstWaveRequest, FirstWave)
 READ_PROGRESS = Activity("read_progress", ProgressRequest, Progress)
 ASSEMBLE_SPLIT = Activity("assemble_split", AssembleRequest, AssembledSplit)

@@ -17,7 +17,7 @@ from shared.dataset.lines import ReadBytes
 from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
-from shared.runs.gates import after_scan, expected_usage
+from shared.runs.gates import after_scan, expected_usage, most_usage
 from shared.runs.http import UNKNOWN_PARAMETER
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
 from shared.runs.usage_range import UsageRange, usage_range
@@ -30,6 +30,7 @@ from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
+from shared.spec.target_rows import asked_share
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -139,14 +140,14 @@ async def dry_run(
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
     }
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
-    usage = expected_usage(plans)
+    usage = expected_usage(plans, spec)
     error = after_scan(spec, plans)
     probed: Probe | None = None
     if probe and error is None:
         read, _ = readable["train"]
         rows = await rows_to_probe(plans["train"], read, spec, is_answered, probe)
         probed = await probe_rows(rows, spec, settings, run_id, until)
-        usage = probed.scaled(usage)
+        usage = probed.scaled(expected_usage(plans, spec, probed.acceptance))
         error = probed.error or after_first_wave(spec, probed) or forecast_error(spec, usage)
     warnings = spec.student_warnings + spec.schedule_warnings
     warnings += scan_warnings(spec, plans)
@@ -164,8 +165,8 @@ async def dry_run(
         "task": spec.task,
         "splits": splits,
         "estimate": priced(usage, spec.budget),
-        "range": usage_range(expected_usage(plans), spec),
-        "quote": quote(spec, settings, usage, plans["train"].example_tokens),
+        "range": usage_range(expected_usage(plans, spec), spec, most_usage(plans, spec)),
+        "quote": quote(spec, settings, usage, _trained_tokens(spec, plans["train"])),
         "datasets_only": not spec.students,
         "rejected_rows": rejected[:MAX_REJECTED],
         "error": error,
@@ -189,6 +190,11 @@ async def _check_size(
             "start the run, whose scan reports the same"
         )
         raise PermanentError(message, code=ErrorCode.TOO_LARGE)
+
+
+def _trained_tokens(spec: RunSpec, train: RangePlan) -> int:
+    """Return about how many tokens the training set has, with one example for each row."""
+    return round(train.example_tokens * asked_share(spec, train.valid))
 
 
 def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:

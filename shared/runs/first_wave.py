@@ -7,6 +7,7 @@ once the first rows are answered.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 from shared.core.counters import Counters, total
@@ -17,6 +18,7 @@ from shared.scan.duplicates import place_of
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget
 from shared.spec.models import RunSpec
+from shared.spec.target_rows import expected_accepted
 
 NO_TOKENS = (
     "the teacher's replies report no tokens (usage): what is expected of them follows from the scan"
@@ -61,6 +63,7 @@ def _problem(reply: ShownReply) -> Problem:
 
 
 def forecast(
+    spec: RunSpec,
     scans: Mapping[Split, ScanCounts],
     by_split: Mapping[Split, Counters],
     rows: FirstRows,
@@ -69,28 +72,39 @@ def forecast(
     """Return what the whole run is expected to use, None if that can't be told.
 
     It is what all rounds have used so far, and the scan's estimate for the rows that are left, in
-    proportion to what the first rows took. It can't be told if these asked nothing, or if the
-    counters could not be read.
+    proportion to what the first rows took. With `quality.target_rows`, the rows that are left are
+    those it takes to reach the target if the same share of them is accepted. It can't be told if
+    the first rows asked nothing, or if the counters could not be read.
     """
     if not rows.taken.requests or not by_split:
         return None
     expected = Usage.model_validate(total(by_split.values()), from_attributes=True)
     for split, counters in by_split.items():
-        expected.add(rows.scaled(_remaining(scans[split], counters, round_)))
+        most = math.inf
+        if split == FIRST_WAVE_SPLIT and rows.acceptance:
+            most = _missing(spec, scans[split], counters) / rows.acceptance
+        expected.add(rows.scaled(_remaining(scans[split], counters, round_, most)))
     return expected
 
 
-def _remaining(scan: ScanCounts, counters: Counters, round_: int) -> Usage:
-    """Return the part of the scan's estimate for the rows that have no answer yet."""
+def _missing(spec: RunSpec, scan: ScanCounts, counters: Counters) -> float:
+    """Return how many rows of the file have to be accepted yet, infinity for all that can."""
+    accepted = expected_accepted(spec)
+    if accepted is None:
+        return math.inf
+    missing = max(0, accepted - counters.accepted - counters.spare)
+    return missing * scan.rows / max(1, scan.valid)
+
+
+def _remaining(scan: ScanCounts, counters: Counters, round_: int, most: float) -> Usage:
+    """Return the part of the scan's estimate for the rows that have no answer yet, but no more than
+    `most` rows.
+    """
     retried = sum(failed for earlier, failed in counters.failed.items() if earlier < round_)
-    remaining = scan.rows - counters.done + retried
+    remaining = min(most, scan.rows - counters.done + retried)
     estimated = max(1, scan.rows - counters.reused)  # reused answers aren't in the estimate
     share = min(1.0, remaining / estimated)
-    return Usage(
-        requests=round(scan.estimate.requests * share),
-        prompt_tokens=round(scan.estimate.prompt_tokens * share),
-        completion_tokens=round(scan.estimate.completion_tokens * share),
-    )
+    return scan.estimate.scaled(share)
 
 
 def forecast_error(spec: RunSpec, expected: Usage) -> ErrorData | None:

@@ -9,6 +9,7 @@ from shared.core.errors import ErrorCode, ErrorData, Problem
 from shared.core.paths import Split
 from shared.dataset.rejection import RejectionReason
 from shared.generation.success_ratio import (
+    decided_rows,
     max_rejected,
     minimum_accepted,
     out_of_reach,
@@ -17,6 +18,7 @@ from shared.runs.usage_range import usage_range
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage, over_budget, overrun_warnings
 from shared.spec.models import RunSpec
+from shared.spec.target_rows import asked_share
 
 
 def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | None:
@@ -44,7 +46,7 @@ def after_scan(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> ErrorData | 
             "message": "the dataset cannot be used",
             "details": problems,
         }
-    expected = expected_usage(scans)
+    expected = expected_usage(scans, spec)
     if not over_budget(usage_range(expected, spec)["low"], spec.budget, estimated=True):
         return None
     return {
@@ -72,12 +74,24 @@ def _unusable_answers(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> Itera
             yield {"where": split, "problem": problem + _why(scan)}
 
 
-def expected_usage(scans: Mapping[Split, ScanCounts]) -> Usage:
-    """Return the expected usage of all splits together."""
+def expected_usage(
+    scans: Mapping[Split, ScanCounts], spec: RunSpec, acceptance: float = 1.0
+) -> Usage:
+    """Return the expected usage of all splits together.
+
+    `acceptance`: the share of rows that is expected to be accepted, which decides how many are
+    asked where `quality.target_rows` is set.
+    """
     usage = Usage()
-    for scan in scans.values():
-        usage.add(scan.estimate)
+    for split, scan in scans.items():
+        share = asked_share(spec, scan.valid, acceptance) if split == "train" else 1.0
+        usage.add(scan.estimate.scaled(share))
     return usage
+
+
+def most_usage(scans: Mapping[Split, ScanCounts], spec: RunSpec) -> Usage:
+    """Return the usage of all splits if no more rows are accepted than have to be."""
+    return expected_usage(scans, spec, spec.quality.min_success_ratio)
 
 
 def valid_rows(scans: Mapping[Split, ScanCounts]) -> dict[Split, int]:
@@ -102,6 +116,8 @@ def during_generation(
     """
     problems: list[Problem] = []
     for split, counters in by_split.items():
+        if split == "train" and spec.quality.target_rows:
+            continue  # its shards judge, because some failures may not count in the end
         failed = counters.failed.get(round_, 0)  # those of earlier rounds are asked for again
         if failed > max_rejected(spec, valid[split]):
             problems.append(
@@ -128,11 +144,12 @@ def after_generation(
         if not counters.adds_up:
             problem = (
                 f"{counters.rows} rows in, {counters.done} done, {counters.accepted} accepted, "
-                f"{counters.rejected_rows} rejected"
+                f"{counters.rejected_rows} rejected, {counters.not_needed} not needed"
             )
             problems.append({"where": split, "problem": f"the counters don't add up: {problem}"})
-        if counters.accepted < minimum_accepted(spec, valid[split]):
-            accepted_rows = f"{counters.accepted} of {valid[split]} rows accepted"
+        decided = decided_rows(counters, valid[split])
+        if counters.accepted < minimum_accepted(spec, decided):
+            accepted_rows = f"{counters.accepted} of {decided} rows accepted"
             ratio = f"{accepted_rows}, but quality.min_success_ratio is"
             problems.append(
                 {
@@ -165,6 +182,18 @@ def _too_few(spec: RunSpec, train: Counters) -> str | None:
         required = f"at least {spec.min_examples} are required (by the fine-tuning service)"
         return f"{examples} examples of {rows} rows, but {required}"
     return None
+
+
+def target_missed(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:
+    """Return a warning if the dataset ended before `quality.target_rows` were accepted."""
+    target = spec.quality.target_rows
+    rows = by_split["train"].not_held_out
+    if target is None or rows >= target:
+        return []
+    return [
+        f"quality.target_rows is {target:,}, but the dataset ended with {rows:,} accepted rows: "
+        "add rows, or lower it"
+    ]
 
 
 def budget_overrun(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:

@@ -197,6 +197,8 @@ class RunStatus(RunProgress):
         shown["shards_done"] = counters.shards_done
         if counters.examples > counters.accepted:
             shown["examples"] = counters.examples
+        if counters.not_needed or "not_needed" in shown:
+            shown["not_needed"] = counters.not_needed
         if counters.rationalised:
             shown["rationalised"] = counters.rationalised
         if counters.held_out:
@@ -211,7 +213,8 @@ class RunStatus(RunProgress):
     def count_not_asked(self) -> None:
         """Show the rows of each split that the teacher was not asked for."""
         for shown in self.splits.values():
-            shown["not_asked"] = shown["rows"] - shown["accepted"] - shown["rejected"]
+            decided = shown["accepted"] + shown["rejected"] + shown.get("not_needed", 0)
+            shown["not_asked"] = shown["rows"] - decided
 
     def expect(self, usage: Usage, budget: BudgetSpec) -> None:
         """Show the usage that the scan estimates."""

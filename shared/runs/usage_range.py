@@ -19,8 +19,8 @@ class UsageRange(TypedDict):
     high: Estimate
 
 
-def usage_range(expected: Usage, spec: RunSpec) -> UsageRange:
-    """Return the range around an expected usage.
+def usage_range(expected: Usage, spec: RunSpec, most: Usage | None = None) -> UsageRange:
+    """Return the range around an expected usage. `most`: of as many rows as may be asked.
 
     `low`: one sample a row, each asked once, and answers of one token. `high`: every answer asked
     for as often as an unreadable one is, and as long as `teacher.max_tokens`. Requests that fail or
@@ -31,10 +31,11 @@ def usage_range(expected: Usage, spec: RunSpec) -> UsageRange:
         prompt_tokens=round(expected.prompt_tokens / _samples(spec) * (1 - PROMPT_TOLERANCE)),
         completion_tokens=expected.requests // _samples(spec),
     )
-    requests = expected.requests * MAX_REPLIES
+    most = most or expected
+    requests = most.requests * MAX_REPLIES
     highest = Usage(
         requests=requests,
-        prompt_tokens=round(expected.prompt_tokens * MAX_REPLIES * (1 + PROMPT_TOLERANCE)),
+        prompt_tokens=round(most.prompt_tokens * MAX_REPLIES * (1 + PROMPT_TOLERANCE)),
         completion_tokens=requests * spec.teacher.max_tokens,
     )
     return {"low": priced(lowest, spec.budget), "high": priced(highest, spec.budget)}

@@ -10,6 +10,7 @@ from shared.scan.findings import conflict_warnings, near_duplicate_warnings
 from shared.scan.near_duplicates import MAX_BYTES, MAX_ROWS
 from shared.scan.plan import ScanCounts
 from shared.spec.models import RunSpec
+from shared.spec.target_rows import expected_accepted
 
 
 def scan_warnings(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> list[str]:
@@ -24,7 +25,21 @@ def scan_warnings(spec: RunSpec, scans: Mapping[Split, ScanCounts]) -> list[str]
         warnings += near_duplicate_warnings(near_duplicates)
     if spec.quality.near_duplicates != "off":
         warnings += _partly_compared(scans)
-    return warnings
+    return warnings + _target_warnings(spec, scans["train"].valid)
+
+
+def _target_warnings(spec: RunSpec, valid: int) -> list[str]:
+    """Return a warning if the training set has fewer usable rows than the run is to end with."""
+    accepted = expected_accepted(spec)
+    if accepted is None or accepted <= valid:
+        return []
+    required = f"takes {accepted:,} accepted rows"
+    if spec.holdout.fraction:
+        required = f"takes about {accepted:,} accepted rows, with those held out for validation"
+    return [
+        f"quality.target_rows {required}, but the training set has {valid:,} usable rows: all of "
+        "them are answered"
+    ]
 
 
 def _partly_compared(scans: Mapping[Split, ScanCounts]) -> list[str]:

@@ -33,6 +33,14 @@ class Usage(BaseModel):
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
 
+    def scaled(self, factor: float) -> Usage:
+        """Return so many times this usage."""
+        return Usage(
+            requests=round(self.requests * factor),
+            prompt_tokens=round(self.prompt_tokens * factor),
+            completion_tokens=round(self.completion_tokens * factor),
+        )
+
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens

@@ -171,6 +171,15 @@ class QualitySpec(Section):
         description="least accepted training rows; default: by task. Hosted backends (azureml, "
         f"azure_openai) demand at least {HOSTED_MIN_ROWS} examples, whatever is set",
     )
+    target_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "stop when the training set has so many rows: the first ones of the input that are "
+            "accepted, without those held out for validation. Later rows are `not_needed`; "
+            "default: all rows are answered"
+        ),
+    )
     near_duplicates: NearDuplicates = Field(
         default="count",
         description=(

@@ -12,6 +12,7 @@ from shared.core.errors import InvalidInput, Problem
 from shared.core.section import Section
 from shared.spec.checks import contradictions
 from shared.spec.models import MAX_PARALLEL_SHARDS, RunSpec
+from shared.spec.target_rows import target_problems
 
 
 class _Concurrency(Section):
@@ -30,6 +31,8 @@ def parse_spec(data: object) -> RunSpec:
         problems += problems_of(error)
     if isinstance(data, Mapping):
         problems += contradictions(cast(Mapping[str, Any], data))
+    if spec is not None:
+        problems += target_problems(spec)
     if problems or spec is None:
         message = f"the run specification has {_count(problems)}"
         raise InvalidInput(message, details=problems)

@@ -21,6 +21,7 @@ from shared.runs.contracts import (
     PREPARE_RUN,
     REUSE_ANSWERS,
     SCAN_RANGE,
+    SEAL_UNNEEDED,
     TAKE_TURN,
     Event,
 )
@@ -83,6 +84,21 @@ def slow_shards() -> Distillation:
         return After(600, {"status": "unfinished"} if unfinished[payload["index"]] >= 0 else ok())
 
     return Distillation({"train": 6}, instead={GENERATE_SHARD: answer})
+
+
+def target_reached() -> Distillation:
+    def answer(payload: dict[str, Any]) -> Any:
+        needed = 8 if payload["needed"] is None else min(8, payload["needed"])
+        return After(1 + 3 * (payload["index"] % 3), ok(accepted=needed, contributed=needed))
+
+    return Distillation(
+        {"train": 12},
+        spec={
+            "quality": {"min_rows": 10, "target_rows": 60},
+            "generation": {"parallel_shards": 4, "rows_per_shard": 10},
+        },
+        instead={GENERATE_SHARD: answer, SEAL_UNNEEDED: lambda _: ok(next=12)},
+    )
 
 
 def many_shards() -> Distillation:
@@ -148,6 +164,7 @@ SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     paused_and_steered,
     slow_shards,
     many_shards,
+    target_reached,
     large_inputs,
     resumed_with_reuse,
     trained,

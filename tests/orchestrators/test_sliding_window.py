@@ -19,7 +19,12 @@ from tests.support.scripted import failed, ok
 from tests.support.small_executions import ACTIVITIES
 
 SPLIT_ID = "nli-sample-0123456789ab:generate:train"
-SUCCEEDED: dict[str, Any] = {"status": "ok", "error": None, "losses": ShardLosses().model_dump()}
+SUCCEEDED: dict[str, Any] = {
+    "status": "ok",
+    "error": None,
+    "losses": ShardLosses().model_dump(),
+    "target": None,
+}
 pytestmark = pytest.mark.usefixtures("small_executions")
 
 
@@ -126,6 +131,8 @@ def test_shards_are_named_by_number_alone() -> None:
         "max_rejected": 7,
         "round": 0,
         "index": 0,
+        "needed": None,
+        "keeps_failed": False,
     }
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 from local.emulators.teacher import ChatRequest
+from shared.core.counters import Counters
 from shared.core.paths import ASKED_SPLITS, DATASETS, SPLITS, RunPaths, Split, split_path
 from shared.core.storage import Storage
 from shared.dataset.rows import as_jsonl
+from shared.generation.split_target import split_target
 from shared.runs.contracts import (
     ASSEMBLE_SPLIT,
     GENERATE_SHARD,
@@ -17,11 +19,13 @@ from shared.runs.contracts import (
     READ_PROGRESS,
     REUSE_ANSWERS,
     SCAN_DATASET,
+    SEAL_UNNEEDED,
     WRITE_REPORT,
 )
 from shared.runs.requests import RunRequest, claim, request_of_upload
 from shared.runs.resume import next_round
 from shared.runs.status import RunStatus
+from shared.spec.resolution import read_spec
 from tests.support.activities import DurableClient, call
 
 MANY = 10_000  # rejected rows that no test has
@@ -46,7 +50,7 @@ def sum_row(number: int) -> dict[str, Any]:
 
 def answered(*, accepted: int, rejected: int = 0, failed: int = 0) -> dict[str, Any]:
     """The output of a shard that was answered, or abandoned."""
-    counts = {"accepted": accepted, "rejected": rejected, "failed": failed}
+    counts = {"accepted": accepted, "rejected": rejected, "failed": failed, "contributed": accepted}
     return {"status": "ok", "parallel": None, **counts}
 
 
@@ -131,11 +135,33 @@ class AppRun:
         return answers
 
     async def generate(
-        self, index: int = 0, split: Split = "train", max_rejected: int = MANY
+        self, index: int = 0, split: Split = "train", max_rejected: int = MANY, **target: Any
     ) -> dict[str, Any]:
         return await self.call(
-            GENERATE_SHARD, split=split, index=index, max_rejected=max_rejected, round=self.round
+            GENERATE_SHARD,
+            split=split,
+            index=index,
+            max_rejected=max_rejected,
+            round=self.round,
+            **target,
         )
+
+    async def generate_target(self) -> None:
+        """Answer the training set up to `quality.target_rows`, one shard after the other."""
+        target = split_target(await read_spec(self.storage, self.paths), "train")
+        assert target is not None
+        if self.round:
+            stored = (await self.progress())["train"]
+            target = target.after_earlier_rounds(Counters.model_validate(stored))
+        index = 0
+        while index < self.shards["train"] and target.may_begin(0):
+            needed = target.needed(0)
+            generated = await self.generate(index, needed=needed, keeps_failed=target.keeps_failed)
+            assert generated["status"] == "ok", generated
+            target = target.after_end(generated["contributed"])
+            index += 1
+        sealed = await self.call(SEAL_UNNEEDED, split="train", first=index)
+        assert sealed == {"status": "ok", "next": self.shards["train"]}
 
     async def generate_all(self) -> None:
         for split in self.asked_splits:

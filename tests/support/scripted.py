@@ -46,6 +46,8 @@ REFERENCES = {
     "split",
     "splits",
     "index",
+    "needed",
+    "keeps_failed",
     "shards",
     "finished",
     "max_rejected",

@@ -71,6 +71,7 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"max_tokens_ceiling": 2000}},
     {"teacher": {"extra_body": {}}},
     {"quality": {"min_rows": 1, "min_success_ratio": 0.1}},
+    {"quality": {"target_rows": 1000}},
     {"quality": MAJORITY},
     {"quality": {**MAJORITY, "min_agreement": 0.8}},
     {"quality": {**MAJORITY, "tolerance": 0.01}},

@@ -362,3 +362,24 @@ def test_the_low_end_of_the_range_has_one_sample_a_row() -> None:
         spec_of(train="datasets/math/x/train.jsonl", quality=quality),
     )
     assert (ends["low"].requests, ends["high"].requests) == (10, 90)
+
+
+async def test_a_target_is_quoted_instead_of_the_whole_dataset(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(60))
+    every = await answer_to(storage, spec_of(**paths, student=None))
+    quality = {"target_rows": 15, "min_success_ratio": 0.5}
+    some = await answer_to(storage, spec_of(**paths, student=None, quality=quality))
+    assert (every["estimate"]["requests"], some["estimate"]["requests"]) == (60, 15)
+    ends = some["range"]
+    assert (ends["low"]["requests"], ends["high"]["requests"]) == (15, 3 * 30)
+    assert some["warnings"] == every["warnings"]
+
+
+async def test_a_target_that_the_dataset_cannot_reach_is_warned_of(storage: Storage) -> None:
+    paths = await uploaded(storage, train=questions(60))
+    answer = await answer_to(
+        storage, spec_of(**paths, holdout={"fraction": 0.25}, quality={"target_rows": 65})
+    )
+    [warning] = [text for text in answer["warnings"] if "target_rows" in text]
+    assert warning.startswith("quality.target_rows takes about 87 accepted rows")
+    assert answer["estimate"]["requests"] == 60

@@ -60,7 +60,9 @@ def test_a_forecast_adds_what_was_used_and_what_the_other_rows_will_take() -> No
         "train": Counters(rows=100, done=10, accepted=10, requests=30, completion_tokens=900),
         "validation": Counters(rows=50),
     }
-    expected = forecast({"train": scan_of(100), "validation": scan_of(50)}, counters, TOOK, 0)
+    expected = forecast(
+        spec_of(), {"train": scan_of(100), "validation": scan_of(50)}, counters, TOOK, 0
+    )
     assert expected == Usage(
         requests=30 + 3 * 140, prompt_tokens=1400, completion_tokens=900 + 3 * 30 * 140
     )
@@ -71,7 +73,7 @@ def test_rows_that_failed_in_earlier_rounds_are_forecast_again_and_reused_ones_a
         "train": Counters(rows=100, done=80, accepted=60, reused=50, failed={0: 15, 1: 5})
     }
     resumed = scan_of(50).model_copy(update={"rows": 100})
-    expected = forecast({"train": resumed}, counters, TOOK, 1)
+    expected = forecast(spec_of(), {"train": resumed}, counters, TOOK, 1)
     assert expected is not None
     # 20 rows without an outcome and 15 to be asked again, of 50 that the estimate is for
     assert expected.requests == 3 * 35
@@ -79,8 +81,30 @@ def test_rows_that_failed_in_earlier_rounds_are_forecast_again_and_reused_ones_a
 
 def test_nothing_is_forecast_from_rows_that_asked_nothing() -> None:
     counters: dict[Split, Counters] = {"train": Counters(rows=100, done=10)}
-    assert forecast({"train": scan_of(100)}, counters, FirstRows(usable=10), 0) is None
+    assert forecast(spec_of(), {"train": scan_of(100)}, counters, FirstRows(usable=10), 0) is None
 
 
 def test_nothing_is_forecast_while_the_counters_cannot_be_read() -> None:
-    assert forecast({"train": scan_of(100)}, {}, TOOK, 0) is None
+    assert forecast(spec_of(), {"train": scan_of(100)}, {}, TOOK, 0) is None
+
+
+@pytest.mark.parametrize(("usable", "remaining"), [(10, 40), (5, 80)])
+def test_a_forecast_ends_with_the_target_at_the_acceptance_of_the_first_rows(
+    usable: int, remaining: int
+) -> None:
+    counters: dict[Split, Counters] = {
+        "train": Counters(rows=1000, done=10, accepted=usable, requests=30)
+    }
+    rows = TOOK.model_copy(update={"usable": usable, "unusable": 10 - usable})
+    limited = spec_of(target_rows=40 + usable, min_rows=10)
+    expected = forecast(limited, {"train": scan_of(1000)}, counters, rows, 0)
+    assert expected is not None
+    assert expected.requests == 30 + 3 * remaining
+
+
+def test_a_forecast_has_no_more_rows_than_there_are() -> None:
+    counters: dict[Split, Counters] = {"train": Counters(rows=100, done=10, accepted=10)}
+    limited = spec_of(target_rows=500)
+    expected = forecast(limited, {"train": scan_of(100)}, counters, TOOK, 0)
+    assert expected is not None
+    assert expected.requests == 3 * 90

@@ -8,9 +8,10 @@ import pytest
 
 from shared.core.counters import Counters
 from shared.core.paths import Split
-from shared.generation.success_ratio import minimum_accepted
-from shared.runs.gates import after_generation, after_scan, during_generation
+from shared.generation.success_ratio import max_rejected, minimum_accepted, most_decided
+from shared.runs.gates import after_generation, after_scan, during_generation, expected_usage
 from shared.scan.plan import ScanCounts
+from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 
@@ -174,6 +175,70 @@ def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
     )
     assert error is not None
     assert error["details"][0]["where"] == "validation"
+
+
+def test_rows_that_are_not_needed_do_not_count_against_the_success_ratio() -> None:
+    target = spec(quality={"target_rows": 70, "min_success_ratio": 0.7})
+    counters = Counters(
+        rows=1000, done=100, accepted=70, rejected={"no_label": 30}, failed={0: 30}, not_needed=900
+    )
+    assert after_generation(target, {"train": counters}, {"train": 1000}) is None
+    counters.rejected, counters.failed = {"no_label": 31}, {0: 20, 1: 11}
+    counters.done, counters.not_needed = 101, 899
+    error = after_generation(target, {"train": counters}, {"train": 1000})
+    assert error is not None
+    assert "70 of 101 rows accepted" in error["details"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("target", "ratio", "fraction", "most"),
+    [
+        (100, 0.5, 0.0, 200),
+        (100, 0.3, 0.0, 333),
+        (900, 0.5, 0.0, 1000),
+        (100, 0.0, 0.0, 1000),
+        # five standard deviations of 5.6 above the 125 rows that are expected
+        (100, 1.0, 0.2, 153),
+    ],
+)
+def test_more_rows_than_the_success_ratio_allows_are_never_asked(
+    target: int, ratio: float, fraction: float, most: int
+) -> None:
+    quality = {"target_rows": target, "min_success_ratio": ratio}
+    limited = spec(quality=quality, holdout={"fraction": fraction})
+    assert most_decided(limited, "train", 1000) == most
+    assert most_decided(limited, "validation", 1000) == 1000
+
+
+@pytest.mark.parametrize(("target", "ratio"), [(100, 0.5), (100, 0.3), (70, 0.7), (3, 0.9)])
+def test_as_many_rows_may_fail_as_leave_a_reached_target_above_the_ratio(
+    target: int, ratio: float
+) -> None:
+    limited = spec(student=None, quality={"target_rows": target, "min_success_ratio": ratio})
+    failed = max_rejected(limited, most_decided(limited, "train", 1000))
+    assert target / (target + failed) >= ratio - 1e-9
+    assert target / (target + failed + 1) < ratio
+
+
+def test_failures_that_may_not_count_end_no_run_with_a_target() -> None:
+    counters: dict[Split, Counters] = {"train": Counters(rows=100, done=50, failed={0: 50})}
+    limited = spec(quality={"target_rows": 70})
+    assert during_generation(limited, counters, {"train": 100}, round_=0) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "acceptance", "requests"),
+    [(None, 1.0, 1100), (250, 1.0, 350), (250, 0.5, 600), (600, 0.5, 1100), (2000, 1.0, 1100)],
+)
+def test_no_more_rows_are_expected_to_be_asked_than_the_target_takes(
+    target: int | None, acceptance: float, requests: int
+) -> None:
+    scans: dict[Split, ScanCounts] = {
+        "train": ScanCounts(valid=1000, estimate=Usage(requests=1000)),
+        "validation": ScanCounts(valid=100, estimate=Usage(requests=100)),
+    }
+    limited = spec(quality={"target_rows": target})
+    assert expected_usage(scans, limited, acceptance).requests == requests
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_run_that_would_exceed_its_budget_ends_before_the_teacher_is_asked() -
             "problem": "2,400 are expected, but the limit is 2,399: raise it",
         }
     ]
-    assert expected_usage(scans).tokens == 5_000_000
+    assert expected_usage(scans, spec_of()).tokens == 5_000_000
     assert after_scan(spec_of(budget={"max_requests": 2400}), scans) is None
 
 

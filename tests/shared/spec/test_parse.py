@@ -54,6 +54,43 @@ def test_datasets_alone_need_no_more_rows_than_are_asked_for() -> None:
     assert "student" in parse().document
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            {"quality": {"target_rows": 64}},
+            "is 64, but at least 65 training rows are required: raise it",
+        ),
+        (
+            {"quality": {"target_rows": 20, "min_rows": 30}},
+            "is 20, but at least 30 training rows are required: raise it, or lower "
+            "quality.min_rows",
+        ),
+        (
+            {
+                "quality": {"target_rows": 9, "min_rows": 3},
+                "student": {
+                    "backend": "azureml",
+                    "model": "azureml://registries/r/models/m/versions/1",
+                },
+            },
+            "is 9, but at least 10 training rows are required: raise it",
+        ),
+    ],
+)
+def test_a_target_below_the_minimum_of_rows_is_refused(
+    fields: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(**fields)
+    assert error.value.details == [{"where": "quality.target_rows", "problem": problem}]
+
+
+def test_a_target_of_datasets_alone_or_of_a_student_that_is_yet_unknown_may_be_small() -> None:
+    assert parse(student=None, quality={"target_rows": 1}).quality.target_rows == 1
+    assert parse(quality={"target_rows": 5, "min_rows": 3}).quality.target_rows == 5
+
+
 def test_all_problems_are_reported_at_once() -> None:
     found = places(
         {
