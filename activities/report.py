@@ -31,7 +31,9 @@ from shared.report.teachers import TeacherRows, read_teachers
 from shared.runs.activity import implements
 from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
 from shared.scan.plan import PlanReader, SplitScan
+from shared.spec.budget import Estimate, Usage
 from shared.spec.models import RunSpec
+from shared.spec.quote import Quote, quote
 from shared.spec.resolution import read_spec
 from shared.tasks import TASKS
 
@@ -140,6 +142,7 @@ async def _report(
         datasets={split: dataset.description for split, dataset in datasets.items()},
         cost=status.cost,
         estimate=status.estimate,
+        quote=await _quote(storage, spec, paths, status.estimate),
         specification=spec,
         finetune=status.finetune,
         training=await _trainings(storage, spec, paths),
@@ -155,6 +158,17 @@ async def _scans(storage: Storage, paths: RunPaths, splits: list[Split]) -> dict
         with contextlib.suppress(NotFound):
             scans[split] = (await PlanReader(storage, paths, split).plan()).scan()
     return scans
+
+
+async def _quote(
+    storage: Storage, spec: RunSpec, paths: RunPaths, estimate: Estimate | None
+) -> Quote | None:
+    """Return what a dry run would have quoted, None if the run ended before its scan."""
+    if estimate is None:
+        return None
+    plan = await PlanReader(storage, paths, "train").plan()
+    usage = Usage.model_validate(estimate, from_attributes=True)
+    return quote(spec, current().settings, usage, plan.example_tokens)
 
 
 async def _teachers(

@@ -89,6 +89,7 @@ class JobState(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict[str, float])  # latest step, loss, …
     warnings: list[str] = Field(default_factory=list[str])  # of the app, about this job
     last_sign: datetime | None = None  # newest event of the service, or when the job began to run
+    trained_tokens: int | None = None  # that the service bills, where it says so
     submitted: bool = True  # False while the service takes in the data: call `submit` again
 
     @model_serializer(mode="wrap")
@@ -101,6 +102,8 @@ class JobState(BaseModel):
             del fields["warnings"]
         if self.last_sign is None:
             del fields["last_sign"]
+        if self.trained_tokens is None:
+            del fields["trained_tokens"]
         return fields
 
 

@@ -13,7 +13,8 @@ from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
 from shared.scan.answer_sets import answer_lines
 from shared.scan.findings import Findings, conflicts_of, near_duplicates_of
-from shared.spec.models import RunSpec
+from shared.spec.models import RunSpec, StudentSpec
+from shared.spec.quote import QuotedItem
 
 COUNTS: dict[str, Callable[[Counters], int]] = {
     "rows": lambda counters: counters.rows,
@@ -55,6 +56,7 @@ def card(report: Report) -> str:
         _teacher(report),
         "## Student",
         _student(report),
+        _training_costs(report),
         _inference_prompt(spec),
         "## Files",
         _table(("file", "bytes", "lines", "SHA-256"), _file_rows(report)),
@@ -288,6 +290,27 @@ def _expected(report: Report) -> str:
     return f" Expected were {', '.join(parts)}."
 
 
+def _training_costs(report: Report) -> str:
+    """Return what was quoted for each training, and the tokens that its service bills."""
+    if report.quote is None:
+        return ""
+    quoted = [item for item in report.quote.items if item.item == "training"]
+    jobs = [_job_of(report, student) for student in report.specification.students]
+    return "\n".join(_training_cost(item, job) for item, job in zip(quoted, jobs, strict=True))
+
+
+def _training_cost(item: QuotedItem, job: JobState | None) -> str:
+    line = f"Training `{item.model}` was quoted at {item.amount:,.0f} tokens{_cost_of(item)}"
+    if job is None or job.trained_tokens is None:
+        return f"{line}; its service has reported no number."
+    billed = item.model_copy(update={"amount": job.trained_tokens})
+    return f"{line}; its service bills {billed.amount:,.0f}{_cost_of(billed)}."
+
+
+def _cost_of(item: QuotedItem) -> str:
+    return "" if item.cost is None else f" (cost {item.cost:,.4f})"
+
+
 def _inference_prompt(spec: RunSpec) -> str:
     """Return the prompt to use at inference, if it isn't the rows' own."""
     text = spec.prompt.student_addition
@@ -306,18 +329,22 @@ def _inference_prompt(spec: RunSpec) -> str:
 
 
 def _student(report: Report) -> str:
-    jobs = {trained.student: trained.job for trained in report.training}
     students = report.specification.students
     if not students:
         return (
             "None: the run ends with its datasets (`student` is null). Resume it with a `student` "
             "to fine-tune one."
         )
-    if len(students) == 1:
-        return _job(students[0].model, report.finetune or jobs.get(students[0].model or ""))
-    return "\n".join(
-        f"- {_job(student.model, jobs.get(student.model or ''))}" for student in students
-    )
+    jobs = [_job(student.model, _job_of(report, student)) for student in students]
+    return jobs[0] if len(jobs) == 1 else "\n".join(f"- {job}" for job in jobs)
+
+
+def _job_of(report: Report, student: StudentSpec) -> JobState | None:
+    """Return a student's last job, as it was last shown."""
+    if report.finetune is not None and len(report.specification.students) == 1:
+        return report.finetune
+    jobs = {trained.student: trained.job for trained in report.training}
+    return jobs.get(student.model or "")
 
 
 def _job(student: str | None, job: JobState | None) -> str:

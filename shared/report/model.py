@@ -24,6 +24,7 @@ from shared.scan.answer_sets import AnswerSets
 from shared.scan.findings import Findings
 from shared.spec.budget import Estimate
 from shared.spec.models import RunSpec
+from shared.spec.quote import Quote
 from shared.tasks import PROMPT_VERSION
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Report(ReportExcerpt, _Head):
         default=None, description="in the currency of the specification's prices"
     )
     estimate: Estimate | None = Field(default=None, description="what the scan expected")
+    quote: Quote | None = Field(
+        default=None,
+        description="of a dry run without a probe, at the prices of the report's day",
+    )
     specification: RunSpec
     finetune: JobState | None = Field(
         default=None, description="job of the student, or of the first of several"

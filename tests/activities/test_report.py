@@ -192,6 +192,18 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
         assert text in card
 
 
+async def test_what_was_quoted_is_compared_with_what_was_used(run: AppRun) -> None:
+    job = {**JOB, "trained_tokens": 4321}
+    await run.report(finetune=job, estimate={"requests": 14, "prompt_tokens": 500, "cost": None})
+    report = await report_of(run)
+    amounts = {item["item"]: item["amount"] for item in report["quote"]["items"]}
+    assert amounts["teacher prompts"] == 500
+    assert report["finetune"]["trained_tokens"] == 4321
+    card = await run.text(run.paths.card)
+    quoted = f"was quoted at {amounts['training']:,.0f} tokens; its service bills 4,321."
+    assert quoted in card
+
+
 async def test_a_dataset_that_does_not_have_the_accepted_rows_fails_the_run(run: AppRun) -> None:
     content = await run.text(run.paths.dataset("train"))
     await run.storage.write(run.paths.dataset("train"), content.partition("\n")[2].encode())

@@ -135,4 +135,5 @@ def job_state(job: FineTuningJob) -> JobState:
         service_status=job.status or "unknown",
         message=(error.message or error.code or None) if error else None,
         model=job.fine_tuned_model if status is JobStatus.COMPLETED else None,
+        trained_tokens=job.trained_tokens or None,
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from openai.types.fine_tuning import FineTuningJob
+
+from shared.finetuning.azure_openai.jobs import job_state
 from shared.finetuning.base import MAX_CURVE_POINTS
 from tests.support.azure_openai import chat_lines
 from tests.support.openai_resource import NewResource, new_resource, request_of, student
@@ -50,3 +54,15 @@ def test_what_cannot_be_read_or_deleted_at_the_end_is_a_warning(new_resource: Ne
     first_words = [warning.partition(" ")[0] for warning in record.warnings]
     assert first_words == ["events", "checkpoints", "file"]
     assert (record.curve, record.checkpoints) == ([], [])
+
+
+@pytest.mark.parametrize(("counted", "billed"), [(4321, 4321), (0, None), (None, None)])
+def test_tokens_that_the_service_bills_are_shown_where_it_counts_them(
+    counted: int | None, billed: int | None
+) -> None:
+    job = FineTuningJob.model_construct(
+        id="ftjob-1", status="succeeded", error=None, fine_tuned_model="m", trained_tokens=counted
+    )
+    state = job_state(job)
+    assert state.trained_tokens == billed
+    assert ("trained_tokens" in state.model_dump()) is (billed is not None)
