@@ -24,6 +24,7 @@ from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import check_services, resolve
+from shared.students.catalogue import DEFAULT_STUDENT
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +136,10 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             await client.raise_event(run_id, Event.TURN)
         return ApiAnswer(view, 202)
     await instances.check_inactive(client, run_id)
-    async with open_storage(current().settings) as storage:
-        run_request = await next_round(storage, run_id, changes)
+    settings = current().settings
+    default_student = settings.student_model or DEFAULT_STUDENT
+    async with open_storage(settings) as storage:
+        run_request = await next_round(storage, run_id, changes, default_student)
     await instances.restart(client, run_request)
     return _accepted_request(request, run_request)
 

@@ -111,7 +111,7 @@ def _merged_section(section: str, before: JsonValue, settings: JsonValue) -> Jso
 def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     """Raise InvalidInput if accepted rows may be too long for the student.
 
-    A student whose model comes from the app settings is checked once it is resolved. Rows of
+    A student without a model, which the app settings name, is checked once it is resolved. Rows of
     datasets that no student was trained on are checked against its context when they are read
     again.
     """
@@ -129,8 +129,27 @@ def check_student(spec: RunSpec, after: RunSpec, run_id: str) -> None:
     raise InvalidInput("the run cannot be resumed with this student", details=details)
 
 
-async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonValue]) -> RunRequest:
-    """Write and return the request of a run's next round. Raises NotFound, InvalidInput."""
+def _with_default(spec: RunSpec, model: str | None) -> RunSpec:
+    """Return the specification with the model of students that name none."""
+    students = [
+        student.model_copy(update={"model": student.model or model}) for student in spec.students
+    ]
+    if not students:
+        return spec
+    one_or_several = students if isinstance(spec.student, list) else students[0]
+    return spec.model_copy(update={"student": one_or_several})
+
+
+async def next_round(
+    storage: Storage,
+    run_id: str,
+    changes: Mapping[str, JsonValue],
+    default_student: str | None = None,
+) -> RunRequest:
+    """Write and return the request of a run's next round.
+
+    `default_student` is the model of students that name none. Raises NotFound, InvalidInput.
+    """
     paths = RunPaths(run_id)
     try:
         before = RunRequest.model_validate(await storage.read_json(paths.request))
@@ -139,7 +158,7 @@ async def next_round(storage: Storage, run_id: str, changes: Mapping[str, JsonVa
     # a run that ended before its specification was written is checked when it is prepared
     with contextlib.suppress(NotFound):
         spec = parse_spec(await storage.read_json(paths.specification))
-        check_student(spec, changed(spec, changes), run_id)
+        check_student(spec, _with_default(changed(spec, changes), default_student), run_id)
     merged = {
         section: _merged_section(section, before.changes.get(section, {}), settings)
         for section, settings in changes.items()

@@ -187,6 +187,15 @@ async def test_a_student_that_may_not_take_in_the_accepted_rows_needs_a_run_of_i
     assert f'"reuse": "{run_id}"' in error.value.details[0]["problem"]
 
 
+async def test_the_default_student_is_checked_before_the_round_begins(folder: RunFolder) -> None:
+    run_id = await ended(folder, spec_of(student={"model": "gpt-4.1-mini"}))
+    before = await folder.storage.read(folder.paths.request)
+    several: JsonObject = {"student": [{"model": "gpt-4.1-mini"}, {}]}
+    with pytest.raises(InvalidInput, match="cannot be resumed with this student"):
+        await next_round(folder.storage, run_id, several, PHI_4K)
+    assert await folder.storage.read(folder.paths.request) == before
+
+
 async def test_a_student_that_takes_in_more_is_taken(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of(student={"model": PHI_4K}))
     request = await next_round(folder.storage, run_id, {"student": {"model": DEFAULT_STUDENT}})
