@@ -44,7 +44,8 @@ from shared.runs.control import RunWatch
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
-from shared.teacher import open_teacher
+from shared.teacher import Budget, open_teacher
+from shared.teacher.budget import open_budget
 from shared.teacher.learned import adopt_capabilities
 from shared.teacher.left_out import write_left_out
 
@@ -80,7 +81,7 @@ async def _open_resources(
 
 @asynccontextmanager
 async def _open_teacher(
-    storage: Storage, paths: RunPaths, settings: Settings, spec: RunSpec
+    storage: Storage, paths: RunPaths, settings: Settings, spec: RunSpec, budget: Budget
 ) -> AsyncGenerator[AsksTeacher]:
     """Open the teacher, unless the rows bring their answers: then there may be none.
 
@@ -89,7 +90,7 @@ async def _open_teacher(
     if spec.answers.are_provided:
         yield NoTeacher()
         return
-    async with open_teacher(settings, spec.teacher, paths.run_id) as teacher:
+    async with open_teacher(settings, spec.teacher, paths.run_id, budget=budget) as teacher:
         try:
             yield teacher
         finally:
@@ -131,10 +132,12 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
     paths = RunPaths(request.run_id)
     app_settings = current().settings
     key = ("split", request.run_id, request.split, request.round)
+    budget_key = ("budget", request.run_id, request.round)
     async with (
         open_storage(app_settings) as storage,
         shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
-        _open_teacher(storage, paths, app_settings, split.spec) as teacher,
+        shared(budget_key, lambda: open_budget(storage, paths, split.spec.budget)) as budget,
+        _open_teacher(storage, paths, app_settings, split.spec, budget) as teacher,
     ):
         _spare_collector()
         run = ShardRun(

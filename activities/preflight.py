@@ -6,6 +6,7 @@ It runs before any row is paid for.
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
@@ -17,9 +18,14 @@ from shared.core.storage_account import open_storage
 from shared.finetuning.registry import get_backend
 from shared.runs.activity import implements
 from shared.runs.contracts import PREFLIGHT, PreflightPassed, RunReference
+from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
-from shared.teacher.trial import keep_trial, try_teacher
+from shared.teacher.budget import OverBudget, open_budget, read_ledger
+from shared.teacher.trial import Trial, keep_trial, try_teacher
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
 
 bp = df.Blueprint()
 
@@ -34,17 +40,32 @@ async def preflight(run: RunReference) -> PreflightPassed:
         spec = await read_spec(storage, paths)
         problems: list[Problem] = []
         warnings: list[str] = []
+        usage = Usage()
         if not spec.answers.are_provided:
-            trial = await try_teacher(app_settings, spec)
+            trial = await _try_teacher(storage, paths, app_settings, spec)
             problems += trial.problems
+            warnings += trial.warnings
             warnings += await keep_trial(storage, paths, app_settings, spec, trial)
+            usage = (await read_ledger(storage, paths)).preflight
     problems += await asyncio.to_thread(_backend_problems, app_settings, spec)
     if problems:
         listed = "; ".join(f"{problem['where']}: {problem['problem']}" for problem in problems)
         message = f"the run cannot begin: {listed}"
         raise PermanentError(message, code=ErrorCode.PREFLIGHT, details=problems)
     warnings += await asyncio.to_thread(_backend_warnings, app_settings, spec)
-    return PreflightPassed(warnings=warnings)
+    return PreflightPassed(warnings=warnings, usage=usage)
+
+
+async def _try_teacher(
+    storage: Storage, paths: RunPaths, app_settings: Settings, spec: RunSpec
+) -> Trial:
+    """Try the teacher, unless the budget is used up: there may be no row left to ask."""
+    try:
+        async with open_budget(storage, paths, spec.budget, is_preflight=True) as budget:
+            return await try_teacher(app_settings, spec, budget)
+    except OverBudget as error:
+        listed = "; ".join(problem["problem"] for problem in error.details)
+        return Trial(warnings=[f"the teacher wasn't tried, because {error}: {listed}"])
 
 
 def _backend_problems(app_settings: Settings, spec: RunSpec) -> list[Problem]:

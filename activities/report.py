@@ -36,6 +36,7 @@ from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
 from shared.spec.resolution import read_spec
 from shared.tasks import TASKS
+from shared.teacher.budget import OtherRequests, other_requests, read_ledger
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -53,7 +54,9 @@ async def write_report(request: ReportRequest) -> WrittenReport:
     async with open_storage(current().settings) as storage:
         spec = await read_spec(storage, paths)
         counters = await _write_rejected(storage, spec, paths, request.splits)
-        report = await _report(storage, spec, paths, request, counters)
+        ledger = await read_ledger(storage, paths)
+        other = other_requests(ledger, counters.values(), spec.budget)
+        report = await _report(storage, spec, paths, request, counters, other)
         await storage.write(paths.card, card(report).encode(), content_type=MARKDOWN)
         await storage.write(paths.report, report.model_dump_json(indent=1).encode())
     outputs = {name: facts.path for name, facts in report.outputs.items()}
@@ -62,7 +65,7 @@ async def write_report(request: ReportRequest) -> WrittenReport:
     scanned: dict[Split, Counters] = {
         split: counts for split, counts in counters.items() if counts.rows
     }
-    return WrittenReport(outputs=outputs, counters=scanned)
+    return WrittenReport(outputs=outputs, counters=scanned, other=other)
 
 
 async def _write_rejected(
@@ -101,6 +104,7 @@ async def _report(
     paths: RunPaths,
     request: ReportRequest,
     counters: dict[Split, Counters],
+    other: OtherRequests,
 ) -> Report:
     """Raises PermanentError if a dataset doesn't have the lines that were counted for it."""
     inputs = {
@@ -140,6 +144,8 @@ async def _report(
         agreement=agreement_by_split(counters),
         teachers=await _teachers(storage, spec, paths, counters),
         datasets={split: dataset.description for split, dataset in datasets.items()},
+        preflight=other.preflight,
+        unrecorded=other.unrecorded,
         cost=status.cost,
         estimate=status.estimate,
         quote=await _quote(storage, spec, paths, status.estimate),

@@ -137,6 +137,7 @@ def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> Non
 def _preflight(root: Root) -> Steps[None]:
     root.enter("preflight")
     passed = yield from root.call(PREFLIGHT, RunReference(run_id=root.run_id))
+    root.status.preflight = passed.usage
     root.status.warnings += passed.warnings
 
 
@@ -154,7 +155,8 @@ def _assemble(
             assembled = yield from root.call(ASSEMBLE_SPLIT, request)
         counters[split] = assembled.counters
     root.status.count(counters, spec.budget)
-    root.status.warnings += budget_overrun(spec, counters) + target_missed(spec, counters)
+    root.status.warnings += budget_overrun(spec, counters, root.status.preflight)
+    root.status.warnings += target_missed(spec, counters)
     root.status.warnings += agreement_warnings(counters)
     error = after_generation(spec, counters, valid_rows(scans))
     if error:
@@ -190,6 +192,8 @@ def _call_write_report(root: Root, outcome: Outcome) -> Steps[bool]:
             root.status.fail(failure.error)
         return False
     root.status.outputs = report.outputs
+    root.status.preflight = report.other.preflight
+    root.status.unrecorded = report.other.unrecorded
     if report.counters:
         root.status.count(report.counters, root.budget)
     return True

@@ -23,7 +23,7 @@ from shared.runs.gates import after_generation, after_scan
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
-from shared.teacher import Completion, RowFailure, open_teacher
+from shared.teacher import Completion, NoBudget, RowFailure, open_teacher
 from tests.activities.conftest import (
     KEY,
     NewRun,
@@ -191,6 +191,8 @@ class AnswersSystemPrompts(ScriptedTeacher):
         for _ in range(100):
             call()
 
+    def stop(self) -> None: ...
+
     async def complete(self, messages: list[Message], **_: Any) -> Completion:
         return await super().complete([{"role": "user", "content": messages[0]["content"]}])
 
@@ -262,7 +264,9 @@ async def test_stop_is_not_ignored() -> None:
 async def test_chat_completions_is_not_appended_twice(suffix: str) -> None:
     async with serve(TeacherOptions()) as teacher:
         spec = spec_of(teacher={"model": "local-teacher"}).teacher
-        async with open_teacher(settings(f"{teacher.base_url}{suffix}"), spec) as client:
+        async with open_teacher(
+            settings(f"{teacher.base_url}{suffix}"), spec, budget=NoBudget()
+        ) as client:
             assert (await client.complete(HELLO)).text
 
 

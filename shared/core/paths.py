@@ -123,6 +123,11 @@ class RunPaths:
         return f"{self.run_id}/capabilities.json"
 
     @property
+    def budget(self) -> str:
+        """Return the ledger of what the run's requests use."""
+        return f"{self.run_id}/budget.json"
+
+    @property
     def rejected(self) -> str:
         return f"{self.run_id}/rejected.jsonl"
 

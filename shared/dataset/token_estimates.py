@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from shared.dataset.rows import Message
 
+TOLERANCE = 0.5
+"""Tokenizers differ from this rule by less."""
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_REQUEST = 3
 

@@ -193,15 +193,14 @@ class _RowRequests:
 
     async def _draw_samples(self, count: int, first_number: int) -> list[Answer | NoAnswer]:
         """Return so many samples, asked for at the same time, in the order of their numbers."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._draw_sample(self._begin(), first_number + offset))
-                    for offset in range(count)
-                ]
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
+        draws = [self._draw_sample(self._begin(), first_number + offset) for offset in range(count)]
+        # what is in flight is paid for, so none ends because another has failed
+        samples: list[Answer | NoAnswer] = []
+        for outcome in await asyncio.gather(*draws, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, NoAnswer):
+                raise outcome
+            samples.append(outcome)
+        return samples
 
     def _begin(self, reference: str | None = None) -> TurnRequests:
         """Return the next sample's requests, in which the teacher may be shown the reference."""

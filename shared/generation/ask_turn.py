@@ -35,6 +35,10 @@ class AsksTeacher(Protocol):
         """Call this whenever the last waiting request is sent."""
         ...
 
+    def stop(self) -> None:
+        """Send nothing more: requests that aren't in flight raise NotSent."""
+        ...
+
     async def complete(
         self,
         messages: list[Message],

@@ -19,7 +19,13 @@ from shared.tasks import PROMPT_VERSION, TASKS
 # characters of a SHA-256 in hex: 128 bits
 KEY_CHARACTERS = 32
 # settings of section `teacher` that no request carries
-CLIENT_SETTINGS = {"concurrency", "timeout_seconds", "max_attempts", "row_deadline_seconds"}
+CLIENT_SETTINGS = {
+    "concurrency",
+    "timeout_seconds",
+    "max_attempts",
+    "row_deadline_seconds",
+    "stop_seconds",
+}
 # Those that decide whether an answer is whole: a whole one is the same under any of them.
 SIZE_SETTINGS = {"max_tokens", "max_tokens_ceiling"}
 # settings of section `prompt` that the teacher never sees, or only in the messages

@@ -21,6 +21,9 @@ class NoTeacher:
     def when_none_waits(self, call: Callable[[], None]) -> None:
         """Do nothing: no request ever waits."""
 
+    def stop(self) -> None:
+        """Do nothing: no request is ever sent."""
+
     async def complete(self, *arguments: object, **options: object) -> NoReturn:
         raise AssertionError("a run with provided answers asks no teacher")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -23,7 +23,6 @@ from shared.generation.answer_size import AnswerSize
 from shared.generation.ask_row import ask_row
 from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging, holdout, read_lines
-from shared.generation.budget_watch import BudgetWatch
 from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
 from shared.generation.needed_rows import NeededRows
@@ -36,6 +35,7 @@ from shared.generation.worker_pool import WorkerPool
 from shared.scan.plan import Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
+from shared.teacher.stopping import NotSent
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -83,7 +83,6 @@ class ShardRun:
     answer_size: AnswerSize = field(default_factory=AnswerSize)
     _checks: RowChecks = field(init=False)
     _keys: CacheKeys = field(init=False)
-    _budget: BudgetWatch = field(init=False)
     _rows: dict[int, Row] = field(default_factory=dict[int, Row], init=False)  # by line
     _started_at: float = field(default=0.0, init=False)
     _answered_rows: int = field(default=0, init=False)
@@ -92,7 +91,6 @@ class ShardRun:
     def __post_init__(self) -> None:
         self._checks = RowChecks(self.spec)
         self._keys = CacheKeys(self.spec)
-        self._budget = BudgetWatch(self.storage, self.paths, self.spec.budget, self.shards)
 
     async def run(self) -> Counters:
         """Answer the shard's missing rows, stage its blocks, and seal its journal.
@@ -160,40 +158,36 @@ class ShardRun:
         return missing
 
     async def _answer_missing(self, journal: Journal, missing: int) -> None:
-        """Answer rows until all are answered, or raise why the execution ends before."""
-        watchers = [
-            journal.keep_flushing(),
-            self._watch_stop(),
-            self._watch_time(),
-            self._budget.watch(),
-        ]
+        """Answer rows until all are answered, or raise why the execution ends before.
+
+        Nothing is sent once it has to end. Answers that are on their way are awaited for
+        `teacher.stop_seconds`, unless they can't be kept.
+        """
+        pool = self._worker_pool(journal, min(self.spec.teacher.concurrency, missing))
+        answering = asyncio.create_task(self._answer_rows(pool))
+        flushing = asyncio.create_task(journal.keep_flushing())
+        watchers = [self._watch_stop(), self._watch_time()]
+        tasks = [answering, flushing, *(asyncio.create_task(watcher) for watcher in watchers)]
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(watcher) for watcher in watchers]
-                await self._answer_rows(journal, min(self.spec.teacher.concurrency, missing))
-                for task in tasks:
-                    task.cancel()
-        except BaseExceptionGroup as failures:
-            await journal.flush()
-            raise _decisive_failure(failures) from None
-        except BaseException:
-            await journal.flush()
-            raise
-        # the counts of a finished shard are published when its journal is sealed
-        await journal.flush(publish=self._has_unfinished_rows)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            pool.stop()
+            await asyncio.wait([answering, flushing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+            # the counts of a finished shard are published when its journal is sealed
+            is_complete = not failures and answering.done() and not answering.cancelled()
+            await journal.flush(publish=self._has_unfinished_rows or not is_complete)
+        if failures:
+            raise _decisive_failure(failures)
         if self._has_unfinished_rows:
             raise Unfinished
 
-    async def _answer_rows(self, journal: Journal, max_workers: int) -> None:
+    def _worker_pool(self, journal: Journal, max_workers: int) -> WorkerPool[Line]:
         async def answer(line: Line) -> None:
-            if time.monotonic() - self._started_at > WORK_SECONDS:
-                self._has_unfinished_rows = True
-                return
-            record = await self._answer_row(line, journal)
-            journal.add(record)
-            self._answered_rows += 1
-            if record.has_failed:
-                self._count_failure(record)
+            await self._answer_line(line, journal)
 
         rows = self._read_missing(journal)
         process = answer
@@ -206,13 +200,29 @@ class ShardRun:
             )
             rows = needed_rows.select(self._read_lines())
             process = needed_rows.deciding(answer)
-        pool = WorkerPool(rows, process, max_workers)
+        stop_seconds = self.spec.teacher.stop_seconds
+        return WorkerPool(rows, process, max_workers, stop_seconds, on_stop=self.teacher.stop)
+
+    async def _answer_rows(self, pool: WorkerPool[Line]) -> None:
         self.teacher.when_none_waits(pool.add_worker)
         try:
             await pool.run()
         finally:
             # a reference cycle would keep the shard's rows in memory for long
             self.teacher.when_none_waits(_do_nothing)
+
+    async def _answer_line(self, line: Line, journal: Journal) -> None:
+        if time.monotonic() - self._started_at > WORK_SECONDS:
+            self._has_unfinished_rows = True
+            return
+        try:
+            record = await self._answer_row(line, journal)
+        except NotSent:
+            return  # the execution is ending: the row is left to another one
+        journal.add(record)
+        self._answered_rows += 1
+        if record.has_failed:
+            self._count_failure(record)
 
     async def _read_missing(self, journal: Journal) -> AsyncIterator[list[Line]]:
         async for lines in self._read_lines():
@@ -232,7 +242,6 @@ class ShardRun:
             record = provided_record(line.number, row, self.spec)
             self._rows[line.number] = row
         else:
-            await self._budget.check_before_first_row()
             key = self._keys.of(row)
             earlier = await self._earlier_samples(journal, line.number, key)
             record = await ask_row(
@@ -277,9 +286,9 @@ def _do_nothing() -> None:
     pass
 
 
-def _decisive_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _decisive_failure(failures: Sequence[Exception]) -> Exception:
     """Return the failure that says how the shard ended: a permanent one, else a stop, else any."""
-    leaves = list(_leaves(failures))
+    leaves = [leaf for failure in failures for leaf in _leaves(failure)]
     for kind in (PermanentError, Stopped, Unfinished):
         for leaf in leaves:
             if isinstance(leaf, kind):
@@ -287,9 +296,9 @@ def _decisive_failure(failures: BaseExceptionGroup[BaseException]) -> BaseExcept
     return leaves[0]
 
 
-def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for failure in failures.exceptions:
-        if isinstance(failure, BaseExceptionGroup):
-            yield from _leaves(cast(BaseExceptionGroup[BaseException], failure))
-        else:
-            yield failure
+def _leaves(failure: Exception) -> Iterator[Exception]:
+    if isinstance(failure, ExceptionGroup):
+        for part in cast("ExceptionGroup[Exception]", failure).exceptions:
+            yield from _leaves(part)
+    else:
+        yield failure

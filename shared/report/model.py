@@ -22,10 +22,11 @@ from shared.report.suggested_fixes import ReasonLine
 from shared.report.teachers import TeacherRows
 from shared.scan.answer_sets import AnswerSets
 from shared.scan.findings import Findings
-from shared.spec.budget import Estimate
+from shared.spec.budget import Estimate, Usage
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote
 from shared.tasks import PROMPT_VERSION
+from shared.teacher.budget import Unrecorded
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -86,8 +87,15 @@ class Report(ReportExcerpt, _Head):
     """`report.json`. Its JSON Schema is docs/report.schema.json."""
 
     counts: dict[str, Counters] = Field(description="rows and what they took, by split")
+    preflight: Usage = Field(
+        default_factory=Usage, description="what preflight used of the teacher, in all rounds"
+    )
+    unrecorded: Unrecorded = Field(
+        default_factory=Unrecorded, description="requests that are in no count of rows"
+    )
     cost: float | None = Field(
-        default=None, description="in the currency of the specification's prices"
+        default=None,
+        description="of rows and preflight, in the currency of the specification's prices",
     )
     estimate: Estimate | None = Field(default=None, description="what the scan expected")
     quote: Quote | None = Field(

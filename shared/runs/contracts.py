@@ -28,6 +28,7 @@ from shared.runs.wire import Activity, Contract, Orchestrator
 from shared.scan.plan import SplitScan
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
+from shared.teacher.budget import OtherRequests
 
 
 class Event(StrEnum):
@@ -193,6 +194,8 @@ class PreflightPassed(Contract):
     """Output of `preflight`."""
 
     status: Literal["ok"] = "ok"
+    usage: Usage = Field(default_factory=Usage)
+    """Of preflight, in all rounds."""
     warnings: list[str] = Field(default_factory=list[str])
 
 
@@ -432,6 +435,7 @@ class WrittenReport(Contract):
     """Paths of everything the run has written, by name."""
     counters: dict[Split, Counters] = Field(default_factory=dict[Split, Counters])
     """As in the report; empty if the run ended before its scan."""
+    other: OtherRequests = Field(default_factory=OtherRequests)
 
 
 class RunSummary(Contract):

@@ -196,9 +196,12 @@ def target_missed(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str
     ]
 
 
-def budget_overrun(spec: RunSpec, by_split: Mapping[Split, Counters]) -> list[str]:
+def budget_overrun(
+    spec: RunSpec, by_split: Mapping[Split, Counters], preflight: Usage
+) -> list[str]:
     """Return a warning for each limit that the run has exceeded. All its rows are answered."""
     usage = Usage.model_validate(total(by_split.values()), from_attributes=True)
+    usage.add(preflight)
     return overrun_warnings(usage, spec.budget)
 
 

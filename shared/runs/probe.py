@@ -23,7 +23,7 @@ from shared.generation.record import Record
 from shared.scan.plan import RangePlan, shard_lines
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
-from shared.teacher import TeacherClient, open_teacher
+from shared.teacher import NoBudget, TeacherClient, open_teacher
 
 MAX_PROBED_ROWS = 50
 MAX_SECONDS = 180.0  # from the beginning of the dry run: HTTP answers are cut off at 230
@@ -46,7 +46,7 @@ async def probe_rows(
     answered: list[Probed] = []
     error: ErrorData | None = None
     try:
-        async with open_teacher(settings, spec.teacher, run_id) as teacher:
+        async with open_teacher(settings, spec.teacher, run_id, budget=NoBudget()) as teacher:
             answered, failure = await _answered(rows, spec, teacher, redactor(settings), until)
             if failure is not None:
                 raise failure

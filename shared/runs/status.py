@@ -22,6 +22,7 @@ from shared.scan.answer_sets import AnswerSets
 from shared.scan.plan import SplitScan
 from shared.spec.budget import Estimate, Usage, cost, priced
 from shared.spec.models import BudgetSpec, StudentSpec
+from shared.teacher.budget import Unrecorded
 
 NO_BUDGET = BudgetSpec()
 Stage = Literal[
@@ -125,6 +126,12 @@ class RunProgress(BaseModel):
     tokens: dict[str, int] = Field(default_factory=lambda: {"prompt": 0, "completion": 0})
     requests: int = 0
 
+    # the part of both that preflight took, in all rounds
+    preflight: Usage = Field(default_factory=Usage)
+
+    # of a run that has ended, in addition to both
+    unrecorded: Unrecorded | None = None
+
     # in the currency of the prices, where the specification gives them
     cost: float | None = None
 
@@ -177,14 +184,10 @@ class RunStatus(RunProgress):
         """Show the counters. Rows and shards of a split that is shown stay as planned."""
         for split, counters in by_split.items():
             self._count_split(split, counters)
-        counted = total(by_split.values())
-        self.requests = counted.requests
-        self.tokens = {"prompt": counted.prompt_tokens, "completion": counted.completion_tokens}
-        usage = Usage(
-            requests=counted.requests,
-            prompt_tokens=counted.prompt_tokens,
-            completion_tokens=counted.completion_tokens,
-        )
+        usage = Usage.model_validate(total(by_split.values()), from_attributes=True)
+        usage.add(self.preflight)
+        self.requests = usage.requests
+        self.tokens = {"prompt": usage.prompt_tokens, "completion": usage.completion_tokens}
         self.cost = cost(usage, budget)
 
     def _count_split(self, split: Split, counters: Counters) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from shared.dataset.token_estimates import TOLERANCE
 from shared.generation.ask_turn import MAX_REPLIES
 from shared.spec.budget import Estimate, Usage, priced
 from shared.spec.models import RunSpec
-
-# Tokenizers differ from the rule of shared/dataset/token_estimates.py by less than this.
-PROMPT_TOLERANCE = 0.5
 
 
 class UsageRange(TypedDict):
@@ -28,14 +26,14 @@ def usage_range(expected: Usage, spec: RunSpec, most: Usage | None = None) -> Us
     """
     lowest = Usage(
         requests=expected.requests // _samples(spec),
-        prompt_tokens=round(expected.prompt_tokens / _samples(spec) * (1 - PROMPT_TOLERANCE)),
+        prompt_tokens=round(expected.prompt_tokens / _samples(spec) * (1 - TOLERANCE)),
         completion_tokens=expected.requests // _samples(spec),
     )
     most = most or expected
     requests = most.requests * MAX_REPLIES
     highest = Usage(
         requests=requests,
-        prompt_tokens=round(most.prompt_tokens * MAX_REPLIES * (1 + PROMPT_TOLERANCE)),
+        prompt_tokens=round(most.prompt_tokens * MAX_REPLIES * (1 + TOLERANCE)),
         completion_tokens=requests * spec.teacher.max_tokens,
     )
     return {"low": priced(lowest, spec.budget), "high": priced(highest, spec.budget)}

@@ -109,12 +109,6 @@ def over_budget(usage: Usage, budget: BudgetSpec, *, estimated: bool) -> list[Pr
     return [limit.problem(verb) for limit in exceeded]
 
 
-def used_up(usage: Usage, budget: BudgetSpec) -> list[Problem]:
-    """Every limit of which this usage leaves nothing."""
-    reached = [limit for limit in _limits(usage, budget) if limit.used >= limit.limit]
-    return [limit.problem("were used") for limit in reached]
-
-
 def overrun_warnings(usage: Usage, budget: BudgetSpec) -> list[str]:
     """Say by how much a run that wasn't stopped in time has exceeded its limits."""
     return [
@@ -123,6 +117,15 @@ def overrun_warnings(usage: Usage, budget: BudgetSpec) -> list[str]:
         for limit in _limits(usage, budget)
         if limit.used > limit.limit
     ]
+
+
+def limit_problem(name: str, limit: float, remaining: float, need: float) -> Problem:
+    """Return the problem of a limit of which less remains than the next request may use."""
+    used = f"{_number(limit - remaining)} were used"
+    if remaining > 0:
+        used += f", and the next request may use {_number(need)}"
+    problem = f"{used}, but the limit is {_number(limit)}: raise it"
+    return {"where": f"budget.{name}", "problem": problem}
 
 
 class _Limit(NamedTuple):

@@ -103,6 +103,15 @@ class TeacherSpec(Section):
     row_deadline_seconds: float = Field(
         default=900, gt=0, le=7200, description="for one answer, all attempts included"
     )
+    stop_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=60,
+        description=(
+            "when a run stops or is paused, it sends nothing more, and waits so long for the "
+            "answers that are on their way"
+        ),
+    )
 
     @property
     def most_tokens(self) -> int:
@@ -208,9 +217,11 @@ class GenerationSpec(Section):
 class BudgetSpec(Section):
     """Limits of a run.
 
-    Checked against an estimate before the teacher is asked, before each shard asks its first row,
-    and every five seconds while it runs. What is in flight is still paid for: a run can exceed a
-    limit by the requests of some seven seconds, and then fails, or has a warning if no row is left.
+    They hold for all rounds of a run together, preflight, retries and second requests included.
+    Before a request is sent, it and the most tokens that it can use are set aside: its prompt by a
+    high estimate, and `teacher.max_tokens`. A request that could exceed a limit isn't sent, so
+    fewer are in flight near the end, and some of the tokens remain. A run that has rows left then
+    fails with the code `budget`; resume it with a larger budget to go on.
     """
 
     max_requests: int | None = Field(

@@ -21,6 +21,8 @@ from shared.core.teacher_endpoints import TeacherEndpoint
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
+from shared.teacher.budget import Budget, Tokens
+from shared.teacher.budget.reservation import NO_TOKENS, most_prompt_tokens, used_tokens
 from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
 from shared.teacher.completion import Completion, RowFailure, TeacherDown
 from shared.teacher.learned import DeploymentName, LearnedCapabilities
@@ -29,7 +31,15 @@ from shared.teacher.parameters import ParameterRefused, set_parameters
 from shared.teacher.rate.gate import REFUSED_SECONDS, UNREACHABLE_SECONDS, Gate
 from shared.teacher.rate.scheduler import Lane, RequestScheduler, Turn, process_scheduler
 from shared.teacher.retry import backoff, rate_limits
-from shared.teacher.transport import Connections, NoReply, ProxyRefused, Reply, header
+from shared.teacher.stopping import StoppableWaits
+from shared.teacher.transport import (
+    Connections,
+    NoReply,
+    NotConnected,
+    ProxyRefused,
+    Reply,
+    header,
+)
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -110,11 +120,17 @@ class _Request:
     unformatted: Sequence[Message] | None
     seed: int | None
 
+    @property
+    def most_tokens(self) -> Tokens:
+        """What one attempt can use."""
+        return Tokens(most_prompt_tokens(self.messages, self.schema), self.max_tokens)
+
 
 @dataclass(slots=True)
 class _Attempts:
     """The attempts at one request so far."""
 
+    reservation: Tokens  # of each attempt
     requests: int = 0
     failures: int = 0  # the attempts that count against `max_attempts`
     throttled: int = 0
@@ -155,6 +171,7 @@ class TeacherClient:
         spec: TeacherSpec,
         scheduler: RequestScheduler,
         lane: Lane,
+        budget: Budget,
     ) -> None:
         self._deployments = deployments
         self._spec = spec
@@ -162,10 +179,16 @@ class TeacherClient:
         self._lane = lane
         self._jitter = random.Random()
         self._parameters = set_parameters(spec)
+        self._budget = budget
+        self._waits = StoppableWaits()
 
     def when_none_waits(self, call: Callable[[], None]) -> None:
         """Call this whenever the last waiting request is sent, so that new ones can be added."""
         self._lane.on_empty = call
+
+    def stop(self) -> None:
+        """Send nothing more. Requests that aren't in flight raise NotSent, now and from now on."""
+        self._waits.stop()
 
     @property
     def problems(self) -> dict[str, str]:
@@ -191,11 +214,12 @@ class TeacherClient:
         it, and gets the messages `unformatted` instead if there are any. `seed` replaces the
         specification's.
 
-        Raises RowFailure when this request cannot be answered, TeacherDown when none can.
+        Raises RowFailure when this request cannot be answered, TeacherDown when none can,
+        OverBudget when it could exceed the budget, and NotSent once the client is stopped.
         """
         tokens = max_tokens or self._spec.max_tokens
         request = _Request(messages, tokens, schema, unformatted, seed)
-        attempts = _Attempts()
+        attempts = _Attempts(request.most_tokens if self._budget.counts_tokens else NO_TOKENS)
         while True:
             outcome = await self._send_in_turn(request, attempts)
             if isinstance(outcome, Completion):
@@ -211,11 +235,11 @@ class TeacherClient:
                 await self._back_off(outcome, attempts)
 
     async def _send_in_turn(self, request: _Request, attempts: _Attempts) -> Outcome:
-        """Wait for a turn and send the request once. Raises TeacherDown."""
-        turn = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
+        """Wait for a turn and send the request once. Raises TeacherDown, OverBudget, NotSent."""
+        with self._waits.waiting():
+            turn = await self._begin(attempts)
         try:
-            seconds_left = attempts.begin(time.monotonic(), self._spec.row_deadline_seconds)
-            outcome = await self._send(request, turn, seconds_left)
+            outcome = await self._send_and_settle(request, attempts, turn)
             if isinstance(outcome, Throttled):
                 self._record_throttling(turn, outcome, attempts)
             return self._record_health(turn, outcome)
@@ -229,6 +253,37 @@ class TeacherClient:
             raise self._with_other_problems(refusal) from None
         finally:
             self._scheduler.end(self._lane, turn)
+
+    async def _begin(self, attempts: _Attempts) -> Turn:
+        """Wait for a turn and a reservation. No turn is held while waiting for the budget."""
+        turn = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
+        if self._budget.try_reserve(attempts.reservation):
+            return turn
+        self._scheduler.end(self._lane, turn)
+        await self._budget.reserve(attempts.reservation)
+        try:
+            return await self._scheduler.begin(self._lane, is_retry=True)
+        except BaseException:
+            self._budget.release(attempts.reservation)
+            raise
+
+    async def _send_and_settle(self, request: _Request, attempts: _Attempts, turn: Turn) -> Outcome:
+        """Send the request once, and replace its reservation by what it has used."""
+        try:
+            seconds_left = attempts.begin(time.monotonic(), self._spec.row_deadline_seconds)
+        except RowFailure:
+            self._budget.release(attempts.reservation)
+            raise
+        try:
+            outcome = await self._send(request, turn, seconds_left)
+        except BaseException as error:
+            is_refused = isinstance(error, TeacherDown)
+            used = NO_TOKENS if is_refused else request.most_tokens
+            self._budget.settle(attempts.reservation, used)
+            raise
+        used = used_tokens(outcome, request.messages, request.schema, request.max_tokens)
+        self._budget.settle(attempts.reservation, used)
+        return outcome
 
     def _record_throttling(self, turn: Turn, outcome: Throttled, attempts: _Attempts) -> None:
         attempts.throttled += 1
@@ -265,7 +320,8 @@ class TeacherClient:
         """Wait if refusals are stray; otherwise the request waits in its lane like all others."""
         attempts.check_deadline(attempts.pause)
         if attempts.is_stray:
-            await asyncio.sleep(attempts.pause)
+            with self._waits.waiting():
+                await asyncio.sleep(attempts.pause)
 
     async def _back_off(self, outcome: Failed, attempts: _Attempts) -> None:
         """Wait before the next attempt. Raises RowFailure if there is none."""
@@ -277,7 +333,8 @@ class TeacherClient:
             pause = backoff(attempts.failures, self._jitter)
         attempts.check_deadline(pause)
         if pause:
-            await asyncio.sleep(pause)
+            with self._waits.waiting():
+                await asyncio.sleep(pause)
 
     async def _send(self, request: _Request, turn: Turn, seconds_left: float) -> Outcome:
         """Send the request and record in its gate how the teacher responded."""
@@ -295,12 +352,12 @@ class TeacherClient:
             return Failed(RejectionReason.TIMEOUT, detail)
         except NoReply as error:
             turn.gate.window.record_failure(time.monotonic())
-            return Failed(RejectionReason.CONNECTION, str(error))
+            is_sent = not isinstance(error, NotConnected)
+            return Failed(RejectionReason.CONNECTION, str(error), is_sent=is_sent)
         except NoToken as error:
             remedy = f"Set the app setting {deployment.settings.key_setting}, or check the identity"
-            return Failed(
-                RejectionReason.CONNECTION, f"no token for the teacher. {remedy}: {error}"
-            )
+            detail = f"no token for the teacher. {remedy}: {error}"
+            return Failed(RejectionReason.CONNECTION, detail, is_sent=False)
         except ProxyRefused as error:
             raise TeacherDown(str(error), code=teacher_code(error.status)) from None
         _record_reply(turn, reply, began)
@@ -379,11 +436,14 @@ async def open_teacher(
     run_id: str = "",
     endpoints: Sequence[TeacherEndpoint] | None = None,
     dialect: Dialect | None = None,
+    *,
+    budget: Budget,
 ) -> AsyncGenerator[TeacherClient]:
     """Open a client of the teacher in these settings. `spec.model` must be resolved.
 
-    Requests count towards the `concurrency` of the run `run_id`. They go to all deployments, or
-    only to these `endpoints`. A `dialect` is tried, and what it teaches is kept from others.
+    Every request is held to `budget`, and counts towards the `concurrency` of the run `run_id`.
+    Requests go to all deployments, or only to these `endpoints`. A `dialect` is tried, and what it
+    teaches is kept from others.
     """
     chosen = settings.endpoints if endpoints is None else endpoints
     names = deployment_names(settings, spec.model or "", chosen)
@@ -398,4 +458,4 @@ async def open_teacher(
             capabilities = Capabilities(dialect) if dialect else learned.of(*name)
             deployments[gate] = _Deployment(connected, endpoint, name[1], capabilities)
         with scheduler.lane(run_id, spec.concurrency) as lane:
-            yield TeacherClient(deployments, spec, scheduler, lane)
+            yield TeacherClient(deployments, spec, scheduler, lane, budget)

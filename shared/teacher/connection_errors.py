@@ -37,6 +37,10 @@ class NoReply(Exception):
     """The connection could not be made, broke, or did not carry HTTP."""
 
 
+class NotConnected(NoReply):
+    """The connection could not be made: nothing was sent."""
+
+
 class ProxyRefused(Exception):
     """The proxy lets no request through, whatever is asked. `status` is its HTTP status."""
 
@@ -50,7 +54,7 @@ def connection_error(error: ClientError, target: URL, proxy: Proxy | None) -> Ex
     if isinstance(error, ClientHttpProxyError) and proxy is not None:
         return proxy_error(error.status, target, proxy)
     if isinstance(error, ClientConnectorError):
-        return NoReply(_not_connected(error, proxy))
+        return NotConnected(_not_connected(error, proxy))
     if isinstance(error, ClientResponseError):
         reason = error.message.partition("\n")[0].rstrip(": ")
         return NoReply(f"the reply is not HTTP: {reason}")
@@ -61,12 +65,12 @@ def connection_error(error: ClientError, target: URL, proxy: Proxy | None) -> Ex
     return NoReply(f"the connection was lost: {error or 'closed by the server'}")
 
 
-def proxy_error(status: int, target: URL, proxy: Proxy) -> NoReply | ProxyRefused:
+def proxy_error(status: int, target: URL, proxy: Proxy) -> NotConnected | ProxyRefused:
     """Return the error for a proxy that answered a request for the target with this status."""
     place = f"{target.host}:{target.port}"
     detail = f"{proxy} refuses the connection to {place} (HTTP {status})"
     if status >= 500 or status in PASSING_REFUSALS:
-        return NoReply(detail)
+        return NotConnected(detail)
     remedy = PROXY_REMEDIES.get(status)
     return ProxyRefused(status, f"{detail}. {remedy}" if remedy else detail)
 

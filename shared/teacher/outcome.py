@@ -78,6 +78,7 @@ class Failed:
     detail: str
     is_retried: bool = True
     retry_after: float | None = None  # seconds, where the teacher gives them
+    is_sent: bool = True  # False: there was no connection
 
 
 Outcome = Completion | Throttled | SendAgain | Failed

@@ -30,6 +30,7 @@ from yarl import URL
 from shared.core.errors import SettingsError
 from shared.teacher.connection_errors import (
     NoReply,
+    NotConnected,
     ProxyRefused,
     connection_error,
     proxy_error,
@@ -46,7 +47,7 @@ SSL_CERT_FILE = "SSL_CERT_FILE"
 PROXY_AUTHORIZATION = "Proxy-Authorization"
 PROXY_AUTHENTICATION_REQUIRED = 407
 
-__all__ = ["Connections", "NoReply", "ProxyRefused", "Reply", "header"]
+__all__ = ["Connections", "NoReply", "NotConnected", "ProxyRefused", "Reply", "header"]
 
 
 class Reply:

@@ -22,6 +22,7 @@ from shared.dataset.rows import Message
 from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import TASKS
 from shared.tasks.base import object_schema
+from shared.teacher.budget import Budget
 from shared.teacher.capabilities import Dialect
 from shared.teacher.client import deployment_names, open_teacher
 from shared.teacher.completion import RowFailure, TeacherDown
@@ -49,6 +50,7 @@ class Trial:
 
     problems: list[Problem] = field(default_factory=list[Problem])
     left_out: dict[str, str] = field(default_factory=dict[str, str])  # by their setting
+    warnings: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,14 @@ class _DeploymentTrial:
     is_rejected: bool = False  # whether it answers, and rejects the request
 
 
-async def try_teacher(settings: Settings, spec: RunSpec) -> Trial:
-    """Ask each deployment once, and again without each parameter that it refuses."""
+async def try_teacher(settings: Settings, spec: RunSpec, budget: Budget) -> Trial:
+    """Ask each deployment once, and again without each parameter that it refuses.
+
+    Raises OverBudget if the run's budget allows no such request.
+    """
     endpoints = settings.endpoints
     if len(endpoints) == 1:
-        trial = await _try_deployment(settings, spec, endpoints[0], spec.teacher)
+        trial = await _try_deployment(settings, spec, endpoints[0], spec.teacher, budget)
         problems = _refusals([trial])
         if trial.problem is not None:
             problems.append({"where": "teacher", "problem": trial.problem})
@@ -73,8 +78,15 @@ async def try_teacher(settings: Settings, spec: RunSpec) -> Trial:
         "row_deadline_seconds": min(spec.teacher.row_deadline_seconds, MAX_SECONDS_OF_SEVERAL),
     }
     teacher = spec.teacher.model_copy(update=brief)
-    tries = [_try_deployment(settings, spec, endpoint, teacher) for endpoint in endpoints]
-    trials = await asyncio.gather(*tries)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tries = [
+                group.create_task(_try_deployment(settings, spec, endpoint, teacher, budget))
+                for endpoint in endpoints
+            ]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    trials = [task.result() for task in tries]
     left_out = {
         trial.endpoint.url_setting: trial.problem for trial in trials if trial.problem is not None
     }
@@ -99,9 +111,13 @@ async def keep_trial(
 
 
 async def _try_deployment(
-    settings: Settings, spec: RunSpec, endpoint: TeacherEndpoint, teacher: TeacherSpec
+    settings: Settings,
+    spec: RunSpec,
+    endpoint: TeacherEndpoint,
+    teacher: TeacherSpec,
+    budget: Budget,
 ) -> _DeploymentTrial:
-    ask = partial(_ask_once, settings, spec, endpoint)
+    ask = partial(_ask_once, settings, spec, endpoint, budget)
     refused: list[ParameterRefused] = []
     has_learned = False
     while True:
@@ -140,15 +156,18 @@ async def _ask_once(
     settings: Settings,
     spec: RunSpec,
     endpoint: TeacherEndpoint,
+    budget: Budget,
     teacher: TeacherSpec,
     dialect: Dialect | None = None,
 ) -> str | None:
     """Return why a deployment can't be asked, None if it can.
 
-    Raises ParameterRefused, and Rejected.
+    Raises ParameterRefused, Rejected and OverBudget.
     """
     try:
-        async with open_teacher(settings, teacher, endpoints=[endpoint], dialect=dialect) as client:
+        async with open_teacher(
+            settings, teacher, endpoints=[endpoint], dialect=dialect, budget=budget
+        ) as client:
             if _may_send_schema(spec):
                 await client.complete(IN_JSON, schema=SCHEMA, unformatted=IN_WORDS)
             else:

@@ -1,50 +1,120 @@
-"""A budget holds while shards run: answers are kept, and a higher budget resumes the run."""
+"""A budget is never exceeded: answers are kept, and a higher budget resumes the run."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 
 import pytest
 
 from local.emulators.teacher import ChatRequest
+from shared.runs.contracts import PREFLIGHT
 from tests.activities.conftest import NewRun, Teach
 from tests.support.activity_runs import answered, sums
 
 
 def plus_one(request: ChatRequest) -> str:
-    return str(int(request.messages[-1].text.split()[2]) + 1)
+    text = request.messages[-1].text
+    return str(int(text.split()[2]) + 1) if text.startswith("What") else "ready"
 
 
 def no_idea(_: ChatRequest) -> str:
     return "no idea"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.generation.budget_watch.CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("shared.generation.journal.FLUSH_SECONDS", 0.05)
-    monkeypatch.setattr("shared.generation.journal.PUBLISH_SECONDS", 0.05)
-
-
 async def test_a_run_that_has_used_up_its_budget_stops_and_goes_on_with_a_higher_one(
     new_run: NewRun, teach: Teach
 ) -> None:
-    run = new_run(rows_per_shard=500, teacher={"concurrency": 2}, budget={"max_requests": 10})
+    run = new_run(rows_per_shard=500, teacher={"concurrency": 16}, budget={"max_requests": 40})
     await run.begin(sums(520))
     async with teach(plus_one, latency_ms=20) as first:
         generated = await run.generate(1)
     assert (generated["status"], generated["error"]["code"]) == ("failed", "budget")
     [problem] = generated["error"]["details"]
-    assert problem["where"] == "budget.max_requests"
-    assert "were used, but the limit is 10" in problem["problem"]
-    answered_rows = (await run.progress())["train"]["done"]
-    assert 10 < answered_rows <= len(first.records) < 500
+    assert problem == {
+        "where": "budget.max_requests",
+        "problem": "40 were used, but the limit is 40: raise it",
+    }
+    assert len(first.records) == (await run.progress())["train"]["done"] == 40
     await run.resume(budget={"max_requests": 1000})
     async with teach(plus_one) as second:
         assert await run.generate(1) == answered(accepted=500, rejected=0, failed=0)
-    assert len(second.records) == 500 - answered_rows
+    assert len(second.records) == 460
+
+
+async def test_retries_and_second_requests_are_within_the_budget(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=500, teacher={"concurrency": 8}, budget={"max_requests": 50})
+    await run.begin(sums(500))
+    async with teach(no_idea, error_rate=0.3) as teacher:
+        generated = await run.generate()
+    assert generated["error"]["code"] == "budget"
+    assert len(teacher.records) == 50
+    report = await run.report("failed")
+    recorded = report["counters"]["train"]["requests"]
+    assert recorded + report["other"]["unrecorded"]["requests"] == 50
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"max_tokens": 5_000},
+        {"max_cost": 0.012, "prompt_price": 2, "completion_price": 10},
+    ],
+)
+async def test_tokens_and_cost_stay_below_their_limits_and_the_rest_is_less_than_a_request(
+    new_run: NewRun, teach: Teach, budget: dict[str, float]
+) -> None:
+    teacher_spec = {"concurrency": 16, "max_tokens": 300}
+    run = new_run(rows_per_shard=500, teacher=teacher_spec, budget=budget)
+    await run.begin(sums(520))
+    async with teach(plus_one, latency_ms=5) as teacher:
+        generated = await run.generate(1)
+    [problem] = generated["error"]["details"]
+    assert "the next request may use" in problem["problem"]
+    prompt = sum(record.prompt_tokens for record in teacher.records)
+    completion = sum(record.completion_tokens for record in teacher.records)
+    used, most_of_a_request = prompt + completion, 350
+    if "max_cost" in budget:
+        used, most_of_a_request = prompt * 2 + completion * 10, 50 * 2 + 300 * 10
+    limit = budget.get("max_tokens", budget.get("max_cost", 0) * 1_000_000)
+    assert limit - most_of_a_request < used <= limit
+
+
+async def test_preflight_is_part_of_the_budget_and_of_what_is_reported(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=50, budget={"max_requests": 10}, student=None)
+    await run.begin(sums(50))
+    async with teach(plus_one) as teacher:
+        passed = await run.call(PREFLIGHT)
+        generated = await run.generate()
+    assert generated["error"]["code"] == "budget"
+    assert len(teacher.records) == 10
+    assert (await run.progress())["train"]["requests"] == 9
+    assert passed["usage"]["requests"] == 1
+    await run.report("failed")
+    report = json.loads(await run.text(run.paths.report))
+    assert report["preflight"] == passed["usage"]
+    assert report["unrecorded"] == {"requests": 0, "tokens": 0}
+
+
+async def test_a_run_without_rows_to_ask_can_be_resumed_when_its_budget_is_used_up(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(budget={"max_requests": 6}, student=None)
+    await run.begin(sums(5))
+    async with teach(plus_one):
+        await run.call(PREFLIGHT)
+        await run.finish()
+    await run.resume()
+    async with teach(plus_one) as teacher:
+        passed = await run.call(PREFLIGHT)
+        await run.finish()
+    assert len(teacher.records) == 0
+    [warning] = passed["warnings"]
+    assert warning.startswith("the teacher wasn't tried, because the run's budget is used up: 6")
 
 
 async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_row(
@@ -70,7 +140,7 @@ async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_r
     counts = (await run.progress())["train"]
     assert 0 < counts["accepted"] < 100
     assert counts["examples"] == 3 * counts["accepted"]
-    assert counts["requests"] == counts["examples"] <= len(first.records)
+    assert counts["requests"] == counts["examples"] <= len(first.records) == 10
     await run.resume(budget={"max_requests": 1000})
     async with teach(reasoned):
         await run.finish()
@@ -80,12 +150,14 @@ async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_r
 
 
 async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:
-    run = new_run(rows_per_shard=50, teacher={"concurrency": 1}, budget={"max_tokens": 100})
-    await run.begin(sums(100))
-    async with teach(plus_one):
-        await run.generate(0)
+    teacher_spec = {"concurrency": 1, "max_tokens": 100}
+    run = new_run(rows_per_shard=100, teacher=teacher_spec, budget={"max_tokens": 1000})
+    await run.begin(sums(220))
     async with teach(plus_one) as teacher:
-        generated = await run.generate(1)
+        await run.generate(1)
+        assert len(teacher.records) > 0
+    async with teach(plus_one) as teacher:
+        generated = await run.generate(2)
     assert generated["error"]["code"] == "budget"
     assert len(teacher.records) == 0
 
@@ -126,14 +198,3 @@ async def test_a_resumed_run_whose_budget_is_used_up_asks_no_row(
         generated = await run.generate()
     assert generated["error"]["code"] == "budget"
     assert len(teacher.records) == 0
-
-
-async def test_a_run_without_limits_looks_at_no_journals(
-    new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = new_run(budget={"prompt_price": 1, "completion_price": 1})
-    await run.begin(sums(5))
-    monkeypatch.setattr("shared.core.storage.Storage.metadata_under", None)
-    async with teach(plus_one, latency_ms=100):
-        async with asyncio.timeout(10):
-            assert (await run.generate())["accepted"] == 5

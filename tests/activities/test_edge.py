@@ -59,7 +59,9 @@ async def test_an_activity_takes_and_returns_models_and_durable_sees_json() -> N
     async def succeeds(run: RunReference) -> PreflightPassed:
         return PreflightPassed(warnings=[run.run_id])
 
-    assert await succeeds(run={"run_id": "r"}) == {"status": "ok", "warnings": ["r"]}
+    usage = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    output = await succeeds(run={"run_id": "r"})
+    assert output == {"status": "ok", "usage": usage, "warnings": ["r"]}
 
 
 async def test_an_input_that_does_not_fit_is_refused() -> None:

@@ -49,7 +49,7 @@ async def test_a_run_that_is_stopped_meanwhile_stops_asking(
     new_run: NewRun, teach: Teach, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setattr("shared.generation.shard.STOP_CHECK_SECONDS", 0.05)
-    run = new_run(teacher={"concurrency": 1})
+    run = new_run(teacher={"concurrency": 1, "stop_seconds": 0})
     await run.begin(sums(5))
     stopping = {"runtimeStatus": "Running", "customStatus": {"stopping": True}}
     async with teach(plus_one, hang_rate=1.0) as teacher:

@@ -78,7 +78,7 @@ def folder(storage: Storage) -> RunFolder:
         "train": "datasets/math/x/train.jsonl",
         "validation": "datasets/math/x/validation.jsonl",
         "generation": {"rows_per_shard": 5},
-        "teacher": {"concurrency": 3},
+        "teacher": {"concurrency": 3, "stop_seconds": 0},
         "student": {"model": "azureml://registries/r/models/m/versions/1"},
     }
     return RunFolder(storage, parse_spec(spec))

@@ -16,7 +16,7 @@ from aiohttp import web
 from shared.core.settings import Settings, load
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
-from shared.teacher import TeacherClient, open_teacher
+from shared.teacher import Budget, NoBudget, TeacherClient, open_teacher
 
 HELLO: list[Message] = [{"role": "user", "content": "hello"}]
 
@@ -144,11 +144,13 @@ async def serving(
 
 @asynccontextmanager
 async def teacher_of(
-    server: Script | SelectiveTeacher, **spec: Any
+    server: Script | SelectiveTeacher, *, budget: Budget | None = None, **spec: Any
 ) -> AsyncGenerator[TeacherClient]:
     """A client of a teacher that is served while the context lasts."""
     async with (
         serving(server.answer) as base_url,
-        open_teacher(settings(base_url), TeacherSpec(model="m", **spec)) as teacher,
+        open_teacher(
+            settings(base_url), TeacherSpec(model="m", **spec), budget=budget or NoBudget()
+        ) as teacher,
     ):
         yield teacher

@@ -37,6 +37,8 @@ class ScriptedTeacher:
         for _ in range(100):
             call()
 
+    def stop(self) -> None: ...
+
     async def complete(self, messages: list[Message], **_: Any) -> Completion:
         text = messages[-1]["content"]
         self.asked[text] += 1

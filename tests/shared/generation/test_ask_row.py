@@ -48,6 +48,8 @@ class Scripted:
         for _ in range(100):
             call()
 
+    def stop(self) -> None: ...
+
     async def complete(
         self,
         messages: list[Message],

@@ -67,6 +67,7 @@ SAME: list[dict[str, Any]] = [
     {"teacher": {"timeout_seconds": 1}},
     {"teacher": {"max_attempts": 1}},
     {"teacher": {"row_deadline_seconds": 1}},
+    {"teacher": {"stop_seconds": 1}},
     {"teacher": {"max_tokens": 50}},
     {"teacher": {"max_tokens_ceiling": 2000}},
     {"teacher": {"extra_body": {}}},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.core.counters import Counters, total
-from shared.teacher import open_teacher
+from shared.teacher import NoBudget, open_teacher
 from shared.teacher.rate.concurrency_window import START
 from tests.shared.conftest import RunFolder, questions
 from tests.support.http_teacher import SelectiveTeacher, serving, settings
@@ -48,7 +48,9 @@ async def run_shards(folder: RunFolder, base_url: str, *indices: int) -> Counter
     """Run these shards at the same time, each with a client of its own, as activities do."""
 
     async def run(index: int) -> Counters:
-        async with open_teacher(settings(base_url), folder.spec.teacher, "run") as teacher:
+        async with open_teacher(
+            settings(base_url), folder.spec.teacher, "run", budget=NoBudget()
+        ) as teacher:
             return await shard_run(folder, teacher, index).run()
 
     return total(await asyncio.gather(*map(run, indices)))

@@ -60,6 +60,8 @@ class Heard:
     def when_none_waits(self, call: Any) -> None:
         pass
 
+    def stop(self) -> None: ...
+
     async def complete(
         self, messages: list[Message], *, seed: int | None = None, **_: Any
     ) -> Completion:

@@ -35,6 +35,8 @@ class Replying:
     def when_none_waits(self, call: Any) -> None:
         pass
 
+    def stop(self) -> None: ...
+
     async def complete(self, messages: list[Message], **_: Any) -> Completion:
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):

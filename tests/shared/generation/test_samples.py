@@ -43,6 +43,8 @@ class Sampled:
         for _ in range(100):
             call()
 
+    def stop(self) -> None: ...
+
     async def complete(
         self, messages: list[Message], *, seed: int | None = None, **_: Any
     ) -> Completion:

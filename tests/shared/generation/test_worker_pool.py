@@ -99,3 +99,21 @@ async def test_a_crew_that_is_cancelled_hires_nobody_while_it_goes() -> None:
     with pytest.raises(asyncio.CancelledError):
         await working
     assert len(begun) == 50
+
+
+async def test_a_failure_does_not_wait_for_items_that_are_yet_to_come() -> None:
+    async def two_and_no_more() -> AsyncIterator[list[int]]:
+        yield [0]
+        yield [1]
+        await asyncio.sleep(60)
+
+    async def do(item: int) -> None:
+        pool.add_worker()
+        await asyncio.sleep(0.02)
+        if item:
+            raise ValueError("no")
+
+    pool = WorkerPool(two_and_no_more(), do, max_workers=4, stop_seconds=60)
+    async with asyncio.timeout(10):
+        with pytest.raises(ExceptionGroup):
+            await pool.run()

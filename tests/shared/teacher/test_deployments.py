@@ -17,7 +17,14 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from shared.core.settings import load
 from shared.spec.models import TeacherSpec
-from shared.teacher import Completion, RowFailure, TeacherClient, TeacherDown, open_teacher
+from shared.teacher import (
+    Completion,
+    NoBudget,
+    RowFailure,
+    TeacherClient,
+    TeacherDown,
+    open_teacher,
+)
 from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, completion, serving
 
 KEYS = {"KEY_0": "key-of-the-first", "KEY_1": "key-of-the-second"}
@@ -62,7 +69,7 @@ async def teacher_at(urls: Sequence[str], **spec: Any) -> AsyncGenerator[Teacher
             **KEYS,
         }
     )
-    async with open_teacher(settings, TeacherSpec(model="m", **spec)) as teacher:
+    async with open_teacher(settings, TeacherSpec(model="m", **spec), budget=NoBudget()) as teacher:
         yield teacher
 
 
@@ -216,7 +223,8 @@ async def test_a_token_that_is_late_costs_an_attempt_and_one_that_never_comes_na
     script = Script()
     async with serving(script.answer) as url:
         environ = {"DISTILLATION_STORAGE": "x", "TEACHER_MODEL": "m", "TEACHER_BASE_URL": url}
-        async with open_teacher(load(environ), TeacherSpec(model="m", max_attempts=2)) as teacher:
+        spec = TeacherSpec(model="m", max_attempts=2)
+        async with open_teacher(load(environ), spec, budget=NoBudget()) as teacher:
             if failures == 1:
                 assert (await teacher.complete(HELLO)).requests == 2
                 assert script.headers[0]["Authorization"] == "Bearer token-of-the-identity"

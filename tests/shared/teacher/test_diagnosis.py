@@ -9,6 +9,7 @@ import pytest
 
 from shared.core.process import current
 from shared.spec.models import RunSpec
+from shared.teacher import NoBudget
 from shared.teacher.capabilities import Dialect, TokenParameter
 from shared.teacher.learned import LearnedCapabilities
 from shared.teacher.response_format import ResponseFormat
@@ -65,7 +66,7 @@ async def tried(is_rejected: Rejects, **teacher: Any) -> tuple[Trial, SelectiveT
         }
     )
     async with serving(server.answer) as base_url:
-        trial = await try_teacher(settings(base_url), spec)
+        trial = await try_teacher(settings(base_url), spec, NoBudget())
         dialect = current().part(LearnedCapabilities).of(base_url, "m").dialect
     return trial, server, dialect
 

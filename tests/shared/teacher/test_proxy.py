@@ -17,7 +17,7 @@ from yarl import URL
 from shared.core.errors import SettingsError
 from shared.finetuning.azure_openai.clients import openai_client
 from shared.spec.models import TeacherSpec
-from shared.teacher import TeacherDown, open_teacher
+from shared.teacher import NoBudget, TeacherDown, open_teacher
 from shared.teacher.proxy import proxy_for
 from shared.teacher.transport import USER_AGENT, Connections, NoReply, ProxyRefused, Reply, header
 from tests.support.certificates import serve_as
@@ -270,7 +270,9 @@ async def test_rows_are_answered_through_the_proxy(
         serving(Script().answer, tls) as base_url,
     ):
         use(monkeypatch, proxy, IN_A_URL)
-        async with open_teacher(settings(base_url), TeacherSpec(model="m")) as teacher:
+        async with open_teacher(
+            settings(base_url), TeacherSpec(model="m"), budget=NoBudget()
+        ) as teacher:
             replies = await asyncio.gather(*[teacher.complete(HELLO) for _ in range(5)])
     assert [reply.text for reply in replies] == ["hi"] * 5
     assert {request.method for request in proxy.requests} == {"CONNECT"}
@@ -282,7 +284,7 @@ async def test_a_proxy_that_wants_credentials_ends_the_run_instead_of_rejecting_
     async with forward_proxy(credentials=("user", PASSWORD)) as proxy:
         use(monkeypatch, proxy)
         async with open_teacher(
-            settings("https://teacher.invalid/v1"), TeacherSpec(model="m")
+            settings("https://teacher.invalid/v1"), TeacherSpec(model="m"), budget=NoBudget()
         ) as teacher:
             with pytest.raises(TeacherDown, match="HTTPS_PROXY") as down:
                 await teacher.complete(HELLO)

@@ -16,7 +16,7 @@ from shared.scan.row_checks import RowChecks
 from shared.spec.models import TeacherSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS, Answer, split_reply
-from shared.teacher import RowFailure, open_teacher
+from shared.teacher import NoBudget, RowFailure, open_teacher
 from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
 from shared.teacher.learned import LearnedCapabilities
 from shared.teacher.response_format import ResponseFormat
@@ -190,7 +190,9 @@ async def test_the_local_teacher_keeps_to_the_schema_and_is_read(
     messages = TASKS[task].teacher_messages(row, spec.prompt, [])
     async with (
         serve(TeacherOptions(api_key="sesame", skills={"m": 1.0})) as running,
-        open_teacher(settings(running.base_url), TeacherSpec(model="m")) as teacher,
+        open_teacher(
+            settings(running.base_url), TeacherSpec(model="m"), budget=NoBudget()
+        ) as teacher,
     ):
         reply = await teacher.complete(messages, schema=TASKS[task].schema(row, spec.prompt))
         capabilities = current().part(LearnedCapabilities).of(running.base_url, "m")

@@ -1,0 +1,331 @@
+"""One worker's lease of a run's budget: what it may send without a look at the ledger.
+
+Reserving and settling are sums in memory. One task renews the lease in the background before it is
+used up, so that requests wait for storage only when little is left. A request that finds too little
+waits until one in flight settles, or another worker gives back what it doesn't use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import random
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from shared.core.paths import RunPaths
+from shared.core.shared_document import SharedDocument
+from shared.spec.budget import Usage
+from shared.spec.models import BudgetSpec
+from shared.teacher.budget.ledger import (
+    Amounts,
+    Claim,
+    Grant,
+    Ledger,
+    Limits,
+    grant,
+    ledger_document,
+    shortage,
+)
+from shared.teacher.budget.reservation import OverBudget, Tokens
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 5.0
+"""A lease lasts about so long, as fast as requests were sent since the last renewal."""
+MIN_LEASE_REQUESTS = 32
+RENEWAL_SECONDS = 10.0
+"""A worker renews its lease at least so often, and gives back what it doesn't use."""
+POLL_SECONDS = 0.5
+"""Until the ledger is asked again, if nothing could be granted."""
+ONE_REQUEST = Amounts(requests=1)
+USED_UP = "the run's budget is used up"
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that waits for its reservation."""
+
+    most: Tokens
+    need: Amounts
+    granted: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def is_granted(self) -> bool:
+        granted = self.granted
+        return granted.done() and not granted.cancelled() and granted.exception() is None
+
+
+class BudgetLease:
+    """A `Budget` for everything that one process asks for one run. Made by `open_budget`."""
+
+    def __init__(
+        self, document: SharedDocument[Ledger], budget: BudgetSpec, *, is_preflight: bool = False
+    ) -> None:
+        self._document = document
+        self._budget = budget
+        self._limits = Limits(budget)
+        self._is_preflight = is_preflight
+        self.counts_tokens = self._limits.on_tokens
+        self._name = uuid4().hex[:12]
+        self._is_registered = False
+        # what was used, what is in flight, and what is neither: the rest of the lease
+        self._used = Usage()
+        self._reserved = Amounts()
+        self._free_requests = 0
+        self._free_tokens: float = 0 if self.counts_tokens else math.inf
+        self._free_cost: float = 0 if self.counts_tokens else math.inf
+        # once less than this is free, the lease is renewed in the background
+        self._low = Amounts()
+        self._last_need = ONE_REQUEST
+        self._started = 0  # requests
+        self._started_before = 0  # the last renewal
+        self._renewed_at = time.monotonic()
+        self._denied_until = 0.0
+        self._waiting: deque[_Waiting] = deque()
+        self._is_frozen = False  # while a renewal may take away what is free
+        self._kick = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    # For the teacher client
+
+    def try_reserve(self, most: Tokens) -> bool:
+        """Reserve, unless that has to wait."""
+        if self._waiting or self._is_frozen:
+            return False
+        need = self._need(most)
+        if not self._has(need):
+            return False
+        self._take(need)
+        if self._is_low:
+            self._wake_keeper()
+        return True
+
+    async def reserve(self, most: Tokens) -> None:
+        """Wait for a reservation. Raises OverBudget, and errors of the storage."""
+        waiting = _Waiting(most, self._need(most))
+        self._waiting.append(waiting)
+        self._wake_keeper()
+        try:
+            await waiting.granted
+        except asyncio.CancelledError:
+            if waiting.is_granted:
+                self.release(most)
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(waiting)
+
+    def release(self, most: Tokens) -> None:
+        """Give back a reservation whose request wasn't sent."""
+        need = self._need(most)
+        self._reserved -= need
+        self._give_back(need)
+
+    def settle(self, most: Tokens, used: Tokens) -> None:
+        """Replace a reservation by what was used."""
+        need = self._need(most)
+        self._reserved -= need
+        self._used.requests += 1
+        self._used.prompt_tokens += used.prompt
+        self._used.completion_tokens += used.completion
+        self._give_back(need - self._need(used))
+
+    def _need(self, tokens: Tokens) -> Amounts:
+        if not self.counts_tokens:
+            return ONE_REQUEST
+        return Amounts(1, tokens.prompt + tokens.completion, self._limits.cost(*tokens))
+
+    def _has(self, need: Amounts) -> bool:
+        return (
+            need.requests <= self._free_requests
+            and need.tokens <= self._free_tokens
+            and need.cost <= self._free_cost
+        )
+
+    def _take(self, need: Amounts) -> None:
+        self._reserved += need
+        self._last_need = need
+        self._started += 1
+        self._free_requests -= need.requests
+        self._free_tokens -= need.tokens
+        self._free_cost -= need.cost
+
+    def _give_back(self, amounts: Amounts) -> None:
+        self._add_free(amounts)
+        if self._waiting:
+            self._kick.set()
+
+    @property
+    def _is_low(self) -> bool:
+        return (
+            self._free_requests < self._low.requests
+            or self._free_tokens < self._low.tokens
+            or self._free_cost < self._low.cost
+        )
+
+    # The ledger
+
+    def _wake_keeper(self) -> None:
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
+        self._kick.set()
+
+    async def _keep(self) -> None:
+        """Renew the lease whenever it is low, and at least every ten seconds."""
+        pause = 0.0
+        while True:
+            if pause:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._kick.wait()
+            self._kick.clear()
+            try:
+                pause = await self._serve()
+            except Exception as error:
+                log.warning("the lease of a budget could not be renewed: %s", error)
+                self._fail_waiting(error)
+                pause = RENEWAL_SECONDS
+
+    async def _serve(self) -> float:
+        """Hand out what is free, and get more. Return the seconds until the next look."""
+        self._hand_out()
+        now = time.monotonic()
+        if self._waiting:
+            # what is in flight may free enough, without a look at the ledger
+            if self._reserved.requests and now < self._denied_until:
+                return self._denied_until - now
+        elif not self._is_low and now < self._renewed_at + RENEWAL_SECONDS:
+            return self._renewed_at + RENEWAL_SECONDS - now
+        has_none_in_flight = not self._reserved.requests
+        renewal = await self._renew()
+        self._hand_out()
+        if not self._waiting:
+            return RENEWAL_SECONDS
+        if renewal.granted.requests:
+            return 0.0
+        if has_none_in_flight and not renewal.others_hold:
+            problems = list(shortage(renewal, self._waiting[0].need, self._budget))
+            self._fail_waiting(OverBudget(USED_UP, details=problems))
+            return RENEWAL_SECONDS
+        pause = random.uniform(POLL_SECONDS / 2, POLL_SECONDS)
+        self._denied_until = time.monotonic() + pause
+        return pause
+
+    def _hand_out(self) -> None:
+        """Grant the reservations that wait, in order, as far as the lease goes."""
+        while self._waiting:
+            first = self._waiting[0]
+            if not first.granted.done():
+                if not self._has(first.need):
+                    return
+                self._take(first.need)
+                first.granted.set_result(None)
+            self._waiting.popleft()
+
+    def _fail_waiting(self, error: Exception) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.granted.done():
+                waiting.granted.set_exception(error)
+
+    async def _renew(self) -> Grant:
+        """Write what was used into the ledger, and claim what the next seconds need.
+
+        Requests go on using what is free meanwhile, unless some wait or far too much is free: then
+        all of that is given back, and granted anew.
+        """
+        target = self._target_requests()
+        free = self._free
+        self._is_frozen = bool(self._waiting) or free.requests > 2 * target
+        kept = Amounts() if self._is_frozen else free
+        need = self._waiting[0].need if self._waiting else Amounts()
+        lacking = max(0, target - kept.requests)
+        claim = Claim(
+            name=self._name,
+            used=self._used.model_copy(),
+            held=self._reserved + kept,
+            need=need,
+            target=self._last_need.times(lacking).at_least(need),
+            is_preflight=self._is_preflight,
+        )
+
+        async def change(ledger: Ledger) -> Grant:
+            return grant(ledger, claim, self._limits, time.time())
+
+        self._is_registered = True
+        try:
+            renewal = await self._document.change(change)
+        except BaseException:
+            # whether it was written is unknown: what is kept is in the ledger in either case
+            self._add_free(kept - free)
+            raise
+        finally:
+            self._is_frozen = False
+        self._add_free(kept + renewal.granted - free)
+        self._low = self._free.divided(2)
+        self._started_before = self._started
+        self._renewed_at = time.monotonic()
+        return renewal
+
+    def _target_requests(self) -> int:
+        """Return how many requests the next seconds need, none if nothing is asked."""
+        if not self._waiting and not self._reserved.requests:
+            return 0
+        seconds = max(1.0, time.monotonic() - self._renewed_at)
+        recent = (self._started - self._started_before) / seconds
+        return max(MIN_LEASE_REQUESTS, len(self._waiting), math.ceil(recent * LEASE_SECONDS))
+
+    @property
+    def _free(self) -> Amounts:
+        if not self.counts_tokens:
+            return Amounts(self._free_requests)
+        return Amounts(self._free_requests, int(self._free_tokens), self._free_cost)
+
+    def _add_free(self, amounts: Amounts) -> None:
+        self._free_requests += amounts.requests
+        self._free_tokens += amounts.tokens
+        self._free_cost += amounts.cost
+
+    async def close(self) -> None:
+        """Settle what was used. If the storage fails, the lease stays: an upper bound of it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if not self._is_registered:
+            return
+
+        async def change(ledger: Ledger) -> None:
+            ledger.close(self._name, self._used)
+
+        try:
+            await self._document.change(change)
+        except Exception as error:
+            log.warning("the use of a budget could not be settled: %s", error)
+
+
+@asynccontextmanager
+async def open_budget(
+    storage: Storage, paths: RunPaths, budget: BudgetSpec, *, is_preflight: bool = False
+) -> AsyncGenerator[BudgetLease]:
+    """Open a lease of a run's budget, and settle it in the end.
+
+    The ledger isn't touched before the first request.
+    """
+    lease = BudgetLease(ledger_document(storage, paths), budget, is_preflight=is_preflight)
+    try:
+        yield lease
+    finally:
+        await lease.close()
