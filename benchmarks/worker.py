@@ -114,7 +114,10 @@ async def plan(options: argparse.Namespace) -> dict[str, Any]:
     """Upload the rows, and do all that comes before the teacher."""
     async with _storage() as storage:
         run = AppRun(
-            storage, rows_per_shard=options.rows_per_shard, teacher=json.loads(options.teacher)
+            storage,
+            rows_per_shard=options.rows_per_shard,
+            teacher=json.loads(options.teacher),
+            budget=json.loads(options.budget),
         )
         scanned = await run.begin(options.input.read_bytes())
         return {"run": run.paths.run_id, **scanned["splits"]["train"]}
@@ -132,12 +135,17 @@ async def answer_shards(options: argparse.Namespace) -> dict[str, Any]:
                 if index in complete:
                     continue
                 generated = await run.generate(index)
+                if generated["status"] == "failed" and generated["error"]["code"] == "budget":
+                    ends.append("budget")
+                    return
                 if generated["status"] != "ok":
                     raise SystemExit(f"shard {index}: {generated}")
 
+        ends: list[str] = []
         began = time.perf_counter()
         await asyncio.gather(*[take() for _ in range(PARALLEL_SHARDS)])
-        return {"seconds": time.perf_counter() - began, "peak_mb": peak_megabytes()}
+        seconds = time.perf_counter() - began
+        return {"seconds": seconds, "peak_mb": peak_megabytes(), "ends": ends}
 
 
 async def finish(options: argparse.Namespace) -> dict[str, Any]:
@@ -171,6 +179,7 @@ def main() -> None:
     planning.add_argument(
         "--teacher", default="{}", help="JSON: that section of the run's specification"
     )
+    planning.add_argument("--budget", default="{}", help="JSON: likewise")
     working = commands.add_parser("work")
     working.set_defaults(do=answer_shards)
     working.add_argument("--queue", action="store_true")

@@ -105,6 +105,7 @@ def _take_first_wave(
     if wave.rows.has_no_tokens:
         root.status.warn([NO_TOKENS])
     if expected:
+        expected.add(root.status.preflight)
         _apply_forecast(root, spec, expected)
     root.enter("generate")
     window = WindowState(next_number=shards)

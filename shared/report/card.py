@@ -262,17 +262,30 @@ def _changed(settings: Mapping[str, object]) -> str:
 
 def _usage(report: Report) -> str:
     used = total(report.counts.values())
+    preflight = report.preflight
     parts = [
-        f"{used.requests:,} requests",
-        f"{used.prompt_tokens:,} prompt tokens",
-        f"{used.completion_tokens:,} completion tokens",
+        f"{used.requests + preflight.requests:,} requests",
+        f"{used.prompt_tokens + preflight.prompt_tokens:,} prompt tokens",
+        f"{used.completion_tokens + preflight.completion_tokens:,} completion tokens",
     ]
     if report.cost is not None:
         parts.append(f"cost {report.cost:,.4f}")
     if used.samples:
         share = f"{used.agreeing / used.samples:.0%}"
         parts.append(f"{share} of {used.samples:,} samples agree with the chosen answer")
-    return f"{', '.join(parts)}.{_expected(report)}"
+    return f"{', '.join(parts)}.{_unrecorded(report)}{_expected(report)}"
+
+
+def _unrecorded(report: Report) -> str:
+    """Return how much more the teacher may have been used."""
+    unrecorded = report.unrecorded
+    if not unrecorded.requests:
+        return ""
+    tokens = "unknown" if unrecorded.tokens is None else f"at most {unrecorded.tokens:,}"
+    return (
+        f" Besides, at most {unrecorded.requests:,} requests ({tokens} tokens) were sent whose "
+        "rows were not answered before the run stopped or a worker was killed."
+    )
 
 
 def _expected(report: Report) -> str:

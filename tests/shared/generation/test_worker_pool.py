@@ -117,3 +117,26 @@ async def test_a_failure_does_not_wait_for_items_that_are_yet_to_come() -> None:
     async with asyncio.timeout(10):
         with pytest.raises(ExceptionGroup):
             await pool.run()
+
+
+async def test_a_pool_that_is_stopped_lets_its_workers_finish_what_they_have_begun() -> None:
+    begun: list[int] = []
+    done: list[int] = []
+    stops: list[bool] = []
+
+    async def do(item: int) -> None:
+        begun.append(item)
+        pool.add_worker()
+        await asyncio.sleep(0.02 if item % 2 else 30)
+        done.append(item)
+
+    pool = WorkerPool(
+        batches(100), do, max_workers=4, stop_seconds=0.3, on_stop=lambda: stops.append(True)
+    )
+    running = asyncio.create_task(pool.run())
+    async with asyncio.timeout(5):
+        while len(begun) < 4:
+            await asyncio.sleep(0)
+        pool.stop()
+        await running
+    assert (begun, done, stops) == ([0, 1, 2, 3], [1, 3], [True])
