@@ -159,7 +159,7 @@ class Grant:
     """The answer to a claim: what was granted beyond `held`, nothing if `need` isn't left."""
 
     granted: Amounts
-    left: Amounts
+    remaining: Amounts
     """What all workers together had left."""
     others_hold: bool
     """Whether another worker has a lease that it may give back."""
@@ -175,11 +175,11 @@ def grant(ledger: Ledger, claim: Claim, limits: Limits, now: float) -> Grant:
     spent = limits.amounts(ledger.preflight) + limits.amounts(ledger.rows)
     for entry in others:
         spent += limits.amounts(entry.used) + entry.lease
-    left = limits.most - spent - limits.amounts(claim.used) - claim.held
+    remaining = limits.most - spent - limits.amounts(claim.used) - claim.held
     live = [entry for entry in others if entry.is_live(now)]
     granted = Amounts()
-    if claim.need.fits(left):
-        share = left.divided(2 * (1 + len(live)))
+    if claim.need.fits(remaining):
+        share = remaining.divided(2 * (1 + len(live)))
         granted = claim.target.at_most(share).at_least(claim.need)
     ledger.workers[claim.name] = Entry(
         used=claim.used,
@@ -188,18 +188,18 @@ def grant(ledger: Ledger, claim: Claim, limits: Limits, now: float) -> Grant:
         is_preflight=claim.is_preflight,
     )
     others_hold = any(entry.lease.requests or entry.lease.tokens for entry in live)
-    return Grant(granted, left, others_hold)
+    return Grant(granted, remaining, others_hold)
 
 
 def shortage(grant: Grant, need: Amounts, budget: BudgetSpec) -> Iterator[Problem]:
     """Yield the limits that the next request could exceed, with the numbers."""
-    left = grant.left
-    if budget.max_requests is not None and need.requests > left.requests:
-        yield limit_problem("max_requests", budget.max_requests, left.requests, need.requests)
-    if budget.max_tokens is not None and need.tokens > left.tokens:
-        yield limit_problem("max_tokens", budget.max_tokens, left.tokens, need.tokens)
-    if budget.max_cost is not None and need.cost > left.cost:
-        yield limit_problem("max_cost", budget.max_cost, left.cost, need.cost)
+    remaining = grant.remaining
+    if budget.max_requests is not None and need.requests > remaining.requests:
+        yield limit_problem("max_requests", budget.max_requests, remaining.requests, need.requests)
+    if budget.max_tokens is not None and need.tokens > remaining.tokens:
+        yield limit_problem("max_tokens", budget.max_tokens, remaining.tokens, need.tokens)
+    if budget.max_cost is not None and need.cost > remaining.cost:
+        yield limit_problem("max_cost", budget.max_cost, remaining.cost, need.cost)
 
 
 # What the report says
