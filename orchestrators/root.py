@@ -14,6 +14,7 @@ from orchestrators.durable.edge import Steps
 from orchestrators.durable.waiting import RunFailed, call, event_data, first_of
 from shared.core.counters import Counters
 from shared.core.paths import ASKED_SPLITS, Split
+from shared.generation.split_target import without_outdated
 from shared.runs.contracts import (
     READ_PROGRESS,
     Event,
@@ -87,7 +88,11 @@ class Root:
             progress = yield from self.call(READ_PROGRESS, request)
         except RunFailed:
             return {}
-        self.status.count(progress.splits, spec.budget)
+        shown: dict[Split, Counters] = {
+            split: without_outdated(spec, split, counters)
+            for split, counters in progress.splits.items()
+        }
+        self.status.count(shown, spec.budget)
         self.status.warn(progress.warnings)
         self.publish()
         return progress.splits

@@ -106,10 +106,10 @@ def _reuse_answers(
 ) -> Steps[dict[Split, SplitScan]]:
     """Copy an earlier run's answers into the journals. Return scans that estimate the rest."""
     estimates = dict(scans)
-    reused = 0
     for split in root.asked_splits:
         scan = scans[split]
         usage = Usage()
+        reused = 0
         first = 0
         while first < scan.shards:
             root.enter("reuse")
@@ -118,8 +118,8 @@ def _reuse_answers(
             usage.add(answers.estimate)
             reused += answers.reused
             first = answers.next
-        estimates[split] = scan.model_copy(update={"estimate": usage})
-    if not reused:
+        estimates[split] = scan.model_copy(update={"estimate": usage, "reused": reused})
+    if not any(scan.reused for scan in estimates.values()):
         root.status.warnings.append(nothing_reused(earlier_run))
     yield from root.read_progress(spec)
     return estimates

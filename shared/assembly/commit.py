@@ -11,6 +11,7 @@ from shared.core.counters import Counters, is_sealed, total
 from shared.core.paths import RunPaths, Split
 from shared.dataset.rejection import RejectedRow
 from shared.generation.blocks import Staging
+from shared.generation.split_target import without_outdated
 from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 
@@ -91,7 +92,7 @@ async def commit_rejected(
         outcome = await _split_outcome(staging, plan)
         stagings[split] = staging
         blocks[split] = SplitBlocks(outcome.with_rejected, shards)
-        counters[split] = outcome.counters
+        counters[split] = without_outdated(spec, split, outcome.counters)
 
     async def restage(split: Split, index: int) -> None:
         await stagings[split].stage_again(index)

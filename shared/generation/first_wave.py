@@ -15,6 +15,7 @@ from shared.core.paths import RunPaths, Split
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Row
 from shared.generation.blocks import holdout, read_lines
+from shared.generation.cache_key import CacheKeys
 from shared.generation.journal import Journal
 from shared.generation.record import Record
 from shared.scan.plan import PlanReader
@@ -94,7 +95,12 @@ def _scaled(amount: int, taken: int, estimated: int) -> int:
 def first_rows(
     answered: Sequence[tuple[Row | None, Record]], spec: RunSpec, round_: int = 0
 ) -> FirstRows:
-    """Return the outcome of rows and their records. A row that isn't at hand is None."""
+    """Return the outcome of rows and their records. A row that isn't at hand is None.
+
+    What an earlier round took for the same question counts too: a resumed round asks only the rows
+    again that are the hardest to get an answer to.
+    """
+    keys = CacheKeys(spec)
     outcome = FirstRows()
     failed: list[Record] = []
     usable: list[Record] = []
@@ -104,7 +110,9 @@ def first_rows(
         elif _is_unusable(record) and record.reason is not None:
             failed.append(record)
             outcome.reasons[record.reason] = outcome.reasons.get(record.reason, 0) + 1
-        if row is not None and record.requests and record.round == round_:
+        if row is None or not record.requests:
+            continue
+        if record.round == round_ or record.key == keys.of(row):
             outcome.taken.add(Usage.model_validate(record, from_attributes=True))
             outcome.estimated.add(row_estimate(row, spec))
     outcome.usable = len(usable)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.core.counters import Counters
+from shared.core.counters import NOT_REACHED, Counters
 from shared.core.paths import Split
 from shared.spec.models import RunSpec
 
@@ -60,6 +60,20 @@ class SplitTarget(BaseModel):
     def _missing(self, unfinished: int) -> int:
         """Return how many rows are missing if the unfinished shards accept all of theirs."""
         return self.rows - self.accepted - unfinished * self.rows_per_shard
+
+
+def without_outdated(spec: RunSpec, split: Split, counters: Counters) -> Counters:
+    """Return the counters of a split, without shards' limits by the target of an earlier round.
+
+    If the target of now isn't reached, all rows are needed. Those that an earlier round didn't need
+    are then rows without an outcome.
+    """
+    target = split_target(spec, split)
+    if not counters.not_needed or (target is not None and counters.not_held_out >= target.rows):
+        return counters
+    not_reached = counters.not_asked.get(NOT_REACHED, 0) + counters.not_needed
+    update = {"not_needed": 0, "not_asked": {**counters.not_asked, NOT_REACHED: not_reached}}
+    return counters.model_copy(update=update)
 
 
 def split_target(spec: RunSpec, split: Split) -> SplitTarget | None:

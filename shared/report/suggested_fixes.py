@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from shared.core.counters import Counters
+from shared.core.paths import Split
 from shared.dataset.rejection import ASK_AGAIN, CORRECT_THE_ANSWER, RejectionReason
+from shared.generation.split_target import split_target
 from shared.spec.models import MAX_ANSWER_TOKENS, RunSpec
 from shared.tasks import TASKS
 
@@ -29,14 +31,14 @@ class ReasonLine(BaseModel):
     tokens: int | None = None
 
 
-def reason_lines(split: str, counters: Counters, spec: RunSpec) -> list[ReasonLine]:
+def reason_lines(split: Split, counters: Counters, spec: RunSpec) -> list[ReasonLine]:
     """Return a line for each reason of a split."""
     return [
         _line(split, reason, rows, counters, spec) for reason, rows in counters.rejected.items()
     ]
 
 
-def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec) -> ReasonLine:
+def _line(split: Split, reason: str, rows: int, counters: Counters, spec: RunSpec) -> ReasonLine:
     fix = RejectionReason(reason).fix
     if spec.answers.are_provided and fix.asks_again:
         fix = CORRECT_THE_ANSWER
@@ -47,6 +49,10 @@ def _line(split: str, reason: str, rows: int, counters: Counters, spec: RunSpec)
     if any(f"{{{name}}}" in fix.text and suggested[name] == now[name] for name in now):
         fix = ASK_AGAIN  # there is no higher value
     remedy = fix.text.format(**suggested)
+    target = split_target(spec, split)
+    if target is not None and counters.not_held_out >= target.rows:
+        remedy += "; quality.target_rows is reached, so only a larger one asks these rows again"
+        return ReasonLine(split=split, reason=reason, rows=rows, remedy=remedy)
     ceiling = spec.teacher.max_tokens_ceiling
     if "{max_tokens}" in fix.text and ceiling and ceiling < suggested["max_tokens"]:
         remedy += ", with teacher.max_tokens_ceiling at least as high"

@@ -30,7 +30,7 @@ from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
-from shared.spec.target_rows import asked_share
+from shared.spec.target_rows import taught_share
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -194,7 +194,7 @@ async def _check_size(
 
 def _trained_tokens(spec: RunSpec, train: RangePlan) -> int:
     """Return about how many tokens the training set has, with one example for each row."""
-    return round(train.example_tokens * asked_share(spec, train.valid))
+    return round(train.example_tokens * taught_share(spec, train.valid))
 
 
 def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:

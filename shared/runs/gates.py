@@ -79,19 +79,31 @@ def expected_usage(
 ) -> Usage:
     """Return the expected usage of all splits together.
 
-    `acceptance`: the share of rows that is expected to be accepted, which decides how many are
-    asked where `quality.target_rows` is set.
+    Where `quality.target_rows` is set, `acceptance` decides how many rows are asked: the share of
+    them that is expected to be accepted. Reused answers count before all others.
     """
     usage = Usage()
     for split, scan in scans.items():
-        share = asked_share(spec, scan.valid, acceptance) if split == "train" else 1.0
+        share = 1.0
+        if split == "train":
+            share = asked_share(spec, scan.valid - scan.reused, scan.reused, acceptance)
         usage.add(scan.estimate.scaled(share))
     return usage
 
 
 def most_usage(scans: Mapping[Split, ScanCounts], spec: RunSpec) -> Usage:
-    """Return the usage of all splits if no more rows are accepted than have to be."""
-    return expected_usage(scans, spec, spec.quality.min_success_ratio)
+    """Return the usage of all splits if no more rows are accepted than have to be.
+
+    Reused answers may all be to rows that aren't needed.
+    """
+    usage = Usage()
+    for split, scan in scans.items():
+        share = 1.0
+        if split == "train":
+            ratio = spec.quality.min_success_ratio
+            share = asked_share(spec, scan.valid - scan.reused, acceptance=ratio)
+        usage.add(scan.estimate.scaled(share))
+    return usage
 
 
 def valid_rows(scans: Mapping[Split, ScanCounts]) -> dict[Split, int]:

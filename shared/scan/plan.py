@@ -58,7 +58,7 @@ class ScanCounts(BaseModel):
 
     rows: int = 0
     valid: int = 0
-    # Valid rows that an earlier run has answered. Only a dry run counts them.
+    # Valid rows that an earlier run has answered: known once its answers were read.
     reused: int = 0
     rejected: dict[str, int] = Field(default_factory=dict[str, int])
     samples: list[str] = Field(default_factory=list[str])  # the first few rejections, as text

@@ -53,9 +53,20 @@ def most_accepted(spec: RunSpec) -> int | None:
     return math.ceil(target / (1 - fraction) + 5 * deviation)
 
 
-def asked_share(spec: RunSpec, valid: int, acceptance: float = 1.0) -> float:
-    """Return the share of `valid` training rows that is asked, if so many of them are accepted."""
+def taught_share(spec: RunSpec, valid: int) -> float:
+    """Return the share of `valid` training rows that the datasets have, if all are accepted."""
     accepted = expected_accepted(spec)
-    if accepted is None or accepted >= valid * acceptance:
+    return 1.0 if accepted is None or accepted >= valid else accepted / valid
+
+
+def asked_share(spec: RunSpec, unanswered: int, reused: int = 0, acceptance: float = 1.0) -> float:
+    """Return the share of the training rows without an answer that is asked.
+
+    `reused`: rows with an earlier run's answer, which are taken to come before the others.
+    `acceptance`: the share of the others that is accepted.
+    """
+    accepted = expected_accepted(spec)
+    if accepted is None:
         return 1.0
-    return accepted / acceptance / valid
+    missing = max(0, accepted - reused)
+    return 1.0 if missing >= unanswered * acceptance else missing / acceptance / unanswered

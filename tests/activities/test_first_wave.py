@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from local.emulators.teacher import ChatRequest
 from shared.runs.contracts import READ_FIRST_WAVE
 from tests.activities.conftest import NewRun, Teach
@@ -46,19 +48,22 @@ async def test_first_rows_are_counted_with_their_reasons_replies_and_usage(
     assert (rows["taken"]["requests"], rows["estimated"]["requests"]) == (18 + 2 * 3, 20)
 
 
-async def test_rows_that_were_answered_before_count_as_they_are_and_say_nothing_of_the_usage(
-    new_run: NewRun, teach: Teach
+@pytest.mark.parametrize(
+    ("changes", "asked"), [({}, 10), ({"teacher": {"temperature": 0.9}}, 2)], ids=["same", "other"]
+)
+async def test_answers_of_earlier_rounds_tell_the_usage_if_the_question_is_the_same(
+    new_run: NewRun, teach: Teach, changes: dict[str, Any], asked: int
 ) -> None:
     run = new_run(rows_per_shard=10)
     await run.begin(sums(20))
-    async with teach(at_a_loss(*range(9))):
+    async with teach(at_a_loss(2, 5)):
         await run.generate()
-    await run.resume()
-    async with teach(plus_one):
+    await run.resume(**changes)
+    async with teach(at_a_loss(5)):
         await run.generate()
     rows = await first_wave(run)
-    assert (rows["usable"], rows["unusable"]) == (10, 0)
-    assert (rows["taken"]["requests"], rows["estimated"]["requests"]) == (9, 9)
+    assert (rows["usable"], rows["unusable"]) == (9, 1)
+    assert (rows["taken"]["requests"], rows["estimated"]["requests"]) == (asked + 2, asked)
 
 
 async def test_first_rows_of_several_small_shards_count_together(

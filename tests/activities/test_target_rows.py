@@ -106,6 +106,26 @@ async def test_without_a_target_a_resumed_run_answers_the_rest(
     assert (counts["accepted"], counts["not_needed"], counts["spare"]) == (13, 0, 0)
 
 
+@pytest.mark.parametrize("target", [None, 40])
+async def test_rows_that_a_resumed_run_needs_after_all_are_not_reached_if_it_ends_early(
+    new_run: NewRun, teach: Teach, target: int | None
+) -> None:
+    run = run_with(new_run, 6)
+    await run.begin(sums(50))
+    async with teach(plus_one):
+        await run.generate_target()
+    await finish(run)
+    await run.resume(quality={"target_rows": target})
+    async with teach(plus_one):
+        await run.generate(0)
+        await run.generate(1)
+    assert (await run.report("cancelled"))["status"] == "ok"
+    counts = (await run.storage.read_json(run.paths.report))["counts"]["train"]
+    assert (counts["accepted"], counts["not_needed"]) == (10, 0)
+    assert counts["not_asked"] == {"not_reached": 40}
+    assert "Not needed" not in await run.text(run.paths.card)
+
+
 async def test_an_earlier_runs_answers_count_and_those_beyond_the_target_are_kept(
     new_run: NewRun, teach: Teach
 ) -> None:

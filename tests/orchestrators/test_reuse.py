@@ -68,6 +68,15 @@ def test_answers_are_taken_over_before_the_gate_and_before_the_teacher_is_asked(
     assert run.stages()[:4] == ["prepare", "scan", "reuse", "preflight"]
 
 
+def test_answers_that_are_taken_over_count_towards_the_target() -> None:
+    run = reusing(
+        {"train": 3}, spec={"quality": {"target_rows": 25, "min_rows": 1}}, reused=10, requests=10
+    )
+    run.run()
+    # of 30 rows, 20 are reused, and 20 requests are estimated for the others
+    assert run.shown["estimate"]["requests"] == 10
+
+
 def test_every_shard_of_every_split_is_looked_at_once_and_in_order() -> None:
     run = reusing({"train": 5, "validation": 1})
     run.run()

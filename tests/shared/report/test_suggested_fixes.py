@@ -46,6 +46,16 @@ def test_what_the_teacher_is_to_blame_for_has_a_price(reason: str) -> None:
     assert line.tokens >= 3 * (2000 / 20 + 500 / 10)
 
 
+@pytest.mark.parametrize(("target", "asks_again"), [(50, False), (51, True), (None, True)])
+def test_no_retry_is_priced_that_a_reached_target_prevents(
+    target: int | None, asks_again: bool
+) -> None:
+    counters = Counters(accepted=50, requests=60, prompt_tokens=500, completion_tokens=500)
+    line = line_of("no_number", counters, quality={"target_rows": target})
+    assert (line.tokens is not None) is asks_again
+    assert ("only a larger one asks" in line.remedy) is not asks_again
+
+
 def test_a_setting_that_is_to_be_raised_is_named_with_a_value_that_is_allowed() -> None:
     assert "teacher.max_tokens to 400 " in line_of("truncated", teacher={"max_tokens": 100}).remedy
     assert (

@@ -9,7 +9,13 @@ import pytest
 from shared.core.counters import Counters
 from shared.core.paths import Split
 from shared.generation.success_ratio import max_rejected, minimum_accepted, most_decided
-from shared.runs.gates import after_generation, after_scan, during_generation, expected_usage
+from shared.runs.gates import (
+    after_generation,
+    after_scan,
+    during_generation,
+    expected_usage,
+    most_usage,
+)
 from shared.scan.plan import ScanCounts
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
@@ -239,6 +245,20 @@ def test_no_more_rows_are_expected_to_be_asked_than_the_target_takes(
     }
     limited = spec(quality={"target_rows": target})
     assert expected_usage(scans, limited, acceptance).requests == requests
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "most"),
+    # of 1,000 rows, 400 are reused, and four fifths of the others have to be accepted
+    [(None, 600, 600), (300, 0, 375), (500, 100, 600), (1000, 600, 600)],
+)
+def test_reused_answers_count_towards_the_target_before_a_row_is_asked(
+    target: int | None, expected: int, most: int
+) -> None:
+    scan = ScanCounts(valid=1000, reused=400, estimate=Usage(requests=600))
+    limited = spec(quality={"target_rows": target, "min_success_ratio": 0.8})
+    assert expected_usage({"train": scan}, limited).requests == expected
+    assert most_usage({"train": scan}, limited).requests == most
 
 
 @pytest.mark.parametrize(
