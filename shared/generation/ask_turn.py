@@ -47,6 +47,7 @@ class AsksTeacher(Protocol):
         schema: Schema | None = None,
         unformatted: list[Message] | None = None,
         seed: int | None = None,
+        is_further: bool = False,
     ) -> Completion: ...
 
 
@@ -142,6 +143,7 @@ class TurnRequests:
                 schema=request.schema,
                 unformatted=request.unformatted,
                 seed=seed,
+                is_further=self.requests > 0 or self.sample > 0,
             )
         except RowFailure as failure:
             self.requests += failure.requests

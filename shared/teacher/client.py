@@ -131,6 +131,7 @@ class _Attempts:
     """The attempts at one request so far."""
 
     reservation: Tokens  # of each attempt
+    is_further: bool = False  # whether its row has been asked before
     requests: int = 0
     failures: int = 0  # the attempts that count against `max_attempts`
     throttled: int = 0
@@ -207,19 +208,22 @@ class TeacherClient:
         schema: Mapping[str, Any] | None = None,
         unformatted: Sequence[Message] | None = None,
         seed: int | None = None,
+        is_further: bool = False,
     ) -> Completion:
         """Return one reply to these messages, after as many retries as it takes.
 
         `schema` is the JSON Schema of the reply. A teacher without structured output is not held to
         it, and gets the messages `unformatted` instead if there are any. `seed` replaces the
-        specification's.
+        specification's. Further requests of a row go before the first ones of others, so that few
+        rows are begun and not answered when the run stops.
 
         Raises RowFailure when this request cannot be answered, TeacherDown when none can,
         OverBudget when it could exceed the budget, and NotSent once the client is stopped.
         """
         tokens = max_tokens or self._spec.max_tokens
         request = _Request(messages, tokens, schema, unformatted, seed)
-        attempts = _Attempts(request.most_tokens if self._budget.counts_tokens else NO_TOKENS)
+        reservation = request.most_tokens if self._budget.counts_tokens else NO_TOKENS
+        attempts = _Attempts(reservation, is_further)
         while True:
             outcome = await self._send_in_turn(request, attempts)
             if isinstance(outcome, Completion):
@@ -256,11 +260,12 @@ class TeacherClient:
 
     async def _begin(self, attempts: _Attempts) -> Turn:
         """Wait for a turn and a reservation. No turn is held while waiting for the budget."""
-        turn = await self._scheduler.begin(self._lane, is_retry=attempts.requests > 0)
+        is_further = attempts.is_further or attempts.requests > 0
+        turn = await self._scheduler.begin(self._lane, is_retry=is_further)
         if self._budget.try_reserve(attempts.reservation):
             return turn
         self._scheduler.end(self._lane, turn)
-        await self._budget.reserve(attempts.reservation)
+        await self._budget.reserve(attempts.reservation, is_further=is_further)
         try:
             return await self._scheduler.begin(self._lane, is_retry=True)
         except BaseException:

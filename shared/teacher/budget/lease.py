@@ -113,10 +113,13 @@ class BudgetLease:
             self._wake_keeper()
         return True
 
-    async def reserve(self, most: Tokens) -> None:
+    async def reserve(self, most: Tokens, *, is_further: bool = False) -> None:
         """Wait for a reservation. Raises OverBudget, and errors of the storage."""
         waiting = _Waiting(most, self._need(most))
-        self._waiting.append(waiting)
+        if is_further:
+            self._waiting.appendleft(waiting)
+        else:
+            self._waiting.append(waiting)
         self._wake_keeper()
         try:
             await waiting.granted

@@ -59,8 +59,11 @@ class Budget(Protocol):
         """Reserve one request and so many tokens, unless that has to wait."""
         ...
 
-    async def reserve(self, most: Tokens) -> None:
-        """Wait until one request and so many tokens are reserved. Raises OverBudget."""
+    async def reserve(self, most: Tokens, *, is_further: bool = False) -> None:
+        """Wait until one request and so many tokens are reserved. Raises OverBudget.
+
+        Further requests of a row go before the first ones of others.
+        """
         ...
 
     def release(self, most: Tokens) -> None:
@@ -80,7 +83,7 @@ class NoBudget:
     def try_reserve(self, most: Tokens) -> bool:
         return True
 
-    async def reserve(self, most: Tokens) -> None: ...
+    async def reserve(self, most: Tokens, *, is_further: bool = False) -> None: ...
 
     def release(self, most: Tokens) -> None: ...
 
