@@ -34,7 +34,7 @@ from shared.teacher.budget.ledger import (
     ledger_document,
     shortage,
 )
-from shared.teacher.budget.reservation import OverBudget, Tokens
+from shared.teacher.budget.reservation import NO_TOKENS, OverBudget, Tokens
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -57,7 +57,6 @@ class _Waiting:
     """A request that waits for its reservation."""
 
     most: Tokens
-    need: Amounts
     granted: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -82,14 +81,19 @@ class BudgetLease:
         self._name = uuid4().hex[:12]
         self._is_registered = False
         # what was used, what is in flight, and what is neither: the rest of the lease
-        self._used = Usage()
-        self._reserved = Amounts()
+        # (plain numbers: every request changes them twice)
+        self._used_requests = 0
+        self._used_prompt_tokens = 0
+        self._used_completion_tokens = 0
+        self._reserved_requests = 0
+        self._reserved_tokens = 0
+        self._reserved_cost = 0.0
         self._free_requests = 0
         self._free_tokens: float = 0 if self.counts_tokens else math.inf
         self._free_cost: float = 0 if self.counts_tokens else math.inf
         # once less than this is free, the lease is renewed in the background
         self._low = Amounts()
-        self._last_need = ONE_REQUEST
+        self._last_most = NO_TOKENS
         self._started = 0  # requests
         self._started_before = 0  # the last renewal
         self._renewed_at = time.monotonic()
@@ -105,17 +109,16 @@ class BudgetLease:
         """Reserve, unless that has to wait."""
         if self._waiting or self._is_frozen:
             return False
-        need = self._need(most)
-        if not self._has(need):
+        if not self._has(most):
             return False
-        self._take(need)
+        self._take(most)
         if self._is_low:
             self._wake_keeper()
         return True
 
     async def reserve(self, most: Tokens, *, is_further: bool = False) -> None:
         """Wait for a reservation. Raises OverBudget, and errors of the storage."""
-        waiting = _Waiting(most, self._need(most))
+        waiting = _Waiting(most)
         if is_further:
             self._waiting.appendleft(waiting)
         else:
@@ -133,50 +136,66 @@ class BudgetLease:
 
     def release(self, most: Tokens) -> None:
         """Give back a reservation whose request wasn't sent."""
-        need = self._need(most)
-        self._reserved -= need
-        self._give_back(need)
-
-    def settle(self, most: Tokens, used: Tokens) -> None:
-        """Replace a reservation by what was used."""
-        need = self._need(most)
-        self._reserved -= need
-        self._used.requests += 1
-        self._used.prompt_tokens += used.prompt
-        self._used.completion_tokens += used.completion
-        self._give_back(need - self._need(used))
-
-    def _need(self, tokens: Tokens) -> Amounts:
-        if not self.counts_tokens:
-            return ONE_REQUEST
-        return Amounts(1, tokens.prompt + tokens.completion, self._limits.cost(*tokens))
-
-    def _has(self, need: Amounts) -> bool:
-        return (
-            need.requests <= self._free_requests
-            and need.tokens <= self._free_tokens
-            and need.cost <= self._free_cost
-        )
-
-    def _take(self, need: Amounts) -> None:
-        self._reserved += need
-        self._last_need = need
-        self._started += 1
-        self._free_requests -= need.requests
-        self._free_tokens -= need.tokens
-        self._free_cost -= need.cost
-
-    def _give_back(self, amounts: Amounts) -> None:
-        self._add_free(amounts)
+        self._end(most)
+        self._free_requests += 1
         if self._waiting:
             self._kick.set()
 
+    def settle(self, most: Tokens, used: Tokens) -> None:
+        """Replace a reservation by what was used."""
+        self._end(most)
+        self._used_requests += 1
+        self._used_prompt_tokens += used.prompt
+        self._used_completion_tokens += used.completion
+        if self.counts_tokens:
+            self._free_tokens -= used.prompt + used.completion
+            self._free_cost -= self._limits.cost(*used)
+        if self._waiting:
+            self._kick.set()
+
+    def _need(self, most: Tokens) -> Amounts:
+        if not self.counts_tokens:
+            return ONE_REQUEST
+        return Amounts(1, most.prompt + most.completion, self._limits.cost(*most))
+
+    def _has(self, most: Tokens) -> bool:
+        if not self.counts_tokens:
+            return self._free_requests >= 1
+        return (
+            self._free_requests >= 1
+            and self._free_tokens >= most.prompt + most.completion
+            and self._free_cost >= self._limits.cost(*most)
+        )
+
+    def _take(self, most: Tokens) -> None:
+        self._started += 1
+        self._last_most = most
+        self._reserved_requests += 1
+        self._free_requests -= 1
+        if self.counts_tokens:
+            self._move_tokens(most, 1)
+
+    def _end(self, most: Tokens) -> None:
+        """End a reservation. Its tokens are free again, its request isn't."""
+        self._reserved_requests -= 1
+        if self.counts_tokens:
+            self._move_tokens(most, -1)
+
+    def _move_tokens(self, most: Tokens, sign: int) -> None:
+        tokens = sign * (most.prompt + most.completion)
+        cost = sign * self._limits.cost(*most)
+        self._reserved_tokens += tokens
+        self._reserved_cost += cost
+        self._free_tokens -= tokens
+        self._free_cost -= cost
+
     @property
     def _is_low(self) -> bool:
+        low = self._low
         return (
-            self._free_requests < self._low.requests
-            or self._free_tokens < self._low.tokens
-            or self._free_cost < self._low.cost
+            self._free_requests < low.requests
+            or self._free_tokens < low.tokens
+            or self._free_cost < low.cost
         )
 
     # The ledger
@@ -208,19 +227,20 @@ class BudgetLease:
         now = time.monotonic()
         if self._waiting:
             # what is in flight may free enough, without a look at the ledger
-            if self._reserved.requests and now < self._denied_until:
+            if self._reserved_requests and now < self._denied_until:
                 return self._denied_until - now
         elif not self._is_low and now < self._renewed_at + RENEWAL_SECONDS:
             return self._renewed_at + RENEWAL_SECONDS - now
-        has_none_in_flight = not self._reserved.requests
+        has_none_in_flight = not self._reserved_requests
+        has_asked = bool(self._waiting)
         renewal = await self._renew()
         self._hand_out()
         if not self._waiting:
             return RENEWAL_SECONDS
-        if renewal.granted.requests:
-            return 0.0
+        if renewal.granted.requests or not has_asked:
+            return 0.0  # there may be more
         if has_none_in_flight and not renewal.others_hold:
-            problems = list(shortage(renewal, self._waiting[0].need, self._budget))
+            problems = list(shortage(renewal, self._need(self._waiting[0].most), self._budget))
             self._fail_waiting(OverBudget(USED_UP, details=problems))
             return RENEWAL_SECONDS
         pause = random.uniform(POLL_SECONDS / 2, POLL_SECONDS)
@@ -232,9 +252,9 @@ class BudgetLease:
         while self._waiting:
             first = self._waiting[0]
             if not first.granted.done():
-                if not self._has(first.need):
+                if not self._has(first.most):
                     return
-                self._take(first.need)
+                self._take(first.most)
                 first.granted.set_result(None)
             self._waiting.popleft()
 
@@ -254,14 +274,14 @@ class BudgetLease:
         free = self._free
         self._is_frozen = bool(self._waiting) or free.requests > 2 * target
         kept = Amounts() if self._is_frozen else free
-        need = self._waiting[0].need if self._waiting else Amounts()
+        need = self._need(self._waiting[0].most) if self._waiting else Amounts()
         lacking = max(0, target - kept.requests)
         claim = Claim(
             name=self._name,
-            used=self._used.model_copy(),
+            used=self._used,
             held=self._reserved + kept,
             need=need,
-            target=self._last_need.times(lacking).at_least(need),
+            target=self._need(self._last_most).times(lacking).at_least(need),
             is_preflight=self._is_preflight,
         )
 
@@ -284,12 +304,25 @@ class BudgetLease:
         return renewal
 
     def _target_requests(self) -> int:
-        """Return how many requests the next seconds need, none if nothing is asked."""
-        if not self._waiting and not self._reserved.requests:
+        """Return how many requests the next seconds need, none if nothing is asked any more."""
+        is_idle = self._started == self._started_before and not self._reserved_requests
+        if is_idle and not self._waiting:
             return 0
         seconds = max(1.0, time.monotonic() - self._renewed_at)
         recent = (self._started - self._started_before) / seconds
         return max(MIN_LEASE_REQUESTS, len(self._waiting), math.ceil(recent * LEASE_SECONDS))
+
+    @property
+    def _used(self) -> Usage:
+        return Usage(
+            requests=self._used_requests,
+            prompt_tokens=self._used_prompt_tokens,
+            completion_tokens=self._used_completion_tokens,
+        )
+
+    @property
+    def _reserved(self) -> Amounts:
+        return Amounts(self._reserved_requests, self._reserved_tokens, self._reserved_cost)
 
     @property
     def _free(self) -> Amounts:

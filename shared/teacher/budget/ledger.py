@@ -110,11 +110,13 @@ class Ledger(BaseModel):
             (self.preflight if entry.is_preflight else self.rows).add(used)
 
 
-@dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of a run, and the prices that its cost follows from."""
 
-    budget: BudgetSpec
+    def __init__(self, budget: BudgetSpec) -> None:
+        self.budget = budget
+        self._prompt_price = (budget.prompt_price or 0) / MILLION
+        self._completion_price = (budget.completion_price or 0) / MILLION
 
     @property
     def on_tokens(self) -> bool:
@@ -131,8 +133,7 @@ class Limits:
         )
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        prompt = prompt_tokens * (self.budget.prompt_price or 0)
-        return (prompt + completion_tokens * (self.budget.completion_price or 0)) / MILLION
+        return prompt_tokens * self._prompt_price + completion_tokens * self._completion_price
 
     def amounts(self, usage: Usage) -> Amounts:
         cost = self.cost(usage.prompt_tokens, usage.completion_tokens)

@@ -245,6 +245,19 @@ async def test_without_limits_the_ledger_is_written_seldom_and_counts_all(
     assert (unrecorded.requests, unrecorded.tokens) == (10, 7)
 
 
+async def test_a_request_that_comes_while_an_idle_worker_gives_back_its_lease_is_not_refused(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RENEWAL_SECONDS", 0.0)
+    requests = Requests()
+    async with open_budget(storage, PATHS, BudgetSpec(max_requests=1000)) as budget:
+        for _ in range(100):
+            await requests.send(budget)
+            for _ in range(requests.random.randint(0, 8)):
+                await asyncio.sleep(0)
+    assert requests.sent == 100
+
+
 async def test_a_ledger_that_cannot_be_written_fails_the_requests_that_wait(
     memory: MemoryStorage, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
