@@ -2,9 +2,10 @@
 teacher that fails on purpose.
 
 `python -m benchmarks.faults`: the whole activity asks the local teacher (a process of its own, 50
-ms latency) for the same rows once without faults, then with a fifth of the requests refused (429),
-failed (5xx), reset or left hanging, and with some of each; one row of those scenarios is always
-answered 400. What was asked is counted in the teacher's own log. Ends with exit code 1 when a row
+ms latency) for the same rows once without faults, then with 0.5, 2, 10 and 20 % of the requests
+refused (429) although there is no quota, a fifth of them failed (5xx), reset or left hanging, and
+with some of each; one row of those scenarios is always answered 400. What was asked is counted in
+the teacher's own log. Ends with exit code 1 when a row
 is lost, asked for again after its answer, asked for more than once although it was answered 400, or
 when the app's own count of requests is not the teacher's.
 
@@ -45,6 +46,9 @@ FAULT_FREE, MIXED = "none", "mixed"
 # name: which share of the requests has which fault
 SCENARIOS: dict[str, dict[str, float]] = {
     FAULT_FREE: {},
+    "429 0.5%": {"throttle": 0.005},
+    "429 2%": {"throttle": 0.02},
+    "429 10%": {"throttle": 0.1},
     "429": {"throttle": 0.2},
     "500": {"error": 0.2},
     "resets": {"reset": 0.2},
@@ -257,15 +261,22 @@ def summary(runs: Sequence[dict[str, Any]]) -> str:
             result["scenario"],
             faults_of(result["scenario"]),
             *_cells(result),
-            f"× {result['seconds'] / fault_free['seconds']:.2f}",
+            f"{_speed(result):.0f}",
+            f"{_speed(result) / _speed(fault_free):.0%}",
             f"{expected_seconds(result, fault_free):.1f}",
             f"{result['last_rows_seconds']:.1f}",
         ]
         for result in runs
     ]
     return table(
-        ["scenario", "faults", *HEAD, "by fault-free time", "expected", "last rows, seconds"], rows
+        ["scenario", "faults", *HEAD, "rows/s", "of fault-free", "expected", "last rows, seconds"],
+        rows,
     )
+
+
+def _speed(result: dict[str, Any]) -> float:
+    """Rows a second."""
+    return result["rows"] / result["seconds"]
 
 
 def beside_peers(runs: Sequence[dict[str, Any]]) -> str:
@@ -278,7 +289,7 @@ def beside_peers(runs: Sequence[dict[str, Any]]) -> str:
 
 def faults_of(scenario: str) -> str:
     """The scenario's faults in words."""
-    return ", ".join(f"{rate:.0%} {fault}" for fault, rate in SCENARIOS[scenario].items())
+    return ", ".join(f"{100 * rate:g} % {fault}" for fault, rate in SCENARIOS[scenario].items())
 
 
 def _cells(result: dict[str, Any]) -> list[object]:

@@ -296,8 +296,7 @@ class TeacherClient:
         if pause is None:
             pause = backoff(attempts.throttled, self._jitter)
         now = time.monotonic()
-        turn.gate.rate.record_refusal(now, turn.number, pause)
-        attempts.is_stray = turn.gate.rate.refusals_are_stray
+        attempts.is_stray = turn.gate.rate.record_refusal(now, turn.number, pause)
         others = [other.delay(now) for other in self._scheduler.others_open(turn.gate, now)]
         attempts.pause = min([pause, *others])
 

@@ -68,7 +68,6 @@ class Gate:
 
     def end_request(self, number: int) -> None:
         """End a request, whatever its outcome. A known outcome is recorded before."""
-        self.rate.record_end(number)
         self.in_flight -= 1
 
     def record_answer(self, number: int) -> None:

@@ -16,6 +16,8 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from shared.teacher.rate.stray_refusals import StrayRefusals
+
 # share of the rate that remains after a refusal
 KEPT = 0.97
 LEAST_KEPT = 0.7
@@ -36,17 +38,19 @@ FEW_REQUESTS = 2
 SHORTEST_WAIT_SECONDS = 0.1
 SLOWEST = 1 / 60  # requests a second
 
-# Refusals that follow each other quickly whatever the rate are probably stray. Then the rate stays
-# as it is, and one request after each pause is a trial: if the trials are admitted, refusals are
-# stray. If most of the next requests are refused after all, they are not.
-QUICK_SECONDS = 2.0
-QUICK_REQUESTS = 20
-MAX_QUICK_CUTS = 3
-ADMITTED_TRIALS = 3
-# some trials may get no reply for a long time
-MAX_TRIALS_IN_FLIGHT = 8
-STRAY_SAMPLE = 32  # requests
-MAX_STRAY_REFUSALS = 20  # among STRAY_SAMPLE requests
+# So many refusals beyond one in SELDOM requests lead to a test whether they are stray. Each counts
+# less than one, and not at all right after another. Each time that a quota ends a test, it takes
+# twice as many.
+REFUSALS_BEFORE_TEST = 4
+SELDOM = 200
+REQUESTS_BETWEEN = 3  # with so many, a refusal counts half
+TEST_GROWTH = 0.01  # of the rate, with each request of a test
+TEST_FACTOR = 8  # times the rate before: no quota is near
+START_REQUESTS = 100  # of the test at the start
+# When a quota shows within so many requests after a test, the test was wrong.
+CONFIRMED_REQUESTS = 2000
+# of the most that was ever left of a limit: with this share there is plenty
+PLENTY = 0.5
 
 # reset times of a limit for which requests are held back, see `record_quota`
 MIN_HOLD_SECONDS = 3.0
@@ -60,6 +64,8 @@ class _Quota:
     remaining: float
     resets_at: float
     number: int  # of that request
+    most: float  # that ever remained
+    holds: bool  # requests are held back when nothing remains
 
 
 @dataclass(slots=True)
@@ -68,8 +74,6 @@ class RateController:
 
     jitter: random.Random = field(default_factory=random.Random)
     rate: float = math.inf  # requests a second now
-    # refusals come whatever the rate is: each delays only its own row
-    refusals_are_stray: bool = False
 
     _excessive_rate: float = math.inf  # the rate at the last refusal
     _reduced_rate: float = math.inf  # the rate after it
@@ -84,22 +88,24 @@ class RateController:
     _next_start: float = 0.0
     _paused_until: float = 0.0
 
-    _quick_cuts: int = 0
+    _strays: StrayRefusals = field(default_factory=StrayRefusals)
     _last_number_before_cut: int = 0
-    _trial_is_due: bool = False
-    _trials: set[int] = field(default_factory=set[int])  # numbers of the requests
-    _admitted_trials: int = 0
-    _stray_refusals: int = 0  # in the current sample
+    _last_refused: int = 0  # number of the request whose refusal began the pause
+    _suspicion: float = 0.0
+    _suspicion_before_test: float = REFUSALS_BEFORE_TEST
+    _cut_requests: int = 0  # since the rate is limited, or since the last test
+    _cut_refusals: int = 0
+    _rate_before_test: float = math.inf
+    _last_test_ended: int = 0  # number of its last request
 
     _quotas: dict[str, _Quota] = field(default_factory=dict[str, _Quota])
 
     def delay(self, now: float) -> float:
         """Return the seconds until a request may start; 0 when it may start now."""
-        if self._trial_is_due:
-            return 0.0
         delay = max(0.0, self._next_start - now, self._paused_until - now)
         for quota in self._quotas.values():
-            delay = max(delay, self._seconds_held(quota, now))
+            if quota.holds:
+                delay = max(delay, self._seconds_held(quota, now))
         return delay
 
     def start_request(self, now: float) -> int:
@@ -109,55 +115,73 @@ class RateController:
             self._last_start = now
             self._first_start = now
         self._last_number += 1
-        if self._trial_is_due:
-            self._trial_is_due = False
-            self._trials.add(self._last_number)
-        if self.refusals_are_stray and self._last_number % STRAY_SAMPLE == 0:
-            self._stray_refusals = 0
         self._admitted += 1
         decay = math.exp((self._last_start - now) / RECENT_SECONDS)
         self._recently_admitted = self._recently_admitted * decay + 1
         self._last_start = now
+        if self._strays.is_testing:
+            self._continue_test()
         if self._excessive_rate != math.inf:
-            self.rate = self._rate_on_curve(now)
+            if not self._strays.is_testing:
+                self.rate = self._rate_on_curve(now)
             # the next requests make up for a late start, but never in a burst
             self._next_start = max(self._next_start, now - 1 / self.rate) + 1 / self.rate
+        self._cut_requests += 1
         return self._last_number
+
+    def _continue_test(self) -> None:
+        """Raise the rate, and end the test if no quota has shown."""
+        if not self._is_limited:
+            has_ended = self._last_number >= START_REQUESTS
+        else:
+            self.rate *= 1 + TEST_GROWTH
+            has_ended = self.rate >= TEST_FACTOR * self._rate_before_test
+        if has_ended:
+            self._strays.end_test(self._last_number)
+            self._last_test_ended = self._last_number
+            self.rate = self._excessive_rate = self._reduced_rate = math.inf
+            self._next_start = 0.0
+
+    @property
+    def _is_limited(self) -> bool:
+        return self._excessive_rate != math.inf
 
     def record_admitted(self, number: int) -> None:
         """Record that a request was not refused, whatever else became of it."""
-        if number not in self._trials:
-            return
-        self._trials.discard(number)
-        self._admitted_trials += 1
-        if self._admitted_trials == ADMITTED_TRIALS:
-            self._lift_limits()
+        if number > self._last_refused:
+            self._paused_until = 0.0  # it was sent later: the wait is over
 
-    def record_end(self, number: int) -> None:
-        """Record that a request has ended. Without another record before, it got no reply."""
-        self._trials.discard(number)
+    def record_refusal(self, now: float, number: int, retry_after: float) -> bool:
+        """Record a refused request, after which the teacher asks for `retry_after` seconds.
 
-    def record_refusal(self, now: float, number: int, retry_after: float) -> None:
-        """Record a refused request, after which the teacher asks for `retry_after` seconds."""
+        Return whether the refusal is stray: then it delays that request alone.
+        """
         self._admitted = max(0, self._admitted - 1)
         self._recently_admitted = max(0.0, self._recently_admitted - 1)
-        if self.refusals_are_stray:
-            self._stray_refusals += 1
-            if self._stray_refusals < MAX_STRAY_REFUSALS:
-                return
-            self.refusals_are_stray = False
+        if self._is_stray(number):
+            return True
         has_rate = self._excessive_rate != math.inf
         jitter = self.jitter.uniform(0, 1 / self.rate) if has_rate else 0.0
         self._paused_until = max(self._paused_until, now + retry_after + jitter)
-        if number in self._trials:
-            self._trials.discard(number)
-            self._admitted_trials = 0
-            self._quick_cuts = 0
+        self._last_refused = max(self._last_refused, number)
         # a request that started before the last cut shows nothing new
-        elif number > self._last_number_before_cut:
+        if number > self._last_number_before_cut:
             self._cut(now, retry_after)
         # otherwise requests that were due in the pause would start all at once after it
         self._next_start = max(self._next_start, self._paused_until)
+        return False
+
+    def _is_stray(self, number: int) -> bool:
+        quotas = self._quotas.values()
+        if any(quota.number == number and quota.remaining <= 0 for quota in quotas):
+            self._strays.record_quota()
+            return False
+        is_plenty_left = bool(quotas) and min(map(self._share_left, quotas)) >= PLENTY
+        return self._strays.is_stray(number, may_be_quota=self._is_limited and not is_plenty_left)
+
+    def _share_left(self, quota: _Quota) -> float:
+        remaining = quota.remaining - (self._last_number - quota.number)
+        return remaining / quota.most if quota.most > 0 else 1.0
 
     def record_quota(
         self, name: str, number: int, *, remaining: float, sent: float, reset: float
@@ -170,33 +194,54 @@ class RateController:
         """
         quota = self._quotas.get(name)
         if quota is None or number >= quota.number:
+            most = max(remaining, quota.most if quota else 0.0)
             holds = remaining >= 0 and MIN_HOLD_SECONDS <= reset <= MAX_HOLD_SECONDS
-            self._quotas[name] = _Quota(remaining if holds else math.inf, sent + reset, number)
-
-    def _lift_limits(self) -> None:
-        """Treat refusals as stray: neither rate nor pauses hold requests back any more."""
-        self.refusals_are_stray = True
-        self._quick_cuts = 0
-        self._admitted_trials = 0
-        self._trials.clear()
-        self.rate = math.inf
-        self._excessive_rate = math.inf
-        self._reduced_rate = math.inf
-        self._paused_until = 0.0
-        self._next_start = 0.0
+            self._quotas[name] = _Quota(remaining, sent + reset, number, most, holds)
 
     def _cut(self, now: float, retry_after: float) -> None:
-        """Reduce the rate, unless refusals follow each other so quickly that they may be stray."""
-        elapsed = max(now - self._pause_ended, 1e-3)
-        is_quick = elapsed < QUICK_SECONDS or self._admitted < QUICK_REQUESTS
-        self._quick_cuts = self._quick_cuts + 1 if is_quick else 1
-        if self._quick_cuts > MAX_QUICK_CUTS:
-            self._trial_is_due = len(self._trials) < MAX_TRIALS_IN_FLIGHT
+        """Reduce the rate, and test whether refusals depend on it when that doesn't stop them."""
+        was_limited = self._is_limited
+        was_testing = was_limited and self._rate_before_test != math.inf
+        if was_testing:
+            self._suspicion_before_test *= 2
+            self.rate = self._reduced_rate = self._excessive_rate = self._rate_before_test
         else:
-            self._reduce_rate(now, elapsed, retry_after)
-        self._pause_ended = now + retry_after
+            if was_limited:
+                self._suspect()
+            else:
+                self._doubt_last_test()
+            self._reduce_rate(now, max(now - self._pause_ended, 1e-3), retry_after)
+        self._rate_before_test = math.inf
+        if not was_limited and not self._strays.refuses_all:
+            self._rate_before_test = self.rate
+            self._strays.repeat_test(self._last_number)
+        elif was_limited and self._suspicion >= self._suspicion_before_test:
+            self._rate_before_test = self.rate
+            self._strays.begin_test(self._last_number, self._cut_refusals, self._cut_requests)
+            self._paused_until = 0.0
+        else:
+            self._strays.drop(self._last_number)
+        if was_testing or not was_limited:
+            self._suspicion = 0.0
+            self._cut_requests = self._cut_refusals = 0
+        self._pause_ended = max(now, self._paused_until)
         self._admitted = 0
         self._last_number_before_cut = self._last_number
+
+    def _suspect(self) -> None:
+        """Count a refusal in spite of a limited rate."""
+        self._cut_refusals += 1
+        self._suspicion = max(0.0, self._suspicion - self._admitted / SELDOM)
+        self._suspicion += self._admitted / (self._admitted + REQUESTS_BETWEEN)
+
+    def _doubt_last_test(self) -> None:
+        """Expect no stray refusals if the last test ended only just before."""
+        if self._last_number - self._last_test_ended >= CONFIRMED_REQUESTS:
+            self._suspicion_before_test = REFUSALS_BEFORE_TEST
+            return
+        self._strays.forget()
+        if self._strays.refuses_all or self._last_test_ended > START_REQUESTS:
+            self._suspicion_before_test *= 2
 
     def _reduce_rate(self, now: float, elapsed: float, retry_after: float) -> None:
         is_first = self._excessive_rate == math.inf
@@ -232,11 +277,15 @@ class RateController:
 
     def _rate_on_curve(self, now: float) -> float:
         """Return the rate at this time after the last refusal."""
-        position = (now - self._pause_ended) / self._probe_seconds - 1
+        position = self._position(now)
         if position < 0:
             drop = self._excessive_rate - self._reduced_rate
             return max(self._reduced_rate, self._excessive_rate + drop * position**3)
         return self._excessive_rate * (1 + RISE * position**3)
+
+    def _position(self, now: float) -> float:
+        """Return where the curve is: below 0 until the rate is what it was before the cut."""
+        return (now - self._pause_ended) / self._probe_seconds - 1.0
 
     def _seconds_held(self, quota: _Quota, now: float) -> float:
         """Return the seconds to wait for one limit, counting the requests started since."""

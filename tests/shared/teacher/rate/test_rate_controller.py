@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -20,6 +21,12 @@ QUOTAS = {
 }
 
 
+def refuse(controller: RateController, now: float, number: int, retry_after: float) -> None:
+    """Refuse a request so often that only a quota can be the reason."""
+    while controller.record_refusal(now, number, retry_after):
+        pass
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("tells_limits", [True, False])
 @pytest.mark.parametrize("name", QUOTAS)
@@ -29,8 +36,10 @@ def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
     teacher, rows, ceiling = QUOTAS[name]
     traffic = Traffic(replace(teacher, tells_limits=tells_limits), workers, rows, ceiling).run()
     assert len(traffic.accepted) == rows
-    assert traffic.now <= 1.1 * traffic.bound_seconds
-    assert traffic.refused_share <= 0.02
+    # with a latency of seconds, 64 in flight are little more than the quota
+    assert traffic.now <= 1.12 * traffic.bound_seconds
+    # three that are told nothing of the quota find it out by more refusals in their first minutes
+    assert traffic.refused_share <= (0.02 if tells_limits or workers == 1 else 0.035)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -70,7 +79,7 @@ def test_after_a_pause_requests_follow_each_other_at_the_rate_that_was_found() -
     number = 0
     for moment in range(30):
         number = controller.start_request(moment / 10)
-    controller.record_refusal(3.0, number, retry_after=1.0)
+    refuse(controller, 3.0, number, retry_after=1.0)
     begin = 3.0 + controller.delay(3.0)
     controller.start_request(begin)
     assert controller.delay(begin) == pytest.approx(1 / controller.rate, rel=0.01)
@@ -80,13 +89,13 @@ def test_a_refusal_when_nothing_was_admitted_is_followed_by_one_request_after_th
     controller = RateController()
     for moment in (0.0, 1.5, 3.0):
         number = controller.start_request(moment)
-        controller.record_refusal(moment, number, retry_after=0.5)
+        refuse(controller, moment, number, retry_after=0.5)
         assert 0.5 <= controller.delay(moment) <= 1.0
 
 
 def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_lengthens_it() -> None:
     controller = RateController(random.Random(1))
-    controller.record_refusal(0.0, controller.start_request(0.0), retry_after=0.5)
+    refuse(controller, 0.0, controller.start_request(0.0), retry_after=0.5)
     assert controller.delay(0.0) == pytest.approx(
         0.5
     )  # nothing is known of the rate yet, so there is nothing to jitter by
@@ -94,7 +103,7 @@ def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_len
     waits: list[float] = []
     for seed in range(50):
         other = replace(controller, jitter=random.Random(seed))
-        other.record_refusal(0.6, number, retry_after=0.5)
+        refuse(other, 0.6, number, retry_after=0.5)
         waits.append(other.delay(0.6))
     assert 0.5 <= min(waits) < max(waits) <= 1.0
 
@@ -103,7 +112,7 @@ def test_the_wait_that_a_teacher_asks_for_is_kept_to_exactly_and_jitter_only_len
 @pytest.mark.parametrize("tells_limits", [True, False])
 def test_a_quota_that_is_doubled_is_found_within_a_minute(tells_limits: bool, workers: int) -> None:
     teacher = Teacher(rpm=1200, doubles_at=60.0, tells_limits=tells_limits)
-    traffic = Traffic(teacher, workers, rows=6000, ceiling=256).run()
+    traffic = Traffic(teacher, workers, 6000, ceiling=256).run()
     before = sum(30 <= moment < 60 for moment in traffic.accepted) / 30
     after = sum(120 <= moment < 150 for moment in traffic.accepted) / 30
     assert before >= 0.9 * 20
@@ -135,3 +144,59 @@ def test_a_late_reply_does_not_undo_what_a_newer_request_was_told() -> None:
     controller.record_quota("requests", second, remaining=0, sent=10.1, reset=9.9)
     controller.record_quota("requests", first, remaining=5, sent=10.0, reset=10.0)
     assert controller.delay(11.0) == pytest.approx(9.0)
+
+
+BUCKETS = {
+    "many requests": (Teacher(rpm=3000, burst=50), 5000, 0.045),
+    "small bursts": (Teacher(rpm=3000, burst=5), 5000, 0.035),
+    "few requests": (Teacher(rpm=300, burst=5), 1200, 0.03),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_quota_that_refills_continuously_is_used_whole(name: str, workers: int) -> None:
+    teacher, rows, most_refused = BUCKETS[name]
+    traffic = Traffic(replace(teacher, tells_limits=False), workers, rows).run()
+    assert traffic.now <= 1.05 * traffic.bound_seconds
+    assert traffic.refused_share <= (0.025 if workers == 1 else most_refused)
+
+
+@pytest.mark.parametrize("wait", [(1.0, 1.0), None], ids=["Retry-After: 1", "no Retry-After"])
+@pytest.mark.parametrize("refusal_latency", [0.0, 0.05, 0.5, 2.0])
+@pytest.mark.parametrize(("stray", "least"), [(0.005, 0.7), (0.02, 0.7), (0.1, 0.5)])
+def test_stray_refusals_cost_little_also_when_they_come_late(
+    stray: float, least: float, refusal_latency: float, wait: tuple[float, float] | None
+) -> None:
+    """Late: about as late as answers, as they hold a place for as long."""
+    latency = max(0.15, refusal_latency)
+    free = Teacher(latency=(latency, 1.3 * latency))
+    teacher = replace(free, stray=stray, stray_wait=wait, stray_latency=refusal_latency)
+    assert speed(teacher) >= least * speed(free)
+
+
+@pytest.mark.parametrize("tells_limits", [True, False])
+@pytest.mark.parametrize("stray", [0.005, 0.02])
+def test_a_quota_with_stray_refusals_is_kept_to(stray: float, *, tells_limits: bool) -> None:
+    teacher = Teacher(rpm=300, stray=stray, tells_limits=tells_limits)
+    traffic = Traffic(teacher, 1, 1200).run()
+    assert len(traffic.accepted) == 1200
+    assert traffic.refused_share <= stray + 0.02
+
+
+def test_a_refusal_while_there_is_plenty_left_is_no_quota() -> None:
+    controller = RateController()
+    refuse(controller, 0.0, controller.start_request(0.0), retry_after=0.1)
+    number = controller.start_request(20.0)
+    controller.record_quota("requests", number, remaining=900, sent=20.0, reset=60.0)
+    assert controller.record_refusal(20.1, number, retry_after=1.0)
+    number = controller.start_request(20.2)
+    controller.record_quota("requests", number, remaining=0, sent=20.2, reset=60.0)
+    assert not controller.record_refusal(20.3, number, retry_after=1.0)
+
+
+@cache
+def speed(teacher: Teacher) -> float:
+    """Return the requests a second that are admitted from the tenth second on."""
+    traffic = Traffic(teacher, 1, 20_000, ceiling=32, seconds=40).run()
+    return sum(moment >= 10 for moment in traffic.accepted) / 30

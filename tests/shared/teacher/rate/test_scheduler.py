@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from shared.teacher.rate.scheduler import Lane, RequestScheduler, process_scheduler
+from shared.teacher.rate.scheduler import Lane, RequestScheduler, Turn, process_scheduler
 
 
 async def ask(scheduler: RequestScheduler, lane: Lane, seconds: float = 0.0) -> None:
@@ -22,6 +22,13 @@ async def ask(scheduler: RequestScheduler, lane: Lane, seconds: float = 0.0) -> 
         await asyncio.sleep(seconds)
     finally:
         scheduler.end(lane, turn)
+
+
+def refuse(scheduler: RequestScheduler, turn: Turn, retry_after: float) -> None:
+    """Refuse a request so often that only a quota can be the reason."""
+    rate = scheduler.gates[0].rate
+    while rate.record_refusal(time.monotonic(), turn.number, retry_after):
+        pass
 
 
 async def ask_in_turn(scheduler: RequestScheduler, order: list[str], name: str, lane: Lane) -> None:
@@ -87,9 +94,7 @@ async def test_a_small_run_beside_a_large_one_has_half_of_the_turns(*, is_paced:
         # all places are taken until every request waits
         holding = [await scheduler.begin(large[0]) for _ in range(4)]
         if is_paced:
-            scheduler.gates[0].rate.record_refusal(
-                time.monotonic(), holding[0].number, retry_after=0.02
-            )
+            refuse(scheduler, holding[0], retry_after=0.02)
         asking = [asyncio.create_task(request("large", lane)) for lane in large for _ in range(20)]
         asking += [asyncio.create_task(request("small", small)) for _ in range(20)]
         await asyncio.sleep(0)
@@ -154,9 +159,7 @@ async def test_shards_have_equal_shares_also_when_the_pace_is_what_holds_them_ba
             scheduler.end(first, await scheduler.begin(first))
         # all places are taken until every request waits
         holding = [await scheduler.begin(first) for _ in range(8)]
-        scheduler.gates[0].rate.record_refusal(
-            time.monotonic(), holding[0].number, retry_after=0.02
-        )
+        refuse(scheduler, holding[0], retry_after=0.02)
         assert scheduler.gates[0].rate.rate < math.inf
         tasks = [asyncio.create_task(request("first", first)) for _ in range(40)]
         tasks += [asyncio.create_task(request("second", second)) for _ in range(40)]
@@ -216,7 +219,7 @@ async def test_a_refusal_holds_everyone_back_who_has_not_begun() -> None:
     with scheduler.lane("run", 5) as lane, scheduler.lane("other", 5) as other:
         turn = await scheduler.begin(lane)
         scheduler.end(lane, turn)
-        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.2)
+        refuse(scheduler, turn, retry_after=0.2)
         began = time.monotonic()
         await asyncio.gather(ask(scheduler, lane), ask(scheduler, other))
     assert time.monotonic() - began >= 0.2
@@ -262,7 +265,7 @@ async def test_requests_that_are_cancelled_during_a_pause_leave_nothing_behind()
     with scheduler.lane("run", 2) as lane:
         turn = await scheduler.begin(lane)
         scheduler.end(lane, turn)
-        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.1)
+        refuse(scheduler, turn, retry_after=0.1)
         waiting = [asyncio.create_task(scheduler.begin(lane)) for _ in range(5)]
         await asyncio.sleep(0.01)
         for task in waiting:
@@ -271,37 +274,6 @@ async def test_requests_that_are_cancelled_during_a_pause_leave_nothing_behind()
         async with asyncio.timeout(2):
             await ask(scheduler, lane)
     assert scheduler.in_flight == 0
-
-
-async def test_a_cancelled_trial_does_not_end_the_search_for_stray_refusals() -> None:
-    scheduler = RequestScheduler()
-
-    async def ask_and_be_refused(lane: Lane) -> None:
-        turn = await scheduler.begin(lane)
-        scheduler.gates[0].rate.record_refusal(time.monotonic(), turn.number, retry_after=0.01)
-        scheduler.end(lane, turn)
-
-    with scheduler.lane("run", 1) as lane:
-        for _ in range(5):
-            await ask_and_be_refused(lane)
-        holder = asyncio.create_task(ask(scheduler, lane, 0.05))  # tries
-        granted = asyncio.create_task(scheduler.begin(lane))
-        await asyncio.sleep(0.01)
-        holder.cancel()
-        granted.cancel()
-        await asyncio.gather(holder, granted, return_exceptions=True)
-        for _ in range(10):
-            if scheduler.gates[0].rate.refusals_are_stray:
-                break
-            await ask_and_be_refused(lane)  # each of these is a cut, and the next request tries
-            await ask_admitted(scheduler, lane)
-    assert scheduler.gates[0].rate.refusals_are_stray
-
-
-async def ask_admitted(scheduler: RequestScheduler, lane: Lane) -> None:
-    turn = await scheduler.begin(lane)
-    scheduler.gates[0].rate.record_admitted(turn.number)
-    scheduler.end(lane, turn)
 
 
 async def test_all_shards_of_a_process_share_one_limiter_a_teacher() -> None:
