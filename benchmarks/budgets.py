@@ -51,7 +51,7 @@ LIMITS: dict[str, dict[str, float]] = {
 }
 UNUSABLE = ["--malformed-rate", "0.2", "--empty-rate", "0.15", "--truncated-rate", "0.15"]
 FAULTS = ["--error-rate", "0.05", "--latency-ms", "20", "--latency-jitter", "40"]
-MOST_LEFT = 0.1
+MOST_LEFT = 0.15
 HEAD = [
     "limit",
     "runs",

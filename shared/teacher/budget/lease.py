@@ -87,7 +87,7 @@ class BudgetLease:
         self._used_completion_tokens = 0
         self._reserved_requests = 0
         self._reserved_tokens = 0
-        self._reserved_cost = 0.0
+        self._reserved_cost = 0
         self._free_requests = 0
         self._free_tokens: float = 0 if self.counts_tokens else math.inf
         self._free_cost: float = 0 if self.counts_tokens else math.inf
@@ -235,28 +235,45 @@ class BudgetLease:
         has_asked = bool(self._waiting)
         renewal = await self._renew()
         self._hand_out()
+        if self._waiting and has_asked and not renewal.granted.requests:
+            # what remains may do for a smaller request
+            has_none_in_flight = not self._reserved_requests
+            renewal = await self._renew(self._smallest_waiting)
+            self._hand_out()
         if not self._waiting:
             return RENEWAL_SECONDS
         if renewal.granted.requests or not has_asked:
             return 0.0  # there may be more
         if has_none_in_flight and not renewal.others_hold:
-            problems = list(shortage(renewal, self._need(self._waiting[0].most), self._budget))
+            need = self._need(self._smallest_waiting)
+            problems = list(shortage(renewal, need, self._budget))
             self._fail_waiting(OverBudget(USED_UP, details=problems))
             return RENEWAL_SECONDS
         pause = random.uniform(POLL_SECONDS / 2, POLL_SECONDS)
         self._denied_until = time.monotonic() + pause
         return pause
 
+    @property
+    def _smallest_waiting(self) -> Tokens:
+        def size(most: Tokens) -> tuple[int, int]:
+            need = self._need(most)
+            return need.cost, need.tokens
+
+        return min((waiting.most for waiting in self._waiting), key=size)
+
     def _hand_out(self) -> None:
-        """Grant the reservations that wait, in order, as far as the lease goes."""
-        while self._waiting:
-            first = self._waiting[0]
-            if not first.granted.done():
-                if not self._has(first.most):
-                    return
-                self._take(first.most)
-                first.granted.set_result(None)
-            self._waiting.popleft()
+        """Grant the reservations that wait, in order, as far as they are in the lease."""
+        still_waiting: list[_Waiting] = []
+        for waiting in self._waiting:
+            if waiting.granted.done():
+                continue
+            if self._has(waiting.most):
+                self._take(waiting.most)
+                waiting.granted.set_result(None)
+            else:
+                still_waiting.append(waiting)
+        self._waiting.clear()
+        self._waiting.extend(still_waiting)
 
     def _fail_waiting(self, error: Exception) -> None:
         while self._waiting:
@@ -264,9 +281,10 @@ class BudgetLease:
             if not waiting.granted.done():
                 waiting.granted.set_exception(error)
 
-    async def _renew(self) -> Grant:
+    async def _renew(self, most: Tokens | None = None) -> Grant:
         """Write what was used into the ledger, and claim what the next seconds need.
 
+        If requests wait, that is at least what the first of them needs, or this one.
         Requests go on using what is free meanwhile, unless some wait or far too much is free: then
         all of that is given back, and granted anew.
         """
@@ -274,14 +292,16 @@ class BudgetLease:
         free = self._free
         self._is_frozen = bool(self._waiting) or free.requests > 2 * target
         kept = Amounts() if self._is_frozen else free
-        need = self._need(self._waiting[0].most) if self._waiting else Amounts()
-        lacking = max(0, target - kept.requests)
+        if most is None and self._waiting:
+            most = self._waiting[0].most
+        need = Amounts() if most is None else self._need(most)
+        lacking = self._need(self._last_most).times(target) - kept
         claim = Claim(
             name=self._name,
             used=self._used,
             held=self._reserved + kept,
             need=need,
-            target=self._need(self._last_most).times(lacking).at_least(need),
+            target=lacking.at_least(need),
             is_preflight=self._is_preflight,
         )
 
@@ -328,7 +348,7 @@ class BudgetLease:
     def _free(self) -> Amounts:
         if not self.counts_tokens:
             return Amounts(self._free_requests)
-        return Amounts(self._free_requests, int(self._free_tokens), self._free_cost)
+        return Amounts(self._free_requests, int(self._free_tokens), int(self._free_cost))
 
     def _add_free(self, amounts: Amounts) -> None:
         self._free_requests += amounts.requests

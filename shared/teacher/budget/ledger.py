@@ -11,6 +11,7 @@ It costs a worker two operations of storage a renewal, which is every few second
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 UNLIMITED = 2**53
+COST_UNITS = 10**12
+"""So many make one of the currency: prices per million tokens are exact to six digits."""
+UNLIMITED_COST = UNLIMITED * COST_UNITS
 # A worker renews its lease every 10 s. Nothing is waited for that only a silent one could free.
 SILENT_SECONDS = 60.0
 
@@ -38,7 +42,8 @@ class Amounts:
 
     requests: int = 0
     tokens: int = 0
-    cost: float = 0.0
+    cost: int = 0
+    """In units of COST_UNITS: sums of whole numbers are exact."""
 
     def __add__(self, other: Amounts) -> Amounts:
         return Amounts(
@@ -78,7 +83,7 @@ class Amounts:
         return Amounts(self.requests * count, self.tokens * count, self.cost * count)
 
     def divided(self, parts: int) -> Amounts:
-        return Amounts(self.requests // parts, self.tokens // parts, self.cost / parts)
+        return Amounts(self.requests // parts, self.tokens // parts, self.cost // parts)
 
 
 class Entry(BaseModel):
@@ -115,8 +120,8 @@ class Limits:
 
     def __init__(self, budget: BudgetSpec) -> None:
         self.budget = budget
-        self._prompt_price = (budget.prompt_price or 0) / MILLION
-        self._completion_price = (budget.completion_price or 0) / MILLION
+        self._prompt_price = math.ceil((budget.prompt_price or 0) * (COST_UNITS // MILLION))
+        self._completion_price = math.ceil((budget.completion_price or 0) * (COST_UNITS // MILLION))
 
     @property
     def on_tokens(self) -> bool:
@@ -129,10 +134,10 @@ class Limits:
         return Amounts(
             UNLIMITED if budget.max_requests is None else budget.max_requests,
             UNLIMITED if budget.max_tokens is None else budget.max_tokens,
-            float(UNLIMITED) if budget.max_cost is None else budget.max_cost,
+            UNLIMITED_COST if budget.max_cost is None else int(budget.max_cost * COST_UNITS),
         )
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> int:
         return prompt_tokens * self._prompt_price + completion_tokens * self._completion_price
 
     def amounts(self, usage: Usage) -> Amounts:
@@ -200,7 +205,8 @@ def shortage(grant: Grant, need: Amounts, budget: BudgetSpec) -> Iterator[Proble
     if budget.max_tokens is not None and need.tokens > remaining.tokens:
         yield limit_problem("max_tokens", budget.max_tokens, remaining.tokens, need.tokens)
     if budget.max_cost is not None and need.cost > remaining.cost:
-        yield limit_problem("max_cost", budget.max_cost, remaining.cost, need.cost)
+        amounts = remaining.cost / COST_UNITS, need.cost / COST_UNITS
+        yield limit_problem("max_cost", budget.max_cost, *amounts)
 
 
 # What the report says

@@ -13,6 +13,7 @@ import pytest
 from shared.core.counters import Counters
 from shared.core.paths import RunPaths
 from shared.core.storage import Storage, Version
+from shared.spec.budget import cost
 from shared.spec.models import BudgetSpec
 from shared.teacher.budget import (
     BudgetLease,
@@ -137,6 +138,37 @@ async def test_tokens_stay_below_their_limit_and_fewer_requests_are_in_flight_ne
     [problem] = ends[0][0].details
     assert problem["where"] == "budget.max_tokens"
     assert "the next request may use 130, but the limit is 20,000" in problem["problem"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_cost_stays_below_its_limit_also_where_prices_are_no_round_numbers(
+    storage: Storage, seed: int
+) -> None:
+    requests = Requests(seed)
+    limit = BudgetSpec(max_cost=0.0301, prompt_price=0.137, completion_price=2.913)
+    async with (
+        open_budget(storage, PATHS, limit) as one,
+        open_budget(storage, PATHS, limit) as other,
+    ):
+        async with asyncio.timeout(30):
+            await asyncio.gather(requests.send_all(one), requests.send_all(other))
+    ledger = await read_ledger(storage, PATHS)
+    spent = cost(ledger.rows, limit)
+    assert spent is not None
+    assert 0.0301 - (30 * 0.137 + 100 * 2.913) / 1e6 < spent <= 0.0301
+
+
+async def test_what_is_too_little_for_one_request_is_used_by_smaller_ones(storage: Storage) -> None:
+    async with open_budget(storage, PATHS, BudgetSpec(max_tokens=500)) as budget:
+        await budget.reserve(Tokens(0, 300))
+        large = asyncio.create_task(budget.reserve(Tokens(0, 400), is_further=True))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await budget.reserve(Tokens(0, 100))
+            budget.settle(Tokens(0, 100), Tokens(0, 100))
+            budget.settle(Tokens(0, 300), Tokens(0, 300))
+            with pytest.raises(OverBudget):
+                await large
 
 
 async def test_a_limit_of_less_than_one_request_allows_none(storage: Storage) -> None:
