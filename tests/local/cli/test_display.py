@@ -59,6 +59,7 @@ def test_rows_are_told_with_their_rejections() -> None:
     assert split_text(None) == "-"
     assert split_text(counts(96, 34)) == "34/96"
     assert split_text(counts(96, 34, rejected=2)) == "34/96 (2 rejected)"
+    assert split_text({**counts(96, 34), "not_needed": 62}) == "34/34"
 
 
 def test_a_running_run_is_at_its_stage_and_an_ended_one_is_what_it_became() -> None:

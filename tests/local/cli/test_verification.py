@@ -77,6 +77,17 @@ def test_a_run_may_reject_nothing(run: Run) -> None:
     assert run.problems() == []
 
 
+def test_rows_that_are_not_needed_have_no_example_and_no_reason(run: Run) -> None:
+    run.put("out/train.jsonl", *[ROW] * 3)
+    run.view["splits"]["train"] = {**counts(5, 4, rejected=1), "not_needed": 1}
+    assert run.problems() == []
+    run.put("out/train.jsonl", *[ROW] * 2)
+    assert (
+        "train: 5 rows went in, but 2 came out and 1 were rejected, and 1 were not needed"
+        in run.problems()
+    )
+
+
 def test_a_row_may_make_several_examples(run: Run) -> None:
     run.view["splits"]["train"]["examples"] = 6
     run.put("out/train.jsonl", *[ROW] * 6)
