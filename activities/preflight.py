@@ -64,8 +64,7 @@ async def _try_teacher(
         async with open_budget(storage, paths, spec.budget, is_preflight=True) as budget:
             return await try_teacher(app_settings, spec, budget)
     except OverBudget as error:
-        listed = "; ".join(problem["problem"] for problem in error.details)
-        return Trial(warnings=[f"the teacher wasn't tried, because {error}: {listed}"])
+        return Trial(warnings=[f"the teacher wasn't tried: {error.with_details}"])
 
 
 def _backend_problems(app_settings: Settings, spec: RunSpec) -> list[Problem]:

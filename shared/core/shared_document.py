@@ -11,9 +11,10 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from shared.core.errors import TransientError
+from shared.core.errors import PermanentError, TransientError
+from shared.core.paths import RUNS
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage, Version
@@ -61,6 +62,13 @@ class SharedDocument(Generic[ModelT]):
         raise TransientError(f"{self._name} is changed by too many writers at once")
 
     def _parse(self, version: Version | None) -> ModelT:
-        return (
-            self._model() if version is None else self._model.model_validate_json(version.content)
-        )
+        if version is None:
+            return self._model()
+        try:
+            return self._model.model_validate_json(version.content)
+        except ValidationError as error:
+            message = (
+                f"{RUNS}/{self._name} can't be read: {error.error_count()} mistakes, such as "
+                f"{error.errors()[0]['msg']}. Restore it, or delete it and begin with an empty one"
+            )
+            raise PermanentError(message) from None

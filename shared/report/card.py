@@ -280,7 +280,12 @@ def _unrecorded(report: Report) -> str:
     """Return how much more the teacher may have been used."""
     unrecorded = report.unrecorded
     if not unrecorded.requests:
-        return ""
+        if not unrecorded.tokens:
+            return ""
+        return (
+            f" Besides, at most {unrecorded.tokens:,} tokens that the teacher didn't report, by "
+            "estimate."
+        )
     tokens = "unknown" if unrecorded.tokens is None else f"at most {unrecorded.tokens:,}"
     return (
         f" Besides, at most {unrecorded.requests:,} requests ({tokens} tokens) were sent whose "

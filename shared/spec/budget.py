@@ -122,9 +122,11 @@ def overrun_warnings(usage: Usage, budget: BudgetSpec) -> list[str]:
 def limit_problem(name: str, limit: float, remaining: float, need: float) -> Problem:
     """Return the problem of a limit of which less remains than the next request may use."""
     used = f"{_number(limit - remaining)} were used"
+    remedy = "raise it"
     if remaining > 0:
         used += f", and the next request may use {_number(need)}"
-    problem = f"{used}, but the limit is {_number(limit)}: raise it"
+        remedy += ", or lower teacher.max_tokens"
+    problem = f"{used}, but the limit is {_number(limit)}: {remedy}"
     return {"where": f"budget.{name}", "problem": problem}
 
 

@@ -8,7 +8,7 @@ the request itself: it would reject its share of the rows.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from shared.dataset.rows import Message
 from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import TASKS
 from shared.tasks.base import object_schema
-from shared.teacher.budget import Budget
+from shared.teacher.budget import Budget, OverBudget
 from shared.teacher.capabilities import Dialect
 from shared.teacher.client import deployment_names, open_teacher
 from shared.teacher.completion import RowFailure, TeacherDown
@@ -59,6 +59,14 @@ class _DeploymentTrial:
     refused: list[ParameterRefused]
     problem: str | None  # why it can't be asked
     is_rejected: bool = False  # whether it answers, and rejects the request
+    over_budget: OverBudget | None = None  # why it wasn't asked at all
+
+    @property
+    def not_tried(self) -> list[str]:
+        """What to warn of, if it wasn't asked."""
+        if self.over_budget is None:
+            return []
+        return [f"{self.endpoint.url_setting} wasn't tried: {self.over_budget.with_details}"]
 
 
 async def try_teacher(settings: Settings, spec: RunSpec, budget: Budget) -> Trial:
@@ -69,6 +77,8 @@ async def try_teacher(settings: Settings, spec: RunSpec, budget: Budget) -> Tria
     endpoints = settings.endpoints
     if len(endpoints) == 1:
         trial = await _try_deployment(settings, spec, endpoints[0], spec.teacher, budget)
+        if trial.over_budget is not None:
+            raise trial.over_budget
         problems = _refusals([trial])
         if trial.problem is not None:
             problems.append({"where": "teacher", "problem": trial.problem})
@@ -86,7 +96,11 @@ async def try_teacher(settings: Settings, spec: RunSpec, budget: Budget) -> Tria
             ]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    trials = [task.result() for task in tries]
+    results = [task.result() for task in tries]
+    trials = [trial for trial in results if trial.over_budget is None]
+    if not trials and results[0].over_budget is not None:
+        raise results[0].over_budget
+    not_tried = [warning for trial in results for warning in trial.not_tried]
     left_out = {
         trial.endpoint.url_setting: trial.problem for trial in trials if trial.problem is not None
     }
@@ -95,10 +109,10 @@ async def try_teacher(settings: Settings, spec: RunSpec, budget: Budget) -> Tria
     if rejecting and len(left_out) < len(trials):
         problems += [_rejection(trial) for trial in rejecting]
         return Trial(problems)
-    if len(left_out) == len(trials):
+    if len(left_out) == len(results):
         problems += [Problem(where=place, problem=text) for place, text in left_out.items()]
         return Trial(problems)
-    return Trial(problems, left_out)
+    return Trial(problems, left_out, not_tried)
 
 
 async def keep_trial(
@@ -124,15 +138,24 @@ async def _try_deployment(
         try:
             problem = await ask(teacher)
             return _DeploymentTrial(endpoint, refused, problem)
+        except OverBudget as error:
+            # a parameter that was refused before is a problem, whatever comes after it
+            not_asked = None if refused else error
+            return _DeploymentTrial(endpoint, refused, None, over_budget=not_asked)
         except ParameterRefused as refusal:
             refusals = [refusal]
         except Rejected as rejection:
-            refusals = await refused_parameters(ask, teacher, rejection)
-            if not refusals:
-                if has_learned or not await _learn(ask, settings, spec, endpoint, teacher):
-                    problem = _no_answer(RejectionReason.TEACHER_REJECTED, str(rejection))
-                    return _DeploymentTrial(endpoint, refused, problem, is_rejected=True)
-                has_learned = True
+            problem = _no_answer(RejectionReason.TEACHER_REJECTED, str(rejection))
+            rejected = _DeploymentTrial(endpoint, refused, problem, is_rejected=True)
+            try:
+                refusals = await refused_parameters(ask, teacher, rejection)
+                if not refusals:
+                    if has_learned or not await _learn(ask, settings, spec, endpoint, teacher):
+                        return rejected
+                    has_learned = True
+            except OverBudget as error:
+                problem += f". The cause wasn't looked for: {error.with_details}"
+                return replace(rejected, problem=problem)
         for refusal in refusals:
             refused.append(refusal)
             teacher = without_parameter(teacher, refusal.name)

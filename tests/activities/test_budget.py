@@ -114,7 +114,9 @@ async def test_a_run_without_rows_to_ask_can_be_resumed_when_its_budget_is_used_
         await run.finish()
     assert len(teacher.records) == 0
     [warning] = passed["warnings"]
-    assert warning.startswith("the teacher wasn't tried, because the run's budget is used up: 6")
+    assert warning.startswith(
+        "the teacher wasn't tried: the run's budget allows no further request: 6"
+    )
 
 
 async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_row(

@@ -83,7 +83,7 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
 
 def test_a_budget_that_is_used_up_in_a_shard_ends_the_run_with_the_limits() -> None:
     over = failed(
-        "the run's budget is used up",
+        "the run's budget allows no further request",
         "5,001 were used, but the limit is 5,000: raise it",
         code="budget",
     )

@@ -48,8 +48,10 @@ RENEWAL_SECONDS = 10.0
 """A worker renews its lease at least so often, and gives back what it doesn't use."""
 POLL_SECONDS = 0.5
 """Until the ledger is asked again, if nothing could be granted."""
+CLAIMS_PER_SECOND = 16
+"""Of all workers together that wait for a budget: one blob takes some 30 changes a second."""
 ONE_REQUEST = Amounts(requests=1)
-USED_UP = "the run's budget is used up"
+USED_UP = "the run's budget allows no further request"
 
 
 @dataclass(slots=True, eq=False)
@@ -201,7 +203,7 @@ class BudgetLease:
     # The ledger
 
     def _wake_keeper(self) -> None:
-        if self._keeper is None:
+        if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep())
         self._kick.set()
 
@@ -242,14 +244,21 @@ class BudgetLease:
             self._hand_out()
         if not self._waiting:
             return RENEWAL_SECONDS
-        if renewal.granted.requests or not has_asked:
+        turns = (renewal.workers - 1) / CLAIMS_PER_SECOND
+        if not has_asked:
             return 0.0  # there may be more
+        if renewal.granted.requests:
+            return self._wait_before_next_claim(turns)
         if has_none_in_flight and not renewal.others_hold:
             need = self._need(self._smallest_waiting)
             problems = list(shortage(renewal, need, self._budget))
             self._fail_waiting(OverBudget(USED_UP, details=problems))
             return RENEWAL_SECONDS
-        pause = random.uniform(POLL_SECONDS / 2, POLL_SECONDS)
+        return self._wait_before_next_claim(max(POLL_SECONDS, turns))
+
+    def _wait_before_next_claim(self, longest: float) -> float:
+        """Return the seconds until the next claim, at random, so that workers don't meet."""
+        pause = random.uniform(longest / 2, longest)
         self._denied_until = time.monotonic() + pause
         return pause
 
@@ -291,7 +300,8 @@ class BudgetLease:
         target = self._target_requests()
         free = self._free
         self._is_frozen = bool(self._waiting) or free.requests > 2 * target
-        kept = Amounts() if self._is_frozen else free
+        # less than nothing is free if a reply took more than was reserved for it
+        kept = Amounts() if self._is_frozen else free.at_least(Amounts())
         if most is None and self._waiting:
             most = self._waiting[0].most
         need = Amounts() if most is None else self._need(most)

@@ -34,6 +34,8 @@ COST_UNITS = 10**12
 UNLIMITED_COST = UNLIMITED * COST_UNITS
 # A worker renews its lease every 10 s. Nothing is waited for that only a silent one could free.
 SILENT_SECONDS = 60.0
+# A claim that changes nothing isn't written more often, so workers that wait don't contend.
+STILL_LIVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,16 @@ class Entry(BaseModel):
     is_preflight: bool = False
 
     def is_live(self, now: float) -> bool:
-        return now - self.renewed < SILENT_SECONDS
+        # A time that lies far ahead is of a wrong clock: that worker isn't waited for either.
+        return abs(now - self.renewed) < SILENT_SECONDS
+
+    def renew(self, now: float, before: Entry | None) -> None:
+        """Set the time, unless only that would change, and not by much."""
+        self.renewed = now
+        if before is None or abs(now - before.renewed) >= STILL_LIVE_SECONDS:
+            return
+        if self.model_copy(update={"renewed": before.renewed}) == before:
+            self.renewed = before.renewed
 
 
 class Ledger(BaseModel):
@@ -169,6 +180,8 @@ class Grant:
     """What all workers together had left."""
     others_hold: bool
     """Whether another worker has a lease that it may give back."""
+    workers: int = 1
+    """How many share the budget now."""
 
 
 def grant(ledger: Ledger, claim: Claim, limits: Limits, now: float) -> Grant:
@@ -187,14 +200,11 @@ def grant(ledger: Ledger, claim: Claim, limits: Limits, now: float) -> Grant:
     if claim.need.fits(remaining):
         share = remaining.divided(2 * (1 + len(live)))
         granted = claim.target.at_most(share).at_least(claim.need)
-    ledger.workers[claim.name] = Entry(
-        used=claim.used,
-        lease=claim.held + granted,
-        renewed=now,
-        is_preflight=claim.is_preflight,
-    )
-    others_hold = any(entry.lease.requests or entry.lease.tokens for entry in live)
-    return Grant(granted, remaining, others_hold)
+    entry = Entry(used=claim.used, lease=claim.held + granted, is_preflight=claim.is_preflight)
+    entry.renew(now, ledger.workers.get(claim.name))
+    ledger.workers[claim.name] = entry
+    others_hold = any(other.lease.requests or other.lease.tokens for other in live)
+    return Grant(granted, remaining, others_hold, 1 + len(live))
 
 
 def shortage(grant: Grant, need: Amounts, budget: BudgetSpec) -> Iterator[Problem]:
@@ -215,7 +225,9 @@ def shortage(grant: Grant, need: Amounts, budget: BudgetSpec) -> Iterator[Proble
 class Unrecorded(BaseModel):
     """Requests that were sent, or may have been, but aren't in the record of any row.
 
-    A stop, a failure or a killed worker came before their rows were answered. At most so many.
+    A stop, a failure or a killed worker came before their rows were answered. At most so many. The
+    tokens are also those that the teacher didn't report: of failed requests, and of replies without
+    usage.
     """
 
     requests: int = 0

@@ -3,7 +3,7 @@
 Before a request is sent, one request and the most tokens that it can use are reserved. Once its
 outcome is known, the reservation is settled:
 
-- a reply: the tokens that it reports, or an estimate if it reports none
+- a reply: the tokens that it reports, and an estimate of those that it doesn't
 - refused before it was processed (429, a rejected parameter or key), or no connection: no tokens
 - any other error: the prompt. Azure OpenAI charges for what it has processed, such as a prompt that
   its content filter stops (400).
@@ -47,6 +47,12 @@ class OverBudget(PermanentError):
     """The next request could exceed the budget, and none in flight can free enough of it."""
 
     code = ErrorCode.BUDGET
+
+    @property
+    def with_details(self) -> str:
+        """The message with the limits and their numbers."""
+        listed = "; ".join(problem["problem"] for problem in self.details)
+        return f"{self}: {listed}"
 
 
 class Budget(Protocol):
@@ -104,15 +110,17 @@ def used_tokens(
 ) -> Tokens:
     """Return what a request with this outcome has used, or may have used, of at most `limit`."""
     if isinstance(outcome, Completion):
-        reported = Tokens(outcome.prompt_tokens, outcome.completion_tokens)
-        if sum(reported):
-            return reported
-        if outcome.finish(limit) is Finish.TRUNCATED:
-            return Tokens(chat_tokens(messages), limit)
-        said = text_tokens(outcome.text) + text_tokens(outcome.reasoning or "")
-        return Tokens(chat_tokens(messages), said)
+        prompt = outcome.prompt_tokens or chat_tokens(messages)
+        return Tokens(prompt, outcome.completion_tokens or _answer_tokens(outcome, limit))
     if not isinstance(outcome, Failed) or not outcome.is_sent:
         return NO_TOKENS
     if outcome.reason in PERHAPS_ANSWERED:
         return Tokens(most_prompt_tokens(messages, schema), limit)
     return Tokens(prompt=chat_tokens(messages))
+
+
+def _answer_tokens(reply: Completion, limit: int) -> int:
+    """Return about how many tokens a reply has that doesn't report them."""
+    if reply.finish(limit) is Finish.TRUNCATED:
+        return limit
+    return text_tokens(reply.text) + text_tokens(reply.reasoning or "")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared.core import shared_document as module
-from shared.core.errors import TransientError
+from shared.core.errors import PermanentError, TransientError
 from shared.core.shared_document import SharedDocument
 from shared.core.storage import Storage
 
@@ -58,3 +58,11 @@ async def test_a_writer_that_is_always_too_late_gives_up_for_now(
     with pytest.raises(TransientError, match="too many writers"):
         await document.change(add_after_another)
     assert await document.read() == Count(value=3)
+
+
+async def test_a_document_that_cannot_be_read_is_named_with_the_remedy(
+    storage: Storage, name: str
+) -> None:
+    await storage.write(name, b'{"value": 3')
+    with pytest.raises(PermanentError, match=f"runs/{name} can't be read.*delete it"):
+        await SharedDocument(storage, name, Count).change(add_one)

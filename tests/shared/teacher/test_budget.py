@@ -24,6 +24,10 @@ from shared.teacher.budget import (
     read_ledger,
 )
 from shared.teacher.budget import lease as module
+from shared.teacher.budget.ledger import ledger_document
+from shared.teacher.budget.reservation import used_tokens
+from shared.teacher.completion import Completion
+from tests.support.http_teacher import HELLO
 
 PATHS = RunPaths("test")
 MOST = Tokens(30, 100)
@@ -304,3 +308,68 @@ async def test_a_ledger_that_cannot_be_written_fails_the_requests_that_wait(
                 await requests.send(budget)
         await requests.send_all(budget)
     assert requests.sent == 10
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+async def test_a_killed_worker_whose_clock_was_wrong_is_not_waited_for(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, skew: float
+) -> None:
+    limits = BudgetSpec(max_requests=40)
+    killed = BudgetLease(ledger_document(storage, PATHS), limits)
+    with monkeypatch.context() as wrong:
+        now = module.time.time() + skew
+        wrong.setattr(module.time, "time", lambda: now)
+        await Requests().send(killed)
+    await _kill(killed)
+    async with asyncio.timeout(20), open_budget(storage, PATHS, limits) as other:
+        await Requests().send_all(other)
+
+
+async def test_workers_that_wait_for_another_write_nothing(
+    memory: MemoryStorage, storage: Storage
+) -> None:
+    limits = BudgetSpec(max_requests=1)
+    async with AsyncExitStack() as opened:
+        leases = [
+            await opened.enter_async_context(open_budget(storage, PATHS, limits)) for _ in range(9)
+        ]
+        await leases[0].reserve(MOST)
+        waiting = [asyncio.create_task(lease.reserve(MOST)) for lease in leases[1:]]
+        await asyncio.sleep(0.3)
+        written = memory.writes
+        await asyncio.sleep(0.2)
+        assert memory.writes == written
+        leases[0].settle(MOST, MOST)
+        await leases[0].close()
+        for ended in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(ended, OverBudget)
+
+
+async def test_what_a_reply_took_beyond_its_reservation_is_missing_from_the_budget(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RENEWAL_SECONDS", 0.01)
+    async with open_budget(storage, PATHS, BudgetSpec(max_tokens=100_000)) as budget:
+        await budget.reserve(MOST)
+        await budget.reserve(MOST)
+        budget.settle(MOST, Tokens(30, 50_000))
+        await asyncio.sleep(0.1)
+        [entry] = (await read_ledger(storage, PATHS)).workers.values()
+        assert entry.used.tokens + entry.lease.tokens >= 50_030 + sum(MOST)
+        budget.settle(MOST, MOST)
+
+
+@pytest.mark.parametrize(
+    ("reported", "used"),
+    [
+        ((5, 2), Tokens(5, 2)),
+        ((5, 0), Tokens(5, 3)),
+        ((0, 2), Tokens(9, 2)),
+        ((0, 0), Tokens(9, 3)),
+    ],
+)
+def test_tokens_that_a_reply_does_not_report_are_estimated(
+    reported: tuple[int, int], used: Tokens
+) -> None:
+    reply = Completion("one two six", "stop", None, None, *reported, model="m")
+    assert used_tokens(reply, HELLO, None, 100) == used

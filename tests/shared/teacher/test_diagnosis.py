@@ -9,7 +9,8 @@ import pytest
 
 from shared.core.process import current
 from shared.spec.models import RunSpec
-from shared.teacher import NoBudget
+from shared.teacher import Budget, NoBudget
+from shared.teacher.budget import OverBudget, Tokens
 from shared.teacher.capabilities import Dialect, TokenParameter
 from shared.teacher.learned import LearnedCapabilities
 from shared.teacher.response_format import ResponseFormat
@@ -18,6 +19,7 @@ from tests.support.http_teacher import SelectiveTeacher, serving, settings
 
 Body = dict[str, Any]
 NEWER = TokenParameter.MAX_COMPLETION_TOKENS
+UNLIMITED = NoBudget()
 PARAMETERS: Body = {"temperature": 0.2, "top_p": 0.9, "seed": 1, "extra_body": {"min_p": 0.1}}
 
 
@@ -55,7 +57,23 @@ DIALECTS: dict[str, tuple[Rejects, Dialect]] = {
 }
 
 
-async def tried(is_rejected: Rejects, **teacher: Any) -> tuple[Trial, SelectiveTeacher, Dialect]:
+class FewRequests(NoBudget):
+    """A budget of so many requests."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def try_reserve(self, most: Tokens) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    async def reserve(self, most: Tokens, *, is_further: bool = False) -> None:
+        raise OverBudget("no more", details=[{"where": "budget", "problem": "raise it"}])
+
+
+async def tried(
+    is_rejected: Rejects, budget: Budget = UNLIMITED, **teacher: Any
+) -> tuple[Trial, SelectiveTeacher, Dialect]:
     """Try a teacher that rejects some requests in words that nobody knows."""
     server = SelectiveTeacher(lambda body: {"message": "no"} if is_rejected(body) else None)
     spec = RunSpec.model_validate(
@@ -66,7 +84,7 @@ async def tried(is_rejected: Rejects, **teacher: Any) -> tuple[Trial, SelectiveT
         }
     )
     async with serving(server.answer) as base_url:
-        trial = await try_teacher(settings(base_url), spec, NoBudget())
+        trial = await try_teacher(settings(base_url), spec, budget)
         dialect = current().part(LearnedCapabilities).of(base_url, "m").dialect
     return trial, server, dialect
 
@@ -97,3 +115,20 @@ async def test_a_teacher_that_rejects_everything_is_named_after_a_few_requests()
     assert "HTTP 400: no" in trial.problems[0]["problem"]
     assert len(server.bodies) == 1 + 1 + 5
     assert learned == Dialect()
+
+
+@pytest.mark.parametrize("requests", [1, 2, 4])
+async def test_a_rejection_is_a_problem_also_if_the_budget_ends_before_its_cause_is_found(
+    requests: int,
+) -> None:
+    trial, server, _ = await tried(
+        lambda body: "top_p" in body, FewRequests(requests), **PARAMETERS
+    )
+    [problem] = trial.problems
+    assert "HTTP 400: no. The cause wasn't looked for: no more: raise it" in problem["problem"]
+    assert len(server.bodies) == requests
+
+
+async def test_a_teacher_that_the_budget_does_not_allow_to_ask_has_no_problem() -> None:
+    with pytest.raises(OverBudget):
+        await tried(lambda _: True, FewRequests(0))
