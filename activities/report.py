@@ -35,6 +35,7 @@ from shared.spec.budget import Estimate, Usage
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
 from shared.spec.resolution import read_spec
+from shared.spec.target_rows import tokens_at_target
 from shared.tasks import TASKS
 from shared.teacher.budget import OtherRequests, other_requests, read_ledger
 
@@ -174,7 +175,8 @@ async def _quote(
         return None
     plan = await PlanReader(storage, paths, "train").plan()
     usage = Usage.model_validate(estimate, from_attributes=True)
-    return quote(spec, current().settings, usage, plan.example_tokens)
+    trained_tokens = tokens_at_target(spec, plan.example_tokens, plan.valid)
+    return quote(spec, current().settings, usage, trained_tokens)
 
 
 async def _teachers(

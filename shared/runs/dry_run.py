@@ -30,7 +30,7 @@ from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
-from shared.spec.target_rows import taught_share
+from shared.spec.target_rows import tokens_at_target
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -160,13 +160,15 @@ async def dry_run(
     splits: dict[Split, SplitFindings] = {}
     for split, plan in plans.items():
         splits[split] = _findings(plan, has_reuse=earlier is not None)
+    train = plans["train"]
+    trained_tokens = tokens_at_target(spec, train.example_tokens, train.valid)
     answer: DryRun = {
         "dry_run": True,
         "task": spec.task,
         "splits": splits,
         "estimate": priced(usage, spec.budget),
         "range": usage_range(expected_usage(plans, spec), spec, most_usage(plans, spec)),
-        "quote": quote(spec, settings, usage, _trained_tokens(spec, plans["train"])),
+        "quote": quote(spec, settings, usage, trained_tokens),
         "datasets_only": not spec.students,
         "rejected_rows": rejected[:MAX_REJECTED],
         "error": error,
@@ -190,11 +192,6 @@ async def _check_size(
             "start the run, whose scan reports the same"
         )
         raise PermanentError(message, code=ErrorCode.TOO_LARGE)
-
-
-def _trained_tokens(spec: RunSpec, train: RangePlan) -> int:
-    """Return about how many tokens the training set has, with one example for each row."""
-    return round(train.example_tokens * taught_share(spec, train.valid))
 
 
 def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:

@@ -70,3 +70,8 @@ def asked_share(spec: RunSpec, unanswered: int, reused: int = 0, acceptance: flo
         return 1.0
     missing = max(0, accepted - reused)
     return 1.0 if missing >= unanswered * acceptance else missing / acceptance / unanswered
+
+
+def tokens_at_target(spec: RunSpec, example_tokens: int, valid: int) -> int:
+    """Return about how many tokens the training set has, of those that all its valid rows have."""
+    return round(example_tokens * taught_share(spec, valid))
