@@ -173,5 +173,10 @@ def unjournaled_answers(app: App, run_ids: Iterable[str], log: Path) -> int:
     return answered_requests(log).total() - journaled
 
 
+def requests_of_rows(view: Mapping[str, Any]) -> int:
+    """Return a run's requests for its rows: all but those of preflight."""
+    return view["requests"] - view["preflight"]["requests"]
+
+
 def jsonl(content: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content.splitlines()]
