@@ -59,4 +59,4 @@ def test_one_row_is_rejected_in_every_scenario_with_faults() -> None:
     for scenario in SCENARIOS:
         options = teacher_options(scenario, 100)
         assert ("Problem 50:" in options) is bool(SCENARIOS[scenario])
-    assert faults_of("mixed") == "5% throttle, 5% error, 5% reset, 5% hang"
+    assert faults_of("mixed") == "5 % throttle, 5 % error, 5 % reset, 5 % hang"
