@@ -1,6 +1,7 @@
 """generate_shard and abandon_shard: the answers of one shard. See shared/generation/shard.py.
 
-seal_unneeded: the shards that nothing is needed of."""
+seal_unneeded: the shards of which no row is needed.
+"""
 
 from __future__ import annotations
 

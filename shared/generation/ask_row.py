@@ -204,9 +204,15 @@ class _RowRequests:
 
     def _begin(self, reference: str | None = None) -> TurnRequests:
         """Return the next sample's requests, in which the teacher may be shown the reference."""
-        sample = len(self.sent)
         turn = TurnRequests(
-            self.row, self.spec, self.teacher, self.redact, sample, reference, self.size
+            self.row,
+            self.spec,
+            self.teacher,
+            self.redact,
+            sample=len(self.sent),
+            reference=reference,
+            size=self.size,
+            is_further=any(turn.requests for turn in self.sent),
         )
         self.sent.append(turn)
         return turn

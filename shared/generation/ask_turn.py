@@ -71,6 +71,7 @@ class TurnRequests:
     sample: int = 0
     reference: str | None = None  # what the teacher is shown, to find the reasoning for it
     size: AnswerSize = field(default_factory=AnswerSize)
+    is_further: bool = False  # whether its row has been asked before
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -143,7 +144,7 @@ class TurnRequests:
                 schema=request.schema,
                 unformatted=request.unformatted,
                 seed=seed,
-                is_further=self.requests > 0 or self.sample > 0,
+                is_further=self.is_further or self.requests > 0,
             )
         except RowFailure as failure:
             self.requests += failure.requests

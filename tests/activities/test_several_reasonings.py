@@ -49,25 +49,18 @@ def texts(examples: list[dict[str, Any]]) -> list[str]:
 async def test_each_reasoning_is_an_example_traced_to_its_own_sample(
     new_run: NewRun, teach: Teach
 ) -> None:
-    # which sample is answered first isn't fixed
+    # one request after another: the teacher's ways are those of the samples, in order
     run = new_run(quality=quality(3), prompt=PROMPT, teacher={"concurrency": 1})
     await finished(run, teach, sums(2), "add", "ADD", "guess", "sum")
-    taught = texts(await run.rows(run.paths.dataset("train")))
-    assert sorted(text.lower() for text in taught) == [
-        "i add.\n\nanswer: 1",
-        "i count.\n\nanswer: 2",
-        "i guess.\n\nanswer: 1",
-        "i sum.\n\nanswer: 1",
+    assert texts(await run.rows(run.paths.dataset("train"))) == [
+        "I add.\n\nAnswer: 1",
+        "I guess.\n\nAnswer: 1",
+        "I sum.\n\nAnswer: 1",
+        "I count.\n\nAnswer: 2",
     ]
     origins = await run.rows(run.paths.provenance("train"))
-    assert [(origin["line"], origin["samples"]) for origin in origins] == [
-        (1, 4),
-        (1, 4),
-        (1, 4),
-        (2, 5),
-    ]
-    samples = [origin["sample"] for origin in origins[:3]]
-    assert samples == sorted(set(samples))
+    places = [(origin["line"], origin["sample"], origin["samples"]) for origin in origins]
+    assert places == [(1, 1, 4), (1, 3, 4), (1, 4, 4), (2, 1, 5)]
     assert {origin["model"] for origin in origins} == {"local-teacher"}
 
 
