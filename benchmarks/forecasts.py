@@ -19,14 +19,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import table, write_results
+from benchmarks.harness import host_answer, table, write_results
 from local.bootstrap import ROOT
 from local.runtime.client import storage_client
 from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.runs.status import TERMINAL
-from tests.support.azureml import ask
 
 PROBE_ROWS = 20
 MOST_OFF = 0.25
@@ -71,9 +70,9 @@ def measure(cloud: LocalCloud, task: str, specification: Mapping[str, Any]) -> d
         content = (ROOT / "samples" / task / "train.jsonl").read_bytes()
         storage.get_blob_client("datasets", train).upload_blob(content, overwrite=True)
     body = {**specification, "train": f"datasets/{train}"}
-    unprobed = _answer(cloud, "POST", "/api/runs?dry_run=true", body)
-    probed = _answer(cloud, "POST", f"/api/runs?dry_run=true&probe={PROBE_ROWS}", body)
-    run_id = _answer(cloud, "POST", "/api/runs", body)["id"]
+    unprobed = host_answer(cloud, "POST", "/api/runs?dry_run=true", body)
+    probed = host_answer(cloud, "POST", f"/api/runs?dry_run=true&probe={PROBE_ROWS}", body)
+    run_id = host_answer(cloud, "POST", "/api/runs", body)["id"]
     view = _ended(cloud, run_id)
     if view["status"] != "completed":
         raise SystemExit(f"{task}: {view['status']}: {view['error']}")
@@ -127,21 +126,10 @@ def summary(results: list[dict[str, Any]]) -> str:
 def _ended(cloud: LocalCloud, run_id: str) -> dict[str, Any]:
     """Return a run's view once it has ended."""
     while True:
-        view = _answer(cloud, "GET", f"/api/runs/{run_id}", None)
+        view = host_answer(cloud, "GET", f"/api/runs/{run_id}", None)
         if view["status"] in TERMINAL:
             return view
         time.sleep(POLL_SECONDS)
-
-
-def _answer(cloud: LocalCloud, method: str, path: str, body: object) -> dict[str, Any]:
-    """Return the app's answer. Ends the benchmark if it is an error."""
-    headers = {"x-functions-key": cloud.endpoints.function_key}
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    status, answer, _ = ask(cloud.endpoints.host_url + path, method, body, **headers)
-    if status >= 400 and status != 404:
-        raise SystemExit(f"{method} {path}: {status}: {answer}")
-    return answer if status < 400 else {"status": "pending"}
 
 
 if __name__ == "__main__":

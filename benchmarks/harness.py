@@ -17,7 +17,9 @@ from random import Random
 from typing import Any
 
 from local.bootstrap import ROOT
+from local.runtime.cloud import LocalCloud
 from local.runtime.proxies import loopback_without_proxy
+from tests.support.azureml import ask
 
 RESULTS = ROOT / "benchmarks" / "results"
 SYSTEM = "You are a helpful assistant. Solve the word problem and give the final number."
@@ -75,6 +77,20 @@ def measured(process: subprocess.Popen[str]) -> dict[str, Any]:
     if process.returncode != 0:
         raise RuntimeError(f"a contender failed with exit code {process.returncode}")
     return json.loads(output.splitlines()[-1])
+
+
+def host_answer(cloud: LocalCloud, method: str, path: str, body: object) -> dict[str, Any]:
+    """The local app's answer, or status `pending` if it does not know the run yet.
+
+    Ends the benchmark if it is another error.
+    """
+    headers = {"x-functions-key": cloud.endpoints.function_key}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    status, answer, _ = ask(cloud.endpoints.host_url + path, method, body, **headers)
+    if status >= 400 and status != 404:
+        raise SystemExit(f"{method} {path}: {status}: {answer}")
+    return answer if status < 400 else {"status": "pending"}
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -18,7 +18,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -45,12 +45,14 @@ def start(
     *arguments: str,
     queue: int | None = None,
     log: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """One such process.
 
-    Its environment is all that it knows of storage and teacher. `log`: for what it complains of.
+    Its environment is all that it knows of storage and teacher; `environment` comes on top of it.
+    `log`: for what it complains of.
     """
-    environment = {
+    variables = {
         **os.environ,
         **loopback_without_proxy(os.environ),
         "PYTHONPATH": str(ROOT),
@@ -62,12 +64,13 @@ def start(
         **{
             f"AZUREML_{name}": "none" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE")
         },
+        **(environment or {}),
     }
     arguments = (sys.executable, "-m", "benchmarks.worker", command, *arguments)
     return subprocess.Popen(
         arguments,
         cwd=ROOT,
-        env=environment,
+        env=variables,
         stdin=queue,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -22,6 +22,18 @@ def rejected() -> ApiError:
     return ApiError(400, message, param="messages", code="invalid_value", fault="reject")
 
 
+def refused_max_tokens() -> ApiError:
+    """Return OpenAI's answer to `max_tokens` for models that reason."""
+    return ApiError(
+        400,
+        "Unsupported parameter: 'max_tokens' is not supported with this model. "
+        "Use 'max_completion_tokens' instead.",
+        param="max_tokens",
+        code="unsupported_parameter",
+        fault="max_tokens",
+    )
+
+
 def filtered_prompt() -> ApiError:
     """Return Azure OpenAI's answer if its content filter stops the prompt itself."""
     clean = {"filtered": False, "severity": "safe"}

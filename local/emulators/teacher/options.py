@@ -33,6 +33,9 @@ class TeacherOptions:
     latency_jitter: float = option(0.0, "milliseconds added at most, drawn evenly")
     rpm: int | None = option(None, "requests a minute", type=int)
     tpm: int | None = option(None, "tokens a minute, charged on arrival", type=int)
+    no_max_tokens: bool = option(
+        False, "refuse `max_tokens`, as reasoning models do that want `max_completion_tokens`"
+    )
     reject: str | None = option(
         None, "always answer 400 to requests whose messages contain this", type=str, metavar="TEXT"
     )

@@ -24,7 +24,12 @@ from local.emulators.teacher import replies
 from local.emulators.teacher.answer_key import AnswerKey, sample_keys
 from local.emulators.teacher.answers import Answer, Answerer
 from local.emulators.teacher.chat_requests import ChatRequest, parse
-from local.emulators.teacher.errors import bad_credential, rejected, unknown_model
+from local.emulators.teacher.errors import (
+    bad_credential,
+    refused_max_tokens,
+    rejected,
+    unknown_model,
+)
 from local.emulators.teacher.faults import Lottery
 from local.emulators.teacher.journal import Journal, RequestRecord
 from local.emulators.teacher.limits import ANSWER_TOKENS_ASSUMED, RateLimits
@@ -148,6 +153,8 @@ class Teacher:
         texts = [message.text for message in ticket.request.messages]
         if self.options.reject and any(self.options.reject in text for text in texts):
             raise rejected()
+        if self.options.no_max_tokens and ticket.request.max_tokens is not None:
+            raise refused_max_tokens()
         headers = self._limits.admit(ticket.cost)
         ticket.charged = ticket.cost
         fault = self._lottery.request_fault(ticket.id)

@@ -93,6 +93,14 @@ async def test_a_request_with_the_rejected_text_is_refused_each_time() -> None:
     assert replies[0][1]["error"]["param"] == "messages"
 
 
+async def test_a_teacher_without_max_tokens_takes_max_completion_tokens_alone() -> None:
+    async with serve(TeacherOptions(no_max_tokens=True)) as teacher, http(teacher) as session:
+        names = ("max_tokens", "max_completion_tokens")
+        replies = [await post(session, {**body(PENS), name: 100}) for name in names]
+    assert [status for status, _, _ in replies] == [400, 200]
+    assert replies[0][1]["error"]["code"] == "unsupported_parameter"
+
+
 async def test_wrong_answers_are_well_formed() -> None:
     async with serve(TeacherOptions(wrong_rate=1)) as teacher:
         for number, (status, finish, content) in enumerate(await outcomes(teacher)):
