@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from shared.teacher.budget.reservation import NO_TOKENS, most_prompt_tokens, use
 from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
 from shared.teacher.completion import Completion, RowFailure, TeacherDown
 from shared.teacher.learned import DeploymentName, LearnedCapabilities
+from shared.teacher.minimal_request import IN_JSON, IN_WORDS, SCHEMA
 from shared.teacher.outcome import Failed, Outcome, SendAgain, Throttled, read_reply
 from shared.teacher.parameters import ParameterRefused, set_parameters
 from shared.teacher.rate.gate import REFUSED_SECONDS, UNREACHABLE_SECONDS, Gate
@@ -127,6 +128,15 @@ class _Request:
 
 
 @dataclass(slots=True)
+class _Check:
+    """Whether a deployment that rejects row after row rejects everything, and since when."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_number: int = 0  # requests that started up to here share the result
+    refusal: TeacherDown | None = None
+
+
+@dataclass(slots=True)
 class _Attempts:
     """The attempts at one request so far."""
 
@@ -173,8 +183,11 @@ class TeacherClient:
         scheduler: RequestScheduler,
         lane: Lane,
         budget: Budget,
+        *,
+        checks_rejections: bool = True,
     ) -> None:
         self._deployments = deployments
+        self._checks = {gate: _Check() for gate in deployments} if checks_rejections else {}
         self._spec = spec
         self._scheduler = scheduler
         self._lane = lane
@@ -246,6 +259,11 @@ class TeacherClient:
             outcome = await self._send_and_settle(request, attempts, turn)
             if isinstance(outcome, Throttled):
                 self._record_throttling(turn, outcome, attempts)
+            if isinstance(outcome, Completion):
+                turn.gate.record_acceptance()
+            elif isinstance(outcome, Failed) and outcome.reason == RejectionReason.TEACHER_REJECTED:
+                turn.gate.record_rejection()
+                await self._check_deployment(turn, request)
             return self._record_health(turn, outcome)
         except ParameterRefused:
             raise
@@ -279,16 +297,65 @@ class TeacherClient:
         except RowFailure:
             self._budget.release(attempts.reservation)
             raise
+        return await self._send_reserved(request, attempts.reservation, turn, seconds_left)
+
+    async def _send_reserved(
+        self, request: _Request, reservation: Tokens, turn: Turn, seconds: float
+    ) -> Outcome:
         try:
-            outcome = await self._send(request, turn, seconds_left)
+            outcome = await self._send(request, turn, seconds)
         except BaseException as error:
             is_refused = isinstance(error, TeacherDown)
             used = NO_TOKENS if is_refused else request.most_tokens
-            self._budget.settle(attempts.reservation, used)
+            self._budget.settle(reservation, used)
             raise
         used = used_tokens(outcome, request.messages, request.schema, request.max_tokens)
-        self._budget.settle(attempts.reservation, used)
+        self._budget.settle(reservation, used)
         return outcome
+
+    async def _check_deployment(self, turn: Turn, rejected: _Request) -> None:
+        """Raise TeacherDown if a deployment that rejects row after row rejects any request.
+
+        Rows that it has rejected in the meantime wait for the same result.
+        """
+        gate = turn.gate
+        check = self._checks.get(gate)
+        if check is None or not gate.has_rejected_often:
+            return
+        with self._waits.waiting():
+            await check.lock.acquire()
+        try:
+            if turn.number > check.last_number:
+                if not gate.has_rejected_often:
+                    return
+                check.refusal = await self._refusal(turn, rejected)
+                check.last_number = gate.last_number
+                if check.refusal is None:
+                    gate.record_acceptance()
+        finally:
+            check.lock.release()
+        if check.refusal is not None:
+            raise TeacherDown(str(check.refusal), code=check.refusal.code)
+
+    async def _refusal(self, turn: Turn, rejected: _Request) -> TeacherDown | None:
+        """Send a minimal request in a row's turn. Return why it's rejected, None if it isn't."""
+        request = _Request(IN_WORDS, self._spec.max_tokens, None, None, None)
+        if rejected.schema is not None:
+            request = replace(request, messages=IN_JSON, schema=SCHEMA, unformatted=IN_WORDS)
+        reservation = request.most_tokens if self._budget.counts_tokens else NO_TOKENS
+        if not self._budget.try_reserve(reservation):
+            return None
+        seconds = self._spec.timeout_seconds
+        outcome = await self._send_reserved(request, reservation, turn, seconds)
+        if not isinstance(outcome, Failed) or outcome.reason != RejectionReason.TEACHER_REJECTED:
+            return None
+        settings = self._deployments[turn.gate].settings
+        message = (
+            f"the teacher rejects every request by now, even the simplest. "
+            f"{outcome.detail.rstrip('.')}. Check the deployment at the app setting "
+            f"{settings.url_setting}, and resume: the rows that it rejected are asked again"
+        )
+        return TeacherDown(message, code=teacher_code(outcome.status))
 
     def _record_throttling(self, turn: Turn, outcome: Throttled, attempts: _Attempts) -> None:
         attempts.throttled += 1
@@ -446,8 +513,8 @@ async def open_teacher(
     """Open a client of the teacher in these settings. `spec.model` must be resolved.
 
     Every request is held to `budget`, and counts towards the `concurrency` of the run `run_id`.
-    Requests go to all deployments, or only to these `endpoints`. A `dialect` is tried, and what it
-    teaches is kept from others.
+    Requests go to all deployments, or only to these `endpoints`, whose rejections are then left to
+    the caller to explain. A `dialect` is tried, and what it teaches is kept from others.
     """
     chosen = settings.endpoints if endpoints is None else endpoints
     names = deployment_names(settings, spec.model or "", chosen)
@@ -462,4 +529,6 @@ async def open_teacher(
             capabilities = Capabilities(dialect) if dialect else learned.of(*name)
             deployments[gate] = _Deployment(connected, endpoint, name[1], capabilities)
         with scheduler.lane(run_id, spec.concurrency) as lane:
-            yield TeacherClient(deployments, spec, scheduler, lane, budget)
+            yield TeacherClient(
+                deployments, spec, scheduler, lane, budget, checks_rejections=endpoints is None
+            )

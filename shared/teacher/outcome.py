@@ -79,6 +79,7 @@ class Failed:
     is_retried: bool = True
     retry_after: float | None = None  # seconds, where the teacher gives them
     is_sent: bool = True  # False: there was no connection
+    status: int = 0  # the HTTP status of a rejection
 
 
 Outcome = Completion | Throttled | SendAgain | Failed
@@ -138,7 +139,7 @@ def _read_error(
         return SendAgain()
     if is_retried(status):
         return Failed(RejectionReason.TEACHER_ERROR, detail, retry_after=retry_after(reply.headers))
-    return Failed(RejectionReason.TEACHER_REJECTED, detail, is_retried=False)
+    return Failed(RejectionReason.TEACHER_REJECTED, detail, is_retried=False, status=status)
 
 
 def _cut_off(sent: SentRequest) -> Completion:

@@ -18,10 +18,8 @@ from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.teacher_endpoints import TeacherEndpoint
 from shared.dataset.rejection import RejectionReason
-from shared.dataset.rows import Message
 from shared.spec.models import RunSpec, TeacherSpec
 from shared.tasks import TASKS
-from shared.tasks.base import object_schema
 from shared.teacher.budget import Budget, OverBudget
 from shared.teacher.capabilities import Dialect
 from shared.teacher.client import deployment_names, open_teacher
@@ -29,14 +27,12 @@ from shared.teacher.completion import RowFailure, TeacherDown
 from shared.teacher.diagnosis import Ask, Rejected, accepted_dialect, refused_parameters
 from shared.teacher.learned import LearnedCapabilities, keep_capabilities
 from shared.teacher.left_out import begin_left_out
+from shared.teacher.minimal_request import IN_JSON, IN_WORDS, SCHEMA
 from shared.teacher.parameters import ParameterRefused, without_parameter
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-IN_WORDS: list[Message] = [{"role": "user", "content": "Reply with the word: ready"}]
-IN_JSON: list[Message] = [{"role": "user", "content": 'Reply with the JSON: {"answer": "ready"}'}]
-SCHEMA = object_schema(answer={"type": "string"})
 # failures of the one request that say nothing about the rows' requests
 HARMLESS = frozenset({RejectionReason.CONTENT_FILTER})
 # With several deployments, one that doesn't answer is given less time: others may work.

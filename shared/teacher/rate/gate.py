@@ -17,6 +17,8 @@ UNREACHABLE_SECONDS = 2.0
 MAX_CLOSED_SECONDS = 900.0
 # a deployment that fails so often in a row, by time-outs and errors, counts as unreachable
 MAX_FAILURES = 6
+# After so many rejected rows in a row, the deployment may be at fault instead of the rows.
+MAX_REJECTIONS = 6
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +31,7 @@ class Gate:
     problem: str = ""  # why it is or was last closed
     _refuses: bool = False  # whether it was last closed because it refuses every request
     _failures: int = 0  # since the last answer
+    _rejections: int = 0  # of rows, since it last accepted a request
     _closings: int = 0  # since the last answer
     _closed_until: float = -math.inf
     _last_number: int = 0
@@ -56,6 +59,15 @@ class Gate:
     def has_failed_often(self) -> bool:
         return self._failures >= MAX_FAILURES
 
+    @property
+    def has_rejected_often(self) -> bool:
+        return self._rejections >= MAX_REJECTIONS
+
+    @property
+    def last_number(self) -> int:
+        """The number of the request that started last."""
+        return self._last_number
+
     def delay(self, now: float) -> float:
         """Return the seconds until a request may start; 0 when it may start now."""
         return max(self._closed_until - now, self.rate.delay(now))
@@ -76,6 +88,14 @@ class Gate:
         if number > self._last_number_before_closing:
             self._closings = 0
             self._closed_until = -math.inf
+
+    def record_acceptance(self) -> None:
+        """Record that the deployment has accepted a request for its content."""
+        self._rejections = 0
+
+    def record_rejection(self) -> None:
+        """Record that the deployment has rejected a row."""
+        self._rejections += 1
 
     def record_failure(self) -> None:
         """Record a request that timed out, or was answered with an error of the service."""

@@ -25,6 +25,7 @@ from shared.teacher import (
     TeacherDown,
     open_teacher,
 )
+from shared.teacher.rate.gate import MAX_REJECTIONS
 from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, completion, serving
 
 KEYS = {"KEY_0": "key-of-the-first", "KEY_1": "key-of-the-second"}
@@ -196,6 +197,62 @@ async def test_a_refusal_ends_no_run_while_another_deployment_may_come_back(
         assert (await teacher.complete(HELLO)).text == "hi"
         assert "wrong key" in teacher.problems["TEACHER_ENDPOINTS.1"]
     assert len(blinking.bodies) == 2
+
+
+class TurnedAway(Script):
+    """A deployment that answers some requests, and from then on rejects all, or only the rows."""
+
+    def __init__(self, healthy: int, *, accepts_minimal: bool = False) -> None:
+        super().__init__()
+        self._healthy = healthy
+        self._accepts_minimal = accepts_minimal
+
+    async def _reply(self, request: web.Request) -> web.StreamResponse:
+        is_minimal = self.bodies[-1]["messages"] != HELLO
+        if len(self.bodies) > self._healthy and not (is_minimal and self._accepts_minimal):
+            return web.json_response({"error": {"message": "no longer served"}}, status=400)
+        return await super()._reply(request)
+
+
+async def rows_of(teacher: TeacherClient, rows: int) -> list[Completion | BaseException]:
+    outcomes: list[Completion | BaseException] = []
+    for _ in range(rows // 10):
+        requests = [teacher.complete(HELLO) for _ in range(10)]
+        outcomes += await asyncio.gather(*requests, return_exceptions=True)
+    return outcomes
+
+
+async def test_a_deployment_that_begins_to_reject_everything_is_left_out_and_costs_few_rows() -> (
+    None
+):
+    turned = TurnedAway(20)
+    async with deployments(turned, Script()) as teacher:
+        outcomes = await rows_of(teacher, 100)
+        assert "no longer served" in teacher.problems["TEACHER_ENDPOINTS.0"]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert len(failures) < MAX_REJECTIONS
+    assert len(turned.bodies) < 40
+
+
+async def test_the_only_deployment_that_begins_to_reject_everything_ends_the_run() -> None:
+    async with deployments(TurnedAway(20)) as teacher:
+        outcomes = await rows_of(teacher, 50)
+    lost = [outcome for outcome in outcomes if isinstance(outcome, RowFailure)]
+    down = [outcome for outcome in outcomes if isinstance(outcome, TeacherDown)]
+    assert len(lost) < MAX_REJECTIONS
+    assert len(lost) + len(down) == 30, "each row is asked again on resume"
+    assert down[0].code == "teacher_400"
+    assert "no longer served. Check the deployment at the app setting" in str(down[0])
+
+
+async def test_rows_that_are_rejected_one_after_the_other_end_nothing_if_they_are_at_fault() -> (
+    None
+):
+    server = TurnedAway(20, accepts_minimal=True)
+    async with deployments(server) as teacher:
+        outcomes = await rows_of(teacher, 50)
+    assert [type(outcome) for outcome in outcomes[20:]] == [RowFailure] * 30
+    assert len(server.bodies) <= 50 + 30 // MAX_REJECTIONS
 
 
 class Identity:
