@@ -46,7 +46,7 @@ from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
 from shared.teacher import Budget, open_teacher
-from shared.teacher.budget import open_budget
+from shared.teacher.budget import open_budgets, this_month
 from shared.teacher.learned import adopt_capabilities
 from shared.teacher.left_out import write_left_out
 
@@ -133,11 +133,15 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
     paths = RunPaths(request.run_id)
     app_settings = current().settings
     key = ("split", request.run_id, request.split, request.round)
-    budget_key = ("budget", request.run_id, request.round)
+    # a shard that begins in another month begins another lease
+    budget_key = ("budget", request.run_id, request.round, this_month())
+
     async with (
         open_storage(app_settings) as storage,
         shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
-        shared(budget_key, lambda: open_budget(storage, paths, split.spec.budget)) as budget,
+        shared(
+            budget_key, lambda: open_budgets(storage, paths, split.spec, app_settings)
+        ) as budget,
         _open_teacher(storage, paths, app_settings, split.spec, budget) as teacher,
     ):
         _spare_collector()

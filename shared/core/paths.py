@@ -24,6 +24,11 @@ ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 RUN_QUEUE = "_app/run-queue.json"
 
 
+def monthly_spend(month: str) -> str:
+    """Return what all runs have spent in a month, `YYYY-MM`."""
+    return f"_app/spend/{month}.json"
+
+
 def beside(train_path: str, file_name: str) -> str:
     """Return the path of a file in the same folder as the training set."""
     return f"{train_path.rpartition('/')[0]}/{file_name}"

@@ -33,6 +33,7 @@ STORAGE = "DISTILLATION_STORAGE"
 BLOB_SERVICE_URI = f"{STORAGE}__blobServiceUri"
 BLOB_TRIGGER_SOURCE = "BLOB_TRIGGER_SOURCE"
 MAX_ACTIVE_RUNS = "MAX_ACTIVE_RUNS"
+MONTHLY_BUDGET = "MONTHLY_BUDGET"
 TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
 DEFAULT_TEACHER_SCOPE = "https://cognitiveservices.azure.com/.default"
 
@@ -85,6 +86,11 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     "TEACHER_COMPLETION_PRICE": (False, "price of a million answer tokens of TEACHER_MODEL"),
     "STUDENT_TRAINING_PRICE": (False, "price of a million trained tokens of STUDENT_MODEL"),
     "STUDENT_HOSTING_PRICE": (False, "price of an hour of hosting of STUDENT_MODEL"),
+    MONTHLY_BUDGET: (
+        False,
+        "the most that all runs together may spend on their teachers in a month (UTC), in the "
+        "currency of the prices (default: no limit)",
+    ),
     MAX_ACTIVE_RUNS: (False, "runs at work at a time; others wait in order (default: no limit)"),
 }
 
@@ -102,6 +108,7 @@ PRICES = (
     "STUDENT_TRAINING_PRICE",
     "STUDENT_HOSTING_PRICE",
 )
+MAX_MONTHLY_BUDGET = 1_000_000_000
 MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
 # Python reads more than this as a number, such as ９, 1_0 or -0
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
@@ -141,6 +148,7 @@ class Settings(StorageSettings):
     teacher_completion_price: float | None = None
     student_training_price: float | None = None
     student_hosting_price: float | None = None
+    monthly_budget: float | None = None
     max_active_runs: int | None = None
 
     @property
@@ -234,6 +242,9 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
     if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
         problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})
+    if not _is_monthly_budget(setting_text(environ, MONTHLY_BUDGET) or "1"):
+        problem = f"must be a number above 0 and up to {MAX_MONTHLY_BUDGET:,}, such as 500"
+        problems.append({"where": MONTHLY_BUDGET, "problem": problem})
     if trigger_source(environ) not in TRIGGER_SOURCES:
         problem = f"must be one of {', '.join(TRIGGER_SOURCES)}"
         problems.append({"where": BLOB_TRIGGER_SOURCE, "problem": problem})
@@ -318,6 +329,11 @@ def _wrong_prices(environ: Mapping[str, str]) -> list[Problem]:
 def _is_price(text: str) -> bool:
     is_number = NUMBER.fullmatch(text) is not None
     return is_number and float(text) <= MAX_PRICE
+
+
+def _is_monthly_budget(text: str) -> bool:
+    is_number = NUMBER.fullmatch(text) is not None
+    return is_number and 0 < float(text) <= MAX_MONTHLY_BUDGET
 
 
 def _is_count(text: str) -> bool:

@@ -41,8 +41,24 @@ def check_services(spec: RunSpec, settings: Settings) -> None:
     """Raise SettingsError if the run needs a service that isn't configured."""
     if not spec.answers.are_provided:
         settings.check_teacher()
+        _check_monthly_budget(spec, settings)
     if spec.students:
         settings.check_fine_tuning()
+
+
+def _check_monthly_budget(spec: RunSpec, settings: Settings) -> None:
+    """Raise InvalidInput if the app has a monthly budget, but the run's teacher no price."""
+    model = spec.teacher.model or settings.teacher_model
+    teacher = spec.teacher.model_copy(update={"model": model})
+    prices = teacher_prices(spec.model_copy(update={"teacher": teacher}), settings)
+    if settings.monthly_budget is None or None not in prices:
+        return
+    problem = f"the app has a {MONTHLY_BUDGET}, but the price of {model} isn't known: set it"
+    unknown = zip(("prompt_price", "completion_price"), prices, strict=True)
+    details: list[Problem] = [
+        {"where": f"budget.{name}", "problem": problem} for name, price in unknown if price is None
+    ]
+    raise InvalidInput("the run's teacher has no price", details)
 
 
 def _model_name(run_id: str, number: int) -> str:

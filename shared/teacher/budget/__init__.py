@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.teacher.budget.lease import BudgetLease, open_budget
 from shared.teacher.budget.ledger import OtherRequests, Unrecorded, other_requests, read_ledger
+from shared.teacher.budget.month import open_budgets, this_month
 from shared.teacher.budget.reservation import Budget, NoBudget, OverBudget, Tokens
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Tokens",
     "Unrecorded",
     "open_budget",
+    "open_budgets",
     "other_requests",
     "read_ledger",
+    "this_month",
 ]
