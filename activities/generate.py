@@ -28,6 +28,7 @@ from shared.generation.answer_size import AnswerSize
 from shared.generation.ask_turn import AsksTeacher
 from shared.generation.blocks import Staging
 from shared.generation.provided_record import NoTeacher
+from shared.generation.run_budget import open_run_budget
 from shared.generation.shard import ShardRun, Stopped
 from shared.generation.unneeded_shards import seal_unneeded_shards
 from shared.runs.activity import implements
@@ -46,7 +47,7 @@ from shared.scan.plan import PlanReader
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
 from shared.teacher import Budget, open_teacher
-from shared.teacher.budget import open_budgets, this_month
+from shared.teacher.budget import MonthEnded, this_month
 from shared.teacher.learned import adopt_capabilities
 from shared.teacher.left_out import write_left_out
 
@@ -123,24 +124,23 @@ async def generate_shard(
         counters = await _generate(request, watch)
     except Stopped:
         return _ended_early(watch)
-    except Unfinished:
+    except (Unfinished, MonthEnded):
         return ShardOutcome(status="unfinished", parallel=watch.parallel)
     return _outcome(counters, request.round, watch.parallel)
 
 
 async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
-    """Raises Stopped, Unfinished."""
+    """Raises Stopped, Unfinished, MonthEnded."""
     paths = RunPaths(request.run_id)
     app_settings = current().settings
     key = ("split", request.run_id, request.split, request.round)
-    # a shard that begins in another month begins another lease
+    # in another month, the month's budget is another one
     budget_key = ("budget", request.run_id, request.round, this_month())
-
     async with (
         open_storage(app_settings) as storage,
         shared(key, lambda: _open_resources(storage, paths, request.split)) as split,
         shared(
-            budget_key, lambda: open_budgets(storage, paths, split.spec, app_settings)
+            budget_key, lambda: open_run_budget(storage, paths, split.spec, app_settings)
         ) as budget,
         _open_teacher(storage, paths, app_settings, split.spec, budget) as teacher,
     ):

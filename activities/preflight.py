@@ -16,12 +16,13 @@ from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
 from shared.finetuning.registry import get_backend
+from shared.generation.run_budget import open_run_budget
 from shared.runs.activity import implements
 from shared.runs.contracts import PREFLIGHT, PreflightPassed, RunReference
 from shared.spec.budget import Usage
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec
-from shared.teacher.budget import OverBudget, open_budgets, read_ledger
+from shared.teacher.budget import OverBudget, read_ledger
 from shared.teacher.trial import Trial, keep_trial, try_teacher
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def _try_teacher(
 ) -> Trial:
     """Try the teacher, unless the budget is used up: there may be no row left to ask."""
     try:
-        async with open_budgets(storage, paths, spec, app_settings, is_preflight=True) as budget:
+        async with open_run_budget(storage, paths, spec, app_settings, is_preflight=True) as budget:
             return await try_teacher(app_settings, spec, budget)
     except OverBudget as error:
         return Trial(warnings=[f"the teacher wasn't tried: {error.with_details}"])

@@ -19,6 +19,7 @@ from shared.generation.answer_cache import EarlierAnswers, answered_earlier, not
 from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage, most_usage
 from shared.runs.http import UNKNOWN_PARAMETER
+from shared.runs.monthly_budget import month_error, month_warnings
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
 from shared.runs.usage_range import UsageRange, usage_range
 from shared.scan.answer_sets import AnswerSets
@@ -31,6 +32,8 @@ from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
 from shared.spec.target_rows import tokens_at_target
+from shared.spec.teacher_prices import teacher_prices
+from shared.teacher.budget import MonthlySpend, read_monthly_spend
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -73,6 +76,8 @@ class DryRun(TypedDict):
     range: UsageRange
     probe: NotRequired[Probe]
     quote: Quote
+    monthly_budget: NotRequired[MonthlySpend]
+    """Before the probe, if the app has such a budget."""
     datasets_only: bool
     rejected_rows: list[RejectedRow]
     error: ErrorData | None
@@ -142,17 +147,23 @@ async def dry_run(
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
     usage = expected_usage(plans, spec)
     error = after_scan(spec, plans)
+    month = None if spec.answers.are_provided else await read_monthly_spend(storage, settings)
+    if month and error is None:
+        lowest = usage_range(usage, spec)["low"]
+        error = month_error(month, lowest, teacher_prices(spec, settings))
     probed: Probe | None = None
     if probe and error is None:
         read, _ = readable["train"]
         rows = await rows_to_probe(plans["train"], read, spec, is_answered, probe)
-        probed = await probe_rows(rows, spec, settings, run_id, until)
+        probed = await probe_rows(storage, rows, spec, settings, run_id, until)
         usage = probed.scaled(expected_usage(plans, spec, probed.acceptance))
         error = probed.error or after_first_wave(spec, probed) or forecast_error(spec, usage)
     warnings = spec.student_warnings + spec.schedule_warnings
     warnings += scan_warnings(spec, plans)
     if error is None:
         warnings += forecast_warnings(spec, usage)
+        if month:
+            warnings += month_warnings(month, usage, teacher_prices(spec, settings))
     if probed is not None and probed.has_no_tokens:
         warnings.append(NO_TOKENS)
     if earlier and not any(plan.reused for plan in plans.values()):
@@ -174,6 +185,8 @@ async def dry_run(
         "error": error,
         "warnings": warnings,
     }
+    if month:
+        answer["monthly_budget"] = month
     if probed:
         answer["probe"] = probed
     return answer

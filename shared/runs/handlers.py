@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from shared.core.errors import ErrorCode, PermanentError, SettingsError
 from shared.core.ids import finetuning_id
@@ -25,6 +26,10 @@ from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import check_services, resolve
 from shared.students.catalogue import DEFAULT_STUDENT
+from shared.teacher.budget import MonthlySpend, read_monthly_spend
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +79,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 
 
 async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
-    """200 with a page of runs."""
+    """200 with a page of runs, and how much of the month's budget is used if there is one."""
 
     run_filter = listing.parse_filter(request.query)
     async with open_storage(current().storage_settings) as storage:
@@ -88,7 +93,18 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             await places.show(view)
             return view
 
-        return ApiAnswer(await listing.list_runs(storage, run_filter, view_of))
+        page = await listing.list_runs(storage, run_filter, view_of)
+        month = await _monthly_spend(storage)
+    return ApiAnswer({**page, "monthly_budget": month} if month else page)
+
+
+async def _monthly_spend(storage: Storage) -> MonthlySpend | None:
+    """Return how much of the month's budget is used. Runs are listed also if a setting is wrong."""
+    try:
+        settings = current().settings
+    except SettingsError:
+        return None
+    return await read_monthly_spend(storage, settings)
 
 
 async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:

@@ -1,7 +1,8 @@
 """A probe: the first rows of a dry run, asked of the teacher without a run.
 
 It says whether their answers are usable, and what they took. The quote of the whole run follows
-from that, instead of from a guess at the length of answers. Nothing is written.
+from that, instead of from a guess at the length of answers. Nothing is written, but what it spends
+of the app's budget for the month.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -24,6 +26,10 @@ from shared.scan.plan import RangePlan, shard_lines
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
 from shared.teacher import NoBudget, TeacherClient, open_teacher
+from shared.teacher.budget import open_monthly_budget
+
+if TYPE_CHECKING:
+    from shared.core.storage import Storage
 
 MAX_PROBED_ROWS = 50
 MAX_SECONDS = 180.0  # from the beginning of the dry run: HTTP answers are cut off at 230
@@ -40,13 +46,21 @@ class Probe(FirstRows):
 
 
 async def probe_rows(
-    rows: Sequence[tuple[int, Row]], spec: RunSpec, settings: Settings, run_id: str, until: float
+    storage: Storage,
+    rows: Sequence[tuple[int, Row]],
+    spec: RunSpec,
+    settings: Settings,
+    run_id: str,
+    until: float,
 ) -> Probe:
     """Ask the teacher for rows, each with its line, until a moment of the monotonic clock."""
     answered: list[Probed] = []
     error: ErrorData | None = None
     try:
-        async with open_teacher(settings, spec.teacher, run_id, budget=NoBudget()) as teacher:
+        async with (
+            open_monthly_budget(storage, spec, settings, NoBudget()) as budget,
+            open_teacher(settings, spec.teacher, run_id, budget=budget) as teacher,
+        ):
             answered, failure = await _answered(rows, spec, teacher, redactor(settings), until)
             if failure is not None:
                 raise failure

@@ -94,19 +94,6 @@ def quote(spec: RunSpec, settings: Settings, usage: Usage, example_tokens: int) 
     )
 
 
-class TeacherPrices(NamedTuple):
-    """Prices of a million tokens; None if no place has one."""
-
-    prompt: float | None
-    completion: float | None
-
-
-def teacher_prices(spec: RunSpec, settings: Settings) -> TeacherPrices:
-    """Return what a run's teacher costs, by the sources of the quote. The model is resolved."""
-    prompts, answers = _teacher_items(spec, settings, Usage())
-    return TeacherPrices(prompts.price, answers.price)
-
-
 def _notes(spec: RunSpec) -> list[str]:
     """Return what the amounts leave out."""
     notes = [

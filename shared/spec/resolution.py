@@ -9,6 +9,7 @@ from shared.core.paths import RunPaths
 from shared.core.settings import Settings
 from shared.spec.models import RunSpec, StudentSpec
 from shared.spec.parse import parse_spec
+from shared.spec.teacher_prices import teacher_prices
 from shared.students.catalogue import DEFAULT_STUDENT, find_student
 from shared.students.hyperparameters import check_hyperparameters
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
     """Return the specification with the defaults that come from the app settings.
 
-    Raises InvalidInput: settings may not fit the default student. Raises SettingsError if the
-    teacher is to be asked and isn't configured, or a student trained without a service.
+    Raises InvalidInput: settings may not fit the default student, or the teacher have no price that
+    a monthly budget needs. Raises SettingsError if the teacher is to be asked and isn't configured,
+    or a student trained without a service.
     """
     students = [
         _resolve_student(student, settings, _model_name(run_id, number))
@@ -38,27 +40,16 @@ def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
 
 
 def check_services(spec: RunSpec, settings: Settings) -> None:
-    """Raise SettingsError if the run needs a service that isn't configured."""
+    """Raise SettingsError if the run needs a service that isn't configured.
+
+    Raises InvalidInput if the app has a monthly budget, but the run's teacher no price.
+    """
     if not spec.answers.are_provided:
         settings.check_teacher()
-        _check_monthly_budget(spec, settings)
+        if settings.monthly_budget is not None:
+            teacher_prices(spec, settings)
     if spec.students:
         settings.check_fine_tuning()
-
-
-def _check_monthly_budget(spec: RunSpec, settings: Settings) -> None:
-    """Raise InvalidInput if the app has a monthly budget, but the run's teacher no price."""
-    model = spec.teacher.model or settings.teacher_model
-    teacher = spec.teacher.model_copy(update={"model": model})
-    prices = teacher_prices(spec.model_copy(update={"teacher": teacher}), settings)
-    if settings.monthly_budget is None or None not in prices:
-        return
-    problem = f"the app has a {MONTHLY_BUDGET}, but the price of {model} isn't known: set it"
-    unknown = zip(("prompt_price", "completion_price"), prices, strict=True)
-    details: list[Problem] = [
-        {"where": f"budget.{name}", "problem": problem} for name, price in unknown if price is None
-    ]
-    raise InvalidInput("the run's teacher has no price", details)
 
 
 def _model_name(run_id: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""One worker's lease of a run's budget: what it may send without a look at the ledger.
+"""One worker's lease of a budget: what it may send without a look at the ledger.
 
 Reserving and settling are sums in memory. One task renews the lease in the background before it is
 used up, so that requests wait for storage only when little is left. A request that finds too little
@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -42,15 +42,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 5.0
-"""A lease lasts about so long, as fast as requests were sent since the last renewal."""
+"""A lease lasts about so long, as fast as requests were sent since the last renewal.
+
+Longer if many workers share the ledger, so that together they renew no more often than it allows.
+"""
 MIN_LEASE_REQUESTS = 32
 RENEWAL_SECONDS = 10.0
 """A worker renews its lease at least so often, and gives back what it doesn't use."""
 POLL_SECONDS = 0.5
 """Until the ledger is asked again, if nothing could be granted."""
 CLAIMS_PER_SECOND = 16
-"""Of all workers together that wait for a budget: one blob takes some 30 changes a second."""
+"""Of all workers together: one blob takes some 30 changes a second."""
 ONE_REQUEST = Amounts(requests=1)
+Recorded = Callable[[], Awaitable[Usage]]
 USED_UP = "the run's budget allows no further request"
 
 
@@ -70,12 +74,21 @@ class _Waiting:
 
 
 class BudgetLease:
-    """A `Budget` for everything that one process asks for one run. Made by `open_budget`."""
+    """A `Budget` for everything that one process asks for one run, or for all runs in a month.
+
+    `recorded` returns what an empty ledger begins with.
+    """
 
     def __init__(
-        self, document: SharedDocument[Ledger], budget: BudgetSpec, *, is_preflight: bool = False
+        self,
+        document: SharedDocument[Ledger],
+        budget: BudgetSpec,
+        recorded: Recorded | None = None,
+        *,
+        is_preflight: bool = False,
     ) -> None:
         self._document = document
+        self._recorded = recorded
         self._budget = budget
         self._limits = Limits(budget)
         self._is_preflight = is_preflight
@@ -99,6 +112,7 @@ class BudgetLease:
         self._started = 0  # requests
         self._started_before = 0  # the last renewal
         self._renewed_at = time.monotonic()
+        self._lease_seconds = LEASE_SECONDS
         self._denied_until = 0.0
         self._waiting: deque[_Waiting] = deque()
         self._is_frozen = False  # while a renewal may take away what is free
@@ -316,6 +330,8 @@ class BudgetLease:
         )
 
         async def change(ledger: Ledger) -> Grant:
+            if self._recorded is not None and ledger == Ledger():
+                ledger.rows.add(await self._recorded())
             return grant(ledger, claim, self._limits, time.time())
 
         self._is_registered = True
@@ -331,6 +347,8 @@ class BudgetLease:
         self._low = self._free.divided(2)
         self._started_before = self._started
         self._renewed_at = time.monotonic()
+        # a lease is renewed once half of it is used
+        self._lease_seconds = max(LEASE_SECONDS, 2 * renewal.workers / CLAIMS_PER_SECOND)
         return renewal
 
     def _target_requests(self) -> int:
@@ -340,7 +358,7 @@ class BudgetLease:
             return 0
         seconds = max(1.0, time.monotonic() - self._renewed_at)
         recent = (self._started - self._started_before) / seconds
-        return max(MIN_LEASE_REQUESTS, len(self._waiting), math.ceil(recent * LEASE_SECONDS))
+        return max(MIN_LEASE_REQUESTS, len(self._waiting), math.ceil(recent * self._lease_seconds))
 
     @property
     def _used(self) -> Usage:
@@ -384,13 +402,20 @@ class BudgetLease:
 
 @asynccontextmanager
 async def open_budget(
-    storage: Storage, paths: RunPaths, budget: BudgetSpec, *, is_preflight: bool = False
+    storage: Storage,
+    paths: RunPaths,
+    budget: BudgetSpec,
+    recorded: Recorded | None = None,
+    *,
+    is_preflight: bool = False,
 ) -> AsyncGenerator[BudgetLease]:
     """Open a lease of a run's budget, and settle it in the end.
 
-    The ledger isn't touched before the first request.
+    The ledger isn't touched before the first request. `recorded` returns what the run's journals
+    have used: a ledger that was deleted begins with that.
     """
-    lease = BudgetLease(ledger_document(storage, paths), budget, is_preflight=is_preflight)
+    document = ledger_document(storage, paths)
+    lease = BudgetLease(document, budget, recorded, is_preflight=is_preflight)
     try:
         yield lease
     finally:
