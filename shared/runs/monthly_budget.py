@@ -26,10 +26,10 @@ def month_error(month: MonthlySpend, lowest: Usage, prices: TeacherPrices) -> Er
 def month_warnings(month: MonthlySpend, expected: Usage, prices: TeacherPrices) -> list[str]:
     """Return a warning if less is left of the month than the run is expected to cost."""
     cost = _cost(expected, prices)
-    if cost <= month.left:
+    if cost <= month.remaining:
         return []
     return [
-        f"{MONTHLY_BUDGET}: {_amount(cost)} are expected, but {_amount(month.left)} of "
+        f"{MONTHLY_BUDGET}: {_amount(cost)} are expected, but {_amount(month.remaining)} of "
         f"{_amount(month.limit)} are left in {month.month}: raise it, or the run stops there and "
         "can be resumed next month"
     ]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+from uuid import uuid4
 
 import pytest
 
 from local.emulators.teacher import ChatRequest
+from shared.core.process import current
+from shared.core.storage import Storage
 from shared.runs.contracts import PREFLIGHT
-from tests.activities.conftest import NewRun, Teach
+from shared.teacher.budget import month, read_monthly_spend
+from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support.activity_runs import answered, sums
 
 
@@ -200,3 +204,79 @@ async def test_a_resumed_run_whose_budget_is_used_up_asks_no_row(
         generated = await run.generate()
     assert generated["error"]["code"] == "budget"
     assert len(teacher.records) == 0
+
+
+async def test_a_run_whose_ledger_is_lost_counts_what_its_journals_have(
+    new_run: NewRun, teach: Teach, storage: Storage
+) -> None:
+    run = new_run(rows_per_shard=5, budget={"max_requests": 8})
+    await run.begin(sums(15))
+    async with teach(plus_one):
+        await run.generate(0)
+    await storage.delete(run.paths.budget)
+    async with teach(plus_one) as teacher:
+        generated = await run.generate(1)
+    assert generated["error"]["code"] == "budget"
+    assert len(teacher.records) == 3
+
+
+@pytest.fixture
+def no_other_spends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month that no other test has."""
+    name = uuid4().hex
+    monkeypatch.setattr(month, "this_month", lambda: name)
+
+
+@pytest.mark.usefixtures("no_other_spends")
+async def test_runs_stop_when_the_month_is_used_up_and_go_on_with_a_higher_budget(
+    new_run: NewRun, teach: Teach, app: Configure, storage: Storage
+) -> None:
+    prices = {"TEACHER_PROMPT_PRICE": "0", "TEACHER_COMPLETION_PRICE": "1000"}
+    app(MONTHLY_BUDGET="0.2", **prices)  # 200 tokens
+    fields = {"teacher": {"concurrency": 4, "max_tokens": 100}, "student": None}
+    first, second = (new_run(rows_per_shard=500, **fields) for _ in range(2))
+    await first.begin(sums(520))
+    await second.begin(sums(10))
+    async with teach(plus_one) as teacher:
+        generated = await first.generate(1)
+        answered_rows = len(teacher.records)
+        spent = sum(record.completion_tokens for record in teacher.records)
+    [problem] = generated["error"]["details"]
+    assert (generated["error"]["code"], problem["where"]) == ("budget", "MONTHLY_BUDGET")
+    assert 100 <= spent <= 200
+    found = await read_monthly_spend(storage, current().settings)
+    assert found is not None
+    assert (found.spent, found.reserved) == (spent / 1000, 0)
+    async with teach(plus_one) as teacher:
+        passed = await second.call(PREFLIGHT)
+        generated = await second.generate()
+    assert len(teacher.records) == 0
+    assert "the app's budget for" in passed["warnings"][0]
+    assert generated["error"]["code"] == "budget"
+    app(MONTHLY_BUDGET="100")
+    await first.resume()
+    async with teach(plus_one) as teacher:
+        assert await first.generate(1) == answered(accepted=500)
+    assert len(teacher.records) == 500 - answered_rows
+
+
+async def test_a_shard_goes_on_with_the_next_months_budget(
+    new_run: NewRun, teach: Teach, app: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = {"TEACHER_PROMPT_PRICE": "0", "TEACHER_COMPLETION_PRICE": "1000"}
+    app(MONTHLY_BUDGET="1", **prices)
+    months = [uuid4().hex, uuid4().hex]
+    run = new_run(rows_per_shard=20, teacher={"concurrency": 2, "max_tokens": 100})
+    await run.begin(sums(20))
+
+    def answer(request: ChatRequest) -> str:
+        if len(teacher.records) == 5:
+            monkeypatch.setattr(month, "this_month", lambda: months[1])
+        return plus_one(request)
+
+    monkeypatch.setattr(month, "this_month", lambda: months[0])
+    async with teach(answer) as teacher:
+        assert (await run.generate())["status"] == "unfinished"
+        assert 5 <= (await run.progress())["train"]["done"] < 20
+        assert await run.generate() == answered(accepted=20)
+        assert len(teacher.records) == 20

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from shared.core.errors import Problem, TransientError
 from shared.core.paths import monthly_spend
@@ -49,8 +49,9 @@ class MonthlySpend(BaseModel):
         "what they had reserved counts as spent, an upper bound"
     )
 
+    @computed_field(description="what further requests may spend")
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         return max(0.0, self.limit - self.spent - self.reserved)
 
 

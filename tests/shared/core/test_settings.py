@@ -105,6 +105,13 @@ def test_a_price_is_a_number_of_a_usual_size(price: str) -> None:
     assert load({**COMPLETE, "TEACHER_PROMPT_PRICE": "0.4"}).teacher_prompt_price == 0.4
 
 
+@pytest.mark.parametrize("limit", ["0", "1e-999", "-5", "much", "inf", "1e10"])
+def test_a_monthly_budget_is_a_number_above_0(limit: str) -> None:
+    with pytest.raises(SettingsError, match="MONTHLY_BUDGET: must be a number above 0"):
+        load({**COMPLETE, "MONTHLY_BUDGET": limit})
+    assert load({**COMPLETE, "MONTHLY_BUDGET": "0.5"}).monthly_budget == 0.5
+
+
 @pytest.mark.parametrize("count", ["0", "-1", "1.5", "many", "²", "9" * 5000])
 def test_a_limit_of_runs_is_a_whole_number_from_1(count: str) -> None:
     with pytest.raises(SettingsError, match="MAX_ACTIVE_RUNS: must be a whole number from 1"):

@@ -13,7 +13,7 @@ import pytest
 
 from shared.core import settings
 from shared.core.errors import PermanentError, SettingsError
-from shared.core.paths import RUN_QUEUE
+from shared.core.paths import RUN_QUEUE, monthly_spend
 from shared.core.process import Process, use
 from shared.core.storage import Storage
 from shared.runs import handlers
@@ -21,6 +21,9 @@ from shared.runs.contracts import DISTILLATION_RUN, Event
 from shared.runs.http import ApiRequest, status_of
 from shared.runs.run_queue import QueuedRun, RunQueue
 from shared.runs.status import RunStatus
+from shared.spec.budget import Usage
+from shared.teacher.budget import month
+from shared.teacher.budget.ledger import COST_UNITS, Amounts, Entry, Ledger
 
 
 @dataclass
@@ -183,6 +186,32 @@ async def test_a_queued_run_is_shown_with_its_place(storage: Storage) -> None:
     answer = await handlers.get_run(hub, of_run(last))
     assert json.loads(answer.text)["queue"] == expected
     await storage.delete(RUN_QUEUE)
+
+
+@pytest.mark.usefixtures("only_storage")
+async def test_a_listing_has_what_is_left_of_the_months_budget(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "10")
+    monkeypatch.setattr(month, "this_month", lambda: "1999-12")
+    use(Process())
+    ledger = Ledger(
+        rows=Usage(prompt_tokens=3_000_000),
+        workers={"killed": Entry(lease=Amounts(cost=2 * COST_UNITS))},
+    )
+    await storage.write(monthly_spend("1999-12"), ledger.model_dump_json().encode())
+    answer = await handlers.list_runs(Hub(), listing_of("none-"))
+    assert json.loads(answer.text) == {
+        "runs": [],
+        "next": None,
+        "monthly_budget": {
+            "month": "1999-12",
+            "limit": 10,
+            "spent": 3,
+            "reserved": 2,
+            "remaining": 5,
+        },
+    }
 
 
 async def test_a_run_that_is_resumed_from_a_pause_in_the_queue_looks_for_its_turn_at_once() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import cast
 
@@ -28,30 +27,10 @@ from shared.teacher.budget.ledger import ledger_document
 from shared.teacher.budget.reservation import used_tokens
 from shared.teacher.completion import Completion
 from tests.support.http_teacher import HELLO
+from tests.support.memory_storage import MemoryStorage
 
 PATHS = RunPaths("test")
 MOST = Tokens(30, 100)
-
-
-class MemoryStorage:
-    """One blob with versions. `lost` is called before each confirmation of a write."""
-
-    def __init__(self) -> None:
-        self.version: Version | None = None
-        self.writes = 0
-        self.lose: Callable[[], bool] = lambda: False
-
-    async def read_version(self, name: str) -> Version | None:
-        await asyncio.sleep(0)
-        return self.version
-
-    async def replace(self, name: str, data: bytes, version: Version | None) -> bool:
-        await asyncio.sleep(0)
-        if version != self.version:
-            return False
-        self.writes += 1
-        self.version = Version(data, str(self.writes))
-        return not self.lose()
 
 
 @pytest.fixture
