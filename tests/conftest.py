@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -35,6 +39,35 @@ TIER_BY_FOLDER = {
     "chaos": "chaos",
     "benchmarks": "benchmarks",
 }
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while tests are collected: there is hardly any, and all is searched."""
+    gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import a part of all test modules first, in each worker another one.
+
+    An assertion takes pytest longer to rewrite than to run, and each worker keeps on disk what it
+    has rewritten. Thus, where nothing has been yet, the workers share the work.
+    """
+    options = session.config
+    worker: dict[str, Any] = getattr(options, "workerinput", {})
+    if worker and options.args == options.getini("testpaths"):
+        workers = worker["workercount"]
+        number = int(worker["workerid"].removeprefix("gw"))
+        for path in sorted(TESTS.rglob("test_*.py"))[number::workers]:
+            with suppress(Exception, pytest.skip.Exception):  # pytest imports it again, and tells
+                import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but leave out all that was imported and collected till now."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

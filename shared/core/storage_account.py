@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 from shared.core.errors import SettingsError, TransientError
 from shared.core.settings import BLOB_SERVICE_URI, STORAGE, StorageSettings
@@ -61,15 +62,27 @@ def open_blocking(settings: StorageSettings, **options: Any) -> BlobServiceClien
 async def _async_client(settings: StorageSettings) -> AsyncGenerator[AsyncBlobServiceClient]:
     from azure.storage.blob.aio import BlobServiceClient
 
-    limits = {"max_chunk_get_size": CHUNK_BYTES, "max_single_get_size": CHUNK_BYTES}
+    options: dict[str, Any] = {
+        "max_chunk_get_size": CHUNK_BYTES,
+        "max_single_get_size": CHUNK_BYTES,
+        "use_env_settings": _environment_names_proxy(),
+    }
     async with AsyncExitStack() as stack:
         credential = None
         if not settings.storage_connection_string:
             from azure.identity.aio import DefaultAzureCredential
 
             credential = await stack.enter_async_context(DefaultAzureCredential())
-        client = _make_client(BlobServiceClient, settings, credential, **limits)
+        client = _make_client(BlobServiceClient, settings, credential, **options)
         yield await stack.enter_async_context(client)
+
+
+def _environment_names_proxy() -> bool:
+    """Return whether aiohttp has to look for a proxy.
+
+    It would for every request, in a thread: two fifths of the time that a small request takes us.
+    """
+    return any(scheme != "no" for scheme in getproxies())
 
 
 def _make_client(kind: Any, settings: StorageSettings, credential: Any, **options: Any) -> Any:

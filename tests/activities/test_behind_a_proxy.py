@@ -1,4 +1,4 @@
-"""A run whose teacher is behind a company's proxy, while its storage isn't."""
+"""A run whose teacher or storage is behind a company's proxy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.emulators.teacher import RunningTeacher
+from shared.core.errors import TransientError
 from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support.activity_runs import answered, plus_one, sums
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
@@ -36,6 +37,20 @@ async def test_a_shard_is_answered_through_the_proxy(
         assert await run.generate() == answered(accepted=5)
     assert [record.status for record in teacher.records] == [200] * 5
     assert len(proxy.requests) == 5
+
+
+async def test_the_storage_is_reached_through_the_proxy_if_it_is_not_exempt(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    await run.begin(sums(5))
+    async with forward_proxy(forbidden=[run.paths.run_id]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for name in ("http_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(TransientError, match="storage account could not be used: Forbidden"):
+            await run.progress()
+    assert run.paths.run_id in proxy.requests[0].target
 
 
 async def test_a_proxy_without_its_password_fails_the_shard_and_rejects_no_row(

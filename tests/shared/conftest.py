@@ -63,7 +63,7 @@ def questions(count: int) -> bytes:
 
 @pytest.fixture
 async def storage(azurite: str) -> AsyncIterator[Storage]:
-    async with BlobServiceClient.from_connection_string(azurite) as client:
+    async with BlobServiceClient.from_connection_string(azurite, use_env_settings=False) as client:
         for container in (DATASETS, RUNS):
             with contextlib.suppress(ResourceExistsError):
                 await cast(Any, client).create_container(container)

@@ -110,5 +110,11 @@ def _exit_code(python: Path, module: str, *arguments: str) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """pyright would ask the network for newer versions of itself."""
-    return {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    """Return our environment, for tools that don't look for newer versions of themselves.
+
+    Python keeps what it compiles, even where that is switched off, as in many containers: without
+    that, every worker and every program that the tests start compiles the whole app anew.
+    """
+    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
