@@ -6,7 +6,7 @@ or setting then costs the requests of 20 rows. A dry run can do the same without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -50,6 +50,10 @@ class FirstRows(BaseModel):
     reasons: dict[str, int] = Field(default_factory=dict[str, int])
     replies: list[ShownReply] = Field(default_factory=list[ShownReply])
 
+    # rows that an earlier round accepted, and those of them that this round asked again
+    accepted_before: int = 0
+    asked_again: int = 0
+
     # of the rows that were asked: what they took, and what the scan expects of the same rows
     taken: Usage = Field(default_factory=Usage)
     estimated: Usage = Field(default_factory=Usage)
@@ -67,6 +71,11 @@ class FirstRows(BaseModel):
     def acceptance(self) -> float:
         """Return the share of rows that are usable, 1 if there are none."""
         return self.usable / self.rows if self.rows else 1.0
+
+    @property
+    def share_asked_again(self) -> float:
+        """Return the share of earlier rounds' accepted rows that settings of now ask again."""
+        return self.asked_again / self.accepted_before if self.accepted_before else 0.0
 
     def scaled(self, estimate: Usage) -> Usage:
         """Return an estimate corrected by what the rows took. It stays if none was asked."""
@@ -93,9 +102,14 @@ def _scaled(amount: int, taken: int, estimated: int) -> int:
 
 
 def first_rows(
-    answered: Sequence[tuple[Row | None, Record]], spec: RunSpec, round_: int = 0
+    answered: Sequence[tuple[Row | None, Record]],
+    spec: RunSpec,
+    round_: int = 0,
+    accepted_before: Collection[int] = (),
 ) -> FirstRows:
     """Return the outcome of rows and their records. A row that isn't at hand is None.
+
+    `accepted_before`: lines that an earlier round accepted.
 
     What an earlier round took for the same question counts too: a resumed round asks only the rows
     again that are the hardest to get an answer to.
@@ -110,6 +124,9 @@ def first_rows(
         elif _is_unusable(record) and record.reason is not None:
             failed.append(record)
             outcome.reasons[record.reason] = outcome.reasons.get(record.reason, 0) + 1
+        if record.line in accepted_before:
+            outcome.accepted_before += 1
+            outcome.asked_again += record.round == round_ and record.requests > 0
         if row is None or not record.requests:
             continue
         if record.round == round_ or record.key == keys.of(row):
@@ -157,14 +174,16 @@ async def read_first_rows(
     plan = PlanReader(storage, paths, FIRST_WAVE_SPLIT)
     checks = RowChecks(spec)
     answered: list[tuple[Row | None, Record]] = []
+    accepted_before: set[int] = set()
     for index in range(shards):
         shard = await plan.shard(index)
         name = paths.journal(FIRST_WAVE_SPLIT, index)
         journal = await Journal.peek(storage, name, shard.rows, holdout(spec, FIRST_WAVE_SPLIT))
+        accepted_before |= journal.accepted_before(round_)
         async for lines in read_lines(storage, paths, FIRST_WAVE_SPLIT, shard):
             for line in lines:
                 record = journal.records.get(line.number)
                 if record is not None:
                     row = checks.usable(line, shard)
                     answered.append((row if isinstance(row, Row) else None, record))
-    return first_rows(answered, spec, round_)
+    return first_rows(answered, spec, round_, accepted_before)

@@ -108,6 +108,15 @@ class Journal:
         """Return whether a record counts towards the rows of the training set."""
         return record.status == "accepted" and not self._holdout(record.line)
 
+    def accepted_before(self, round_: int) -> set[int]:
+        """Return the lines that rounds before this one accepted, whatever they are now."""
+        records = (*self._superseded, *self.records.values())
+        return {
+            record.line
+            for record in records
+            if record.status == "accepted" and record.round < round_
+        }
+
     def is_held_out(self, line: int) -> bool:
         return self._holdout(line)
 

@@ -72,36 +72,44 @@ def forecast(
     """Return what the whole run is expected to use, None if that can't be told.
 
     It is what all rounds have used so far, and the scan's estimate for the rows that are left, in
-    proportion to what the first rows took. With `quality.target_rows`, the rows that are left are
-    those it takes to reach the target if the same share of them is accepted. It can't be told if
-    the first rows asked nothing, or if the counters could not be read.
+    proportion to what the first rows took. Of the rows that earlier rounds accepted, as large a
+    share is asked again as of the first rows. With `quality.target_rows`, the rows that are left
+    are those it takes to reach the target if the same share of them is accepted. It can't be told
+    if the first rows asked nothing, or if the counters could not be read.
     """
     if not rows.taken.requests or not by_split:
         return None
     expected = Usage.model_validate(total(by_split.values()), from_attributes=True)
     for split, counters in by_split.items():
         most = math.inf
+        others = counters.accepted - (rows.usable if split == FIRST_WAVE_SPLIT else 0)
+        again = max(0, others) * rows.share_asked_again
         if split == FIRST_WAVE_SPLIT and rows.acceptance:
-            most = _missing(spec, scans[split], counters) / rows.acceptance
-        expected.add(rows.scaled(_remaining(scans[split], counters, round_, most)))
+            most = _missing(spec, scans[split], counters, again) / rows.acceptance
+        expected.add(rows.scaled(_remaining(scans[split], counters, round_, again, most)))
     return expected
 
 
-def _missing(spec: RunSpec, scan: ScanCounts, counters: Counters) -> float:
-    """Return how many rows of the file have to be accepted yet, infinity for all that can."""
+def _missing(spec: RunSpec, scan: ScanCounts, counters: Counters, again: float) -> float:
+    """Return how many rows of the file have to be accepted yet, infinity for all that can.
+
+    `again`: rows that were accepted and are asked again.
+    """
     accepted = expected_accepted(spec)
     if accepted is None:
         return math.inf
-    missing = max(0, accepted - counters.accepted - counters.spare)
+    missing = max(0, accepted - counters.accepted - counters.spare + again)
     return missing * scan.rows / max(1, scan.valid)
 
 
-def _remaining(scan: ScanCounts, counters: Counters, round_: int, most: float) -> Usage:
-    """Return the part of the scan's estimate for the rows that have no answer yet, but no more than
-    `most` rows.
+def _remaining(
+    scan: ScanCounts, counters: Counters, round_: int, again: float, most: float
+) -> Usage:
+    """Return the part of the scan's estimate for the rows that are asked yet, but no more than
+    `most` rows. `again`: rows that were accepted and are asked again.
     """
     retried = sum(failed for earlier, failed in counters.failed.items() if earlier < round_)
-    remaining = min(most, scan.rows - counters.done + retried)
+    remaining = min(most, scan.rows - counters.done + retried + again)
     estimated = max(1, scan.rows - counters.reused)  # reused answers aren't in the estimate
     share = min(1.0, remaining / estimated)
     return scan.estimate.scaled(share)

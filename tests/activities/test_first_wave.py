@@ -66,6 +66,21 @@ async def test_answers_of_earlier_rounds_tell_the_usage_if_the_question_is_the_s
     assert (rows["taken"]["requests"], rows["estimated"]["requests"]) == (asked + 2, asked)
 
 
+async def test_accepted_rows_that_more_samples_ask_again_are_counted(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(rows_per_shard=10)
+    await run.begin(sums(20))
+    async with teach(at_a_loss(2, 5)):
+        await run.generate()
+        assert (await first_wave(run))["accepted_before"] == 0
+    await run.resume(quality={"select": "majority", "samples": 3})
+    async with teach(plus_one):
+        await run.generate()
+    rows = await first_wave(run)
+    assert (rows["usable"], rows["accepted_before"], rows["asked_again"]) == (10, 8, 8)
+
+
 async def test_first_rows_of_several_small_shards_count_together(
     new_run: NewRun, teach: Teach
 ) -> None:

@@ -79,6 +79,21 @@ def test_rows_that_failed_in_earlier_rounds_are_forecast_again_and_reused_ones_a
     assert expected.requests == 3 * 35
 
 
+@pytest.mark.parametrize(("target", "asked"), [(None, 10 + 60), (50, 50 - (90 - 60))])
+def test_accepted_rows_that_changed_settings_ask_again_are_forecast_by_the_first_rows(
+    target: int | None, asked: int
+) -> None:
+    counters: dict[Split, Counters] = {
+        "train": Counters(rows=100, done=90, accepted=90, requests=90)
+    }
+    rows = TOOK.model_copy(update={"accepted_before": 8, "asked_again": 6})
+    limited = spec_of(target_rows=target, min_rows=10)
+    expected = forecast(limited, {"train": scan_of(100)}, counters, rows, 1)
+    assert expected is not None
+    # three quarters of the 80 accepted rows after the first ones
+    assert expected.requests == 90 + 3 * asked
+
+
 def test_nothing_is_forecast_from_rows_that_asked_nothing() -> None:
     counters: dict[Split, Counters] = {"train": Counters(rows=100, done=10)}
     assert forecast(spec_of(), {"train": scan_of(100)}, counters, FirstRows(usable=10), 0) is None
