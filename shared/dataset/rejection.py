@@ -128,7 +128,10 @@ class RejectionReason(StrEnum):
     )
     BAD_RESPONSE = (
         "bad_response",
-        _resume("check that TEACHER_BASE_URL is a chat-completions API, and resume"),
+        _resume(
+            "check that TEACHER_BASE_URL, or each entry of TEACHER_ENDPOINTS, is a"
+            " chat-completions API, and resume"
+        ),
     )
     CONTENT_FILTER = (
         "content_filter",

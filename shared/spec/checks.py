@@ -14,7 +14,7 @@ from typing import Any, cast
 from shared.core.errors import Problem
 from shared.core.paths import DATASETS, SPLITS
 from shared.dataset.answer_space import spelled
-from shared.spec.models import StudentSpec
+from shared.spec.models import StudentSpec, is_hyperparameter
 from shared.spec.reasoning_checks import reasoning_problems
 from shared.spec.teacher_checks import teacher_problems
 from shared.spec.unused_settings import unused_settings
@@ -241,14 +241,15 @@ def _student_problems(student: Raw, where: str) -> Problems:
     hyperparameters = student.get("hyperparameters")
     if listed and isinstance(hyperparameters, dict):
         values = cast(dict[str, Any], hyperparameters)
-        _, problems = check_hyperparameters(listed, values, backend)
+        usable = {key: value for key, value in values.items() if is_hyperparameter(value)}
+        _, problems = check_hyperparameters(listed, usable, backend)
         for problem in problems:
             yield {"where": f"{where}.hyperparameters", "problem": problem}
 
 
 def _global_training_problems(student: Student, training_type: object, where: str) -> Problems:
-    if training_type and training_type not in GLOBAL_TRAINING:
-        problem = f"{student.name} takes {' or '.join(GLOBAL_TRAINING)}: change or remove it"
+    if training_type and training_type != GLOBAL_TRAINING:
+        problem = f"{student.name} takes {GLOBAL_TRAINING}: change or remove it"
         yield {"where": f"{where}.training_type", "problem": problem}
 
 

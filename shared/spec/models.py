@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from shared.core.ids import RUN_ID
 from shared.core.json_values import JsonObject
@@ -30,7 +31,22 @@ from shared.tasks.answers_spec import AnswersSpec
 from shared.tasks.prompt_spec import PromptSpec
 
 TaskName = Annotated[str, RegisteredName(TASKS)]
-Hyperparameter = str | int | float | bool
+HYPERPARAMETER_TYPES = (str, int, float, bool)
+
+
+def is_hyperparameter(value: object) -> bool:
+    """Return whether a value has a type that a hyperparameter may have."""
+    return isinstance(value, HYPERPARAMETER_TYPES)
+
+
+def _check_hyperparameter(value: object) -> object:
+    """Return the value. Raises an error of its own: a union would have one for each type."""
+    if not is_hyperparameter(value):
+        raise PydanticCustomError("hyperparameter", "must be a number, a text, true or false")
+    return value
+
+
+Hyperparameter = Annotated[str | int | float | bool, BeforeValidator(_check_hyperparameter)]
 Select = Literal["first", "majority", "reference"]
 NearDuplicates = Literal["count", "drop", "off"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]

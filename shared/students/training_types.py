@@ -17,8 +17,8 @@ SERVICE_SPELLINGS: dict[TrainingType, str] = {
     "developer": "developerTier",
     "data_zone": "datazoneStandard",
 }
-GLOBAL_TRAINING: tuple[TrainingType, ...] = ("global", "data_zone")
-"""What students take that aren't trained in a region. Developer training has no open models."""
+GLOBAL_TRAINING: TrainingType = "global"
+"""What students take that aren't trained in a region: open models have no other training type."""
 
 
 def same_training_type(first: str, second: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from shared.core.errors import DistillationError, ErrorCode, PermanentError
+from shared.core.teacher_endpoints import TEACHER_BASE_URL
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import decoded
 from shared.teacher.finish_reasons import NO_REASON, Finish, finish_of
@@ -133,8 +134,11 @@ class ServiceError(UnusableReply):
         self.error = error
 
 
-def parse_completion(body: bytes) -> Completion:
-    """Return the chat completion in a response body. Raises UnusableReply."""
+def parse_completion(body: bytes, url_setting: str = TEACHER_BASE_URL) -> Completion:
+    """Return the chat completion in a response body. Raises UnusableReply.
+
+    `url_setting` is the place of the teacher's address, for messages.
+    """
     try:
         data = decoded(body.removeprefix(codecs.BOM_UTF8))
         _raise_service_error(data)
@@ -157,14 +161,16 @@ def parse_completion(body: bytes) -> Completion:
     except UnusableReply:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise UnusableReply(f"the reply is not a chat completion: {_excerpt(body)}") from None
+        raise UnusableReply(
+            f"the reply is not a chat completion: {_excerpt(body, url_setting)}"
+        ) from None
 
 
-def _excerpt(body: bytes) -> str:
+def _excerpt(body: bytes, url_setting: str) -> str:
     """Return how a reply begins that can't be read, and what is likely wrong."""
     if not body.strip():
         return "it is empty"
-    excerpt = " ".join(parse_error(body).message.split())[:MAX_EXCERPT_CHARACTERS]
+    excerpt = " ".join(parse_error(body, url_setting).message.split())[:MAX_EXCERPT_CHARACTERS]
     if body.lstrip().startswith((b"data:", b"event:", b":")):
         return f"it is a stream, which was not asked for: {excerpt}"
     return excerpt
@@ -227,15 +233,18 @@ def _status_number(value: object) -> int | None:
     return None
 
 
-def parse_error(body: bytes) -> TeacherError:
-    """Return code and message of an error response, whatever its shape."""
+def parse_error(body: bytes, url_setting: str = TEACHER_BASE_URL) -> TeacherError:
+    """Return code and message of an error response, whatever its shape.
+
+    `url_setting` as for `parse_completion`.
+    """
     try:
         data = json.loads(body.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         text = body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
         if text.startswith("<"):
             words = " ".join(TAG.sub(" ", text).split())[:MAX_PAGE_CHARACTERS]
-            text = f"{words} (a web page instead of JSON: if it stays, check TEACHER_BASE_URL)"
+            text = f"{words} (a web page instead of JSON: if it stays, check {url_setting})"
         return TeacherError("", text)
     return _error_of(data)
 

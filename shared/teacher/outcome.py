@@ -91,11 +91,11 @@ def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> O
     Raises TeacherDown, and ParameterRefused, which is one.
     """
     if not reply.is_success:
-        error = parse_error(reply.body)
+        error = parse_error(reply.body, sent.url_setting)
         read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
         return _read_error(reply, read, capabilities, sent)
     try:
-        return parse_completion(reply.body)
+        return parse_completion(reply.body, sent.url_setting)
     except ServiceError as failure:
         detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
         read = _Error(failure.status, failure.error, detail)

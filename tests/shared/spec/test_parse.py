@@ -200,6 +200,19 @@ def test_hyperparameters_are_checked_against_the_student() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [None, [1]])
+def test_a_hyperparameter_of_no_possible_type_is_one_problem(value: Any) -> None:
+    student = {"model": "gpt-4.1-mini", "hyperparameters": {"n_epochs": value}}
+    with pytest.raises(InvalidInput) as error:
+        parse_spec({"task": "nli", "train": TRAIN, "student": student})
+    assert error.value.details == [
+        {
+            "where": "student.hyperparameters.n_epochs",
+            "problem": "must be a number, a text, true or false",
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -306,6 +319,11 @@ def test_a_training_set_cannot_validate_itself() -> None:
         ),
         (
             "nli",
+            {"student": {"model": "Ministral-3B", "training_type": "data_zone"}},
+            "student.training_type",
+        ),
+        (
+            "nli",
             {"student": {"model": "gpt-oss-20b", "training_type": "standard"}},
             "student.training_type",
         ),
@@ -332,7 +350,7 @@ def test_a_student_is_trained_where_its_model_is_unless_it_says_otherwise() -> N
         ({"model": "gpt-4.1-mini"}, "standard"),
         ({"model": "gpt-4.1-mini", "training_type": "developer"}, "developer"),
         ({"model": "Ministral-3B"}, "global"),
-        ({"model": "Ministral-3B", "training_type": "data_zone"}, "data_zone"),
+        ({"model": "gpt-4.1-mini", "training_type": "data_zone"}, "data_zone"),
     ):
         (one,) = parse(student=student).students
         assert one.trained_in == trained_in

@@ -153,6 +153,14 @@ async def test_deployments_that_all_cannot_be_reached_fail_the_row_after_its_att
     assert failure.value.reason == "connection"
 
 
+@pytest.mark.parametrize("status", [200, 502])
+async def test_a_web_page_instead_of_json_names_the_entry_of_its_address(status: int) -> None:
+    page = Refusing((status, b"<html><title>Sign in</title></html>", {}))
+    async with deployments(page, max_attempts=1) as teacher:
+        with pytest.raises(RowFailure, match=r"Sign in .* check TEACHER_ENDPOINTS\.0\)"):
+            await teacher.complete(HELLO)
+
+
 async def test_a_deployment_that_is_asked_too_fast_holds_up_no_row() -> None:
     throttled = Refusing((429, {"error": {"message": "slow down"}}, {"Retry-After": "300"}))
     working = Script()
