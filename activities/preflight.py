@@ -15,12 +15,13 @@ from shared.core.paths import RunPaths
 from shared.core.process import current
 from shared.core.settings import Settings
 from shared.core.storage_account import open_storage
+from shared.finetuning.base import FineTuningBackend
 from shared.finetuning.registry import get_backend
 from shared.generation.run_budget import open_run_budget
 from shared.runs.activity import implements
 from shared.runs.contracts import PREFLIGHT, PreflightPassed, RunReference
 from shared.spec.budget import Usage
-from shared.spec.models import RunSpec
+from shared.spec.models import RunSpec, StudentSpec
 from shared.spec.resolution import read_spec
 from shared.teacher.budget import OverBudget, read_ledger
 from shared.teacher.trial import Trial, keep_trial, try_teacher
@@ -48,12 +49,13 @@ async def preflight(run: RunReference) -> PreflightPassed:
             warnings += trial.warnings
             warnings += await keep_trial(storage, paths, app_settings, spec, trial)
             usage = (await read_ledger(storage, paths)).preflight
-    problems += await asyncio.to_thread(_backend_problems, app_settings, spec)
+    backends = await asyncio.to_thread(_open_backends, app_settings, spec)
+    problems += await asyncio.to_thread(_backend_problems, backends, spec)
     if problems:
         listed = "; ".join(f"{problem['where']}: {problem['problem']}" for problem in problems)
         message = f"the run cannot begin: {listed}"
         raise PermanentError(message, code=ErrorCode.PREFLIGHT, details=problems)
-    warnings += await asyncio.to_thread(_backend_warnings, app_settings, spec)
+    warnings += await asyncio.to_thread(_backend_warnings, backends)
     return PreflightPassed(warnings=warnings, usage=usage)
 
 
@@ -68,20 +70,29 @@ async def _try_teacher(
         return Trial(warnings=[f"the teacher wasn't tried: {error.with_details}"])
 
 
-def _backend_problems(app_settings: Settings, spec: RunSpec) -> list[Problem]:
+def _open_backends(
+    app_settings: Settings, spec: RunSpec
+) -> list[tuple[StudentSpec, FineTuningBackend]]:
+    """Open each student's backend, once: one may remember what it has read of its service."""
+    return [(student, get_backend(student.backend, app_settings)) for student in spec.students]
+
+
+def _backend_problems(
+    backends: list[tuple[StudentSpec, FineTuningBackend]], spec: RunSpec
+) -> list[Problem]:
     """Return each problem once, with every student it concerns: students may share a workspace."""
     places: dict[str, list[str]] = {}
-    for number, student in enumerate(spec.students):
+    for number, (student, backend) in enumerate(backends):
         place = f"student.{number}" if isinstance(spec.student, list) else "student"
-        for problem in get_backend(student.backend, app_settings).preflight(student):
+        for problem in backend.preflight(student):
             places.setdefault(problem, []).append(place)
     return [
         {"where": ", ".join(students), "problem": problem} for problem, students in places.items()
     ]
 
 
-def _backend_warnings(app_settings: Settings, spec: RunSpec) -> list[str]:
+def _backend_warnings(backends: list[tuple[StudentSpec, FineTuningBackend]]) -> list[str]:
     warnings: list[str] = []
-    for student in spec.students:
-        warnings += get_backend(student.backend, app_settings).warnings(student)
+    for student, backend in backends:
+        warnings += backend.warnings(student)
     return list(dict.fromkeys(warnings))

@@ -119,8 +119,7 @@ async def _report(
     outputs: dict[str, FileFacts] = {}
     for split, dataset in datasets.items():
         outputs[split] = dataset.facts
-        if dataset.provenance is not None:
-            outputs[f"{split}_provenance"] = dataset.provenance
+        outputs[f"{split}_provenance"] = dataset.provenance
     outputs["rejected"] = await _file_facts(storage, paths.rejected, None)
     reasons: list[ReasonLine] = []
     for split, counts in counters.items():
@@ -184,7 +183,7 @@ async def _teachers(
 ) -> list[TeacherRows]:
     if spec.answers.are_provided:
         return []
-    return await read_teachers(storage, paths, spec, counters.values())
+    return await read_teachers(storage, paths, counters.values())
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ class _Dataset:
 
     facts: FileFacts
     description: Description
-    provenance: FileFacts | None
+    provenance: FileFacts
 
 
 async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[str, _Dataset]:
@@ -205,17 +204,9 @@ async def _datasets(storage: Storage, spec: RunSpec, paths: RunPaths) -> dict[st
             facts = await _file_facts(storage, paths.dataset(split), describer.take)
         except NotFound:  # the run ended before, or it has no such dataset
             continue
-        provenance = await _provenance(storage, paths, split)
+        provenance = await _file_facts(storage, paths.provenance(split), None)
         datasets[split] = _Dataset(facts, describer.description(), provenance)
     return datasets
-
-
-async def _provenance(storage: Storage, paths: RunPaths, split: Split) -> FileFacts | None:
-    """Return the provenance of a dataset; one of an earlier version of the app may lack it."""
-    try:
-        return await _file_facts(storage, paths.provenance(split), None)
-    except NotFound:
-        return None
 
 
 async def _file_facts(
@@ -268,6 +259,6 @@ def _check_lines(datasets: dict[str, _Dataset], expected_lines: dict[str, int]) 
         if dataset is None:
             continue
         for facts in (dataset.facts, dataset.provenance):
-            if facts is not None and facts.lines != lines:
+            if facts.lines != lines:
                 message = f"{facts.path} has {facts.lines} lines, but {lines} examples"
                 raise PermanentError(message, code=ErrorCode.CONSERVATION)

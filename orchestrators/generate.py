@@ -13,6 +13,7 @@ from orchestrators.durable.waiting import RunFailed, SubOrchestration, call, fir
 from orchestrators.durable.window_items import End, Launch, Then
 from orchestrators.root import Root, RunCancelled
 from shared.core.backoff import progress_interval
+from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, ErrorData
 from shared.core.ids import generation_id
 from shared.core.paths import Split
@@ -74,7 +75,7 @@ def generate_splits(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) ->
     splits: dict[Split, Generation] = {}
     for split, request in requests.items():
         splits[split] = _start_split(root, request)
-    error = yield from _follow_splits(root, spec, scans, splits)
+    error, _ = yield from _follow_splits(root, spec, scans, splits)
     if error:
         raise RunFailed(error)
 
@@ -90,7 +91,7 @@ def _take_first_wave(
     update = {"shards": shards, "is_first_wave": True}
     generation = _start_split(root, request.model_copy(update=update))
     splits: dict[Split, Generation] = {FIRST_WAVE_SPLIT: generation}
-    error = yield from _follow_splits(root, spec, scans, splits, is_first_wave=True)
+    error, counters = yield from _follow_splits(root, spec, scans, splits, is_first_wave=True)
     if error and error["code"] != ErrorCode.SUCCESS_RATIO:
         raise RunFailed(error)
     outcome = _outcome(generation)
@@ -100,7 +101,6 @@ def _take_first_wave(
     error = error or outcome.losses.ratio_error(request.split, request.max_rejected, None)
     if error:
         raise RunFailed(error)
-    counters = yield from root.read_progress(spec)
     expected = forecast(spec, scans, counters, wave.rows, root.round)
     if wave.rows.has_no_tokens:
         root.status.warn([NO_TOKENS])
@@ -149,13 +149,14 @@ def _follow_splits(
     splits: dict[Split, Generation],
     *,
     is_first_wave: bool = False,
-) -> Steps[ErrorData | None]:
-    """Show progress until every split has ended, and return the first error.
+) -> Steps[tuple[ErrorData | None, dict[Split, Counters]]]:
+    """Show progress until every split has ended. Return the first error, and the last counters.
 
     Progress is read less and less often, which keeps the history bounded. The first wave isn't
     judged before it is answered whole. Raises RunCancelled.
     """
     error: ErrorData | None = None
+    counters: dict[Split, Counters] = {}
     began = root.context.current_utc_datetime
     running = list(splits.values())
     while running:
@@ -174,7 +175,7 @@ def _follow_splits(
         root.status.warn(abandoned_shard_warnings(split, _outcome(generation).losses.messages))
     if root.is_cancelled:
         raise RunCancelled
-    return error
+    return error, counters
 
 
 def _first_error(generations: Iterable[Generation]) -> ErrorData | None:

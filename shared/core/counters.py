@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 METADATA = "counters"
 SEALED = "sealed"
@@ -89,19 +89,6 @@ class Counters(BaseModel):
     shards: int = 0
     shards_done: int = 0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_example_per_row(cls, data: Any) -> Any:
-        """Count one example for each row where none are counted, as earlier versions did."""
-        if not isinstance(data, Mapping):
-            return data
-        counts = cast(Mapping[str, Any], data)
-        examples = {
-            "examples": counts.get("accepted", 0),
-            "held_out_examples": counts.get("held_out", 0),
-        }
-        return {**examples, **counts}
-
     @property
     def rejected_rows(self) -> int:
         """Return the number of rejected rows."""
@@ -133,10 +120,7 @@ class Counters(BaseModel):
 
     def to_metadata(self, *, sealed: bool) -> dict[str, str]:
         """Return the metadata of a journal; `sealed` marks it as complete."""
-        counters: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
-        # Also where they are 0: without them, each row counts as one example.
-        counters["examples"] = self.examples
-        counters["held_out_examples"] = self.held_out_examples
+        counters = self.model_dump(mode="json", exclude_defaults=True)
         text = json.dumps(counters, separators=(",", ":"))  # ASCII, as headers demand
         return {METADATA: text, SEALED: str(sealed).lower()}
 

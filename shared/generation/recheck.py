@@ -85,8 +85,7 @@ class Recheck:
         """Return a new record of a row, or None if it stays as it is.
 
         `row` is checked by the settings of now, `key` is that of its question, and `records` are
-        all that its journal has. Rows whose replies an earlier version of the app didn't store stay
-        as they are.
+        all that its journal has.
         """
         is_accepted = current.status == "accepted"
         if isinstance(row, Rejection):

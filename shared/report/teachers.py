@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field, JsonValue
 
 from shared.core.counters import Counters, total
-from shared.core.errors import NotFound
 from shared.core.paths import RunPaths
 from shared.generation.cache_key import CLIENT_SETTINGS
 from shared.spec.models import RunSpec
@@ -64,15 +63,12 @@ async def write_settings(storage: Storage, paths: RunPaths, spec: RunSpec, round
 
 
 async def read_teachers(
-    storage: Storage, paths: RunPaths, spec: RunSpec, counters: Iterable[Counters]
+    storage: Storage, paths: RunPaths, counters: Iterable[Counters]
 ) -> list[TeacherRows]:
-    """Return each teacher with its accepted rows, those with most rows first.
-
-    A round whose settings an earlier version of the app didn't write counts with those of now.
-    """
+    """Return each teacher with its accepted rows, those with most rows first."""
     counts: Counter[str] = Counter()
     for round_, model, rows in total(counters).accepted_by_teacher():
-        settings = await _read_settings(storage, paths, spec, round_)
+        settings = TeacherSettings.model_validate(await storage.read_json(paths.teacher(round_)))
         name = model or settings.requested or "unnamed"
         teacher = TeacherRows(**settings.model_dump(), model=name, rows=0)
         counts[teacher.model_dump_json()] += rows
@@ -81,12 +77,3 @@ async def read_teachers(
         teacher = TeacherRows.model_validate_json(document)
         teachers.append(teacher.model_copy(update={"rows": rows}))
     return teachers
-
-
-async def _read_settings(
-    storage: Storage, paths: RunPaths, spec: RunSpec, round_: int
-) -> TeacherSettings:
-    try:
-        return TeacherSettings.model_validate(await storage.read_json(paths.teacher(round_)))
-    except NotFound:
-        return settings_of(spec)

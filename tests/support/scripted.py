@@ -92,6 +92,8 @@ def counters(rows: int, done: int | None = None, **fields: Any) -> dict[str, Any
         "rows": rows,
         "done": done,
         "accepted": done,
+        "examples": fields.get("accepted", done),
+        "held_out_examples": fields.get("held_out", 0),
         "rejected": {},
         "shards": rows // ROWS,
         **fields,

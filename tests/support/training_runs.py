@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from shared.core.paths import Split
 from shared.dataset.rows import as_jsonl
 from shared.runs.contracts import POLL_FINETUNING, SUBMIT_FINETUNING
 from tests.support.activity_runs import AppRun, sums
@@ -18,13 +19,16 @@ async def ready(run: AppRun, rows: int = 10, validation: int = 0) -> AppRun:
     """A run whose datasets have been assembled."""
     await run.arrive(sums(1))
     await run.prepare()
-    await run.storage.write(run.paths.dataset("train"), as_jsonl([{"messages": CHAT}] * rows))
+    await _write_dataset(run, "train", rows)
     if validation:
-        await run.storage.write(
-            run.paths.dataset("validation"), as_jsonl([{"messages": CHAT}] * validation)
-        )
+        await _write_dataset(run, "validation", validation)
     run.client.statuses[run.paths.run_id] = RUNNING
     return run
+
+
+async def _write_dataset(run: AppRun, split: Split, rows: int) -> None:
+    await run.storage.write(run.paths.dataset(split), as_jsonl([{"messages": CHAT}] * rows))
+    await run.storage.write(run.paths.provenance(split), as_jsonl([{"line": 1}] * rows))
 
 
 async def submit(run: AppRun, *splits: str) -> dict[str, Any]:

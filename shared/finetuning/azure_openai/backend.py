@@ -65,6 +65,7 @@ class AzureOpenAIBackend:
         self._settings = settings
         self._base_url = settings.azure_openai_base_url or ""
         self._key = settings.azure_openai_api_key
+        self._searches: dict[tuple[str, ...], ModelSearch] = {}  # preflight's, by ids
 
     def preflight(self, student: StudentSpec) -> list[str]:
         """Return what would prevent a job, each with its remedy. Raises TransientError."""
@@ -141,9 +142,12 @@ class AzureOpenAIBackend:
         return openai_client(self._base_url, self._key)
 
     def _search(self, student: StudentSpec) -> ModelSearch:
+        ids = model_ids(student)
         failure = f"Azure OpenAI at {self._base_url} cannot be used (check AZURE_OPENAI_BASE_URL)"
-        with self._errors(failure):
-            return find_model(self._client, model_ids(student))
+        if ids not in self._searches:
+            with self._errors(failure):
+                self._searches[ids] = find_model(self._client, ids)
+        return self._searches[ids]
 
     def _files(self) -> DatasetFiles:
         from shared.finetuning.azure_openai.files import DatasetFiles

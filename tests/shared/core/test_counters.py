@@ -57,13 +57,6 @@ def test_a_journal_that_has_no_metadata_yet_is_a_shard_without_rows() -> None:
     assert not is_sealed({})
 
 
-def test_a_row_makes_one_example_unless_the_counts_say_otherwise() -> None:
-    earlier_version = Counters.from_metadata({"counters": '{"accepted": 7, "held_out": 2}'})
-    assert (earlier_version.examples, earlier_version.held_out_examples) == (7, 2)
-    assert earlier_version.examples_not_held_out == 5
-    assert Counters(accepted=7, examples=9).examples == 9
-
-
 def test_every_row_is_accepted_or_rejected_or_the_counts_do_not_add_up() -> None:
     assert Counters(rows=3, done=3, accepted=1, rejected={"empty": 2}).adds_up
     assert not Counters(rows=3, done=3, accepted=1, rejected={"empty": 1}).adds_up

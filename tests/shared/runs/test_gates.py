@@ -124,7 +124,11 @@ def test_the_success_ratio_counts_rows_that_were_asked_not_rows_that_were_bad_fr
     None
 ):
     counters = Counters(
-        rows=200, done=200, accepted=70, rejected={"invalid_json": 100, "truncated": 30}
+        rows=200,
+        done=200,
+        accepted=70,
+        examples=70,
+        rejected={"invalid_json": 100, "truncated": 30},
     )
     assert after_generation(spec(), {"train": counters}, {"train": 100}) is None
     error = after_generation(
@@ -186,7 +190,13 @@ def test_a_validation_set_that_lost_every_row_is_an_error() -> None:
 def test_rows_that_are_not_needed_do_not_count_against_the_success_ratio() -> None:
     target = spec(quality={"target_rows": 70, "min_success_ratio": 0.7})
     counters = Counters(
-        rows=1000, done=100, accepted=70, rejected={"no_label": 30}, failed={0: 30}, not_needed=900
+        rows=1000,
+        done=100,
+        accepted=70,
+        examples=70,
+        rejected={"no_label": 30},
+        failed={0: 30},
+        not_needed=900,
     )
     assert after_generation(target, {"train": counters}, {"train": 1000}) is None
     counters.rejected, counters.failed = {"no_label": 31}, {0: 20, 1: 11}

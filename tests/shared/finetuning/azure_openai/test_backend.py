@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from shared.core.errors import NotFound, PermanentError
+from shared.finetuning.azure_openai.models import ModelSearch, find_model
 from shared.finetuning.base import JobStatus
 from shared.finetuning.statuses import AZURE_OPENAI_STATUSES, azure_openai_status
 from shared.spec.models import StudentSpec
@@ -17,10 +19,21 @@ from tests.support.openai_resource import NewResource, new_resource, request_of,
 __all__ = ["new_resource"]
 
 
-def test_a_good_resource_has_no_problems(new_resource: NewResource) -> None:
+def test_a_good_resource_has_no_problems_and_is_asked_for_each_model_once(
+    new_resource: NewResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[tuple[str, ...]] = []
+
+    def search(client: OpenAI, ids: tuple[str, ...]) -> ModelSearch:
+        searches.append(ids)
+        return find_model(client, ids)
+
+    monkeypatch.setattr("shared.finetuning.azure_openai.backend.find_model", search)
     backend = new_resource().backend
     for model in ("gpt-4.1-mini", MODEL, "gpt-4o"):
         assert backend.preflight(student(model=model)) == []
+        backend.warnings(student(model=model))
+    assert len(searches) == len(set(searches)) == 2
 
 
 @pytest.mark.parametrize(
