@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ResultT = TypeVar("ResultT")
 
-# 128 writers at once take 4 s (Azurite). After so many attempts Durable retries the activity.
+# After so many attempts, which take a minute or more, Durable retries the activity.
 MAX_ATTEMPTS = 40
 FIRST_PAUSE_SECONDS = 0.02
-MAX_PAUSE_SECONDS = 1.0
+# Pauses grow until writers hardly meet: 100 of them then make 50 attempts a second. With pauses of
+# up to a second they make 200, and a blob that takes 30 changes a second hardly gets to any.
+MAX_PAUSE_SECONDS = 4.0
 
 
 class SharedDocument(Generic[ModelT]):

@@ -22,6 +22,10 @@ class TeacherPrices(NamedTuple):
     prompt: float
     completion: float
 
+    @property
+    def are_zero(self) -> bool:
+        return self.prompt == 0 and self.completion == 0
+
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return what tokens cost, in the currency of the prices."""
         spent = prompt_tokens * self.prompt + completion_tokens * self.completion

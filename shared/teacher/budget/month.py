@@ -52,7 +52,7 @@ class MonthlySpend(BaseModel):
     @computed_field(description="what further requests may spend")
     @property
     def remaining(self) -> float:
-        return max(0.0, self.limit - self.spent - self.reserved)
+        return round(max(0.0, self.limit - self.spent - self.reserved), 6)
 
 
 def this_month() -> str:
@@ -147,6 +147,9 @@ async def open_monthly_budget(
         yield run
         return
     prices = teacher_prices(spec, settings)
+    if prices.are_zero:
+        yield run
+        return
     month = this_month()
     # runs in one process share a lease, as the requests of a run do
     async with shared(("month", month), lambda: _open_lease(storage, month, limit)) as app:

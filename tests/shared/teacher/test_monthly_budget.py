@@ -61,9 +61,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_in_new_process(storage: Storage, prices: TeacherPrices) -> AsyncGenerator[Budget]:
-    """Open the month's budget where no other run shares its lease."""
-    use(Process())
+async def open_month(
+    storage: Storage, prices: TeacherPrices, process: Process
+) -> AsyncGenerator[Budget]:
+    """Open the month's budget in a process. Runs in the same one share a lease."""
+    use(process)
     async with open_monthly_budget(storage, run_with(prices), SETTINGS, NoBudget()) as budget:
         yield budget
 
@@ -92,16 +94,20 @@ class Spending:
         return cast(OverBudget, ends[0])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("processes", [1, 3])
 async def test_runs_with_different_prices_never_exceed_the_month_together(
-    storage: Storage, seed: int
+    storage: Storage, processes: int, seed: int
 ) -> None:
     spending = Spending(seed)
     runs = [CHEAP, DEAR, DEAR]
+    workers = [Process() for _ in range(processes)]
     async with AsyncExitStack() as opened:
         budgets = [
-            await opened.enter_async_context(open_in_new_process(storage, prices))
-            for prices in runs
+            await opened.enter_async_context(
+                open_month(storage, prices, workers[number % processes])
+            )
+            for number, prices in enumerate(runs)
         ]
         async with asyncio.timeout(30):
             ends = await asyncio.gather(
@@ -116,6 +122,12 @@ async def test_runs_with_different_prices_never_exceed_the_month_together(
     [problem] = ends[0].details
     assert problem["where"] == "MONTHLY_BUDGET"
     assert problem["problem"].endswith("or resume the run next month")
+
+
+async def test_a_teacher_that_costs_nothing_needs_nothing_of_the_month(storage: Storage) -> None:
+    run = NoBudget()
+    async with open_monthly_budget(storage, run_with(TeacherPrices(0, 0)), SETTINGS, run) as budget:
+        assert budget is run
 
 
 async def test_what_the_month_refuses_is_given_back_to_the_run(storage: Storage) -> None:
