@@ -3,13 +3,15 @@ does, asked by one worker process and by three that share it unaware of each oth
 next shard when it has room, as from a hub's queue.
 
 `python -m benchmarks.quota`. Everything is counted from the teacher's own log, from the first
-request's arrival on:
+request's arrival on. The warm-up ends with the tenth second, or the twentieth where answers take
+2 s:
 
-- used: what the quota admitted from the tenth second on, by what it still allowed then, up to the
+- ramp: seconds until 95 % of the quota are used, over five seconds; not told of long periods.
+- used: what the quota admitted after the warm-up, by what it still allowed then, up to the
   end of the last whole period in which every worker had rows left. A period is what the teacher
-  counts in: what it allows may be used at once, so a period that was used up before the tenth
-  second has nothing left to use.
-- refused: refused by accepted requests, from the tenth second on.
+  counts in: what it allows may be used at once, so a period that was used up before the warm-up
+  ended has nothing left to use.
+- refused: refused by accepted requests, after the warm-up.
 - time / bound: until the last answer, by the least that the quota allows: the last request can be
   admitted no sooner than the periods before it are used up. The rows fill whole periods and a
   little of the next one: nearly the same as rows by rate, which tests/support/quota_simulation.py
@@ -32,8 +34,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +50,9 @@ OURS, ANSWERS = "ours", "answers.jsonl"
 SHARDS = (
     280  # of a run of minutes: each is as small a part of it as a real one is of a run of hours
 )
-CONCURRENCY, LATENCY_MS, JITTER_MS = 64, 500, 500
+CONCURRENCY = 64
 WARM_SECONDS = 10
-LAST_ANSWERS_SECONDS = (
-    LATENCY_MS + JITTER_MS
-) / 1000  # before a worker's end: it has no row left to ask for
+RAMP_SECONDS = 5
 OWN_SECONDS, PEER_SECONDS, GRACE_SECONDS = 480, 240, 30
 LEAST_USED, MOST_REFUSED, MOST_TIME = 0.95, 0.02, 1.1
 BOUNDS = (
@@ -66,6 +67,8 @@ HEAD = [
     "used",
     "refused",
     "time / bound",
+    "ramp s",
+    "peak MB",
     "rows lost",
     "asked twice",
     "ended",
@@ -97,12 +100,45 @@ class Quota:
         return record["charged"] if self.unit == "tokens" else 1
 
 
-# name: the quota (periods: see local/emulators/teacher/limits.py), and rows for some whole periods
-# and a little more
-SCENARIOS: dict[str, tuple[Quota, int]] = {
-    "3,000 requests a minute": (Quota("requests", 3000, 1), 4510),
-    "300 requests a minute": (Quota("requests", 300, 10), 460),
-    "300,000 tokens a minute": (Quota("tokens", 300_000, 60), 2690),
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A quota, and how it is asked.
+
+    `rows` are for some whole periods and a little more (periods: see
+    local/emulators/teacher/limits.py). `is_default`: neither the requests in flight nor the size of
+    shards is set.
+    """
+
+    quota: Quota
+    rows: int
+    latency_ms: int = 500
+    jitter_ms: int = 500
+    warm_seconds: int = WARM_SECONDS
+    is_default: bool = False
+
+    @property
+    def last_answers_seconds(self) -> float:
+        """Before a worker's end: it has no row left to ask for."""
+        return (self.latency_ms + self.jitter_ms) / 1000
+
+    @property
+    def rows_per_shard(self) -> list[str]:
+        """The option of the planning worker."""
+        return [] if self.is_default else ["--rows-per-shard", str(max(1, self.rows // SHARDS))]
+
+    @property
+    def teacher(self) -> dict[str, Any]:
+        """That section of the run's specification."""
+        return {"max_tokens": 256} | ({} if self.is_default else {"concurrency": CONCURRENCY})
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "3,000 requests a minute": Scenario(Quota("requests", 3000, 1), 4510),
+    "300 requests a minute": Scenario(Quota("requests", 300, 10), 460),
+    "300,000 tokens a minute": Scenario(Quota("tokens", 300_000, 60), 2690),
+    "10,000 requests a minute, 2 s latency, nothing set": Scenario(
+        Quota("requests", 10_000, 1), 20_010, 2000, 0, warm_seconds=20, is_default=True
+    ),
 }
 PEERS_SCENARIO = "3,000 requests a minute"
 
@@ -117,7 +153,7 @@ def main() -> int:
     flags.add_argument("--peer-rows", type=int, default=2000)
     options = flags.parse_args()
     scenarios = [
-        (OURS, name, workers, SCENARIOS[name][1])
+        (OURS, name, workers, SCENARIOS[name].rows)
         for name in options.scenarios
         for workers in options.workers
     ]
@@ -133,7 +169,10 @@ def main() -> int:
         ]
     write_results(
         "quota",
-        {"latency_ms": [LATENCY_MS, LATENCY_MS + JITTER_MS], "concurrency": CONCURRENCY},
+        {
+            "concurrency": CONCURRENCY,
+            "scenarios": {name: asdict(SCENARIOS[name]) for name in SCENARIOS},
+        },
         results,
     )
     print(summary(results))
@@ -149,15 +188,16 @@ def compete(
     who: str, name: str, workers: int, count: int, folder: Path, storage: str
 ) -> dict[str, Any]:
     """One scenario, against a teacher of its own."""
-    quota = SCENARIOS[name][0]
+    scenario = SCENARIOS[name]
     place = folder / f"{who}-{name}-{workers}"
     place.mkdir()
     log = place / "teacher.log"
-    latency = ["--latency-ms", str(LATENCY_MS), "--latency-jitter", str(JITTER_MS)]
-    with serving("local.emulators.teacher", *latency, "--log", str(log), *quota.options) as url:
+    options = ["--latency-ms", str(scenario.latency_ms), "--log", str(log)]
+    options += ["--latency-jitter", str(scenario.jitter_ms), *scenario.quota.options]
+    with serving("local.emulators.teacher", *options) as url:
         write_rows(place / "rows.jsonl", range(count))
         finished = (
-            ours(url, place, storage, workers, count) if who == OURS else [peer(who, url, place)]
+            ours(url, place, storage, workers, scenario) if who == OURS else [peer(who, url, place)]
         )
     requests = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     result = {
@@ -169,15 +209,25 @@ def compete(
     }
     result |= {"failure": ", ".join(each["failure"] for each in finished if each.get("failure"))}
     seconds = [each["seconds"] for each in finished]
-    result |= {"seconds": seconds, **analysed(requests, quota, min(seconds))}
+    peaks = [each["peak_mb"] for each in finished if "peak_mb" in each]
+    result |= {"seconds": seconds, "peak_mb": max(peaks, default=None)}
+    result |= analysed(
+        requests,
+        scenario.quota,
+        min(seconds),
+        warm_seconds=scenario.warm_seconds,
+        last_answers_seconds=scenario.last_answers_seconds,
+    )
     print(f"{who}, {name}, {workers}: {result}", file=sys.stderr, flush=True)
     return result
 
 
-def ours(url: str, place: Path, storage: str, workers: int, count: int) -> list[dict[str, Any]]:
+def ours(
+    url: str, place: Path, storage: str, workers: int, scenario: Scenario
+) -> list[dict[str, Any]]:
     """One run, at which so many processes work: what each of them measured."""
-    rows = ["--input", str(place / "rows.jsonl"), "--rows-per-shard", str(max(1, count // SHARDS))]
-    teacher = json.dumps({"concurrency": CONCURRENCY, "max_tokens": 256})
+    rows = ["--input", str(place / "rows.jsonl"), *scenario.rows_per_shard]
+    teacher = json.dumps(scenario.teacher)
     planned = measured(worker.start("plan", storage, url, *rows, "--teacher", teacher))
     queue = worker.queue_of(planned["shards"])
     run = ("--run", planned["run"])
@@ -233,7 +283,12 @@ def delivered(place: Path) -> int:
 
 
 def analysed(
-    requests: Sequence[dict[str, Any]], quota: Quota, shared_seconds: float
+    requests: Sequence[dict[str, Any]],
+    quota: Quota,
+    shared_seconds: float,
+    *,
+    warm_seconds: float = WARM_SECONDS,
+    last_answers_seconds: float = 1.0,
 ) -> dict[str, Any]:
     """Shares of the quota and of its bound, from the log's records (`time`, `arrived`, `charged`,
     `status`, `request`).
@@ -243,12 +298,13 @@ def analysed(
     """
     begin = min((record["arrived"] for record in requests), default=0.0)
     admitted = [record for record in requests if record["charged"]]
-    warm = begin + WARM_SECONDS
+    warm = begin + warm_seconds
     refused = sum(record["status"] == 429 and record["arrived"] >= warm for record in requests)
     accepted = sum(record["arrived"] >= warm for record in admitted)
     bound = bound_seconds(admitted, quota, begin)
     return {
-        "used": _used(admitted, quota, warm, begin + shared_seconds - LAST_ANSWERS_SECONDS),
+        "used": _used(admitted, quota, warm, begin + shared_seconds - last_answers_seconds),
+        "ramp": _ramp(admitted, quota, begin),
         "refused": refused / accepted if accepted else None,
         "time_by_bound": _seconds(requests, begin) / bound if bound else None,
         "asked_twice": len(admitted) - len({record["request"] for record in admitted}),
@@ -283,6 +339,20 @@ def _used(
     )
     allowed = (end - first) * quota.allowed - before
     return within / allowed if allowed > 0 else None
+
+
+def _ramp(admitted: Sequence[dict[str, Any]], quota: Quota, begin: float) -> int | None:
+    """The seconds until the quota is used, None if it never is or its periods are long."""
+    if quota.period > 1:
+        return None
+    spent = Counter[int]()
+    for record in admitted:
+        spent[int(record["arrived"] - begin)] += quota.spent(record)
+    least = LEAST_USED * RAMP_SECONDS * quota.allowed
+    for second in range(max(spent, default=0)):
+        if sum(spent[later] for later in range(second, second + RAMP_SECONDS)) >= least:
+            return second
+    return None
 
 
 def _seconds(requests: Sequence[dict[str, Any]], begin: float) -> float:
@@ -327,6 +397,8 @@ def _cells(result: dict[str, Any]) -> list[object]:
         _cell(result["used"], ".1%"),
         _cell(result["refused"], ".2%"),
         _cell(result["time_by_bound"], ".3f"),
+        _cell(result["ramp"], "d"),
+        _cell(result["peak_mb"], ".0f"),
     ]
     counts = [result["rows"] - result["delivered"], result["asked_twice"]]
     who = [result["scenario"], result["who"], result["workers"], result["rows"]]

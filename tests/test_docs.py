@@ -26,6 +26,8 @@ from shared.runs.view import RunView
 from shared.spec.models import MAX_PARALLEL_SHARDS, MAX_STUDENTS, RunSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
+from shared.teacher.rate.concurrency_window import START
+from shared.teacher.rate.latency_at_rest import SLOW
 from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -182,7 +184,8 @@ def test_the_table_of_tasks_has_the_minimum_rows_of_the_code(task: str) -> None:
 
 # what a page says, and the number in the code
 NUMBERS: list[tuple[str, str, float]] = [
-    ("docs/teacher-pacing.md", r"`teacher\.concurrency` \((\d+)\)", SPEC.teacher.concurrency),
+    ("docs/teacher-pacing.md", r"starts at (\d+), doubles", START),
+    ("docs/teacher-pacing.md", r"more than ([\d.]+) times as long", SLOW),
     ("docs/teacher-pacing.md", r"`teacher\.max_attempts` \((\d+)\)", SPEC.teacher.max_attempts),
     (
         "docs/teacher-pacing.md",
@@ -209,7 +212,6 @@ NUMBERS: list[tuple[str, str, float]] = [
     ("docs/http-api.md", r"`\{\"parallel_shards\": 16\}` \(at most (\d+)\)", MAX_PARALLEL_SHARDS),
     ("docs/http-api.md", r"`\?limit=` \(20, at most (\d+)\)", MAX_PAGE),
     ("docs/http-api.md", r"again within (\d+) seconds", backoff.PAUSED_LOOK_SECONDS),
-    ("docs/scale.md", r"in flight \((\d+) unless set\)", SPEC.teacher.concurrency),
 ]
 
 

@@ -35,6 +35,7 @@ from shared.generation.worker_pool import WorkerPool
 from shared.scan.plan import Shard
 from shared.scan.row_checks import RowChecks
 from shared.spec.models import RunSpec
+from shared.teacher.rate.process_ceiling import run_ceiling
 from shared.teacher.stopping import NotSent
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class ShardRun:
         Nothing is sent once it has to end. Answers that are on their way are awaited for
         `teacher.stop_seconds`, unless they can't be kept.
         """
-        pool = self._worker_pool(journal, min(self.spec.teacher.concurrency, missing))
+        pool = self._worker_pool(journal, min(run_ceiling(self.spec.teacher.concurrency), missing))
         answering = asyncio.create_task(self._answer_rows(pool))
         flushing = asyncio.create_task(journal.keep_flushing())
         watchers = [self._watch_stop(), self._watch_time()]

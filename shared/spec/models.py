@@ -106,8 +106,13 @@ class TeacherSpec(Section):
             "and keys of credentials are refused"
         ),
     )
-    concurrency: int = Field(
-        default=32, ge=1, le=1024, description="most requests in flight per worker process"
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "most requests in flight per worker process; default: as many as the teacher keeps up "
+            "with, and the worker's memory and processor allow"
+        ),
     )
     timeout_seconds: float = Field(default=120, gt=0, le=600, description="for each request")
     max_attempts: int = Field(

@@ -24,6 +24,8 @@ KEPT: dict[str, Any] = {
     "used": 0.95,
     "refused": 0.02,
     "time_by_bound": 1.1,
+    "ramp": 12,
+    "peak_mb": 101.4,
     "asked_twice": 0,
     "other_errors": 0,
 }
@@ -101,6 +103,12 @@ def test_what_a_period_still_allowed_in_the_tenth_second_is_to_be_used() -> None
     assert analysed(half_used, EVERY_MINUTE, 121)["used"] == pytest.approx(60 / (30 + 60))
 
 
+def test_the_ramp_ends_when_the_quota_is_used_for_five_seconds() -> None:
+    slow_start = admitted([*evenly(4, 0, 7), *evenly(9.6, 7, 60)])
+    assert analysed(slow_start, EVERY_SECOND, 61)["ramp"] == 7
+    assert analysed(admitted(evenly(9, 0, 60)), EVERY_SECOND, 61)["ramp"] is None
+
+
 def test_tokens_count_as_they_were_charged() -> None:
     large_and_small = [
         *admitted(evenly(1, 0, 60), 25),
@@ -160,7 +168,7 @@ def test_nobody_is_faster_than_the_bound_at_the_local_teacher(name: str) -> None
     """Asked all the time, it admits the scenario's rows in just the bound's time: periods and
     shares are the teacher's own.
     """
-    quota, rows = SCENARIOS[name]
+    quota, rows = SCENARIOS[name].quota, SCENARIOS[name].rows
     now, step = 0.0, 0.02
     limits = RateLimits(
         *((None, quota.minute) if quota.unit == "tokens" else (quota.minute, None)), lambda: now
@@ -225,14 +233,15 @@ def test_the_table_shows_who_lost_what() -> None:
         "delivered": 40,
         "refused": 3.0,
         "used": None,
+        "ramp": None,
+        "peak_mb": None,
         "failure": "not done within 240 s",
     }
     _, _, ours, peer = summary([KEPT, gave_up]).splitlines()
-    assert (
-        ours == "| 600 requests a minute | ours | 3 | 100 | 95.0% | 2.00% | 1.100 | 0 | 0 | done |"
-    )
-    expected = "| curator | 3 | 100 | unknown | 300.00% | 1.100 | 60 | 0 | not done within 240 s |"
-    assert peer == "| 600 requests a minute " + expected
+    quota = "| 600 requests a minute "
+    assert ours == quota + "| ours | 3 | 100 | 95.0% | 2.00% | 1.100 | 12 | 101 | 0 | 0 | done |"
+    expected = "| curator | 3 | 100 | unknown | 300.00% | 1.100 | unknown | unknown "
+    assert peer == quota + expected + "| 60 | 0 | not done within 240 s |"
 
 
 def test_requests_that_failed_for_another_reason_than_the_quota_are_shown() -> None:

@@ -34,6 +34,8 @@ class Teacher:
     burst: float | None = None  # requests at once: a token bucket instead of fixed periods
     tpm: int | None = None
     latency: tuple[float, float] = (0.5, 1.0)  # seconds, least and most
+    slots: int | None = None  # requests that it works on at a time; others wait
+    longer_from: tuple[float, float] = (math.inf, 1.0)  # second, and times the latency from then on
     stray: float = 0.0  # share of requests that it refuses for no reason
     stray_wait: tuple[float, float] | None = (0.02, 0.12)  # that it asks for then, least and most
     stray_latency: float = 0.0  # until such a refusal
@@ -56,6 +58,8 @@ class Traffic:
     seed: int = 0
     seconds: float = SECONDS_AT_MOST
     now: float = 0.0
+    in_flight: int = 0
+    most_in_flight: int = 0
     accepted: list[float] = field(default_factory=list[float])
     refused: list[float] = field(default_factory=list[float])
 
@@ -65,6 +69,7 @@ class Traffic:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self.rows = deque(_Row() for _ in range(self.count))
+        self._slots = [0.0] * (self.teacher.slots or 0)  # when each is free
         self.processes = [_Worker(self, self._gate(number)) for number in range(self.workers)]
 
     def run(self) -> Traffic:
@@ -82,6 +87,16 @@ class Traffic:
 
     def _gate(self, seed: int) -> Gate:
         return Gate(ConcurrencyWindow(self.ceiling), RateController(random.Random(seed)))
+
+    def seconds_to_answer(self) -> float:
+        """Return the seconds until the teacher has answered a request that arrives now."""
+        begins, factor = self.teacher.longer_from
+        seconds = self.random.uniform(*self.teacher.latency) * (factor if self.now >= begins else 1)
+        if not self._slots:
+            return seconds
+        ready = max(self.now, heapq.heappop(self._slots)) + seconds
+        heapq.heappush(self._slots, ready)
+        return ready - self.now
 
     def stray_headers(self) -> dict[str, str]:
         wait = self.teacher.stray_wait
@@ -159,6 +174,8 @@ class _Worker:
                     traffic.at(self._next_start, self.serve)
                 return
             request = _Request(traffic.rows.popleft(), traffic.now, self._gate)
+            traffic.in_flight += 1
+            traffic.most_in_flight = max(traffic.most_in_flight, traffic.in_flight)
             traffic.at(traffic.now + WAY_SECONDS, partial(self._arrive, request))
 
     def _arrive(self, request: _Request) -> None:
@@ -178,7 +195,7 @@ class _Worker:
             traffic.at(traffic.now + wait, partial(self._refused, request, error.headers))
             return
         traffic.accepted.append(traffic.now)
-        latency = traffic.random.uniform(*teacher.latency)
+        latency = traffic.seconds_to_answer()
         traffic.at(traffic.now + latency + WAY_SECONDS, partial(self._answered, request, headers))
 
     def _answered(self, request: _Request, headers: dict[str, str]) -> None:
@@ -214,6 +231,7 @@ class _Worker:
 
     def _end(self, request: _Request) -> None:
         self._gate.end_request(request.number)
+        self._traffic.in_flight -= 1
         self.serve()
 
     def _record_quotas(self, request: _Request, headers: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from shared.core.process import current
 from shared.teacher.rate.gate import Gate
+from shared.teacher.rate.process_ceiling import process_ceiling, run_ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class RequestScheduler:
     """Starts requests in turn. `begin` and `end` enclose each one."""
 
     def __init__(self, deployments: int = 1) -> None:
+        self._ceiling = process_ceiling()
         self.gates = [Gate() for _ in range(deployments)]
         self._runs: dict[str, RunRequests] = {}
         # in the order in which they have a turn
@@ -80,9 +82,12 @@ class RequestScheduler:
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def lane(self, run_id: str, ceiling: int) -> Generator[Lane]:
-        """Open a lane for one shard of a run, which may have `ceiling` requests in flight."""
-        run = self._open_run(run_id, ceiling)
+    def lane(self, run_id: str, concurrency: int | None) -> Generator[Lane]:
+        """Open a lane for one shard of a run.
+
+        The run may have `concurrency` requests in flight, None for as many as the process may.
+        """
+        run = self._open_run(run_id, run_ceiling(concurrency))
         lane = Lane(run)
         run.lanes.append(lane)
         ceiling = max(other.ceiling for other in self._runs.values())
@@ -138,8 +143,9 @@ class RequestScheduler:
 
     def _start_requests(self) -> None:
         """Start the requests that may start now."""
-        while gates := [gate for gate in self.gates if not gate.is_full]:
-            turn = self._next_turn()
+        while self.in_flight < self._ceiling:
+            gates = [gate for gate in self.gates if not gate.is_full]
+            turn = self._next_turn() if gates else None
             if turn is None:
                 return
             now = time.monotonic()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.teacher.rate.concurrency_window import START, ConcurrencyWindow
+from tests.support.quota_simulation import Teacher, Traffic
 
 
 def round_trips(
@@ -58,6 +59,27 @@ def test_it_stays_where_more_requests_only_make_the_teacher_slower() -> None:
         window, 40, lambda places: max(0.2, places / 100)
     )  # a hundred a second are all it can do
     assert 20 <= window.places <= 150
+
+
+@pytest.mark.parametrize(
+    ("slots", "latency", "most"),
+    [(1, (1.0, 3.0), 24), (4, (1.5, 2.5), 32), (16, (1.0, 9.0), 64)],
+)
+def test_a_small_server_is_never_flooded_and_never_idle(
+    slots: int, latency: tuple[float, float], most: int
+) -> None:
+    teacher = Teacher(slots=slots, latency=latency)
+    traffic = Traffic(teacher, workers=1, count=10_000, ceiling=2000, seconds=1800).run()
+    assert traffic.most_in_flight <= most
+    answered = slots * 1800 / (sum(latency) / 2)
+    assert len(traffic.accepted) >= 0.95 * answered
+
+
+def test_it_grows_again_when_rows_have_become_longer() -> None:
+    teacher = Teacher(rpm=600, latency=(1, 3), longer_from=(30, 4.0))
+    traffic = Traffic(teacher, workers=1, count=10_000, ceiling=2000, seconds=300).run()
+    recently = sum(moment >= 240 for moment in traffic.accepted)
+    assert recently >= 0.95 * 60 * 10
 
 
 def test_failures_that_begin_cut_it() -> None:

@@ -42,6 +42,19 @@ def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
     assert traffic.refused_share <= (0.02 if tells_limits or workers == 1 else 0.035)
 
 
+@pytest.mark.parametrize("burst", [None, 20.0], ids=["fixed periods", "token bucket"])
+def test_a_teacher_of_two_seconds_is_asked_10_000_times_a_minute_with_nothing_set(
+    burst: float | None,
+) -> None:
+    teacher = Teacher(rpm=10_000, burst=burst, latency=(2.0, 2.0))
+    traffic = Traffic(teacher, 1, 12_000, ceiling=2000, seconds=60).run()
+    # 8 requests double each round trip until 333 are in flight: 11 s, and the rate is found in 9
+    accepted = sum(moment >= 20 for moment in traffic.accepted)
+    refused = sum(moment >= 20 for moment in traffic.refused)
+    assert accepted >= 0.95 * 40 * 10_000 / 60
+    assert refused <= 0.02 * accepted
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_waits_told_in_whole_seconds_cost_little(workers: int) -> None:
     traffic = Traffic(Teacher(rpm=3000, whole_seconds=True), workers, 5000).run()
