@@ -9,11 +9,16 @@ tokens that a request allows against their quotas.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 from shared.spec.models import TeacherSpec
 
 MAX_SHORT_SHARE = 0.1  # answers for which the first number of tokens may be too small
+MAX_REFUSALS = 3  # of limits that are tried for one answer
+MIN_GAIN = 0.25  # of a limit in between: with less, another try isn't worth its tokens
+NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,9}")
 
 
 @dataclass(slots=True)
@@ -42,3 +47,32 @@ class AnswerSize:
             self.learned = needed
             self.answers = 0
             self.short = 0
+
+
+@dataclass(slots=True)
+class AcceptedLimits:
+    """What the teacher accepts as the limit of one answer: it depends on the prompt, too.
+
+    How much is too much is said by services in words of their own, or not at all. The largest
+    number that their error names in between is tried, and otherwise the middle.
+    """
+
+    set_by_user: int  # `teacher.max_tokens`
+    accepted: int = 0  # the last limit that had a reply; 0: none
+    refused: float = math.inf  # the smallest limit that was rejected
+    refusals: int = 0
+
+    def below(self, rejected: int, error: str) -> int | None:
+        """Return the limit to try after one that was rejected, None if there is none."""
+        self.refused = rejected
+        self.refusals += 1
+        if self.refusals > MAX_REFUSALS:
+            return None
+        if not self.accepted:  # it began with what other rows have needed
+            return self.set_by_user if rejected > self.set_by_user else None
+        numbers = [int(text.replace(",", "")) for text in NUMBER.findall(error)]
+        named = [number for number in numbers if self.accepted < number < rejected]
+        if named:
+            return max(named)
+        middle = (self.accepted + rejected) // 2
+        return middle if middle - self.accepted >= MIN_GAIN * self.accepted else None

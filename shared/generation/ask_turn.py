@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message, Row
-from shared.generation.answer_size import AnswerSize
+from shared.generation.answer_size import AcceptedLimits, AnswerSize
 from shared.generation.record import MAX_DETAIL_CHARACTERS
 from shared.generation.stored_reply import StoredReply
 from shared.spec.models import RunSpec, TeacherSpec
@@ -105,14 +105,20 @@ class TurnRequests:
         """Return one whole reply. Raises NoAnswer.
 
         Any other is asked for once more, and one that is cut off without content as long as it can
-        be given more tokens.
+        be given more tokens. A limit that was raised further than the teacher accepts is lowered.
         """
         first = self.size.first_limit(self.spec.teacher)
         limit = first
+        limits = AcceptedLimits(self.spec.teacher.max_tokens)
         repeats = 0
         failure: NoAnswer | None = None
         while True:
-            completion = await self._ask(request, limit, seed, failure)
+            try:
+                completion = await self._ask(request, limit, seed)
+            except NoAnswer as rejection:
+                limit = self._lower_limit(limits, limit, rejection, failure)
+                continue
+            limits.accepted = limit
             reply = self._store(completion, turn, limit)
             finish = completion.finish(limit)
             if finish is Finish.FINISHED and not completion.refusal:
@@ -124,19 +130,33 @@ class TurnRequests:
             lacks_tokens = finish is Finish.TRUNCATED and is_without_content(reply)
             repeats += int(not lacks_tokens)
             larger = self.size.next_limit(limit, self.spec.teacher)
+            if larger >= limits.refused:
+                larger = 2 * limit if 2 * limit < limits.refused else limit
             if lacks_tokens and larger == limit:
                 self.size.record(first, limit)
             if repeats > 1 or (finish is Finish.TRUNCATED and larger == limit):
                 raise failure
             limit = larger if finish is Finish.TRUNCATED else limit
 
-    async def _ask(
-        self, request: TeacherRequest, limit: int, seed: int | None, before: NoAnswer | None
-    ) -> Completion:
-        """Return one reply. Raises NoAnswer.
+    def _lower_limit(
+        self, limits: AcceptedLimits, limit: int, rejection: NoAnswer, before: NoAnswer | None
+    ) -> int:
+        """Return the limit to ask with instead of a rejected one. Raises NoAnswer if there is none.
 
         If the teacher rejects a raised limit, the row stays cut off as it was `before`.
         """
+        if rejection.reason != RejectionReason.TEACHER_REJECTED:
+            raise rejection
+        lower = limits.below(limit, rejection.detail)
+        if lower is not None:
+            return lower
+        if before is None or before.reason != RejectionReason.TRUNCATED:
+            raise rejection
+        detail = f"{before.detail}; {limit} tokens are rejected: {rejection.detail}"
+        raise NoAnswer(before.reason, detail[:MAX_DETAIL_CHARACTERS])
+
+    async def _ask(self, request: TeacherRequest, limit: int, seed: int | None) -> Completion:
+        """Return one reply. Raises NoAnswer."""
         try:
             return await self.teacher.complete(
                 request.messages,
@@ -148,11 +168,7 @@ class TurnRequests:
             )
         except RowFailure as failure:
             self.requests += failure.requests
-            is_too_large = failure.reason == RejectionReason.TEACHER_REJECTED
-            if before is None or before.reason != RejectionReason.TRUNCATED or not is_too_large:
-                raise NoAnswer(failure.reason, failure.detail) from None
-            detail = f"{before.detail}; {limit} tokens are rejected: {failure.detail}"
-            raise NoAnswer(before.reason, detail[:MAX_DETAIL_CHARACTERS]) from None
+            raise NoAnswer(failure.reason, failure.detail) from None
 
     def _store(self, completion: Completion, turn: int, limit: int) -> StoredReply:
         """Count what a completion took, and keep it without secrets."""

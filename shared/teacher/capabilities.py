@@ -35,10 +35,13 @@ REJECTED_FORMAT = re.compile(
 )
 # How endpoints reject a name. vLLM mentions both names where their number is too large.
 REJECTED_NAME = re.compile(
-    r"un(?:supported|recogni[sz]ed|known|expected)|not (?:supported|allowed|permitted)|deprecated"
-    r"|instead",
+    r"un(?:supported|recogni[sz]ed|known|expected)|not (?:supported|allowed|permitted|implemented)"
+    r"|deprecated|instead|(?:does not|doesn't|do not|cannot|can't) support",
     re.IGNORECASE,
 )
+# With these, some servers say that they don't know what a request asks for. They say as well that
+# something else is wrong: only words of refusal tell it apart.
+OTHER_REJECTIONS = frozenset({405, 500, 501})
 FORMAT_WARNINGS = {
     ResponseFormat.JSON_OBJECT: (
         "the teacher rejects JSON schemas: replies are held to JSON, and only the prompt says "
@@ -96,7 +99,9 @@ class Capabilities:
 
         `message` is the teacher's error, with the parameter that it names.
         """
-        if status not in (400, 422):
+        if status in OTHER_REJECTIONS and not REJECTED_NAME.search(message):
+            return False
+        if status not in (400, 422, *OTHER_REJECTIONS):
             return False
         if self._learn_token_parameter(sent.dialect, message):
             return True

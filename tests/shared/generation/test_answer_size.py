@@ -56,11 +56,44 @@ async def test_a_ceiling_that_is_reached_costs_no_further_request() -> None:
     assert (record.reason, teacher.limits) == ("truncated", [100])
 
 
-async def test_a_limit_that_the_teacher_rejects_leaves_the_row_cut_off() -> None:
-    too_large = RowFailure(RejectionReason.TEACHER_REJECTED, "max_tokens is too large: 200", 1)
-    record = await ask(Scripted(thinking(), too_large))
-    assert (record.reason, record.requests) == ("truncated", 2)
-    assert "200 tokens are rejected: max_tokens is too large" in (record.detail or "")
+def too_large(words: str = "max_tokens is too large") -> RowFailure:
+    return RowFailure(RejectionReason.TEACHER_REJECTED, words, 1)
+
+
+async def test_limits_that_the_teacher_rejects_leave_the_row_cut_off() -> None:
+    teacher = Scripted(thinking(), too_large(), too_large(), too_large())
+    record = await ask(teacher)
+    assert (record.reason, record.requests) == ("truncated", 4)
+    assert teacher.limits == [100, 200, 150, 125]
+    assert "125 tokens are rejected: max_tokens is too large" in (record.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "tried"),
+    [
+        ("400 is too large: this model supports at most 350 completion tokens", 350),
+        ("max_tokens: 400 > 399, the maximum for this model of 1,000,000 parameters", 399),
+        ("invalid value", 300),
+    ],
+)
+async def test_a_limit_that_is_raised_too_far_is_lowered_to_what_is_named_or_the_middle(
+    words: str, tried: int
+) -> None:
+    teacher = Scripted(thinking(), thinking(), too_large(words), "5")
+    record = await ask(teacher)
+    assert (record.answers, teacher.limits) == (["5"], [100, 200, 400, tried])
+
+
+async def test_no_limit_is_tried_beyond_one_that_was_rejected() -> None:
+    teacher = Scripted(thinking(), thinking(), too_large(), thinking())
+    record = await ask(teacher)
+    assert (record.reason, teacher.limits) == ("truncated", [100, 200, 400, 300])
+
+
+async def test_a_row_for_which_too_many_tokens_were_learned_begins_with_the_users() -> None:
+    teacher = Scripted(too_large(), thinking(), "5")
+    record = await ask(teacher, AnswerSize(learned=400))
+    assert (record.answers, teacher.limits) == (["5"], [400, 100, 200])
 
 
 async def test_a_first_request_that_is_rejected_is_not_called_cut_off() -> None:

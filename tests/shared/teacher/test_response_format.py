@@ -67,7 +67,7 @@ async def test_the_schema_is_sent_where_a_form_is_asked_for_and_only_there() -> 
     assert "response_format" not in script.bodies[1]
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 422, 405, 500, 501])
 async def test_a_refused_form_is_given_up_step_by_step_and_costs_the_row_nothing(
     status: int,
 ) -> None:
@@ -127,6 +127,13 @@ async def test_other_refusals_cost_their_row_and_no_form(message: str, reason: s
             await teacher.complete(HELLO, schema=SCHEMA)
         await teacher.complete(HELLO, schema=SCHEMA)
     assert (failure.value.reason, failure.value.requests) == (reason, 1)
+    assert forms_in(script) == ["json_schema", "json_schema"]
+
+
+async def test_an_error_of_the_server_that_mentions_the_form_is_no_refusal_of_it() -> None:
+    script = Script(refusal("worker died while it compiled json_schema", 500))
+    async with teacher_of(script) as teacher:
+        assert (await teacher.complete(HELLO, schema=SCHEMA)).requests == 2
     assert forms_in(script) == ["json_schema", "json_schema"]
 
 
