@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from shared.dataset.rows import Message
 
@@ -24,8 +25,13 @@ _TOKEN = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def text_tokens(text: str) -> int:
-    """Return the approximate number of tokens. One pass: it runs for every row of a dataset."""
+    """Return the approximate number of tokens. One pass: it runs for every row of a dataset.
+
+    That takes 0.1 ms for 1,000 characters. Texts are counted repeatedly in short succession: a
+    row's for its estimate, its example and each of its samples, a system prompt for every row.
+    """
     return len(_TOKEN.findall(text))
 
 
