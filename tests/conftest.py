@@ -41,21 +41,20 @@ TIER_BY_FOLDER = {
 }
 
 
-def pytest_configure() -> None:
-    """Collect no garbage while tests are collected: there is hardly any, and all is searched."""
-    gc.disable()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     """Import a part of all test modules first, in each worker another one.
 
     An assertion takes pytest longer to rewrite than to run, and each worker keeps on disk what it
-    has rewritten. Thus, where nothing has been yet, the workers share the work.
+    has rewritten. Thus, where nothing has been yet, the workers share the work. Meanwhile no
+    garbage is collected: there is hardly any, and all that was imported would be searched for it.
     """
     options = session.config
     worker: dict[str, Any] = getattr(options, "workerinput", {})
-    if worker and options.args == options.getini("testpaths"):
+    if not worker:
+        return
+    gc.disable()
+    if options.args == options.getini("testpaths"):
         workers = worker["workercount"]
         number = int(worker["workerid"].removeprefix("gw"))
         for path in sorted(TESTS.rglob("test_*.py"))[number::workers]:

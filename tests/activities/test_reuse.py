@@ -174,7 +174,7 @@ def wordy(request: ChatRequest) -> str:
     return f"{words}the answer is {number}"
 
 
-@pytest.mark.parametrize("max_tokens", [20, 400, 1024])
+@pytest.mark.parametrize("max_tokens", [20, pytest.param(400, marks=pytest.mark.slow), 1024])
 async def test_a_run_that_was_resumed_with_more_tokens_is_reusable_whole_under_any_number(
     new_run: NewRun, earlier: Any, teach: Teach, max_tokens: int
 ) -> None:

@@ -19,6 +19,7 @@ QUOTAS = {
     "latency longer than a period": (Teacher(rpm=1200, latency=(2.0, 3.0)), 2000, 64),
     "tokens": (Teacher(tpm=40 * 60 * 1100), 6000, 64),
 }
+LARGE = ("many requests", "requests, with room for many in flight")
 
 
 def refuse(controller: RateController, now: float, number: int, retry_after: float) -> None:
@@ -29,7 +30,10 @@ def refuse(controller: RateController, now: float, number: int, retry_after: flo
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("tells_limits", [True, False])
-@pytest.mark.parametrize("name", QUOTAS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in QUOTAS],
+)
 def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
     name: str, tells_limits: bool, workers: int
 ) -> None:
@@ -68,7 +72,9 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_lower_it() -> None:
     assert traffic.now <= 2 * 20_000 / (64 / 0.05)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
+)
 @pytest.mark.parametrize("stray", [0.02, 0.05, 0.2])
 def test_stray_refusals_are_recognised_also_while_other_requests_hang(
     stray: float, seed: int
@@ -176,7 +182,15 @@ def test_a_quota_that_refills_continuously_is_used_whole(name: str, workers: int
 
 
 @pytest.mark.parametrize("wait", [(1.0, 1.0), None], ids=["Retry-After: 1", "no Retry-After"])
-@pytest.mark.parametrize("refusal_latency", [0.0, 0.05, 0.5, 2.0])
+@pytest.mark.parametrize(
+    "refusal_latency",
+    [
+        0.0,
+        pytest.param(0.05, marks=pytest.mark.slow),
+        pytest.param(0.5, marks=pytest.mark.slow),
+        2.0,
+    ],
+)
 @pytest.mark.parametrize(("stray", "least"), [(0.005, 0.7), (0.02, 0.7), (0.1, 0.5)])
 def test_stray_refusals_cost_little_also_when_they_come_late(
     stray: float, least: float, refusal_latency: float, wait: tuple[float, float] | None
