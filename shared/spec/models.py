@@ -226,7 +226,15 @@ class QualitySpec(Section):
 class GenerationSpec(Section):
     """How the work is divided."""
 
-    rows_per_shard: int = Field(default=512, ge=1, le=5000, description="rows per shard")
+    rows_per_shard: int = Field(
+        default=512,
+        ge=1,
+        le=5000,
+        description=(
+            "rows per shard; default with quality.target_rows: 128 to 512, by target and "
+            "parallel_shards, as the last shards run one after the other"
+        ),
+    )
     parallel_shards: int = Field(
         default=8,
         ge=1,

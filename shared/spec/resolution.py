@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.paths import RunPaths
 from shared.core.settings import Settings
-from shared.spec.models import RunSpec, StudentSpec
+from shared.spec.models import GenerationSpec, RunSpec, StudentSpec
 from shared.spec.parse import parse_spec
 from shared.spec.teacher_prices import teacher_prices
 from shared.students.catalogue import DEFAULT_STUDENT, find_student
@@ -15,6 +15,9 @@ from shared.students.hyperparameters import check_hyperparameters
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
+
+MIN_ROWS_PER_SHARD = 128  # each shard takes an activity and a few requests to the storage
+TARGET_SHARDS_OF_WORKER = 32
 
 
 def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
@@ -29,7 +32,7 @@ def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
         for number, student in enumerate(spec.students)
     ]
     check_services(spec, settings)
-    update: dict[str, Any] = {}
+    update: dict[str, Any] = {"generation": _resolve_generation(spec)}
     if students:
         update["student"] = students if isinstance(spec.student, list) else students[0]
     if not spec.answers.are_provided:
@@ -37,6 +40,20 @@ def resolve(spec: RunSpec, settings: Settings, run_id: str) -> RunSpec:
         update["teacher"] = spec.teacher.model_copy(update={"model": model})
     resolved = spec.model_copy(update=update)
     return parse_spec(resolved.document)
+
+
+def _resolve_generation(spec: RunSpec) -> GenerationSpec:
+    """Return how the work is divided: into smaller shards if the run ends at a number of rows.
+
+    The last of them then run one after the other, while other workers wait.
+    """
+    generation = spec.generation
+    target = spec.quality.target_rows
+    if target is None or "rows_per_shard" in generation.model_fields_set:
+        return generation
+    rows = target // (TARGET_SHARDS_OF_WORKER * generation.parallel_shards)
+    rows = max(MIN_ROWS_PER_SHARD, min(generation.rows_per_shard, rows))
+    return generation.model_copy(update={"rows_per_shard": rows})
 
 
 def check_services(spec: RunSpec, settings: Settings) -> None:

@@ -11,9 +11,11 @@ import pytest
 from docs.make import documents
 from shared.core.errors import InvalidInput
 from shared.core.ids import RUN_ID
+from shared.core.settings import load
 from shared.spec.checks import path_problem
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
+from shared.spec.resolution import resolve
 
 ROOT = Path(__file__).parents[3]
 REASONING = {"chain_of_thought": True, "student_learns": "reasoning"}
@@ -391,6 +393,30 @@ def test_choosing_among_samples_is_taken_where_answers_can_be_compared() -> None
 def test_a_resolved_specification_is_read_back_as_it_is() -> None:
     spec = parse(teacher={"stop": ["END"]}, student={"hyperparameters": {"learning_rate": 0.001}})
     assert parse_spec(json.loads(spec.model_dump_json(exclude_none=True))) == spec
+
+
+@pytest.mark.parametrize(
+    ("target", "generation", "rows_per_shard"),
+    [
+        (None, {}, 512),
+        (1000, {}, 128),
+        (1000, {"rows_per_shard": 300}, 300),
+        (100_000, {}, 390),
+        (100_000, {"parallel_shards": 16}, 195),
+        (1_000_000, {}, 512),
+    ],
+)
+def test_a_run_that_ends_at_a_number_of_rows_has_smaller_shards_unless_it_says_otherwise(
+    target: int | None, generation: dict[str, int], rows_per_shard: int
+) -> None:
+    settings = load({"DISTILLATION_STORAGE": "x"})
+    own = {"answers": {"source": "provided"}, "student": None}
+    spec = parse(quality={"target_rows": target}, generation=generation, **own)
+    resolved = resolve(spec, settings, "run")
+    assert resolved.generation.rows_per_shard == rows_per_shard
+    changed = {**resolved.document, "quality": {"target_rows": 5_000}}
+    again = resolve(parse_spec(changed), settings, "run")
+    assert again.generation == resolved.generation, "a resumed run keeps its shards"
 
 
 def test_the_published_schemas_are_those_of_the_code() -> None:
