@@ -15,7 +15,9 @@ from pathlib import Path
 
 MEGABYTE = 1024 * 1024
 REQUEST_BYTES = 128 * 1024
-"""Of one request in flight."""
+"""Of one request in flight: 17 kB and its prompt once, measured with 1,000 requests with prompts of
+0.5 kB and of 30 kB (docs/benchmarks.md). There is room for prompts of some 25,000 tokens. What
+longer ones take is limited by the shards, of which each holds 8 MB of rows at most."""
 MEMORY_SHARE = 1 / 4
 """Of the memory, for requests in flight. The rest is for worker, host, and the rows of shards."""
 UNKNOWN_MEMORY = 512 * MEGABYTE
