@@ -30,6 +30,7 @@ import orchestrators.generate
 import orchestrators.run
 import orchestrators.scan
 from shared.core.errors import DistillationError
+from shared.core.ids import checked_run_id
 from shared.core.logs import quieten_azure_sdks
 from shared.core.paths import TRIGGER_PATH
 from shared.core.settings import STORAGE, trigger_source
@@ -76,14 +77,17 @@ def answers_errors(trigger: Trigger) -> Trigger:
 
 
 def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
-    """Return the request without the SDK's types, and without the function key in its query."""
+    """Return the request without the SDK's types, and without the function key in its query.
+
+    Raises NotFound if its path names no run id.
+    """
     headers = cast(Mapping[str, str], req.headers)
     return ApiRequest(
         url=req.url,
         query=query_of(req.url, req.params),
         content_type=headers.get("Content-Type", ""),
         body=req.get_body(),
-        run_id=req.route_params.get("id", ""),
+        run_id=checked_run_id(req.route_params["id"]) if "id" in req.route_params else "",
         durable_links=lambda run_id: client.get_client_response_links(req, run_id),
     )
 

@@ -115,7 +115,7 @@ def _outcome(training: Training) -> TrainingOutcome:
 
 
 @bp.orchestration_trigger(context_name="context", orchestration=FINETUNE)
-@implements(FINETUNE)
+@implements(FINETUNE, lambda request: finetuning_id(request.run_id, request.student))
 def finetune(
     context: Context, request: FollowTraining
 ) -> Steps[TrainingOutcome | ContinueAsNew[FollowTraining]]:

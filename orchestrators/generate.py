@@ -195,7 +195,7 @@ def _outcome(generation: Generation) -> SplitOutcome:
 
 
 @bp.orchestration_trigger(context_name="context", orchestration=GENERATE_SPLIT)
-@implements(GENERATE_SPLIT)
+@implements(GENERATE_SPLIT, lambda request: generation_id(request.run_id, request.split))
 def generate_split(
     context: Context, request: GenerateSplit
 ) -> Steps[SplitOutcome | ContinueAsNew[GenerateSplit]]:

@@ -23,7 +23,7 @@ from shared.runs.contracts import (
 from shared.runs.requests import RunRequest
 from shared.runs.status import NO_BUDGET, RunStatus, Stage
 from shared.runs.wire import Activity
-from shared.spec.models import RunSpec
+from shared.spec.models import MAX_PARALLEL_SHARDS, RunSpec
 
 InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
@@ -119,11 +119,14 @@ class Root:
         return [*self.cancellation, self._concurrency]
 
     def apply_concurrency(self) -> None:
-        """Show the number of shards that the user wants, if that has changed."""
+        """Show the number of shards that the user wants, if that has changed.
+
+        Anyone may raise events: other data is ignored.
+        """
         if not self._concurrency.is_completed:
             return
         parallel = event_data(self._concurrency)
-        if isinstance(parallel, int):
+        if type(parallel) is int and 1 <= parallel <= MAX_PARALLEL_SHARDS:
             self.status.parallel_shards = parallel
         self._concurrency = self.context.wait_for_external_event(Event.CONCURRENCY)
         self.publish()

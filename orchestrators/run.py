@@ -53,7 +53,7 @@ bp = df.Blueprint()
 
 
 @bp.orchestration_trigger(context_name="context", orchestration=DISTILLATION_RUN)
-@implements(DISTILLATION_RUN)
+@implements(DISTILLATION_RUN, lambda request: request.run_id)
 def distillation_run(context: Context, request: RunRequest) -> Steps[RunSummary]:
     """Take a run through its stages and report on it, however it ends.
 

@@ -72,7 +72,7 @@ def _scan_by_ranges(root: Root, ranges: dict[Split, int]) -> Steps[dict[Split, S
 
 
 @bp.orchestration_trigger(context_name="context", orchestration=SCAN_RANGES)
-@implements(SCAN_RANGES)
+@implements(SCAN_RANGES, lambda request: scanning_id(request.run_id))
 def scan_ranges(
     context: Context, request: ScanRanges
 ) -> Steps[RangesScanned | ContinueAsNew[ScanRanges]]:

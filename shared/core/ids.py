@@ -11,11 +11,22 @@ import hashlib
 import re
 import secrets
 
+from shared.core.errors import NotFound
 from shared.core.paths import ASKED_SPLITS
 
 HASH_CHARACTERS = 12
 NAME_CHARACTERS = 60
 RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+
+
+def checked_run_id(text: str) -> str:
+    """Return a run id of a URL. Raises NotFound for any other text, before anything is built of it.
+
+    What a host decodes may hold `/`, `?` or `..`.
+    """
+    if not RUN_ID.fullmatch(text):
+        raise NotFound("the path has no run id: GET /api/runs lists all runs")
+    return text
 
 
 def upload_run_id(path: str, etag: str) -> str:
@@ -56,6 +67,11 @@ def scanning_id(run_id: str) -> str:
 def finetuning_id(run_id: str, student: int = 0) -> str:
     """Return the instance id of the sub-orchestration that follows a student's job."""
     return f"{run_id}:finetune:{student + 1}" if student else f"{run_id}:finetune"
+
+
+def is_finetuning_id(instance_id: str) -> bool:
+    """Return whether an instance follows a student's job."""
+    return instance_id.partition(":")[2].startswith("finetune")
 
 
 def parts_of(run_id: str, students: int = 1) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from shared.core.paths import JSON_LINES, RUNS, split_path
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
 BLOB_CLIENTS = 32
+LEASE_SECONDS = 60  # the longest that ends by itself
 JSON = "application/json"
 
 
@@ -94,12 +96,33 @@ class Storage:
         *,
         content_type: str = JSON,
         metadata: dict[str, str] | None = None,
+        lease: str | None = None,
     ) -> None:
-        """Write a blob, replacing any that exists."""
+        """Write a blob, replacing any that exists. One that is held is written by its `lease`."""
         settings = ContentSettings(content_type=content_type)
+        holder: dict[str, Any] = {"lease": lease} if lease else {}
         await self.blob(name).upload_blob(
-            data, overwrite=True, content_settings=settings, metadata=metadata
+            data, overwrite=True, content_settings=settings, metadata=metadata, **holder
         )
+
+    @asynccontextmanager
+    async def lease(self, name: str) -> AsyncGenerator[str | None]:
+        """Hold a blob, so that nobody else writes it: give the lease, None if another holds it.
+
+        It ends by itself after LEASE_SECONDS. Raises NotFound.
+        """
+        try:
+            lease = await self.blob(name).acquire_lease(lease_duration=LEASE_SECONDS)
+        except ResourceNotFoundError:
+            raise NotFound(f"blob {RUNS}/{name} does not exist") from None
+        except ResourceExistsError:
+            yield None
+            return
+        try:
+            yield lease.id
+        finally:
+            with contextlib.suppress(HttpResponseError):  # it may have ended by itself
+                await lease.release()
 
     async def create(self, name: str, data: bytes) -> bool:
         """Write a blob unless it exists. Return whether this call wrote it."""

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from shared.core.errors import ErrorCode, PermanentError, SettingsError
+from shared.core.errors import ErrorCode, NotFound, PermanentError, SettingsError
 from shared.core.ids import finetuning_id
+from shared.core.paths import RunPaths
 from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.report.model import report_of
@@ -19,7 +22,7 @@ from shared.runs.dry_run import dry_run, parse_dry_run
 from shared.runs.http import ApiAnswer, ApiRequest
 from shared.runs.instances import DurableClient
 from shared.runs.requests import RunRequest, claim
-from shared.runs.resume import check_changes, next_round
+from shared.runs.resume import check_changes, next_round, write_request
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, run_view
@@ -63,13 +66,13 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     async with open_storage(settings) as storage:
         run_request = await requests.request_of_body(storage, body)
         spec = parse_spec(body)
-        if query.is_dry_run:
-            if query.probe:
-                check_services(spec, settings)
-            run_id = run_request.run_id
-            resolved = resolve(spec, settings, run_id)
-            return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
         check_services(spec, settings)
+        run_id = run_request.run_id
+        resolved = resolve(spec, settings, run_id)
+        if query.is_dry_run:
+            if spec.name and await instances.read_status(client, run_id) is not None:
+                raise _exists(run_request)
+            return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
         if await instances.read_status(client, run_request.run_id) is not None:
             raise _exists(run_request)
         await claim(storage, run_request)
@@ -110,7 +113,8 @@ async def _monthly_spend(storage: Storage) -> MonthlySpend | None:
 async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
     status = await instances.existing_run(client, request.run_id)
-    view = run_view(status, request.links(request.run_id))
+    links = request.links(request.run_id, durable=request.wants_durable_links)
+    view = run_view(status, links)
     if "report" not in view.outputs and view.status is not RunState.QUEUED:
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
@@ -136,28 +140,53 @@ async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 
 
 async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
-    """202: a run that has ended starts another round, a paused one continues. 409 if it is
-    active.
+    """202: a run that has ended starts another round, a paused one continues, or starts another
+    round if settings change. 409 if it is active, or resumed by another request at this moment.
     """
     run_id = request.run_id
     changes = check_changes(request.json() if request.body else {})
-    if await _is_suspended(client, run_id):
-        if changes:
-            message = f"run {run_id} is paused: resume it without changes, or cancel it first"
-            raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+    is_suspended = await _is_suspended(client, run_id)
+    if is_suspended and not changes:
         await client.resume(run_id, "user")
         status = await instances.existing_run(client, run_id)
         view = run_view(status, request.links(run_id))
         if view.stage == "queue":  # others may have passed it meanwhile
             await client.raise_event(run_id, Event.TURN)
         return ApiAnswer(view, 202)
-    await instances.check_inactive(client, run_id)
     settings = current().settings
     default_student = settings.student_model or DEFAULT_STUDENT
-    async with open_storage(settings) as storage:
+    async with open_storage(settings) as storage, _sole_resume(storage, run_id) as lease:
+        if not is_suspended:
+            await instances.check_inactive(client, run_id)
         run_request = await next_round(storage, run_id, changes, default_student)
-    await instances.restart(client, run_request)
+        if is_suspended:
+            await instances.terminate(client, run_id, "resumed with changes")
+        await instances.end_parts(client, run_id)
+        before = await storage.read(RunPaths(run_id).request)
+        await write_request(storage, run_request, lease)
+        try:
+            await instances.restart(client, run_request)
+        except Exception as error:  # the SDK has no type for "is active"
+            await storage.write(RunPaths(run_id).request, before, lease=lease)
+            await instances.check_inactive(client, run_id)
+            raise error
     return _accepted_request(request, run_request)
+
+
+@asynccontextmanager
+async def _sole_resume(storage: Storage, run_id: str) -> AsyncGenerator[str]:
+    """Be the only one that resumes a run, and give the lease of its request.
+
+    Raises PermanentError if another request does so, NotFound.
+    """
+    try:
+        async with storage.lease(RunPaths(run_id).request) as lease:
+            if lease is None:
+                message = f"run {run_id} is being resumed by another request"
+                raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+            yield lease
+    except NotFound:
+        raise NotFound(f"run {run_id} doesn't exist") from None
 
 
 async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
@@ -196,7 +225,7 @@ def _accepted(view: RunView) -> ApiAnswer:
 
 
 def _accepted_request(request: ApiRequest, run_request: RunRequest) -> ApiAnswer:
-    links = request.links(run_request.run_id)
+    links = request.links(run_request.run_id, durable=True)
     view = RunView(
         id=run_request.run_id,
         status=RunState.PENDING,

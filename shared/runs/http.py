@@ -20,6 +20,7 @@ from shared.core.errors import (
     InvalidInput,
     NotFound,
     PermanentError,
+    Problem,
     SettingsError,
 )
 
@@ -27,6 +28,8 @@ from shared.core.errors import (
 MAX_BODY_BYTES = 256 * 1024
 FUNCTION_KEY = "code"  # its name in a query
 UNKNOWN_PARAMETER = "isn't a parameter of this route"
+# Of Durable's links: these start a second orchestration for the same run, or repeat parts of one.
+UNUSABLE_LINKS = ("id", "restartPostUri", "rewindPostUri")
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
 STATUS_OF_CODE: dict[str, int] = {
@@ -62,12 +65,27 @@ class ApiRequest:
         base, _, _ = self.url.partition("/api/runs")
         return f"{base}/api/runs/{run_id}"
 
-    def links(self, run_id: str) -> dict[str, str]:
-        """Return the links of a run: its status, its actions, and Durable's own."""
+    def links(self, run_id: str, *, durable: bool = False) -> dict[str, str]:
+        """Return the links of a run: its status and its actions, and Durable's if wanted.
+
+        Durable's have a key in them, which must not be in every status that is logged or shown.
+        """
         status_url = self.self_link(run_id)
-        actions = {action: f"{status_url}/{action}" for action in ACTIONS}
-        durable = {name: url for name, url in self.durable_links(run_id).items() if name != "id"}
-        return {"self": status_url, **actions, **durable}
+        links = {"self": status_url, **{action: f"{status_url}/{action}" for action in ACTIONS}}
+        if durable:
+            given = self.durable_links(run_id)
+            links |= {name: url for name, url in given.items() if name not in UNUSABLE_LINKS}
+        return links
+
+    @property
+    def wants_durable_links(self) -> bool:
+        """Return whether the query asks for Durable's links. Raises InvalidInput for others."""
+        links = self.query.get("links", "")
+        if links not in ("", "durable"):
+            details: list[Problem] = [{"where": "links", "problem": "must be `durable`"}]
+            message = "the query is invalid"
+            raise InvalidInput(message, code=ErrorCode.INVALID_QUERY, details=details)
+        return links == "durable"
 
 
 @dataclass(frozen=True)

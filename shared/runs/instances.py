@@ -5,16 +5,23 @@ A protocol stands for the client, so this package does not depend on the Functio
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from shared.core.errors import ErrorCode, NotFound, PermanentError
-from shared.core.ids import parts_of
-from shared.runs.contracts import DISTILLATION_RUN
+from shared.core.ids import is_finetuning_id, parts_of
+from shared.runs.contracts import DISTILLATION_RUN, Event
 from shared.runs.requests import RunRequest
 from shared.runs.status import TERMINAL, InstanceState
 from shared.runs.view import InstanceStatus, RunView, run_view
 from shared.spec.models import MAX_STUDENTS
+
+# Sub-orchestrations look every two seconds whether their run has ended.
+NOTICE_SECONDS = 10.0
+TERMINATE_SECONDS = 5.0
+POLL_SECONDS = 0.25
 
 
 class DurableClient(Protocol):
@@ -31,6 +38,9 @@ class DurableClient(Protocol):
     def raise_event(self) -> Callable[..., Awaitable[None]]:
         """Send an external event: instance id, event name, data."""
         ...
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        """End an instance, but none of its sub-orchestrations."""
 
     async def suspend(self, instance_id: str, reason: str) -> None:
         """Suspend an instance."""
@@ -72,11 +82,52 @@ async def is_active(client: DurableClient, instance_id: str) -> bool:
 
 
 async def check_inactive(client: DurableClient, run_id: str) -> None:
-    """Raise PermanentError if the run, or a sub-orchestration of it, is still active."""
-    for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
-        if await is_active(client, instance_id):
-            message = f"run {run_id} is still active ({instance_id}): cancel it first"
-            raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+    """Raise PermanentError if the run is still active."""
+    if await is_active(client, run_id):
+        message = f"run {run_id} is still active: cancel it first"
+        raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+
+
+async def terminate(client: DurableClient, run_id: str, reason: str) -> None:
+    """End a run's root instance. Raises PermanentError if it doesn't end."""
+    await client.terminate(run_id, reason)
+    if await _wait_for_end(client, [run_id], TERMINATE_SECONDS):
+        message = f"run {run_id} is still ending: try again in a minute"
+        raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+
+
+async def end_parts(client: DurableClient, run_id: str) -> None:
+    """End what a run that was terminated has left behind.
+
+    Durable ends none of its sub-orchestrations. Most notice, and end once their answers are kept;
+    those that don't are terminated. Raises PermanentError if one doesn't end.
+    """
+    parts = await _active_parts(client, run_id)
+    for part in parts:
+        if is_finetuning_id(part):
+            await client.raise_event(part, Event.CANCEL, "user")  # its job must end, too
+    parts = await _wait_for_end(client, parts, NOTICE_SECONDS)
+    for part in parts:
+        if not is_finetuning_id(part):
+            await client.terminate(part, "the run that it belongs to was terminated")
+    parts = await _wait_for_end(client, parts, TERMINATE_SECONDS)
+    if parts:
+        message = f"run {run_id} is still ending ({', '.join(parts)}): try again in a minute"
+        raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
+
+
+async def _active_parts(client: DurableClient, run_id: str) -> list[str]:
+    return [part for part in parts_of(run_id, MAX_STUDENTS) if await is_active(client, part)]
+
+
+async def _wait_for_end(client: DurableClient, parts: list[str], seconds: float) -> list[str]:
+    """Wait until these have ended. Return those that haven't."""
+    give_up = time.monotonic() + seconds
+    while parts := [part for part in parts if await is_active(client, part)]:
+        if time.monotonic() >= give_up:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    return parts
 
 
 async def start(client: DurableClient, request: RunRequest) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 MAX_PAGE = 100
+ID_CHARACTERS = "^[A-Za-z0-9_-]{0,100}$"
 
 
 class RunFilter(BaseModel):
@@ -34,10 +35,10 @@ class RunFilter(BaseModel):
 
     status: str | None = None
     task: str | None = None
-    prefix: str = ""
+    prefix: str = Field(default="", pattern=ID_CHARACTERS)
     since: AwareDatetime | None = Field(default=None, description="created at or after this moment")
     limit: int = Field(default=20, ge=1, le=MAX_PAGE)
-    after: str = ""
+    after: str = Field(default="", pattern=ID_CHARACTERS)
 
     @property
     def id_prefix(self) -> str:
@@ -72,6 +73,8 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
         for entry in error.errors(include_url=False):
             is_unknown = entry["type"] == "extra_forbidden"
             problem = UNKNOWN_PARAMETER if is_unknown else entry["msg"]
+            if entry["type"] == "string_pattern_mismatch":
+                problem = "isn't part of a run id: use letters, digits, - and _"
             details.append({"where": str(entry["loc"][0]), "problem": problem})
     if (status := query.get("status")) is not None and status not in list(RunState):
         details.append(

@@ -146,7 +146,7 @@ async def next_round(
     changes: Mapping[str, JsonValue],
     default_student: str | None = None,
 ) -> RunRequest:
-    """Write and return the request of a run's next round.
+    """Return the request of a run's next round.
 
     `default_student` is the model of students that name none. Raises NotFound, InvalidInput.
     """
@@ -163,8 +163,12 @@ async def next_round(
         section: _merged_section(section, before.changes.get(section, {}), settings)
         for section, settings in changes.items()
     }
-    request = before.model_copy(
+    return before.model_copy(
         update={"round": before.round + 1, "changes": {**before.changes, **merged}}
     )
-    await storage.write(paths.request, request.model_dump_json(indent=1).encode())
-    return request
+
+
+async def write_request(storage: Storage, request: RunRequest, lease: str | None = None) -> None:
+    """Keep the request of a round, by the lease of whoever holds it."""
+    document = request.model_dump_json(indent=1).encode()
+    await storage.write(RunPaths(request.run_id).request, document, lease=lease)

@@ -14,7 +14,7 @@ from local.cli.verification import check_run
 from local.runtime.client import download_outputs
 from shared.dataset.rows import as_jsonl
 from shared.tasks import TASKS
-from tests.support.app import App, jsonl, sample, sums
+from tests.support.app import App, durable_links, jsonl, sample, sums
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_dropped_dataset_becomes_a_registered_model(
 
 def test_durables_own_status_endpoint_shows_the_same_run(app: App, runs: dict[str, str]) -> None:
     view = app.ended(runs["math"])
-    status, durable, _ = app.ask("GET", view["links"]["statusQueryGetUri"])
+    status, durable, _ = app.ask("GET", durable_links(app, runs["math"])["statusQueryGetUri"])
     assert (status, durable["runtimeStatus"]) == (200, "Completed")
     for split, counts in durable["customStatus"]["splits"].items():
         assert counts == {name: view["splits"][split][name] for name in counts}
@@ -49,8 +49,9 @@ def test_durables_own_status_endpoint_shows_the_same_run(app: App, runs: dict[st
 
 
 def test_no_row_passes_through_history(app: App, runs: dict[str, str]) -> None:
-    view = app.ended(runs["conversation"])
-    url = f"{view['links']['statusQueryGetUri']}&showHistory=true&showHistoryOutput=true"
+    app.ended(runs["conversation"])
+    links = durable_links(app, runs["conversation"])
+    url = f"{links['statusQueryGetUri']}&showHistory=true&showHistoryOutput=true"
     _, durable, _ = app.ask("GET", url)
     first = jsonl(sample("conversation")["train.jsonl"].read_bytes())[0]
     assert len(durable["historyEvents"]) > 10

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.scan.plan import FIRST_WAVE_ROWS
-from tests.support.app import App, jsonl, requests_of_rows, sums
+from tests.support.app import App, durable_links, jsonl, requests_of_rows, sums
 from tests.support.polling import wait_for
 
 ROWS = 150
@@ -52,8 +52,8 @@ def test_cancel_stops_generation_and_keeps_what_was_answered(app: App) -> None:
 
 def test_durables_terminate_stops_the_teacher_too(app: App) -> None:
     run_id = slow_run(app, "terminated", 20_000)
-    view = app.wait(run_id, is_generating)
-    url = view["links"]["terminatePostUri"].replace("{text}", "enough")
+    app.wait(run_id, is_generating)
+    url = durable_links(app, run_id)["terminatePostUri"].replace("{text}", "enough")
     assert app.ask("POST", url, b"")[0] == 202
     assert app.ended(run_id)["status"] == "terminated"
     child = f"/runtime/webhooks/durabletask/instances/{run_id}:generate:train"
@@ -109,10 +109,18 @@ def test_a_number_of_shards_that_cannot_be_is_refused_with_its_place(
 
 def test_suspend_and_resume_hold_a_run_and_let_it_go_on(app: App) -> None:
     run_id = app.upload("math", "held", {"train.jsonl": app.write("held.jsonl", sums(60, 30_000))})
-    view = app.wait(run_id, lambda _: True)
-    assert app.ask("POST", view["links"]["suspendPostUri"].replace("{text}", "wait"), b"")[0] == 202
+    app.wait(run_id, lambda _: True)
+    assert (
+        app.ask(
+            "POST", durable_links(app, run_id)["suspendPostUri"].replace("{text}", "wait"), b""
+        )[0]
+        == 202
+    )
     app.wait(run_id, lambda seen: seen["status"] == "suspended")
-    assert app.ask("POST", view["links"]["resumePostUri"].replace("{text}", "go"), b"")[0] == 202
+    assert (
+        app.ask("POST", durable_links(app, run_id)["resumePostUri"].replace("{text}", "go"), b"")[0]
+        == 202
+    )
     assert app.ended(run_id)["status"] == "completed"
 
 

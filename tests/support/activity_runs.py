@@ -23,7 +23,7 @@ from shared.runs.contracts import (
     WRITE_REPORT,
 )
 from shared.runs.requests import RunRequest, claim, request_of_upload
-from shared.runs.resume import next_round
+from shared.runs.resume import next_round, write_request
 from shared.runs.status import RunStatus
 from shared.spec.resolution import read_spec
 from tests.support.activities import DurableClient, call
@@ -99,6 +99,7 @@ class AppRun:
         """Resume the run with changed settings, up to the scan. Return the scan's output."""
         await claim(self.storage, RunRequest.model_validate(self.request))
         request = await next_round(self.storage, self.paths.run_id, changes)
+        await write_request(self.storage, request)
         self.request, self.round = request.model_dump(), request.round
         prepared = await self.prepare()
         assert prepared["status"] == "ok", prepared

@@ -178,5 +178,10 @@ def requests_of_rows(view: Mapping[str, Any]) -> int:
     return view["requests"] - view["preflight"]["requests"]
 
 
+def durable_links(app: App, run_id: str) -> dict[str, str]:
+    """Durable's own links of a run, by name."""
+    return app.ask("GET", f"/api/runs/{run_id}?links=durable")[1]["links"]
+
+
 def jsonl(content: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content.splitlines()]

@@ -4,10 +4,14 @@ take.
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.ids import RUN_ID, named_run_id, random_run_id, upload_run_id
+from shared.core.errors import NotFound
+from shared.core.ids import RUN_ID, checked_run_id, named_run_id, random_run_id, upload_run_id
 
 PATH = "datasets/nli/sample/train.jsonl"
 
@@ -37,3 +41,12 @@ def test_runs_without_a_name_never_share_an_id() -> None:
 def test_any_name_gives_an_allowed_run_id(name: str, etag: str) -> None:
     run_id = named_run_id("summarization", name, f"datasets/summarization/{name}/train.jsonl", etag)
     assert RUN_ID.fullmatch(run_id)
+
+
+@given(st.text(max_size=120))
+def test_only_a_run_id_passes(text: str) -> None:
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", text, re.ASCII):
+        assert checked_run_id(text) == text
+    else:
+        with pytest.raises(NotFound):
+            checked_run_id(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import logging
 from dataclasses import dataclass, field
@@ -12,13 +14,15 @@ from uuid import uuid4
 import pytest
 
 from shared.core import settings
-from shared.core.errors import PermanentError, SettingsError
-from shared.core.paths import RUN_QUEUE, monthly_spend
+from shared.core.errors import InvalidInput, PermanentError, SettingsError
+from shared.core.ids import generation_id
+from shared.core.paths import RUN_QUEUE, RunPaths, monthly_spend
 from shared.core.process import Process, use
 from shared.core.storage import Storage
-from shared.runs import handlers
+from shared.runs import handlers, instances
 from shared.runs.contracts import DISTILLATION_RUN, Event
 from shared.runs.http import ApiRequest, status_of
+from shared.runs.requests import RunRequest, claim
 from shared.runs.run_queue import QueuedRun, RunQueue
 from shared.runs.status import RunStatus
 from shared.spec.budget import Usage
@@ -45,25 +49,40 @@ class Hub:
     runtime_status: str = "Pending"
     stage: str | None = None
     """The stage that every run shows."""
+    starts: bool = True
+    """Whether an instance can be started; if not, another process has done so."""
     events: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    terminated: list[str] = field(default_factory=list[str])
+    ended: set[str] = field(default_factory=set[str])
 
     async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
         if instance_id not in self.started:
             return Status(None, {})
+        runtime_status = "Terminated" if instance_id in self.ended else self.runtime_status
         data = {
             "name": DISTILLATION_RUN,
             "instanceId": instance_id,
-            "runtimeStatus": self.runtime_status,
+            "runtimeStatus": runtime_status,
             "input": self.started[instance_id],
         }
         if self.stage:
             shown = RunStatus.model_validate({"task": "math", "name": "x", "stage": self.stage})
             data["customStatus"] = shown.custom_status()
-        return Status(self.runtime_status, data)
+        return Status(runtime_status, data)
 
     async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
+        if not self.starts:
+            self.runtime_status = "Pending"
+            raise RuntimeError("it runs already")
+        self.ended.discard(instance_id)
+        if self.runtime_status == "Failed":
+            self.runtime_status = "Pending"
         self.started[instance_id] = client_input
         return instance_id
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        self.terminated.append(instance_id)
+        self.ended.add(instance_id)
 
     async def raise_event(self, *event: Any) -> None:
         self.events.append(event)
@@ -81,6 +100,15 @@ def only_storage(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings.SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
+
+
+@pytest.fixture
+def usable(only_storage: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """App settings that are all right, and sub-orchestrations that aren't waited for."""
+    monkeypatch.setenv("TEACHER_BASE_URL", "https://r.openai.azure.com/openai/v1")
+    monkeypatch.setenv("TEACHER_MODEL", "m")
+    monkeypatch.setattr(instances, "NOTICE_SECONDS", 0.0)
+    use(Process())
 
 
 @pytest.fixture
@@ -151,19 +179,58 @@ async def test_an_upload_that_cannot_reach_the_storage_account_says_so_in_the_lo
     assert "DISTILLATION_STORAGE__blobServiceUri: must be an http" in record.getMessage()
 
 
-async def test_a_paused_run_is_not_resumed_with_changes() -> None:
-    hub = Hub(started={"math-x-1": {}}, runtime_status="Suspended")
-    request = ApiRequest(
-        url="http://app/api/runs/math-x-1/resume",
-        query={},
-        content_type="application/json",
-        body=b'{"budget": {"max_requests": 9}}',
-        run_id="math-x-1",
-        durable_links=lambda _: {},
+async def test_a_paused_run_is_resumed_with_changes_once_what_it_left_behind_has_ended(
+    storage: Storage, usable: None
+) -> None:
+    run_id = await claimed(storage)
+    shards = generation_id(run_id, "train")
+    hub = Hub(started={run_id: {}, shards: {}}, runtime_status="Suspended")
+    answer = await handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": 9}}))
+    assert answer.status == 202
+    assert hub.terminated == [run_id, shards]
+    assert hub.started[run_id]["changes"] == {"budget": {"max_requests": 9}}
+
+
+async def test_changes_that_cannot_be_end_nothing(storage: Storage, usable: None) -> None:
+    run_id = await claimed(storage)
+    hub = Hub(started={run_id: {}}, runtime_status="Suspended")
+    with pytest.raises(InvalidInput):
+        await handlers.resume_run(hub, resumed(run_id, {"budget": 7}))
+    assert hub.terminated == []
+
+
+async def test_of_requests_that_resume_a_run_at_the_same_time_one_counts(
+    storage: Storage, usable: None
+) -> None:
+    run_id = await claimed(storage)
+    hub = Hub(started={run_id: {}}, runtime_status="Failed")
+    limits = range(1, 6)
+    answers = await asyncio.gather(
+        *(
+            handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": limit}}))
+            for limit in limits
+        ),
+        return_exceptions=True,
     )
-    with pytest.raises(PermanentError, match="is paused: resume it without changes") as error:
-        await handlers.resume_run(hub, request)
+    statuses = [
+        status_of(answer) if isinstance(answer, PermanentError) else answer.status
+        for answer in answers
+        if not isinstance(answer, BaseException) or isinstance(answer, PermanentError)
+    ]
+    assert sorted(statuses) == [202, 409, 409, 409, 409]
+    kept = await storage.read_json(RunPaths(run_id).request)
+    assert kept == hub.started[run_id]
+    assert kept["changes"] == {"budget": {"max_requests": limits[statuses.index(202)]}}
+
+
+async def test_a_round_that_does_not_start_has_no_effect(storage: Storage, usable: None) -> None:
+    run_id = await claimed(storage)
+    before = await storage.read_json(RunPaths(run_id).request)
+    hub = Hub(started={run_id: {}}, runtime_status="Failed", starts=False)
+    with pytest.raises(PermanentError, match="still active") as error:
+        await handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": 9}}))
     assert status_of(error.value) == 409
+    assert await storage.read_json(RunPaths(run_id).request) == before
 
 
 @pytest.mark.usefixtures("wrong_teacher")
@@ -219,6 +286,26 @@ async def test_a_run_that_is_resumed_from_a_pause_in_the_queue_looks_for_its_tur
     answer = await handlers.resume_run(hub, of_run("math-x-1"))
     assert json.loads(answer.text)["status"] == "queued"
     assert hub.events == [("math-x-1", Event.TURN)]
+
+
+async def claimed(storage: Storage) -> str:
+    """A run that was asked for."""
+    request = RunRequest(
+        run_id=f"math-x-{uuid4().hex[:12]}",
+        source="upload",
+        task="math",
+        name="x",
+        train="datasets/math/x/train.jsonl",
+        etag="e",
+    )
+    await claim(storage, request)
+    return request.run_id
+
+
+def resumed(run_id: str, changes: dict[str, Any]) -> ApiRequest:
+    return dataclasses.replace(
+        of_run(run_id), content_type="application/json", body=json.dumps(changes).encode()
+    )
 
 
 def of_run(run_id: str) -> ApiRequest:

@@ -10,14 +10,24 @@ import pytest
 
 from shared.core.errors import InvalidInput, NotFound
 from shared.core.json_values import JsonObject
+from shared.core.storage import Storage
 from shared.runs.requests import RunRequest, claim
-from shared.runs.resume import changed, check_changes, next_round
+from shared.runs.resume import changed, check_changes, next_round, write_request
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
 from tests.shared.conftest import RunFolder
 
 PHI_4K = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/15"
+
+
+async def written_round(
+    storage: Storage, run_id: str, changes: JsonObject, default_student: str | None = None
+) -> RunRequest:
+    """Return the request of the next round, once it is kept."""
+    request = await next_round(storage, run_id, changes, default_student)
+    await write_request(storage, request)
+    return request
 
 
 def spec_of(**fields: Any) -> RunSpec:
@@ -127,20 +137,20 @@ def test_another_student_begins_without_the_settings_of_the_one_before() -> None
 async def test_another_student_begins_anew_in_later_rounds_too(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of())
     first: JsonObject = {"model": "gpt-4.1-mini", "training_type": "developer"}
-    await next_round(folder.storage, run_id, {"student": first})
-    request = await next_round(folder.storage, run_id, {"student": {"model": "gpt-4.1-nano"}})
+    await written_round(folder.storage, run_id, {"student": first})
+    request = await written_round(folder.storage, run_id, {"student": {"model": "gpt-4.1-nano"}})
     assert request.changes == {"student": {"model": "gpt-4.1-nano"}}
 
 
 async def test_changes_of_several_rounds_come_together(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of())
-    await next_round(
+    await written_round(
         folder.storage,
         run_id,
         {"teacher": {"max_tokens": 50, "seed": 1}, "budget": {"max_tokens": 9}},
     )
-    await next_round(folder.storage, run_id, {})
-    request = await next_round(folder.storage, run_id, {"teacher": {"max_tokens": 70}})
+    await written_round(folder.storage, run_id, {})
+    request = await written_round(folder.storage, run_id, {"teacher": {"max_tokens": 70}})
     assert request.round == 3
     assert request.changes == {
         "teacher": {"max_tokens": 70, "seed": 1},
@@ -154,14 +164,14 @@ async def test_changes_of_several_rounds_come_together(folder: RunFolder) -> Non
 
 async def test_a_run_that_was_never_asked_for_cannot_be_resumed(folder: RunFolder) -> None:
     with pytest.raises(NotFound, match=folder.paths.run_id):
-        await next_round(folder.storage, folder.paths.run_id, {})
+        await written_round(folder.storage, folder.paths.run_id, {})
 
 
 async def test_changes_that_do_not_fit_the_run_leave_it_as_it_was(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of())
     before = await folder.text(folder.paths.request)
     with pytest.raises(InvalidInput) as error:
-        await next_round(
+        await written_round(
             folder.storage, run_id, {"teacher": {"temperature": 9}, "student": {"colour": "blue"}}
         )
     assert places(error) == {"teacher.temperature", "student.colour"}
@@ -172,7 +182,7 @@ async def test_a_run_whose_specification_was_never_resolved_is_resumed_all_the_s
     folder: RunFolder,
 ) -> None:
     run_id = await ended(folder)
-    request = await next_round(folder.storage, run_id, {"student": {"max_hours": 3}})
+    request = await written_round(folder.storage, run_id, {"student": {"max_hours": 3}})
     assert (request.round, request.changes) == (1, {"student": {"max_hours": 3}})
 
 
@@ -181,7 +191,7 @@ async def test_a_student_that_may_not_take_in_the_accepted_rows_needs_a_run_of_i
 ) -> None:
     run_id = await ended(folder, spec_of(student={"model": DEFAULT_STUDENT}))
     with pytest.raises(InvalidInput) as error:
-        await next_round(folder.storage, run_id, {"student": {"model": PHI_4K}})
+        await written_round(folder.storage, run_id, {"student": {"model": PHI_4K}})
     assert places(error) == {"student.model"}
     assert "4,096 tokens" in error.value.details[0]["problem"]
     assert f'"reuse": "{run_id}"' in error.value.details[0]["problem"]
@@ -192,11 +202,11 @@ async def test_the_default_student_is_checked_before_the_round_begins(folder: Ru
     before = await folder.storage.read(folder.paths.request)
     several: JsonObject = {"student": [{"model": "gpt-4.1-mini"}, {}]}
     with pytest.raises(InvalidInput, match="cannot be resumed with this student"):
-        await next_round(folder.storage, run_id, several, PHI_4K)
+        await written_round(folder.storage, run_id, several, PHI_4K)
     assert await folder.storage.read(folder.paths.request) == before
 
 
 async def test_a_student_that_takes_in_more_is_taken(folder: RunFolder) -> None:
     run_id = await ended(folder, spec_of(student={"model": PHI_4K}))
-    request = await next_round(folder.storage, run_id, {"student": {"model": DEFAULT_STUDENT}})
+    request = await written_round(folder.storage, run_id, {"student": {"model": DEFAULT_STUDENT}})
     assert request.changes["student"] == {"model": DEFAULT_STUDENT}
