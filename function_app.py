@@ -31,8 +31,9 @@ import orchestrators.run
 import orchestrators.scan
 from shared.core.errors import DistillationError
 from shared.core.ids import checked_run_id
-from shared.core.logs import quieten_azure_sdks
+from shared.core.logs import quieten_azure_sdks, redact_logs
 from shared.core.paths import TRIGGER_PATH
+from shared.core.process import current
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
 from shared.runs.http import ApiAnswer, ApiRequest, error_answer, query_of
@@ -58,6 +59,7 @@ Client = df.DurableOrchestrationClient
 Trigger = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]
 
 quieten_azure_sdks()
+redact_logs()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in BLUEPRINTS:
     app.register_functions(blueprint)
@@ -95,7 +97,7 @@ def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
 def response(answer: ApiAnswer) -> func.HttpResponse:
     """Return the answer as the SDK's response."""
     return func.HttpResponse(
-        answer.text,
+        current().redact(answer.text),
         status_code=answer.status,
         headers=answer.headers or None,
         mimetype="application/json",

@@ -19,7 +19,6 @@ from shared.core.errors import Unfinished
 from shared.core.ids import generation_id
 from shared.core.paths import RunPaths, Split
 from shared.core.process import current
-from shared.core.secrets import redactor
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
 from shared.core.storage_account import open_storage
@@ -161,7 +160,7 @@ async def _generate(request: ShardRequest, watch: RunWatch) -> Counters:
             keeps_failed=request.keeps_failed,
             answer_size=split.answer_size,
             is_stopped=watch.must_end,
-            redact=redactor(app_settings),
+            redact=current().redact,
         )
         return await run.run()
 

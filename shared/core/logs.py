@@ -1,8 +1,12 @@
-"""Levels of loggers that aren't the app's own."""
+"""Levels of loggers that aren't the app's own, and logs without secrets."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
+
+from shared.core.process import current
+from shared.core.secrets import without_tokens
 
 
 def quieten_azure_sdks() -> None:
@@ -15,3 +19,25 @@ def quieten_azure_sdks() -> None:
     logger = logging.getLogger("azure")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.WARNING)
+
+
+def redact_logs() -> None:
+    """Replace the app's secrets in every record, whoever logs it: services are quoted in errors."""
+    make = logging.getLogRecordFactory()
+    if getattr(make, "redacts", False):
+        return
+
+    def made(*arguments: Any, **keywords: Any) -> logging.LogRecord:
+        record = make(*arguments, **keywords)
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # logging says so itself when it writes the record
+            return record
+        redacted = without_tokens(current().redact(text))
+        if redacted != text:
+            record.msg = redacted
+            record.args = ()
+        return record
+
+    made.redacts = True  # pyright: ignore[reportFunctionMemberAccess]
+    logging.setLogRecordFactory(made)

@@ -12,7 +12,8 @@ import os
 import threading
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from shared.core.settings import Settings, StorageSettings, load, load_storage
+from shared.core.secrets import Redact, redactor, secrets_of_environment
+from shared.core.settings import Settings, StorageSettings, load, load_storage, secret_names
 
 PartT = TypeVar("PartT")
 
@@ -29,6 +30,7 @@ class Process:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
+        self._redact: Redact | None = None
         self._parts: dict[type[Any], object] = {}
         self._lock = threading.RLock()
 
@@ -43,6 +45,18 @@ class Process:
     def storage_settings(self) -> StorageSettings:
         """The settings of the storage account, even if others are wrong. Raises SettingsError."""
         return self._settings or load_storage(os.environ)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets of this process, even if a setting is wrong."""
+        return secrets_of_environment(os.environ, secret_names(os.environ))
+
+    @property
+    def redact(self) -> Redact:
+        """Return the function that replaces these secrets in a text of a service."""
+        if self._redact is None:
+            self._redact = redactor(self.secrets)
+        return self._redact
 
     def part(self, kind: type[PartT]) -> PartT:
         """Return the process's only instance of `kind`, making it on first use. Thread-safe."""

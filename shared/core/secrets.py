@@ -1,29 +1,50 @@
-"""Replaces the app's secrets in texts of others that are stored, such as a teacher's reply."""
+"""Replaces the app's secrets in texts of services, before they are kept, shown or taught.
+
+A teacher, a fine-tuning service or the storage may quote the key that it was called with, in an
+error or in an answer.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
 REDACTED = "***"
 MAX_ESCAPES = 8  # backslashes before a character, in JSON within JSON
 MIN_CHARACTERS = 12  # a shorter value may be a word that has nothing to do with the secret
-# the end of a text, maybe within an escape
-CUT_OFF = rf"\\{{0,{MAX_ESCAPES}}}(?:u[0-9a-fA-F]{{0,3}})?\Z"
-# parts of a storage connection string
+# The end of a text, maybe within an escape, or of a string in JSON.
+CUT_OFF = rf"\\{{0,{MAX_ESCAPES}}}(?:u[0-9a-fA-F]{{0,3}})?\Z|(?=\\{{0,{MAX_ESCAPES}}}\")"
+# parts of a connection string
 SECRET_PARTS = ("AccountKey", "SharedAccessSignature")
+# Secrets of the process that are no settings of this app: of its host, of its identity, of proxies.
+ENVIRONMENT_SECRETS = (
+    "AzureWebJobsStorage",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "IDENTITY_HEADER",
+    "MSI_SECRET",
+)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# What only an error or a log may not have: a token, or the signature of a URL.
+TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?<=[?&;]sig=)[\w%+/=-]{20,}")
+
+Redact = Callable[[str], str]
 
 
-def redactor(settings: BaseModel) -> Callable[[str], str]:
-    """Return a function that replaces the secret values of these settings in a text.
+def redactor(secrets: Iterable[str]) -> Redact:
+    """Return a function that replaces these secrets in a text, also percent- and base64-encoded.
 
     A secret in a JSON text may have escapes (`\\/`, `\\u002b`). One that is cut off where the text
-    ends is replaced too, if MIN_CHARACTERS of it are there.
+    ends, or a string in JSON, is replaced too, if MIN_CHARACTERS of it are there.
     """
-    values = {value for value in _secrets(settings) if len(value) >= MIN_CHARACTERS}
+    searched = [secret for secret in secrets if len(secret) >= MIN_CHARACTERS]
+    values = {spelled for secret in searched for spelled in _encoded(secret)}
     longest_first = sorted(values, key=len, reverse=True)
     searches = [(_unescaped(value[:MIN_CHARACTERS]), _spellings(value)) for value in longest_first]
 
@@ -36,6 +57,51 @@ def redactor(settings: BaseModel) -> Callable[[str], str]:
         return text
 
     return redact
+
+
+def without_tokens(text: str) -> str:
+    """Return an error or a log without tokens and signatures, which no setting holds."""
+    return TOKEN.sub(REDACTED, text)
+
+
+def secrets_of(settings: BaseModel) -> list[str]:
+    """Return the secret values of settings."""
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    return [secret for value in values for secret in _parts(value)]
+
+
+def secrets_of_environment(environ: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Return the secrets in environment variables: those of these names, and the host's."""
+    secrets = [
+        part
+        for name in (*names, *ENVIRONMENT_SECRETS)
+        for part in _parts(SecretStr(environ.get(name, "").strip()))
+    ]
+    for name in PROXIES:
+        for url in (environ.get(name, ""), environ.get(name.lower(), "")):
+            secrets += _password(url)
+    return [secret for secret in secrets if secret]
+
+
+def _password(url: str) -> list[str]:
+    try:
+        return [urlsplit(url).password or ""]
+    except ValueError:
+        return []
+
+
+def _encoded(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, percent-encoded, and base64-encoded within any other text."""
+    yield secret
+    yield quote(secret, safe="")
+    data = secret.encode()
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data).decode()
+        # without characters that depend on what stands before or after
+        whole = text[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(whole) >= MIN_CHARACTERS:
+            yield whole
+            yield whole.replace("+", "-").replace("/", "_")
 
 
 def _unescaped(text: str) -> str:
@@ -55,22 +121,18 @@ def _spelling(character: str) -> str:
     return rf"(?:\\{{0,{MAX_ESCAPES}}}{re.escape(character)}|\\{{1,{MAX_ESCAPES}}}u{code})"
 
 
-def _secrets(settings: BaseModel) -> Iterator[str]:
-    for name in type(settings).model_fields:
-        yield from _secrets_in(getattr(settings, name))
+def _parts(setting: object) -> Iterator[str]:
+    """Yield the secrets in one setting, which may be a tuple of models with secrets.
 
-
-def _secrets_in(setting: object) -> Iterator[str]:
-    """Yield the secrets of one setting, which may be a tuple of models with secrets."""
+    Of a connection string, they are its key and its signature.
+    """
     if isinstance(setting, BaseModel):
-        yield from _secrets(setting)
+        yield from secrets_of(setting)
     elif isinstance(setting, tuple):
         for entry in cast(tuple[object, ...], setting):
-            yield from _secrets_in(entry)
+            yield from _parts(entry)
     elif isinstance(setting, SecretStr):
         value = setting.get_secret_value()
-        yield value
-        for part in value.split(";"):
-            part_name, _, part_value = part.partition("=")
-            if part_name.strip() in SECRET_PARTS:
-                yield part_value
+        pairs = [part.partition("=") for part in value.split(";")]
+        named = [text for name, _, text in pairs if name.strip() in SECRET_PARTS]
+        yield from named or [value]

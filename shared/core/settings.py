@@ -26,6 +26,7 @@ from shared.core.teacher_endpoints import (
     TEACHER_ENDPOINTS,
     TeacherEndpoint,
     endpoint_problems,
+    key_names,
     read_endpoints,
 )
 
@@ -209,6 +210,11 @@ def load_storage(environ: Mapping[str, str]) -> StorageSettings:
     problems = _problems(environ)
     _raise_for([problem for problem in problems if problem["where"] in STORAGE_SETTINGS])
     return _storage_settings(environ)
+
+
+def secret_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the settings that hold secrets, also if they are wrong."""
+    return [*API_KEYS, STORAGE, *key_names(environ)]
 
 
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:

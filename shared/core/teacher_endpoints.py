@@ -87,6 +87,14 @@ def read_endpoints(environ: Mapping[str, str]) -> tuple[TeacherEndpoint, ...]:
     return tuple(endpoints)
 
 
+def key_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the settings with the deployments' keys, as far as they can be read."""
+    entries = _entries(setting_text(environ, TEACHER_ENDPOINTS) or "")
+    if isinstance(entries, str):
+        return []
+    return [name for entry in entries if isinstance(name := entry.get("api_key_setting"), str)]
+
+
 def _entries(text: str) -> list[Entry] | str:
     """Return the objects in a JSON list, or why the text isn't one."""
     form = 'must be a JSON list such as [{"base_url": "https://x.openai.azure.com/openai/v1"}]'

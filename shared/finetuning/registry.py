@@ -7,6 +7,7 @@ from importlib import import_module
 from shared.core.errors import InvalidInput, Problem, SettingsError
 from shared.core.settings import SETTINGS, Settings
 from shared.finetuning.base import FineTuningBackend
+from shared.finetuning.redacting import RedactingBackend
 from shared.students.backends import BACKENDS, BackendDescriptor
 
 
@@ -21,7 +22,7 @@ def get_backend(name: str | None, settings: Settings) -> FineTuningBackend:
         )
     descriptor = BACKENDS[name]
     _check_app_settings(descriptor, settings)
-    return import_module(descriptor.module).open_backend(settings)
+    return RedactingBackend(import_module(descriptor.module).open_backend(settings))
 
 
 def _check_app_settings(descriptor: BackendDescriptor, settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.dataset.rejection import RejectionReason
@@ -26,17 +25,15 @@ async def ask_row(
     row: Row,
     spec: RunSpec,
     teacher: AsksTeacher,
-    redact: Callable[[str], str] = str,
     earlier: StoredSamples | None = None,
     size: AnswerSize | None = None,
 ) -> Record:
     """Ask the teacher for one row. Raises TeacherDown; every other failure is in the record.
 
-    `redact` replaces the app's secrets in what the teacher says. Further samples follow those of
-    `earlier` where both together can decide; otherwise the row is asked anew. Rows that share
-    `size` learn from each other how many tokens an answer needs.
+    Further samples follow those of `earlier` where both together can decide; otherwise the row is
+    asked anew. Rows that share `size` learn from each other how many tokens an answer needs.
     """
-    requests = _RowRequests(row, spec, teacher, redact, size or AnswerSize())
+    requests = _RowRequests(row, spec, teacher, size or AnswerSize())
     if earlier is not None:
         requests.continue_after(earlier)
     record = await _answered(line, requests)
@@ -68,7 +65,6 @@ class _RowRequests:
     row: Row
     spec: RunSpec
     teacher: AsksTeacher
-    redact: Callable[[str], str]
     size: AnswerSize
     sent: list[TurnRequests] = field(default_factory=list[TurnRequests])  # by sample
     samples: list[Answer | NoAnswer] = field(default_factory=list[Answer | NoAnswer])
@@ -208,7 +204,6 @@ class _RowRequests:
             self.row,
             self.spec,
             self.teacher,
-            self.redact,
             sample=len(self.sent),
             reference=reference,
             size=self.size,

@@ -67,7 +67,6 @@ class TurnRequests:
     row: Row
     spec: RunSpec
     teacher: AsksTeacher
-    redact: Callable[[str], str] = str
     sample: int = 0
     reference: str | None = None  # what the teacher is shown, to find the reasoning for it
     size: AnswerSize = field(default_factory=AnswerSize)
@@ -171,11 +170,11 @@ class TurnRequests:
             raise NoAnswer(failure.reason, failure.detail) from None
 
     def _store(self, completion: Completion, turn: int, limit: int) -> StoredReply:
-        """Count what a completion took, and keep it without secrets."""
+        """Count what a completion took, and keep it."""
         self.requests += completion.requests
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
-        reply = StoredReply.of(completion, limit, self.redact)
+        reply = StoredReply.of(completion, limit)
         reply.sample = self.sample
         reply.turn = turn
         reply.saw_reference = self.reference is not None

@@ -246,7 +246,7 @@ class ShardRun:
             key = self._keys.of(row)
             earlier = await self._earlier_samples(journal, line.number, key)
             record = await ask_row(
-                line.number, row, self.spec, self.teacher, self.redact, earlier, self.answer_size
+                line.number, row, self.spec, self.teacher, earlier, self.answer_size
             )
             record.key = key
             self._rows[line.number] = row

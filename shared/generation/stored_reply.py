@@ -7,7 +7,6 @@ instead of a second copy, also where the reply is JSON and the part a string of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -83,22 +82,17 @@ class StoredReply:
     max_tokens: int = 0
 
     @classmethod
-    def of(
-        cls, completion: Completion, max_tokens: int, redact: Callable[[str], str]
-    ) -> StoredReply:
+    def of(cls, completion: Completion, max_tokens: int) -> StoredReply:
         """Return a completion as it is stored."""
-        text = valid_text(completion.text)  # as a journal can hold it
         reply = cls(
-            text=redact(text),
-            reasoning=redact(completion.reasoning) if completion.reasoning else None,
-            refusal=redact(completion.refusal) if completion.refusal else None,
-            finish_reason=redact(completion.finish_reason),
-            native_finish_reason=redact(completion.native_finish_reason),
-            model=redact(completion.model) or None,
+            text=valid_text(completion.text),  # as a journal can hold it
+            reasoning=completion.reasoning or None,
+            refusal=completion.refusal or None,
+            finish_reason=completion.finish_reason,
+            native_finish_reason=completion.native_finish_reason,
+            model=completion.model or None,
+            is_redacted=completion.is_redacted,
         )
-        reply.is_redacted = reply.text != text
-        if completion.reasoning and reply.reasoning != completion.reasoning:
-            reply.is_redacted = True
         is_finished = completion.finish(max_tokens) is Finish.FINISHED
         if not is_finished or not completion.finish_reason:
             reply.completion_tokens = completion.completion_tokens

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from shared.core.errors import PermanentError
+from shared.core.errors import PermanentError, TransientError
 from shared.core.json_values import JsonObject
+from shared.core.process import current
+from shared.core.secrets import Redact, without_tokens
 from shared.runs.wire import Activity, Failed, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
@@ -30,7 +33,7 @@ def implements(
     """Give an activity its input as a model, and return its output as JSON.
 
     A PermanentError of the activity becomes `Failed`. Any other exception is raised, and Durable
-    retries the activity.
+    retries the activity. Whatever a service has said, no secret of the app reaches the history.
     """
 
     def decorate(body: Body[OutputT]) -> Callable[..., Awaitable[JsonObject]]:
@@ -43,9 +46,28 @@ def implements(
                 output = await body(**arguments)
             except PermanentError as error:
                 log.warning("%s failed: %s: %s", name, error.code, error)
-                return to_wire(Failed(error=error.as_data()))
-            return to_wire(output)
+                return _without_secrets(to_wire(Failed(error=error.as_data())), without_tokens)
+            except Exception as error:
+                _raise_without_secrets(error)
+                raise
+            return _without_secrets(to_wire(output))
 
         return activity
 
     return decorate
+
+
+def _without_secrets(output: JsonObject, *others: Redact) -> JsonObject:
+    text = json.dumps(output, ensure_ascii=False)
+    redacted = current().redact(text)
+    for redact in others:
+        redacted = redact(redacted)
+    return output if redacted == text else json.loads(redacted)
+
+
+def _raise_without_secrets(error: Exception) -> None:
+    """Raise another error in place of one that quotes a secret."""
+    text = str(error)
+    redacted = without_tokens(current().redact(text))
+    if redacted != text:
+        raise TransientError(f"{type(error).__name__}: {redacted}") from None

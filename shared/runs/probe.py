@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from shared.core.errors import ErrorData, PermanentError
-from shared.core.secrets import redactor
 from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rows import Row
@@ -61,7 +60,7 @@ async def probe_rows(
             open_monthly_budget(storage, spec, settings, NoBudget()) as budget,
             open_teacher(settings, spec.teacher, run_id, budget=budget) as teacher,
         ):
-            answered, failure = await _answered(rows, spec, teacher, redactor(settings), until)
+            answered, failure = await _answered(rows, spec, teacher, until)
             if failure is not None:
                 raise failure
     except PermanentError as failure:
@@ -80,15 +79,12 @@ async def _answered(
     rows: Sequence[tuple[int, Row]],
     spec: RunSpec,
     teacher: TeacherClient,
-    redact: Callable[[str], str],
     until: float,
 ) -> tuple[list[Probed], Exception | None]:
     """Return the rows that were answered in time, and why the others can't be."""
 
     async def ask(line: int, row: Row) -> Probed:
-        record = await ask_row(line, row, spec, teacher, redact)
-        record.redact(redact)
-        return row, record
+        return row, await ask_row(line, row, spec, teacher)
 
     if not rows:
         return [], None  # `reuse` answers all of them

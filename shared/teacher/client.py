@@ -15,6 +15,7 @@ import pydantic_core
 
 from shared.core.errors import teacher_code
 from shared.core.process import current
+from shared.core.secrets import Redact, redactor, secrets_of
 from shared.core.settings import Settings
 from shared.core.shared_resources import shared
 from shared.core.teacher_endpoints import TeacherEndpoint
@@ -481,12 +482,14 @@ async def _token(credential: AsyncTokenCredential, scope: str) -> str:
 
 
 @asynccontextmanager
-async def _open_endpoint(settings: TeacherEndpoint, scope: str) -> AsyncGenerator[_Endpoint]:
+async def _open_endpoint(
+    settings: TeacherEndpoint, scope: str, redact: Redact
+) -> AsyncGenerator[_Endpoint]:
     key = settings.api_key.get_secret_value() if settings.api_key else None
     credential = None if key else _identity()
     key_header = header("Authorization", f"Bearer {key}") if key else {}
     try:
-        async with Connections(f"{settings.base_url}/chat/completions") as connections:
+        async with Connections(f"{settings.base_url}/chat/completions", redact) as connections:
             yield _Endpoint(connections, key_header, credential, scope)
     finally:
         if credential is not None:
@@ -520,11 +523,12 @@ async def open_teacher(
     names = deployment_names(settings, spec.model or "", chosen)
     scheduler = process_scheduler(*names)
     learned = current().part(LearnedCapabilities)
+    redact = redactor([*secrets_of(settings), *current().secrets])
     deployments: dict[Gate, _Deployment] = {}
     async with AsyncExitStack() as opened:
         for gate, endpoint, name in zip(scheduler.gates, chosen, names, strict=True):
             key = (endpoint.base_url, endpoint.api_key, settings.teacher_scope)
-            opening = partial(_open_endpoint, endpoint, settings.teacher_scope)
+            opening = partial(_open_endpoint, endpoint, settings.teacher_scope, redact)
             connected = await opened.enter_async_context(shared(key, opening))
             capabilities = Capabilities(dialect) if dialect else learned.of(*name)
             deployments[gate] = _Deployment(connected, endpoint, name[1], capabilities)

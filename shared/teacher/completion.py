@@ -86,6 +86,7 @@ class Completion:
     model: str
     requests: int = 1
     native_finish_reason: str = ""  # as the upstream of a gateway named it
+    is_redacted: bool = False  # it held a secret of the app
 
     def finish(self, max_tokens: int) -> Finish:
         """Return how the reply ended. Without a finish reason, its tokens show whether it is whole.

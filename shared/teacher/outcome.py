@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.core.errors import teacher_code
 from shared.dataset.rejection import RejectionReason
@@ -95,7 +95,8 @@ def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> O
         read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
         return _read_error(reply, read, capabilities, sent)
     try:
-        return parse_completion(reply.body, sent.url_setting)
+        completion = parse_completion(reply.body, sent.url_setting)
+        return replace(completion, is_redacted=True) if reply.is_redacted else completion
     except ServiceError as failure:
         detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
         read = _Error(failure.status, failure.error, detail)

@@ -28,6 +28,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from shared.core.errors import SettingsError
+from shared.core.secrets import Redact
 from shared.teacher.connection_errors import (
     NoReply,
     NotConnected,
@@ -51,14 +52,17 @@ __all__ = ["Connections", "NoReply", "NotConnected", "ProxyRefused", "Reply", "h
 
 
 class Reply:
-    """One HTTP reply. Header names are found in any case."""
+    """One HTTP reply, without the app's secrets. Header names are found in any case."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "is_redacted", "status")
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, is_redacted: bool = False
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.is_redacted = is_redacted
 
     @property
     def is_success(self) -> bool:
@@ -85,10 +89,11 @@ class _Connector(TCPConnector):
 class Connections:
     """Connections to the host of one URL. Open it as a context; POSTs go to `url`.
 
-    Credentials in the URL aren't sent.
+    Credentials in the URL aren't sent. `redact` replaces the app's secrets in every reply.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, redact: Redact = str) -> None:
+        self._redact = redact
         self.url = URL(url).with_user(None)
         self._proxy: Proxy | None = None
         # Credentials for the proxy: within each request where it reads them, else in `CONNECT`.
@@ -146,7 +151,15 @@ class Connections:
             raise connection_error(error, self.url, self._proxy) from None
         if response.status == PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
             raise proxy_error(response.status, self.url, self._proxy)
-        return Reply(response.status, response.headers, content)
+        return self._without_secrets(response.status, response.headers, content)
+
+    def _without_secrets(self, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
+        text = content.decode("utf-8", "surrogateescape")
+        redacted = self._redact(text)
+        is_redacted = redacted != text
+        if is_redacted:
+            content = redacted.encode("utf-8", "surrogateescape")
+        return Reply(status, headers, content, is_redacted=is_redacted)
 
 
 def _trusted_certificates() -> ssl.SSLContext:

@@ -23,6 +23,7 @@ from shared.core.settings import load
 from shared.finetuning.azure_openai.backend import AzureOpenAIBackend
 from shared.finetuning.azure_openai.clients import openai_client
 from shared.finetuning.base import Dataset, FineTuneRequest, JobState, JobStatus
+from shared.finetuning.redacting import RedactingBackend
 from shared.finetuning.registry import get_backend
 from shared.spec.models import StudentSpec
 from tests.support.azure_openai import MODEL, Resource, emulator
@@ -75,8 +76,9 @@ class Tuning:
             **self.settings,
         }
         backend = get_backend("azure_openai", load(environ))
-        assert isinstance(backend, AzureOpenAIBackend)
-        return backend
+        assert isinstance(backend, RedactingBackend)
+        assert isinstance(backend.backend, AzureOpenAIBackend)
+        return backend.backend
 
     def with_settings(self, **settings: str) -> Tuning:
         return Tuning(self.storage, self.resource, settings)

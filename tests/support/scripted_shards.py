@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from shared.assembly.commit import commit_rejected
@@ -28,8 +29,11 @@ def plus_one(text: str) -> str:
 class ScriptedTeacher:
     """Answers by a function of the last user message, and counts the questions in `asked`."""
 
-    def __init__(self, answer: Answer = plus_one, *, wait: float = 0) -> None:
+    def __init__(
+        self, answer: Answer = plus_one, *, wait: float = 0, is_redacted: bool = False
+    ) -> None:
         self.answer = answer
+        self.is_redacted = is_redacted
         self.wait = wait
         self.asked: Counter[str] = Counter()
 
@@ -47,7 +51,8 @@ class ScriptedTeacher:
         if isinstance(reply, Exception):
             raise reply
         finish = "length" if reply == "cut" else "stop"
-        return Completion(reply, finish, None, None, 10, 2, "scripted-1")
+        usual = Completion(reply, finish, None, None, 10, 2, "scripted-1")
+        return replace(usual, is_redacted=self.is_redacted)
 
 
 async def never() -> bool:

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from local.bootstrap import ROOT
-from shared.core.logs import quieten_azure_sdks
+from shared.core.logs import quieten_azure_sdks, redact_logs
+from shared.core.process import Process, use
 
 HTTP_LOGGER = "azure.core.pipeline.policies.http_logging_policy"
 
@@ -34,3 +35,20 @@ def test_a_level_that_somebody_has_set_stays(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(azure_logger, "level", logging.DEBUG)
     quieten_azure_sdks()
     assert azure_logger.level == logging.DEBUG
+
+
+def test_no_record_of_any_logger_has_a_secret(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "key-of-the-teacher-0123"
+    monkeypatch.setenv("TEACHER_API_KEY", key)
+    factory = logging.getLogRecordFactory()
+    before = use(Process())
+    try:
+        redact_logs()
+        for arguments in (("wrong key %s", key), (f"wrong key {key}",)):
+            logging.getLogger("any.sdk").warning(*arguments)
+    finally:
+        use(before)
+        logging.setLogRecordFactory(factory)
+    assert [record.getMessage() for record in caplog.records] == ["wrong key ***"] * 2

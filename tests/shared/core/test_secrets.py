@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from urllib.parse import quote
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from shared.core.secrets import redactor
+from shared.core.secrets import (
+    redactor,
+    secrets_of,
+    secrets_of_environment,
+    without_tokens,
+)
 
 KEY = "key-of-the-teacher-0123"
 ACCOUNT_KEY = "cGFzc3dvcmQtb2YtYWNjb3VudA=="
@@ -43,27 +50,29 @@ def _codes(text: str) -> str:
     ],
 )
 def test_secrets_are_replaced_however_json_escapes_them(spelled: str) -> None:
-    redact = redactor(SettingsWithSigns())
+    redact = redactor(secrets_of(SettingsWithSigns()))
     assert redact(f'{{"text": "it is {spelled}."}}') == '{"text": "it is ***."}'
 
 
 @pytest.mark.parametrize("lost", range(7))
 def test_a_secret_with_escapes_is_replaced_where_the_text_ends_within_it(lost: int) -> None:
     cut = _codes(JSON_KEY[:15])
-    assert redactor(SettingsWithSigns())(f"it is {cut[: len(cut) - lost]}") == "it is ***"
+    assert (
+        redactor(secrets_of(SettingsWithSigns()))(f"it is {cut[: len(cut) - lost]}") == "it is ***"
+    )
 
 
 def test_the_longest_secrets_can_be_searched() -> None:
     class WithToken(BaseModel):
         key: SecretStr = SecretStr("0123456789abcdef" * 100)
 
-    redact = redactor(WithToken())
+    redact = redactor(secrets_of(WithToken()))
     assert redact("0123456789ab" + "0123456789abcdef" * 100 + ".") == "0123456789ab***."
 
 
 def test_latex_and_many_backslashes_change_nothing() -> None:
     text = r"\underline{a/b+c} \frac{1}{2} " + "\\" * 100_000
-    assert redactor(SettingsWithSigns())(text) == text
+    assert redactor(secrets_of(SettingsWithSigns()))(text) == text
 
 
 @pytest.mark.parametrize(
@@ -78,8 +87,51 @@ def test_latex_and_many_backslashes_change_nothing() -> None:
     ],
 )
 def test_secrets_are_replaced_and_nothing_else(text: str, redacted: str) -> None:
-    assert redactor(AppSettings())(text) == redacted
+    assert redactor(secrets_of(AppSettings()))(text) == redacted
 
 
 def test_absent_secrets_change_nothing() -> None:
-    assert redactor(AppSettings(key=None))(f"the key {KEY}") == f"the key {KEY}"
+    assert redactor(secrets_of(AppSettings(key=None)))(f"the key {KEY}") == f"the key {KEY}"
+
+
+SIGNS = "p/ss+w=rd-of-the-teacher"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:"])
+@pytest.mark.parametrize("after", ["", "@host", "!!"])
+def test_secrets_are_replaced_where_they_are_encoded(before: str, after: str) -> None:
+    redact = redactor([SIGNS])
+    encoded = base64.b64encode(f"{before}{SIGNS}{after}".encode()).decode()
+    for text in (encoded, encoded.replace("+", "-").replace("/", "_"), quote(SIGNS, safe="")):
+        redacted = redact(f"Basic {text}!")
+        assert "***" in redacted
+        assert len(redacted) < len("Basic ***!") + 20, "at most what stands around it is left"
+
+
+def test_a_secret_cut_off_where_a_string_in_json_ends_is_replaced_and_it_stays_json() -> None:
+    redact = redactor([KEY])
+    for cut in range(12, len(KEY)):
+        text = json.dumps({"content": f"it is {KEY[:cut]}", "next": f'"{KEY[:cut]}" he said'})
+        assert json.loads(redact(text)) == {"content": "it is ***", "next": '"***" he said'}
+
+
+def test_secrets_are_found_in_the_environment_whatever_else_is_wrong_there() -> None:
+    environ = {
+        "TEACHER_API_KEY": KEY,
+        "DISTILLATION_STORAGE": f"AccountName=me;AccountKey={ACCOUNT_KEY}",
+        "AzureWebJobsStorage": "BlobEndpoint=https://x;SharedAccessSignature=sv=1&sig=abcdefgh",
+        "https_proxy": "http://user:pass-of-the-proxy@proxy:80",
+        "TEACHER_ENDPOINTS": "[",
+    }
+    assert secrets_of_environment(environ, ["TEACHER_API_KEY", "DISTILLATION_STORAGE"]) == [
+        KEY,
+        ACCOUNT_KEY,
+        "sv=1&sig=abcdefgh",
+        "pass-of-the-proxy",
+    ]
+
+
+def test_errors_have_no_tokens_and_no_signatures() -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0aaaa.c2lnbmF0dXJl-_"
+    text = f"Bearer {token} at https://x/y?sv=1&sig=abcdefghij%2Bklmnopqrst%3D&se=2"
+    assert without_tokens(text) == "Bearer *** at https://x/y?sv=1&sig=***&se=2"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.core.errors import SettingsError
-from shared.core.secrets import redactor
+from shared.core.secrets import redactor, secrets_of
 from shared.core.settings import Settings, load
 
 FIRST = {"base_url": "https://one.example/openai/v1/", "api_key_setting": "KEY_ONE"}
@@ -127,6 +127,6 @@ def test_the_name_of_the_teacher_is_needed_all_the_same() -> None:
 def test_every_key_is_redacted_and_masked() -> None:
     settings = endpoints(FIRST, SECOND)
     text = "keys: sesame-of-the-first, sesame-of-all-others"
-    assert redactor(settings)(text) == "keys: ***, ***"
+    assert redactor(secrets_of(settings))(text) == "keys: ***, ***"
     printed = f"{settings!r} {settings} {settings.model_dump_json()}"
     assert "sesame" not in printed

@@ -250,15 +250,14 @@ async def test_a_text_that_a_check_rejected_is_accepted_once_the_check_is_left_o
 async def test_a_reply_without_its_secret_is_not_accepted_when_it_is_read_again(
     folder: RunFolder,
 ) -> None:
-    key = "the-key-of-the-app"
     await folder.add(referenced(1))
     for number in (0, 1):
-        run: ShardRun = shard_run(folder, ScriptedTeacher(lambda _: f"With {key}.\n\nAnswer: 1"))
+        teacher = ScriptedTeacher(lambda _: "With ***.\n\nAnswer: 1", is_redacted=True)
+        run: ShardRun = shard_run(folder, teacher)
         run.round = number
-        run.redact = lambda text: text.replace(key, "***")
         counters = await run.run()
         assert counters.rejected == {"secret": 1}
-    assert key not in await journal_text(folder)
+    assert "is_redacted" in await journal_text(folder)
 
 
 async def test_provenance_names_the_round_that_asked_not_the_one_that_checked(

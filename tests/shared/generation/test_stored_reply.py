@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from shared.spec.parse import parse_spec
 from shared.teacher import Completion
 from tests.shared.generation.test_ask_row import Reply, Scripted, completion
 
-KEY = "the-key-of-the-other-resource"
 STEPS = 'Two and three:\n"2 + 3" = 5, as 3 follows 2 – and 2 is né.'
 ROW = Row(({"role": "user", "content": "What is 2 + 3?"},))
 
@@ -24,13 +24,9 @@ def spec_of(task: str = "math", **fields: Any) -> RunSpec:
     return parse_spec({"task": task, "train": f"datasets/{task}/x/train.jsonl", **fields})
 
 
-def without_key(text: str) -> str:
-    return text.replace(KEY, "***")
-
-
 async def stored(spec: RunSpec, *replies: Reply) -> tuple[Record, dict[str, Any]]:
     """Return the record of these replies, and its line in the journal."""
-    record = await ask_row(7, ROW, spec, Scripted(*replies), without_key)
+    record = await ask_row(7, ROW, spec, Scripted(*replies))
     line = record.to_json()
     assert Record.from_json(line) == record
     return record, json.loads(line)
@@ -99,8 +95,7 @@ async def test_each_turn_of_a_conversation_has_its_replies() -> None:
 
 
 async def test_a_reply_with_a_secret_of_the_app_is_never_used() -> None:
-    reply = completion(f"The key is {KEY}. The answer is 5.")
-    record, line = await stored(spec_of(), reply, reply, completion("5", reasoning=f"With {KEY}"))
+    reply = replace(completion("The key is ***. The answer is 5."), is_redacted=True)
+    record, line = await stored(spec_of(), reply, reply, reply)
     assert (record.status, record.reason, record.requests) == ("rejected", "secret", 3)
-    assert KEY not in json.dumps(line)
     assert line["replies"][0]["text"] == "The key is ***. The answer is 5."

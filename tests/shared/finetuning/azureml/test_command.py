@@ -21,6 +21,7 @@ from shared.finetuning.azureml.command import (
     command_line,
 )
 from shared.finetuning.base import JobState, JobStatus
+from shared.finetuning.redacting import RedactingBackend
 from shared.finetuning.registry import get_backend
 from tests.support.azureml import PATIENCE, emulator, put_lines
 from tests.support.command_jobs import MODEL, command_backend, command_request, settings_of, student
@@ -71,9 +72,9 @@ def flags_of(tmp_path: Path, job: str) -> dict[str, Any]:
 
 
 def test_the_backend_is_found_by_its_name(azurite: str, start: Start) -> None:
-    assert (
-        type(get_backend("azureml_command", settings_of(azurite))) is module.AzureMLCommandBackend
-    )
+    backend = get_backend("azureml_command", settings_of(azurite))
+    assert isinstance(backend, RedactingBackend)
+    assert type(backend.backend) is module.AzureMLCommandBackend
 
 
 def test_a_job_runs_the_script_to_a_registered_model_with_its_metrics(
