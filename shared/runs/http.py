@@ -73,8 +73,8 @@ class ApiRequest:
         status_url = self.self_link(run_id)
         links = {"self": status_url, **{action: f"{status_url}/{action}" for action in ACTIONS}}
         if durable:
-            given = self.durable_links(run_id)
-            links |= {name: url for name, url in given.items() if name not in UNUSABLE_LINKS}
+            durables = self.durable_links(run_id)
+            links |= {name: url for name, url in durables.items() if name not in UNUSABLE_LINKS}
         return links
 
     @property
