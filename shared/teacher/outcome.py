@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from shared.core.errors import teacher_code
+from shared.core.secrets import REDACTED
 from shared.dataset.rejection import RejectionReason
 from shared.teacher.capabilities import Capabilities, SentRequest
 from shared.teacher.completion import (
@@ -96,13 +97,22 @@ def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> O
         return _read_error(reply, read, capabilities, sent)
     try:
         completion = parse_completion(reply.body, sent.url_setting)
-        return replace(completion, is_redacted=True) if reply.is_redacted else completion
+        is_redacted = reply.is_redacted and _has_mark(completion)
+        return replace(completion, is_redacted=True) if is_redacted else completion
     except ServiceError as failure:
         detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
         read = _Error(failure.status, failure.error, detail)
         return _read_error(reply, read, capabilities, sent)
     except UnusableReply as error:
         return Failed(RejectionReason.BAD_RESPONSE, str(error))
+
+
+def _has_mark(completion: Completion) -> bool:
+    """Return whether what the teacher says, not another field of its reply, held a secret.
+
+    The key of a server of one's own may be the model's name.
+    """
+    return REDACTED in completion.text or REDACTED in (completion.reasoning or "")
 
 
 @dataclass(frozen=True, slots=True)

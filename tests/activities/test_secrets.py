@@ -18,7 +18,7 @@ from shared.finetuning.redacting import RedactingBackend
 from shared.runs.contracts import PREFLIGHT
 from tests.activities.conftest import Configure, NewRun, OpenWorkspace
 from tests.support.activity_runs import AppRun, sums
-from tests.support.http_teacher import Script, serving
+from tests.support.http_teacher import Script, completion, serving
 
 KEY = "key+of/the=teacher-0123"
 SPELLINGS = (KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode())
@@ -67,6 +67,20 @@ async def test_keys_that_a_teacher_repeats_in_errors_reach_no_history(
     assert "No access with ***" in json.dumps(histories)
     assert KEY not in json.dumps(histories)
     assert KEY not in await everything(run)
+
+
+async def test_a_key_that_is_the_name_of_the_model_rejects_no_row(
+    new_run: NewRun, app: Configure
+) -> None:
+    replies: list[tuple[int, Any, dict[str, str]]] = [
+        (200, {**completion(str(number)), "model": "a-model-of-ours"}, {}) for number in (1, 2)
+    ]
+    teacher = Script(*replies)
+    run = new_run(teacher={"concurrency": 1})
+    await run.begin(sums(2))
+    async with serving(teacher.answer) as base_url:
+        app(TEACHER_BASE_URL=base_url, TEACHER_API_KEY="a-model-of-ours")
+        assert (await run.generate())["accepted"] == 2
 
 
 class Echo:
