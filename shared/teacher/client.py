@@ -23,7 +23,12 @@ from shared.dataset.rejection import RejectionReason
 from shared.dataset.rows import Message
 from shared.spec.models import TeacherSpec
 from shared.teacher.budget import Budget, Tokens
-from shared.teacher.budget.reservation import NO_TOKENS, most_prompt_tokens, used_tokens
+from shared.teacher.budget.reservation import (
+    NO_TOKENS,
+    OverBudget,
+    most_prompt_tokens,
+    used_tokens,
+)
 from shared.teacher.capabilities import Capabilities, Dialect, SentRequest
 from shared.teacher.completion import Completion, RowFailure, TeacherDown
 from shared.teacher.learned import DeploymentName, LearnedCapabilities
@@ -339,13 +344,20 @@ class TeacherClient:
             raise TeacherDown(str(check.refusal), code=check.refusal.code)
 
     async def _refusal(self, turn: Turn, rejected: _Request) -> TeacherDown | None:
-        """Send a minimal request in a row's turn. Return why it's rejected, None if it isn't."""
+        """Send a minimal request in a row's turn. Return why it's rejected, None if it isn't.
+
+        The turn is held while it waits for the budget: requests in flight settle meanwhile.
+        """
         request = _Request(IN_WORDS, self._spec.max_tokens, None, None, None)
         if rejected.schema is not None:
             request = replace(request, messages=IN_JSON, schema=SCHEMA, unformatted=IN_WORDS)
         reservation = request.most_tokens if self._budget.counts_tokens else NO_TOKENS
         if not self._budget.try_reserve(reservation):
-            return None
+            try:
+                with self._waits.waiting():
+                    await self._budget.reserve(reservation, is_further=True)
+            except OverBudget:
+                return None
         seconds = self._spec.timeout_seconds
         outcome = await self._send_reserved(request, reservation, turn, seconds)
         if not isinstance(outcome, Failed) or outcome.reason != RejectionReason.TEACHER_REJECTED:

@@ -18,6 +18,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from shared.core.settings import load
 from shared.spec.models import TeacherSpec
 from shared.teacher import (
+    Budget,
     Completion,
     NoBudget,
     RowFailure,
@@ -25,8 +26,16 @@ from shared.teacher import (
     TeacherDown,
     open_teacher,
 )
+from shared.teacher.budget import Tokens
 from shared.teacher.rate.gate import MAX_REJECTIONS
-from tests.support.http_teacher import HELLO, Script, SelectiveTeacher, completion, serving
+from tests.support.http_teacher import (
+    HELLO,
+    Script,
+    SelectiveTeacher,
+    completion,
+    serving,
+    teacher_of,
+)
 
 KEYS = {"KEY_0": "key-of-the-first", "KEY_1": "key-of-the-second"}
 WRONG_KEY: tuple[int, Any, dict[str, str]] = (401, {"error": {"message": "wrong key"}}, {})
@@ -242,8 +251,18 @@ async def test_a_deployment_that_begins_to_reject_everything_is_left_out_and_cos
     assert len(turned.bodies) < 40
 
 
-async def test_the_only_deployment_that_begins_to_reject_everything_ends_the_run() -> None:
-    async with deployments(TurnedAway(20)) as teacher:
+class ShortBudget(NoBudget):
+    """A budget for which every request has to wait."""
+
+    def try_reserve(self, most: Tokens) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("budget", [NoBudget(), ShortBudget()], ids=["any", "short"])
+async def test_the_only_deployment_that_begins_to_reject_everything_ends_the_run(
+    budget: Budget,
+) -> None:
+    async with teacher_of(TurnedAway(20), budget=budget) as teacher:
         outcomes = await rows_of(teacher, 50)
     lost = [outcome for outcome in outcomes if isinstance(outcome, RowFailure)]
     down = [outcome for outcome in outcomes if isinstance(outcome, TeacherDown)]
