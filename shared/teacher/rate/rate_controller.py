@@ -38,17 +38,12 @@ FEW_REQUESTS = 2
 SHORTEST_WAIT_SECONDS = 0.1
 SLOWEST = 1 / 60  # requests a second
 
-# So many refusals beyond one in SELDOM requests lead to a test whether they are stray. Each counts
-# less than one, and not at all right after another. Each time that a quota ends a test, it takes
-# twice as many.
-REFUSALS_BEFORE_TEST = 4
-SELDOM = 200
-REQUESTS_BETWEEN = 3  # with so many, a refusal counts half
-TEST_GROWTH = 0.01  # of the rate, with each request of a test
-TEST_FACTOR = 8  # times the rate before: no quota is near
-START_REQUESTS = 100  # of the test at the start
-# When a quota shows within so many requests after a test, the test was wrong.
-CONFIRMED_REQUESTS = 2000
+# After a refusal that may be stray, so many requests follow at once: a quota refuses them, too.
+TRIALS = 3
+# Refusals in a row that turned out to be a quota's, from the first limit on. After each, twice as
+# many refusals need no trial.
+FIRST_CONFIRMED, MAX_CONFIRMED = 3, 6
+LIFTED = 8  # times the admitted rate: no quota is near
 # of the most that was ever left of a limit: with this share there is plenty
 PLENTY = 0.5
 
@@ -89,20 +84,21 @@ class RateController:
     _paused_until: float = 0.0
 
     _strays: StrayRefusals = field(default_factory=StrayRefusals)
+    _trials: int = 0  # requests that are to follow at once
+    _confirmed: int = FIRST_CONFIRMED
+    _without_trial: int = 0  # refusals
+    _last_explained: int = 0  # number of the request
+    _usual_rate: float = 0.0  # when a quota was last confirmed
     _last_number_before_cut: int = 0
     _last_refused: int = 0  # number of the request whose refusal began the pause
-    _suspicion: float = 0.0
-    _suspicion_before_test: float = REFUSALS_BEFORE_TEST
-    _cut_requests: int = 0  # since the rate is limited, or since the last test
-    _cut_refusals: int = 0
-    _rate_before_test: float = math.inf
-    _last_test_ended: int = 0  # number of its last request
 
     _quotas: dict[str, _Quota] = field(default_factory=dict[str, _Quota])
 
     def delay(self, now: float) -> float:
         """Return the seconds until a request may start; 0 when it may start now."""
-        delay = max(0.0, self._next_start - now, self._paused_until - now)
+        delay = max(0.0, self._paused_until - now)
+        if not self._trials:
+            delay = max(delay, self._next_start - now)
         for quota in self._quotas.values():
             if quota.holds:
                 delay = max(delay, self._seconds_held(quota, now))
@@ -119,28 +115,20 @@ class RateController:
         decay = math.exp((self._last_start - now) / RECENT_SECONDS)
         self._recently_admitted = self._recently_admitted * decay + 1
         self._last_start = now
-        if self._strays.is_testing:
-            self._continue_test()
-        if self._excessive_rate != math.inf:
-            if not self._strays.is_testing:
-                self.rate = self._rate_on_curve(now)
+        self._trials = max(0, self._trials - 1)
+        self._strays.count_request()
+        if self._is_limited:
+            self.rate = self._rate_on_curve(now)
+            if self.rate > LIFTED * max(1.0, self._recently_admitted / RECENT_SECONDS):
+                self._lift_limit()
+                return self._last_number
             # the next requests make up for a late start, but never in a burst
             self._next_start = max(self._next_start, now - 1 / self.rate) + 1 / self.rate
-        self._cut_requests += 1
         return self._last_number
 
-    def _continue_test(self) -> None:
-        """Raise the rate, and end the test if no quota has shown."""
-        if not self._is_limited:
-            has_ended = self._last_number >= START_REQUESTS
-        else:
-            self.rate *= 1 + TEST_GROWTH
-            has_ended = self.rate >= TEST_FACTOR * self._rate_before_test
-        if has_ended:
-            self._strays.end_test(self._last_number)
-            self._last_test_ended = self._last_number
-            self.rate = self._excessive_rate = self._reduced_rate = math.inf
-            self._next_start = 0.0
+    def _lift_limit(self) -> None:
+        self.rate = self._excessive_rate = self._reduced_rate = math.inf
+        self._next_start = 0.0
 
     @property
     def _is_limited(self) -> bool:
@@ -174,10 +162,35 @@ class RateController:
     def _is_stray(self, number: int) -> bool:
         quotas = self._quotas.values()
         if any(quota.number == number and quota.remaining <= 0 for quota in quotas):
-            self._strays.record_quota()
             return False
+        if number <= self._last_number_before_cut:
+            return not self._confirmed
         is_plenty_left = bool(quotas) and min(map(self._share_left, quotas)) >= PLENTY
-        return self._strays.is_stray(number, may_be_quota=self._is_limited and not is_plenty_left)
+        if not self._is_limited:
+            self._strays.count_refusal()
+        if self._is_limited and not is_plenty_left:
+            return self._is_stray_when_limited(number)
+        return self._strays.explains(number, is_limited=self._is_limited)
+
+    def _is_stray_when_limited(self, number: int) -> bool:
+        if self._last_explained and number > self._last_explained + TRIALS:
+            self._strays.count_refusal()
+            self._confirmed = 0
+            if self.rate < self._usual_rate:
+                self.rate = self._reduced_rate = self._excessive_rate = self._usual_rate
+                self._pause_ended = self._last_start
+        self._last_explained = 0
+        if self._without_trial:
+            self._without_trial -= 1
+            return False
+        if self._strays.explains(number, is_limited=True):
+            self._trials = TRIALS
+            self._last_explained = number
+            return True
+        self._confirmed = min(self._confirmed + 1, MAX_CONFIRMED)
+        self._without_trial = 2 ** (self._confirmed - 1) - 1
+        self._usual_rate = 0.0
+        return False
 
     def _share_left(self, quota: _Quota) -> float:
         remaining = quota.remaining - (self._last_number - quota.number)
@@ -199,55 +212,21 @@ class RateController:
             self._quotas[name] = _Quota(remaining, sent + reset, number, most, holds)
 
     def _cut(self, now: float, retry_after: float) -> None:
-        """Reduce the rate, and test whether refusals depend on it when that doesn't stop them."""
-        was_limited = self._is_limited
-        was_testing = was_limited and self._rate_before_test != math.inf
-        if was_testing:
-            self._suspicion_before_test *= 2
-            self.rate = self._reduced_rate = self._excessive_rate = self._rate_before_test
-        else:
-            if was_limited:
-                self._suspect()
-            else:
-                self._doubt_last_test()
-            self._reduce_rate(now, max(now - self._pause_ended, 1e-3), retry_after)
-        self._rate_before_test = math.inf
-        if not was_limited and not self._strays.refuses_all:
-            self._rate_before_test = self.rate
-            self._strays.repeat_test(self._last_number)
-        elif was_limited and self._suspicion >= self._suspicion_before_test:
-            self._rate_before_test = self.rate
-            self._strays.begin_test(self._last_number, self._cut_refusals, self._cut_requests)
-            self._paused_until = 0.0
-        else:
-            self._strays.drop(self._last_number)
-        if was_testing or not was_limited:
-            self._suspicion = 0.0
-            self._cut_requests = self._cut_refusals = 0
+        if not self._is_limited:
+            self._confirmed = 0 if self._strays.settle() else FIRST_CONFIRMED
+            self._without_trial = 0 if not self._confirmed else 2 ** (self._confirmed - 1) - 1
+            self._usual_rate = 0.0
+        self._reduce_rate(now, max(now - self._pause_ended, 1e-3), retry_after)
+        self._strays.drop()
+        self._trials = self._last_explained = 0
+        self._usual_rate = self._usual_rate or self.rate
         self._pause_ended = max(now, self._paused_until)
         self._admitted = 0
         self._last_number_before_cut = self._last_number
 
-    def _suspect(self) -> None:
-        """Count a refusal in spite of a limited rate."""
-        self._cut_refusals += 1
-        self._suspicion = max(0.0, self._suspicion - self._admitted / SELDOM)
-        self._suspicion += self._admitted / (self._admitted + REQUESTS_BETWEEN)
-
-    def _doubt_last_test(self) -> None:
-        """Expect no stray refusals if the last test ended only just before."""
-        if self._last_number - self._last_test_ended >= CONFIRMED_REQUESTS:
-            self._suspicion_before_test = REFUSALS_BEFORE_TEST
-            return
-        self._strays.forget()
-        if self._strays.refuses_all or self._last_test_ended > START_REQUESTS:
-            self._suspicion_before_test *= 2
-
     def _reduce_rate(self, now: float, elapsed: float, retry_after: float) -> None:
         is_first = self._excessive_rate == math.inf
-        recently_admitted = self._recently_admitted * math.exp(
-            (self._last_start - now) / RECENT_SECONDS
-        )
+        recently_admitted = self._recently(now)
         # After a long wait, a period's quota was used up before its end: the requests admitted in
         # the period are the whole quota.
         is_period = retry_after > RECENT_SECONDS
@@ -274,6 +253,9 @@ class RateController:
         else:
             probe = max(PROBE_REQUESTS / self.rate, PROBE_WAITS * retry_after, MIN_PROBE_SECONDS)
             self._probe_seconds = min(probe, MAX_PROBE_SECONDS)
+
+    def _recently(self, now: float) -> float:
+        return self._recently_admitted * math.exp((self._last_start - now) / RECENT_SECONDS)
 
     def _rate_on_curve(self, now: float) -> float:
         """Return the rate at this time after the last refusal."""
