@@ -39,7 +39,9 @@ SHORTEST_WAIT_SECONDS = 0.1
 SLOWEST = 1 / 60  # requests a second
 
 # After a refusal that may be stray, so many requests follow at once: a quota refuses them, too.
-TRIALS = 3
+TRIALS = 2
+# A shorter wait may be over before they arrive: then they show nothing.
+MIN_TRIAL_SECONDS = 0.05
 # Refusals in a row that turned out to be a quota's, from the first limit on. After each, twice as
 # many refusals need no trial.
 FIRST_CONFIRMED, MAX_CONFIRMED = 3, 6
@@ -146,7 +148,7 @@ class RateController:
         """
         self._admitted = max(0, self._admitted - 1)
         self._recently_admitted = max(0.0, self._recently_admitted - 1)
-        if self._is_stray(number):
+        if self._is_stray(number, retry_after):
             return True
         has_rate = self._excessive_rate != math.inf
         jitter = self.jitter.uniform(0, 1 / self.rate) if has_rate else 0.0
@@ -159,7 +161,7 @@ class RateController:
         self._next_start = max(self._next_start, self._paused_until)
         return False
 
-    def _is_stray(self, number: int) -> bool:
+    def _is_stray(self, number: int, retry_after: float) -> bool:
         quotas = self._quotas.values()
         if any(quota.number == number and quota.remaining <= 0 for quota in quotas):
             return False
@@ -169,24 +171,29 @@ class RateController:
         if not self._is_limited:
             self._strays.count_refusal()
         if self._is_limited and not is_plenty_left:
-            return self._is_stray_when_limited(number)
+            return self._is_stray_when_limited(number, retry_after)
         return self._strays.explains(number, is_limited=self._is_limited)
 
-    def _is_stray_when_limited(self, number: int) -> bool:
+    def _is_stray_when_limited(self, number: int, retry_after: float) -> bool:
+        is_clear = retry_after >= MIN_TRIAL_SECONDS
         if self._last_explained and number > self._last_explained + TRIALS:
             self._strays.count_refusal()
             self._confirmed = 0
             if self.rate < self._usual_rate:
                 self.rate = self._reduced_rate = self._excessive_rate = self._usual_rate
                 self._pause_ended = self._last_start
+                self._probe_seconds = SEARCH_SECONDS
         self._last_explained = 0
-        if self._without_trial:
-            self._without_trial -= 1
+        if self._confirmed and (self._without_trial or not is_clear):
+            self._without_trial = max(0, self._without_trial - 1)
+            self._strays.count_refusal()
             return False
         if self._strays.explains(number, is_limited=True):
             self._trials = TRIALS
-            self._last_explained = number
+            self._last_explained = number if is_clear else 0
             return True
+        if self._confirmed:
+            self._strays.halve()
         self._confirmed = min(self._confirmed + 1, MAX_CONFIRMED)
         self._without_trial = 2 ** (self._confirmed - 1) - 1
         self._usual_rate = 0.0

@@ -27,7 +27,7 @@ USED_UP = 0.8
 EXCESS_FACTOR, EXCESS = 2, 0.02
 # the logarithm of how much more likely a stretch must be with such a share
 # (before any quota has shown, one is less likely)
-EVIDENCE, FIRST_EVIDENCE = 7.0, 12.0
+EVIDENCE, FIRST_EVIDENCE = 6.0, 12.0
 # refusals that are looked back on
 MAX_STRETCH = 50
 
@@ -55,12 +55,16 @@ class StrayRefusals:
         """Count a stray refusal."""
         self._refusals += 1
 
+    def halve(self) -> None:
+        """Doubt that half of the refusals were stray."""
+        self._refusals /= 2
+
     def explains(self, number: int, *, is_limited: bool) -> bool:
         """Return whether the share explains the refusal of request `number`, and those before."""
         insort(self._refused, number)
         del self._refused[:-MAX_STRETCH]
         place = self._refused.index(number)
-        return not self._has_stretch(place, EVIDENCE if is_limited else FIRST_EVIDENCE)
+        return not self._has_stretch(place, is_first=not is_limited)
 
     def drop(self) -> None:
         """Judge no stretches of earlier requests any more: a quota is the reason."""
@@ -73,9 +77,10 @@ class StrayRefusals:
             self._refusals = 0.0
         return self._refusals >= FIRST_REFUSALS
 
-    def _has_stretch(self, last: int, needed: float) -> bool:
+    def _has_stretch(self, last: int, *, is_first: bool) -> bool:
         """Return whether a stretch that ends with this refusal has more than is explained."""
         share = self.share
+        needed = FIRST_EVIDENCE if is_first else EVIDENCE
         for first in range(last + 1):
             refusals = last - first + 1
             requests = self._refused[last] - self._refused[first] + 1
