@@ -247,7 +247,7 @@ class RateController:
             excessive = sustained
             reduced = sustained
         else:
-            excessive = self.rate
+            excessive = min(self.rate, sustained / KEPT) if is_period else self.rate
             least = 0.0 if is_period else LEAST_KEPT * self.rate
             reduced = min(KEPT * self.rate, max(sustained, least))
         if recently_admitted < FEW_REQUESTS:
