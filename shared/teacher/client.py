@@ -376,7 +376,9 @@ class TeacherClient:
         if pause is None:
             pause = backoff(attempts.throttled, self._jitter)
         now = time.monotonic()
-        attempts.is_stray = turn.gate.rate.record_refusal(now, turn.number, pause)
+        attempts.is_stray = turn.gate.rate.record_refusal(
+            now, turn.number, pause, is_told=outcome.retry_after is not None
+        )
         others = [other.delay(now) for other in self._scheduler.others_open(turn.gate, now)]
         attempts.pause = min([pause, *others])
 

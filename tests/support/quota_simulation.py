@@ -214,12 +214,15 @@ class _Worker:
         traffic = self._traffic
         self._record_quotas(request, headers)
         request.row.refusals += 1
-        seconds = retry_after(headers)
+        told = seconds = retry_after(headers)
         if seconds is None:
             seconds = backoff(request.row.refusals, traffic.random)
         elif traffic.teacher.whole_seconds:
             seconds = math.ceil(seconds)
-        if self._gate.rate.record_refusal(traffic.now, request.number, seconds):
+        is_stray = self._gate.rate.record_refusal(
+            traffic.now, request.number, seconds, is_told=told is not None
+        )
+        if is_stray:
             traffic.at(traffic.now + seconds, partial(self._ask_again, request.row))
         else:
             traffic.rows.appendleft(request.row)

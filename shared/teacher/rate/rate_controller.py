@@ -141,9 +141,12 @@ class RateController:
         if number > self._last_refused:
             self._paused_until = 0.0  # it was sent later: the wait is over
 
-    def record_refusal(self, now: float, number: int, retry_after: float) -> bool:
-        """Record a refused request, after which the teacher asks for `retry_after` seconds.
+    def record_refusal(
+        self, now: float, number: int, retry_after: float, *, is_told: bool = True
+    ) -> bool:
+        """Record a refused request, to be sent again after `retry_after` seconds.
 
+        `is_told`: the teacher asks for that wait; otherwise it is a guess, which shows no period.
         Return whether the refusal is stray: then it delays that request alone.
         """
         self._admitted = max(0, self._admitted - 1)
@@ -156,7 +159,7 @@ class RateController:
         self._last_refused = max(self._last_refused, number)
         # a request that started before the last cut shows nothing new
         if number > self._last_number_before_cut:
-            self._cut(now, retry_after)
+            self._cut(now, retry_after, is_told=is_told)
         # otherwise requests that were due in the pause would start all at once after it
         self._next_start = max(self._next_start, self._paused_until)
         return False
@@ -218,12 +221,13 @@ class RateController:
             holds = remaining >= 0 and MIN_HOLD_SECONDS <= reset <= MAX_HOLD_SECONDS
             self._quotas[name] = _Quota(remaining, sent + reset, number, most, holds)
 
-    def _cut(self, now: float, retry_after: float) -> None:
+    def _cut(self, now: float, retry_after: float, *, is_told: bool) -> None:
         if not self._is_limited:
             self._confirmed = 0 if self._strays.settle() else FIRST_CONFIRMED
             self._without_trial = 0 if not self._confirmed else 2 ** (self._confirmed - 1) - 1
             self._usual_rate = 0.0
-        self._reduce_rate(now, max(now - self._pause_ended, 1e-3), retry_after)
+        if not self._is_limited or is_told or self._admitted:  # else the same period goes on
+            self._reduce_rate(now, retry_after, is_told=is_told)
         self._strays.drop()
         self._trials = self._last_explained = 0
         self._usual_rate = self._usual_rate or self.rate
@@ -231,12 +235,13 @@ class RateController:
         self._admitted = 0
         self._last_number_before_cut = self._last_number
 
-    def _reduce_rate(self, now: float, elapsed: float, retry_after: float) -> None:
+    def _reduce_rate(self, now: float, retry_after: float, *, is_told: bool) -> None:
+        elapsed = max(now - self._pause_ended, 1e-3)
         is_first = self._excessive_rate == math.inf
         recently_admitted = self._recently(now)
         # After a long wait, a period's quota was used up before its end: the requests admitted in
         # the period are the whole quota.
-        is_period = retry_after > RECENT_SECONDS
+        is_period = is_told and retry_after > RECENT_SECONDS
         if is_period:
             sustained = KEPT * self._admitted / (elapsed + retry_after)
         else:

@@ -12,7 +12,7 @@ No clock and no I/O.
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect
 from dataclasses import dataclass, field
 
 # a share of few requests is uncertain: as if these had been observed, too
@@ -61,9 +61,8 @@ class StrayRefusals:
 
     def explains(self, number: int, *, is_limited: bool) -> bool:
         """Return whether the share explains the refusal of request `number`, and those before."""
-        insort(self._refused, number)
-        del self._refused[:-MAX_STRETCH]
-        place = self._refused.index(number)
+        place = bisect(self._refused, number)
+        self._refused.insert(place, number)
         return not self._has_stretch(place, is_first=not is_limited)
 
     def drop(self) -> None:
@@ -81,7 +80,7 @@ class StrayRefusals:
         """Return whether a stretch that ends with this refusal has more than is explained."""
         share = self.share
         needed = FIRST_EVIDENCE if is_first else EVIDENCE
-        for first in range(last + 1):
+        for first in range(max(0, last - MAX_STRETCH), last + 1):
             refusals = last - first + 1
             requests = self._refused[last] - self._refused[first] + 1
             for excessive in (USED_UP, EXCESS_FACTOR * share + EXCESS):
