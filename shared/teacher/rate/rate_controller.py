@@ -7,6 +7,8 @@ rate that was too much, there for a long time, then ever faster upwards, as the 
 grown. Each refusal costs a request, so slow rates probe less often. Requests are evenly spaced, as
 services also refuse bursts within a second.
 
+Refusals without a quota behind them (`stray_refusals.py`) delay only their own request.
+
 No clock and no I/O: time is passed in, so that simulations of hours take milliseconds.
 """
 
@@ -38,14 +40,16 @@ FEW_REQUESTS = 2
 SHORTEST_WAIT_SECONDS = 0.1
 SLOWEST = 1 / 60  # requests a second
 
-# After a refusal that may be stray, so many requests follow at once: a quota refuses them, too.
+# A quota that has refused a request refuses the next one, too; a stray refusal says nothing about
+# it. So after some refusals these many requests follow at once as trials.
 TRIALS = 2
 # A shorter wait may be over before they arrive: then they show nothing.
 MIN_TRIAL_SECONDS = 0.05
-# Refusals in a row that turned out to be a quota's, from the first limit on. After each, twice as
-# many refusals need no trial.
+# After each trial in a row that shows a quota, twice as many refusals count as the quota's untried,
+# as a trial costs refusals. The first limit counts as several.
 FIRST_CONFIRMED, MAX_CONFIRMED = 3, 6
-LIFTED = 8  # times the admitted rate: no quota is near
+# times the admitted rate: so far above it, no limit holds anything back
+LIFTED = 8
 # of the most that was ever left of a limit: with this share there is plenty
 PLENTY = 0.5
 
@@ -87,10 +91,10 @@ class RateController:
 
     _strays: StrayRefusals = field(default_factory=StrayRefusals)
     _trials: int = 0  # requests that are to follow at once
-    _confirmed: int = FIRST_CONFIRMED
-    _without_trial: int = 0  # refusals
-    _last_explained: int = 0  # number of the request
-    _usual_rate: float = 0.0  # when a quota was last confirmed
+    _confirmed: int = FIRST_CONFIRMED  # refusals in a row that were a quota's; 0: strays are known
+    _without_trial: int = 0  # refusals that count as a quota's untried
+    _last_tried: int = 0  # number of the refused request before the trials
+    _usual_rate: float = 0.0  # after the first cut since a quota was last confirmed
     _last_number_before_cut: int = 0
     _last_refused: int = 0  # number of the request whose refusal began the pause
 
@@ -178,29 +182,39 @@ class RateController:
         return self._strays.explains(number, is_limited=self._is_limited)
 
     def _is_stray_when_limited(self, number: int, retry_after: float) -> bool:
-        is_clear = retry_after >= MIN_TRIAL_SECONDS
-        if self._last_explained and number > self._last_explained + TRIALS:
-            self._strays.count_refusal()
-            self._confirmed = 0
-            if self.rate < self._usual_rate:
-                self.rate = self._reduced_rate = self._excessive_rate = self._usual_rate
-                self._pause_ended = self._last_start
-                self._probe_seconds = SEARCH_SECONDS
-        self._last_explained = 0
-        if self._confirmed and (self._without_trial or not is_clear):
+        """Return whether a refusal is stray as far as is known. If it may be, it is tried."""
+        if self._last_tried and number > self._last_tried + TRIALS:
+            self._expect_strays()
+        self._last_tried = 0
+        shows_quota = retry_after >= MIN_TRIAL_SECONDS
+        if self._confirmed and (self._without_trial or not shows_quota):
             self._without_trial = max(0, self._without_trial - 1)
             self._strays.count_refusal()
             return False
         if self._strays.explains(number, is_limited=True):
             self._trials = TRIALS
-            self._last_explained = number if is_clear else 0
+            self._last_tried = number if shows_quota else 0
             return True
         if self._confirmed:
             self._strays.halve()
-        self._confirmed = min(self._confirmed + 1, MAX_CONFIRMED)
-        self._without_trial = 2 ** (self._confirmed - 1) - 1
-        self._usual_rate = 0.0
+        self._confirm(self._confirmed + 1)
         return False
+
+    def _expect_strays(self) -> None:
+        """Record that the trials after a refusal were admitted. Undo the cuts that it explains."""
+        self._strays.count_refusal()
+        self._confirmed = 0
+        if self.rate < self._usual_rate:
+            self.rate = self._reduced_rate = self._excessive_rate = self._usual_rate
+            self._pause_ended = self._last_start
+            self._admitted = 0
+            self._probe_seconds = SEARCH_SECONDS
+
+    def _confirm(self, times: int) -> None:
+        """Record that a quota was the reason of a refusal, so many times in a row."""
+        self._confirmed = min(times, MAX_CONFIRMED)
+        self._without_trial = 2 ** (self._confirmed - 1) - 1 if self._confirmed else 0
+        self._usual_rate = 0.0
 
     def _share_left(self, quota: _Quota) -> float:
         remaining = quota.remaining - (self._last_number - quota.number)
@@ -222,14 +236,13 @@ class RateController:
             self._quotas[name] = _Quota(remaining, sent + reset, number, most, holds)
 
     def _cut(self, now: float, retry_after: float, *, is_told: bool) -> None:
+        """Reduce the rate, and let nothing from before count any more."""
         if not self._is_limited:
-            self._confirmed = 0 if self._strays.settle() else FIRST_CONFIRMED
-            self._without_trial = 0 if not self._confirmed else 2 ** (self._confirmed - 1) - 1
-            self._usual_rate = 0.0
+            self._confirm(0 if self._strays.settle() else FIRST_CONFIRMED)
         if not self._is_limited or is_told or self._admitted:  # else the same period goes on
             self._reduce_rate(now, retry_after, is_told=is_told)
         self._strays.drop()
-        self._trials = self._last_explained = 0
+        self._trials = self._last_tried = 0
         self._usual_rate = self._usual_rate or self.rate
         self._pause_ended = max(now, self._paused_until)
         self._admitted = 0
@@ -252,8 +265,10 @@ class RateController:
             excessive = sustained
             reduced = sustained
         else:
-            excessive = min(self.rate, sustained / KEPT) if is_period else self.rate
-            least = 0.0 if is_period else LEAST_KEPT * self.rate
+            # stray refusals may have cut the rate in the middle of the period
+            is_whole = is_period and self._confirmed >= FIRST_CONFIRMED
+            excessive = min(self.rate, sustained / KEPT) if is_whole else self.rate
+            least = 0.0 if is_whole else LEAST_KEPT * self.rate
             reduced = min(KEPT * self.rate, max(sustained, least))
         if recently_admitted < FEW_REQUESTS:
             reduced = max(reduced, 1 / max(retry_after, SHORTEST_WAIT_SECONDS))

@@ -1,10 +1,8 @@
-"""Tells stray refusals (429) from those of a quota.
+"""The share of refusals (429) that are stray: no quota is behind them, but an overloaded gateway,
+for instance.
 
-Stray refusals, of an overloaded gateway for instance, have the same share at any rate. That share
-is learned where no quota can be the reason: well below the rate that was admitted before, before
-any quota has shown, or while the headers tell that plenty is left. Once it is known, a refusal is a
-quota's only if a stretch of requests has more of them than the share explains.
-
+A quota that has refused a request refuses those that follow at once. Stray refusals are independent
+of each other, so a stretch of requests with more of them than their share explains is a quota's.
 Stretches are of requests in the order in which they were sent: refusals may come late and together.
 No clock and no I/O.
 """
@@ -19,33 +17,35 @@ from dataclasses import dataclass, field
 PRIOR_REFUSALS, PRIOR_REQUESTS = 1, 20
 MAX_SHARE = 0.3
 REMEMBERED_REQUESTS = 1000
-# Before the first limit, so many refusals in so many requests make the share known.
+# So many refusals in so many requests before the first limit were stray, apart from the last ones.
 FIRST_REFUSALS, FIRST_REQUESTS = 5, 200
 # What a quota looks like: most requests of a stretch are refused as it is used up, or twice the
 # usual share and a little as it is exceeded somewhat.
 USED_UP = 0.8
 EXCESS_FACTOR, EXCESS = 2, 0.02
-# the logarithm of how much more likely a stretch must be with such a share
-# (before any quota has shown, one is less likely)
+# The logarithm of how much more likely a stretch must be with such a share. Before any quota has
+# shown, a quota is less likely.
 EVIDENCE, FIRST_EVIDENCE = 6.0, 12.0
-# refusals that are looked back on
+# refusals that one stretch has at most
 MAX_STRETCH = 50
 
 
 @dataclass(slots=True)
 class StrayRefusals:
-    """The share of requests that is refused at any rate, and whether more are."""
+    """How many requests are refused without a quota, and whether more are."""
 
-    _requests: float = 0.0
-    _refusals: float = 0.0  # of them, that were stray
+    _requests: float = 0.0  # the newest ones count most
+    _refusals: float = 0.0  # of them, that were stray as far as is known
     _refused: list[int] = field(default_factory=list[int])  # numbers of requests, in order
 
     @property
     def share(self) -> float:
+        """Return the estimated share, above 0."""
         share = (self._refusals + PRIOR_REFUSALS) / (self._requests + PRIOR_REQUESTS)
         return min(share, MAX_SHARE)
 
     def count_request(self) -> None:
+        """Count a request, refused or not."""
         self._requests += 1
         if self._requests > REMEMBERED_REQUESTS:
             self._requests /= 2
@@ -70,7 +70,7 @@ class StrayRefusals:
         self._refused.clear()
 
     def settle(self) -> bool:
-        """Return whether refusals before the first limit were stray."""
+        """Return whether refusals before the first limit were stray, and take back the others."""
         self._refusals = max(0.0, self._refusals - len(self._refused))
         if self._requests < FIRST_REQUESTS:
             self._refusals = 0.0
