@@ -42,6 +42,7 @@ class Teacher:
     silent: float = 0.0  # share of requests that get no reply
     silence: float = 0.0  # seconds until that is noticed
     tells_limits: bool = True  # in the headers of its replies
+    tells_wait: bool = True  # in Retry-After, when a quota refuses
     whole_seconds: bool = False  # in Retry-After, and no milliseconds
     doubles_at: float | None = None  # second from which the quota is twice as much
 
@@ -189,7 +190,7 @@ class _Worker:
             if traffic.random.random() < teacher.stray:
                 wait += teacher.stray_latency
                 raise ApiError(429, "stray", headers=traffic.stray_headers())
-            headers = traffic.limits.admit(traffic.tokens)
+            headers = self._admit()
         except ApiError as error:
             traffic.refused.append(traffic.now)
             traffic.at(traffic.now + wait, partial(self._refused, request, error.headers))
@@ -197,6 +198,15 @@ class _Worker:
         traffic.accepted.append(traffic.now)
         latency = traffic.seconds_to_answer()
         traffic.at(traffic.now + latency + WAY_SECONDS, partial(self._answered, request, headers))
+
+    def _admit(self) -> dict[str, str]:
+        traffic = self._traffic
+        try:
+            return traffic.limits.admit(traffic.tokens)
+        except ApiError:
+            if traffic.teacher.tells_wait:
+                raise
+            raise ApiError(429, "the quota is used up") from None
 
     def _answered(self, request: _Request, headers: dict[str, str]) -> None:
         now = self._traffic.now

@@ -40,10 +40,9 @@ def test_a_quota_is_used_whole_with_few_refusals_also_when_others_use_it(
     teacher, rows, ceiling = QUOTAS[name]
     traffic = Traffic(replace(teacher, tells_limits=tells_limits), workers, rows, ceiling).run()
     assert len(traffic.accepted) == rows
-    # with a latency of seconds, 64 in flight are little more than the quota
-    assert traffic.now <= 1.12 * traffic.bound_seconds
-    # three that are told nothing of the quota find it out by more refusals in their first minutes
-    assert traffic.refused_share <= (0.02 if tells_limits or workers == 1 else 0.035)
+    assert traffic.now <= 1.1 * traffic.bound_seconds
+    # each of three that are told nothing of the quota tries whether refusals are stray
+    assert traffic.refused_share <= (0.02 if tells_limits or workers == 1 else 0.025)
 
 
 @pytest.mark.parametrize("burst", [None, 20.0], ids=["fixed periods", "token bucket"])
@@ -166,19 +165,19 @@ def test_a_late_reply_does_not_undo_what_a_newer_request_was_told() -> None:
 
 
 BUCKETS = {
-    "many requests": (Teacher(rpm=3000, burst=50), 5000, 0.045),
-    "small bursts": (Teacher(rpm=3000, burst=5), 5000, 0.035),
-    "few requests": (Teacher(rpm=300, burst=5), 1200, 0.03),
+    "many requests": (Teacher(rpm=3000, burst=50), 5000),
+    "small bursts": (Teacher(rpm=3000, burst=5), 5000),
+    "few requests": (Teacher(rpm=300, burst=5), 1200),
 }
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("name", BUCKETS)
 def test_a_quota_that_refills_continuously_is_used_whole(name: str, workers: int) -> None:
-    teacher, rows, most_refused = BUCKETS[name]
+    teacher, rows = BUCKETS[name]
     traffic = Traffic(replace(teacher, tells_limits=False), workers, rows).run()
     assert traffic.now <= 1.05 * traffic.bound_seconds
-    assert traffic.refused_share <= (0.025 if workers == 1 else most_refused)
+    assert traffic.refused_share <= 0.025
 
 
 @pytest.mark.parametrize("wait", [(1.0, 1.0), None], ids=["Retry-After: 1", "no Retry-After"])
@@ -191,7 +190,7 @@ def test_a_quota_that_refills_continuously_is_used_whole(name: str, workers: int
         2.0,
     ],
 )
-@pytest.mark.parametrize(("stray", "least"), [(0.005, 0.7), (0.02, 0.7), (0.1, 0.5)])
+@pytest.mark.parametrize(("stray", "least"), [(0.005, 0.7), (0.02, 0.7), (0.1, 0.5), (0.2, 0.5)])
 def test_stray_refusals_cost_little_also_when_they_come_late(
     stray: float, least: float, refusal_latency: float, wait: tuple[float, float] | None
 ) -> None:
@@ -204,11 +203,24 @@ def test_stray_refusals_cost_little_also_when_they_come_late(
 
 @pytest.mark.parametrize("tells_limits", [True, False])
 @pytest.mark.parametrize("stray", [0.005, 0.02])
-def test_a_quota_with_stray_refusals_is_kept_to(stray: float, *, tells_limits: bool) -> None:
-    teacher = Teacher(rpm=300, stray=stray, tells_limits=tells_limits)
-    traffic = Traffic(teacher, 1, 1200).run()
-    assert len(traffic.accepted) == 1200
-    assert traffic.refused_share <= stray + 0.02
+@pytest.mark.parametrize(("rpm", "rows"), [(300, 1200), (3000, 5000)])
+def test_a_quota_with_stray_refusals_is_kept_to_and_used(
+    rpm: int, rows: int, stray: float, *, tells_limits: bool
+) -> None:
+    teacher = Teacher(rpm=rpm, stray=stray, tells_limits=tells_limits)
+    traffic = Traffic(teacher, 1, rows).run()
+    assert len(traffic.accepted) == rows
+    assert traffic.now <= 1.2 * traffic.bound_seconds
+    assert traffic.refused_share <= stray + 0.025
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_used_up_period_without_a_told_wait_does_not_lower_the_rate_at_every_try(
+    workers: int,
+) -> None:
+    teacher = Teacher(rpm=300, tells_limits=False, tells_wait=False)
+    traffic = Traffic(teacher, workers, 1200).run()
+    assert traffic.now <= 1.3 * traffic.bound_seconds
 
 
 def test_a_refusal_while_there_is_plenty_left_is_no_quota() -> None:
