@@ -13,6 +13,7 @@ from shared.core.storage_account import open_storage
 from shared.report.teachers import write_settings
 from shared.runs.activity import implements
 from shared.runs.contracts import PREPARE_RUN, PreparedRun
+from shared.runs.monthly_budget import month_limit
 from shared.runs.requests import RunRequest, reuse_refusal, specification
 from shared.runs.resume import changed, check_student
 from shared.scan.stored_scan import ranges_of
@@ -46,6 +47,7 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         etags=etags,
         ranges=ranges,
         is_queued=app_settings.max_active_runs is not None,
+        month=month_limit(spec, app_settings),
         warnings=spec.student_warnings,
     )
 

@@ -42,8 +42,10 @@ from shared.runs.gates import (
     training_splits,
     valid_rows,
 )
+from shared.runs.monthly_budget import MonthLimit, month_error
 from shared.runs.requests import RunRequest
 from shared.runs.status import Outcome, RunStatus, Stage
+from shared.runs.usage_range import usage_range
 from shared.scan.plan import SplitScan
 from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Usage
@@ -81,7 +83,7 @@ def _stages(root: Root) -> Steps[None]:
     scans = yield from scan_datasets(root, prepared.ranges)
     if spec.reuse:
         scans = yield from _reuse_answers(root, spec, spec.reuse, scans)
-    _check_scan(root, spec, scans)
+    _check_scan(root, spec, scans, prepared.month)
     if prepared.is_queued:
         yield from wait_for_turn(root)
     yield from _preflight(root)
@@ -125,11 +127,17 @@ def _reuse_answers(
     return estimates
 
 
-def _check_scan(root: Root, spec: RunSpec, scans: dict[Split, SplitScan]) -> None:
+def _check_scan(
+    root: Root, spec: RunSpec, scans: dict[Split, SplitScan], month: MonthLimit | None
+) -> None:
     """The gate before the teacher is paid. Raises RunFailed with every reason."""
-    root.status.expect(expected_usage(scans, spec), spec.budget)
+    expected = expected_usage(scans, spec)
+    root.status.expect(expected, spec.budget)
     root.status.warnings += scan_warnings(spec, scans)
     error = after_scan(spec, scans)
+    # who resumes a run may spend several months' budgets on it
+    if month and not error and root.round == 0:
+        error = month_error(month, usage_range(expected, spec)["low"])
     if error:
         raise RunFailed(error)
 

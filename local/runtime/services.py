@@ -21,6 +21,8 @@ from local.runtime.supervisor import Service, answers
 from shared.core.settings import BLOB_TRIGGER_SOURCE, PRICES, STORAGE
 
 LOCAL_TEACHER = "local-teacher"
+# the local teacher accepts any key; its name would be replaced as a secret wherever it is shown
+LOCAL_TEACHER_KEY = "local-teacher-key"
 # The user's Azure identity must not be tried on the emulators, nor the other way round.
 FOREIGN = ("AZURE_", "MSI_", "IDENTITY_", "TEACHER_", "AZUREML_", f"{STORAGE}__")
 
@@ -60,8 +62,7 @@ def host_settings(
         **azureml_settings(addresses.azureml_url, addresses.identity_header),
         **openai_settings(addresses.openai_url, options.openai_key or LOCAL_KEY),
     }
-    # The local teacher accepts any key.
-    key = options.teacher_key if options.teacher_url else LOCAL_TEACHER
+    key = options.teacher_key if options.teacher_url else LOCAL_TEACHER_KEY
     return {**settings, "TEACHER_API_KEY": key} if key else settings
 
 

@@ -22,6 +22,7 @@ from shared.finetuning.outcome import TrainingOutcome
 from shared.generation.first_wave import FirstRows
 from shared.generation.shard_losses import ShardLosses
 from shared.generation.split_target import SplitTarget
+from shared.runs.monthly_budget import MonthLimit
 from shared.runs.requests import RunRequest
 from shared.runs.status import RunStatus
 from shared.runs.wire import Activity, Contract, Orchestrator
@@ -85,6 +86,8 @@ class PreparedRun(Contract):
     """Into how many ranges each input is cut for the scan."""
     is_queued: bool = False
     """Whether the app limits how many runs are at work, so that this one has to take its turn."""
+    month: MonthLimit | None = None
+    """What the app's monthly budget allows the run, if there is one."""
     warnings: list[str] = Field(default_factory=list[str])
 
 

@@ -19,7 +19,7 @@ from shared.generation.answer_cache import EarlierAnswers, answered_earlier, not
 from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage, most_usage
 from shared.runs.http import UNKNOWN_PARAMETER
-from shared.runs.monthly_budget import month_error, month_warnings
+from shared.runs.monthly_budget import month_error, month_limit, month_warnings
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
 from shared.runs.usage_range import UsageRange, usage_range
 from shared.scan.answer_sets import AnswerSets
@@ -32,7 +32,6 @@ from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
 from shared.spec.target_rows import tokens_at_target
-from shared.spec.teacher_prices import teacher_prices
 from shared.teacher.budget import MonthlySpend, read_monthly_spend
 
 if TYPE_CHECKING:
@@ -147,10 +146,10 @@ async def dry_run(
     plans, rejected = await plan_in_memory(readable, spec, is_answered)
     usage = expected_usage(plans, spec)
     error = after_scan(spec, plans)
-    month = None if spec.answers.are_provided else await read_monthly_spend(storage, settings)
-    if month and error is None:
-        lowest = usage_range(usage, spec)["low"]
-        error = month_error(month, lowest, teacher_prices(spec, settings))
+    limit = month_limit(spec, settings)
+    month = await read_monthly_spend(storage, settings) if limit else None
+    if limit and error is None:
+        error = month_error(limit, usage_range(usage, spec)["low"])
     probed: Probe | None = None
     if probe and error is None:
         read, _ = readable["train"]
@@ -162,8 +161,8 @@ async def dry_run(
     warnings += scan_warnings(spec, plans)
     if error is None:
         warnings += forecast_warnings(spec, usage)
-        if month:
-            warnings += month_warnings(month, usage, teacher_prices(spec, settings))
+        if month and limit:
+            warnings += month_warnings(month, usage, limit.prices)
     if probed is not None and probed.has_no_tokens:
         warnings.append(NO_TOKENS)
     if earlier and not any(plan.reused for plan in plans.values()):

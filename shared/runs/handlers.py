@@ -19,7 +19,7 @@ from shared.report.model import report_of
 from shared.runs import instances, listing, requests
 from shared.runs.contracts import Event
 from shared.runs.dry_run import dry_run, parse_dry_run
-from shared.runs.http import ApiAnswer, ApiRequest
+from shared.runs.http import ApiAnswer, ApiRequest, ErrorBody
 from shared.runs.instances import DurableClient
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round, write_request
@@ -101,13 +101,19 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     return ApiAnswer({**page, "monthly_budget": month} if month else page)
 
 
-async def _monthly_spend(storage: Storage) -> MonthlySpend | None:
-    """Return how much of the month's budget is used. Runs are listed also if a setting is wrong."""
+async def _monthly_spend(storage: Storage) -> MonthlySpend | ErrorBody | None:
+    """Return how much of the month's budget is used.
+
+    Runs are listed also if a setting is wrong, or if the ledger can't be read, which is told.
+    """
     try:
         settings = current().settings
     except SettingsError:
         return None
-    return await read_monthly_spend(storage, settings)
+    try:
+        return await read_monthly_spend(storage, settings)
+    except PermanentError as error:
+        return {"error": error.as_data()}
 
 
 async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:

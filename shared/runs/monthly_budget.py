@@ -1,22 +1,43 @@
-"""What a dry run says of MONTHLY_BUDGET: whether the run is expected to keep to it. Pure."""
+"""Whether a run is expected to keep to MONTHLY_BUDGET, before its teacher is asked. Pure."""
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from shared.core.errors import ErrorCode, ErrorData, Problem
-from shared.core.settings import MONTHLY_BUDGET
+from shared.core.settings import MONTHLY_BUDGET, Settings
 from shared.spec.budget import Usage
-from shared.spec.teacher_prices import TeacherPrices
+from shared.spec.models import RunSpec
+from shared.spec.teacher_prices import TeacherPrices, teacher_prices
 from shared.teacher.budget import MonthlySpend
 
 
-def month_error(month: MonthlySpend, lowest: Usage, prices: TeacherPrices) -> ErrorData | None:
-    """Return why a run would fail whose lowest cost exceeds the budget of a whole month."""
-    cost = _cost(lowest, prices)
+class MonthLimit(BaseModel):
+    """The budget of a whole month, and the prices of the run's teacher in it."""
+
+    limit: float
+    prices: TeacherPrices
+
+
+def month_limit(spec: RunSpec, settings: Settings) -> MonthLimit | None:
+    """Return the limit on what the run asks, None if it has none.
+
+    Raises InvalidInput if the run's teacher has no price.
+    """
+    if settings.monthly_budget is None or spec.answers.are_provided:
+        return None
+    return MonthLimit(limit=settings.monthly_budget, prices=teacher_prices(spec, settings))
+
+
+def month_error(month: MonthLimit, lowest: Usage) -> ErrorData | None:
+    """Return why a run fails whose lowest cost exceeds the budget of a whole month."""
+    cost = _cost(lowest, month.prices)
     if cost <= month.limit:
         return None
     problem = (
         f"at least {_amount(cost)} are expected, but the limit of a whole month is "
-        f"{_amount(month.limit)}: raise it, or start the run with fewer rows"
+        f"{_amount(month.limit)}: raise it, start a run with fewer rows, or resume this one as "
+        "it is, which spends several months' budgets"
     )
     details: list[Problem] = [{"where": MONTHLY_BUDGET, "problem": problem}]
     message = "the run would exceed the app's budget for a month"

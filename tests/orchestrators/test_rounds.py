@@ -13,7 +13,7 @@ from shared.runs.contracts import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
-from tests.support.scripted import ROWS, Distillation, counters, failed, ok
+from tests.support.scripted import ROWS, SPEC, Distillation, counters, failed, ok
 
 PRICES = {"prompt_price": 500_000, "completion_price": 1_000_000}
 
@@ -79,6 +79,16 @@ def test_a_run_over_its_budget_ends_before_preflight_with_what_it_would_take() -
     }
     assert not run.hub.called(PREFLIGHT)
     assert len(run.hub.called(WRITE_REPORT)) == 1
+
+
+def test_a_run_that_a_whole_month_cannot_pay_for_is_resumed_by_those_who_want_it() -> None:
+    month = {"limit": 3, "prices": [500_000, 1_000_000]}
+    prepared = ok(spec=SPEC, etags={"train": "0x1"}, month=month)
+    for number, outcome in enumerate(["failed", "completed"]):
+        run = Distillation({"train": 2}, round=number, instead={PREPARE_RUN: lambda _: prepared})
+        run.run()
+        assert run.shown["outcome"] == outcome
+        assert bool(run.hub.called(PREFLIGHT)) == bool(number)
 
 
 def test_a_budget_that_is_used_up_in_a_shard_ends_the_run_with_the_limits() -> None:

@@ -97,7 +97,8 @@ def _processor_limits(control_groups: Path) -> list[float]:
         [_read(version_1 / "cpu.cfs_quota_us"), _read(version_1 / "cpu.cfs_period_us")],
     ]
     limited = [quota for quota in quotas if len(quota) == 2 and all(map(str.isdecimal, quota))]
-    return [int(time) / int(period) for time, period in limited]
+    numbers = [(int(time), int(period)) for time, period in limited]
+    return [time / period for time, period in numbers if time and period]
 
 
 def _read(path: Path) -> str:

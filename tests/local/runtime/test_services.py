@@ -57,6 +57,7 @@ def test_the_host_gets_every_setting_that_the_app_needs() -> None:
     assert {name for name, (required, _) in SETTINGS.items() if required} <= settings.keys()
     loaded = load(settings)
     assert (loaded.teacher_base_url, loaded.teacher_model) == (ADDRESSES.teacher_url, LOCAL_TEACHER)
+    assert settings["TEACHER_API_KEY"] not in LOCAL_TEACHER, "secrets are replaced by ***"
     assert trigger_source(settings) == "LogsAndContainerScan"
     assert settings["AzureWebJobsStorage"] == ADDRESSES.storage
 

@@ -279,6 +279,10 @@ async def test_a_listing_has_what_is_left_of_the_months_budget(
             "remaining": 5,
         },
     }
+    await storage.write(monthly_spend("1999-12"), b"{")
+    answer = await handlers.list_runs(Hub(), listing_of("none-"))
+    error = json.loads(answer.text)["monthly_budget"]["error"]
+    assert (answer.status, "1999-12.json can't be read" in error["message"]) == (200, True)
 
 
 async def test_a_run_that_is_resumed_from_a_pause_in_the_queue_looks_for_its_turn_at_once() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.runs.monthly_budget import month_error, month_warnings
+from shared.runs.monthly_budget import MonthLimit, month_error, month_warnings
 from shared.spec.budget import Usage
 from shared.spec.teacher_prices import TeacherPrices
 from shared.teacher.budget import MonthlySpend
@@ -12,13 +12,14 @@ PRICES = TeacherPrices(1, 10)
 
 
 def test_a_run_that_a_whole_month_cannot_pay_for_would_fail() -> None:
-    error = month_error(MONTH, Usage(prompt_tokens=11_000_000), PRICES)
+    whole = MonthLimit(limit=10, prices=PRICES)
+    error = month_error(whole, Usage(prompt_tokens=11_000_000))
     assert error is not None
     assert error["code"] == "budget"
     [problem] = error["details"]
     assert problem["where"] == "MONTHLY_BUDGET"
     assert "at least 11 are expected" in problem["problem"]
-    assert month_error(MONTH, Usage(completion_tokens=1_000_000), PRICES) is None
+    assert month_error(whole, Usage(completion_tokens=1_000_000)) is None
 
 
 def test_a_run_that_the_rest_of_the_month_cannot_pay_for_is_warned_of() -> None:

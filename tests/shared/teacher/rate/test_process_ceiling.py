@@ -53,8 +53,9 @@ def test_limits_of_the_older_control_groups_hold(tmp_path: Path) -> None:
 
 def test_a_group_without_limits_leaves_those_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert read_resources({}, tmp_path) == read_resources({}, tmp_path / "none")
+    for unlimited in ("max 100000\n", "max", "", "0 0\n"):
+        (tmp_path / "cpu.max").write_text(unlimited)
+        assert read_resources({}, tmp_path) == read_resources({}, tmp_path / "none")
 
 
 def test_a_run_that_sets_nothing_may_have_what_the_process_may(
