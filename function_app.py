@@ -8,6 +8,7 @@ hide every function.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -34,8 +35,10 @@ from shared.core.ids import checked_run_id
 from shared.core.logs import quieten_azure_sdks, redact_logs
 from shared.core.paths import TRIGGER_PATH
 from shared.core.process import current
+from shared.core.secrets import redacted_json
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
+from shared.runs.activity import raise_without_secrets
 from shared.runs.http import ApiAnswer, ApiRequest, error_answer, query_of
 
 BLUEPRINTS = (
@@ -66,7 +69,9 @@ for blueprint in BLUEPRINTS:
 
 
 def answers_errors(trigger: Trigger) -> Trigger:
-    """Answer this app's own errors as JSON. Any other exception is left to the host."""
+    """Answer this app's own errors as JSON. Any other exception is left to the host, which logs
+    it: without secrets.
+    """
 
     @functools.wraps(trigger)
     async def answering(req: func.HttpRequest, client: Client) -> func.HttpResponse:
@@ -74,6 +79,12 @@ def answers_errors(trigger: Trigger) -> Trigger:
             return await trigger(req, client)
         except DistillationError as error:
             return response(error_answer(error))
+        except Exception as error:
+            try:
+                raise_without_secrets(error)
+            except DistillationError as redacted:
+                return response(error_answer(redacted))
+            raise
 
     return answering
 
@@ -96,8 +107,12 @@ def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
 
 def response(answer: ApiAnswer) -> func.HttpResponse:
     """Return the answer as the SDK's response."""
+    redact = current().redact
+    text = answer.text
+    if redact(text) != text:
+        text = json.dumps(redacted_json(json.loads(text), redact), ensure_ascii=False)
     return func.HttpResponse(
-        current().redact(answer.text),
+        text,
         status_code=answer.status,
         headers=answer.headers or None,
         mimetype="application/json",

@@ -48,7 +48,7 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         ranges=ranges,
         is_queued=app_settings.max_active_runs is not None,
         month=month_limit(spec, app_settings),
-        warnings=spec.student_warnings,
+        warnings=spec.student_warnings + app_settings.key_warnings,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from shared.core.process import current
 from shared.core.secrets import without_tokens
 
+FORMATTER = logging.Formatter()
+
 
 def quieten_azure_sdks() -> None:
     """Log the Azure SDKs from Warning on, unless a level has been set for them.
@@ -29,11 +31,12 @@ def redact_logs() -> None:
 
     def made(*arguments: Any, **keywords: Any) -> logging.LogRecord:
         record = make(*arguments, **keywords)
+        _redact_traceback(record)
         try:
             text = record.getMessage()
-        except (TypeError, ValueError):  # logging says so itself when it writes the record
+        except Exception:  # logging says so itself when it writes the record
             return record
-        redacted = without_tokens(current().redact(text))
+        redacted = _redacted(text)
         if redacted != text:
             record.msg = redacted
             record.args = ()
@@ -41,3 +44,18 @@ def redact_logs() -> None:
 
     made.redacts = True  # pyright: ignore[reportFunctionMemberAccess]
     logging.setLogRecordFactory(made)
+
+
+def _redact_traceback(record: logging.LogRecord) -> None:
+    """Replace the exception of a record by the text of its traceback if that has a secret."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return
+    text = FORMATTER.formatException(record.exc_info)
+    redacted = _redacted(text)
+    if redacted != text:
+        record.exc_info = None
+        record.exc_text = redacted
+
+
+def _redacted(text: str) -> str:
+    return without_tokens(current().redact(text))

@@ -13,7 +13,14 @@ import threading
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from shared.core.secrets import Redact, redactor, secrets_of_environment
-from shared.core.settings import Settings, StorageSettings, load, load_storage, secret_names
+from shared.core.settings import (
+    Settings,
+    StorageSettings,
+    load,
+    load_storage,
+    model_names,
+    secret_names,
+)
 
 PartT = TypeVar("PartT")
 
@@ -48,8 +55,12 @@ class Process:
 
     @property
     def secrets(self) -> list[str]:
-        """The secrets of this process, even if a setting is wrong."""
-        return secrets_of_environment(os.environ, secret_names(os.environ))
+        """The secrets of this process, even if a setting is wrong.
+
+        Servers that want no key are often given the model's name as one.
+        """
+        secrets = secrets_of_environment(os.environ, secret_names(os.environ))
+        return [secret for secret in secrets if secret not in model_names(os.environ)]
 
     @property
     def redact(self) -> Redact:

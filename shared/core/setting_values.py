@@ -40,6 +40,8 @@ def key_problem(key: str) -> str | None:
             "is a Key Vault reference that Azure couldn't resolve: check the reference, and that "
             "the app's identity may read the secret"
         )
+    if re.search(r"[\"'\\]", key):
+        return "holds quotes or backslashes, which no key has: remove them"
     if not key.isascii() or not key.isprintable():
         return "holds characters that no key has, such as line breaks or dots for hidden ones"
     return None

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.core.errors import Problem, SettingsError
+from shared.core.secrets import MIN_CHARACTERS, REDACTED
 from shared.core.setting_values import (
     URL_PROBLEM,
     is_http_url,
@@ -115,7 +116,9 @@ MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 COUNT = re.compile("0{0,9}[1-9][0-9]{0,8}")
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
-API_KEYS = ("TEACHER_API_KEY", "AZURE_OPENAI_API_KEY")
+MODELS = ("TEACHER_MODEL", "STUDENT_MODEL")
+AZURE_OPENAI_API_KEY = "AZURE_OPENAI_API_KEY"
+API_KEYS = ("TEACHER_API_KEY", AZURE_OPENAI_API_KEY)
 STORAGE_SETTINGS = (STORAGE, BLOB_SERVICE_URI)
 
 
@@ -178,6 +181,18 @@ class Settings(StorageSettings):
         if not any(getattr(self, names[0].lower(), None) for names in SERVICE_SETTINGS):
             _raise_for(_missing_service())
 
+    @property
+    def key_warnings(self) -> list[str]:
+        """Return which keys are too short to be looked for in texts of services."""
+        keys = {endpoint.key_setting: endpoint.api_key for endpoint in self.endpoints}
+        keys[AZURE_OPENAI_API_KEY] = self.azure_openai_api_key
+        return [
+            f"{name} has fewer than {MIN_CHARACTERS} characters, so it isn't replaced by "
+            f"{REDACTED} where a service quotes it, in files and logs: use a longer key"
+            for name, key in keys.items()
+            if key is not None and len(key.get_secret_value()) < MIN_CHARACTERS
+        ]
+
     def datastore_uri(self, name: str) -> str | None:
         """Return the datastore URI of a blob in container `runs`, or None without a datastore."""
         if not self.azureml_datastore:
@@ -215,6 +230,12 @@ def load_storage(environ: Mapping[str, str]) -> StorageSettings:
 def secret_names(environ: Mapping[str, str]) -> list[str]:
     """Return the names of the settings that hold secrets, also if they are wrong."""
     return [*API_KEYS, STORAGE, *key_names(environ)]
+
+
+def model_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the teacher and the student, also if other settings are wrong."""
+    names = (setting_text(environ, name) for name in MODELS)
+    return [name for name in names if name is not None]
 
 
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:

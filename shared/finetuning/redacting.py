@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.core.errors import PermanentError, Problem, TransientError
 from shared.core.process import current
-from shared.core.secrets import without_tokens
+from shared.core.secrets import redacted_json, without_tokens
 from shared.finetuning.base import FineTuneRequest, FineTuningBackend, JobRecord, JobState
 from shared.spec.models import StudentSpec
 
@@ -48,8 +48,9 @@ def _redacted(text: str) -> str:
 
 def _without_secrets(model: ModelT) -> ModelT:
     text = model.model_dump_json()
-    redacted = _redacted(text)
-    return model if redacted == text else type(model).model_validate_json(redacted)
+    if _redacted(text) == text:
+        return model
+    return type(model).model_validate(redacted_json(model.model_dump(mode="json"), _redacted))
 
 
 def _called(call: Callable[[], ResultT]) -> ResultT:

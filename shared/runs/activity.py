@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from shared.core.errors import PermanentError, TransientError
-from shared.core.json_values import JsonObject
+from shared.core.json_values import JsonObject, json_object
 from shared.core.process import current
-from shared.core.secrets import Redact, without_tokens
+from shared.core.secrets import redacted_json, without_tokens
 from shared.runs.wire import Activity, Failed, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
@@ -46,9 +46,9 @@ def implements(
                 output = await body(**arguments)
             except PermanentError as error:
                 log.warning("%s failed: %s: %s", name, error.code, error)
-                return _without_secrets(to_wire(Failed(error=error.as_data())), without_tokens)
+                return _without_secrets(to_wire(Failed(error=error.as_data())), is_error=True)
             except Exception as error:
-                _raise_without_secrets(error)
+                raise_without_secrets(error)
                 raise
             return _without_secrets(to_wire(output))
 
@@ -57,15 +57,18 @@ def implements(
     return decorate
 
 
-def _without_secrets(output: JsonObject, *others: Redact) -> JsonObject:
+def _without_secrets(output: JsonObject, *, is_error: bool = False) -> JsonObject:
+    def redact(text: str) -> str:
+        redacted = current().redact(text)
+        return without_tokens(redacted) if is_error else redacted
+
     text = json.dumps(output, ensure_ascii=False)
-    redacted = current().redact(text)
-    for redact in others:
-        redacted = redact(redacted)
-    return output if redacted == text else json.loads(redacted)
+    if redact(text) == text:
+        return output
+    return json_object(redacted_json(output, redact)) or {}
 
 
-def _raise_without_secrets(error: Exception) -> None:
+def raise_without_secrets(error: Exception) -> None:
     """Raise another error in place of one that quotes a secret."""
     text = str(error)
     redacted = without_tokens(current().redact(text))

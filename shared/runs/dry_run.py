@@ -157,7 +157,7 @@ async def dry_run(
         probed = await probe_rows(storage, rows, spec, settings, run_id, until)
         usage = probed.scaled(expected_usage(plans, spec, probed.acceptance))
         error = probed.error or after_first_wave(spec, probed) or forecast_error(spec, usage)
-    warnings = spec.student_warnings + spec.schedule_warnings
+    warnings = spec.student_warnings + settings.key_warnings + spec.schedule_warnings
     warnings += scan_warnings(spec, plans)
     if error is None:
         warnings += forecast_warnings(spec, usage)

@@ -537,7 +537,9 @@ async def open_teacher(
     names = deployment_names(settings, spec.model or "", chosen)
     scheduler = process_scheduler(*names)
     learned = current().part(LearnedCapabilities)
-    redact = redactor([*secrets_of(settings), *current().secrets])
+    models = {settings.teacher_model, spec.model, *(endpoint.model for endpoint in chosen)}
+    secrets = [*secrets_of(settings), *current().secrets]
+    redact = redactor(secret for secret in secrets if secret not in models)
     deployments: dict[Gate, _Deployment] = {}
     async with AsyncExitStack() as opened:
         for gate, endpoint, name in zip(scheduler.gates, chosen, names, strict=True):

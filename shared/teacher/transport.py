@@ -28,7 +28,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from shared.core.errors import SettingsError
-from shared.core.secrets import Redact
+from shared.core.secrets import Redact, redacted_bytes
 from shared.teacher.connection_errors import (
     NoReply,
     NotConnected,
@@ -154,12 +154,8 @@ class Connections:
         return self._without_secrets(response.status, response.headers, content)
 
     def _without_secrets(self, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
-        text = content.decode("utf-8", "surrogateescape")
-        redacted = self._redact(text)
-        is_redacted = redacted != text
-        if is_redacted:
-            content = redacted.encode("utf-8", "surrogateescape")
-        return Reply(status, headers, content, is_redacted=is_redacted)
+        redacted = redacted_bytes(content, self._redact)
+        return Reply(status, headers, redacted, is_redacted=redacted != content)
 
 
 def _trusted_certificates() -> ssl.SSLContext:

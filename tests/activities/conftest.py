@@ -20,7 +20,7 @@ from tests.support.azureml_sdk import azureml_sdk, environment
 
 __all__ = ["azureml_sdk", "environment", "storage"]
 
-KEY = "sesame"
+KEY = "open-sesame-0123"
 NOBODY = "http://127.0.0.1:9/v1"  # the discard port: a teacher that must not be asked
 SETTINGS = {
     "TEACHER_BASE_URL": NOBODY,

@@ -114,6 +114,17 @@ async def test_an_unknown_student_is_taken_with_a_warning(new_run: NewRun) -> No
     assert "Novel-7B" in warning
 
 
+async def test_a_key_too_short_to_be_looked_for_is_a_warning_without_it(
+    new_run: NewRun, app: Configure
+) -> None:
+    app(TEACHER_API_KEY="sk-sesame")
+    run = new_run()
+    await run.arrive(sums(3))
+    (warning,) = (await run.prepare())["warnings"]
+    assert warning.startswith("TEACHER_API_KEY has fewer than 12 characters")
+    assert "sk-sesame" not in warning
+
+
 async def test_hyperparameters_get_the_names_of_the_service(new_run: NewRun) -> None:
     run = new_run(student={"hyperparameters": {"n_epochs": "2", "batch_size": 8}})
     await run.arrive(sums(3))

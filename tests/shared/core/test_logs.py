@@ -37,6 +37,11 @@ def test_a_level_that_somebody_has_set_stays(monkeypatch: pytest.MonkeyPatch) ->
     assert azure_logger.level == logging.DEBUG
 
 
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 def test_no_record_of_any_logger_has_a_secret(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,7 +53,16 @@ def test_no_record_of_any_logger_has_a_secret(
         redact_logs()
         for arguments in (("wrong key %s", key), (f"wrong key {key}",)):
             logging.getLogger("any.sdk").warning(*arguments)
+        try:
+            raise ValueError(f"wrong key {key}")
+        except ValueError:
+            logging.getLogger("any.sdk").exception("it failed")
+        made = logging.getLogRecordFactory()
+        made("any.sdk", logging.WARNING, "", 0, "%s", (Unprintable(),), None)  # raises nothing
     finally:
         use(before)
         logging.setLogRecordFactory(factory)
-    assert [record.getMessage() for record in caplog.records] == ["wrong key ***"] * 2
+    *quoting, failed = caplog.records
+    assert [record.getMessage() for record in quoting] == ["wrong key ***"] * 2
+    assert failed.exc_info is None
+    assert str(failed.exc_text).endswith("ValueError: wrong key ***")

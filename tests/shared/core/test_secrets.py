@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from codecs import BOM_UTF8
 from urllib.parse import quote
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from shared.core.secrets import (
+    redacted_bytes,
+    redacted_json,
     redactor,
     secrets_of,
     secrets_of_environment,
@@ -97,12 +100,35 @@ def test_absent_secrets_change_nothing() -> None:
 SIGNS = "p/ss+w=rd-of-the-teacher"
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [quote(SIGNS, safe=""), quote(SIGNS), quote(quote(SIGNS)), "p%2fss%2bw%3drd-of-the-teacher"],
+)
+@pytest.mark.parametrize("lost", range(3))
+def test_secrets_are_replaced_in_urls_also_in_parts_of_them(spelled: str, lost: int) -> None:
+    assert redactor([SIGNS])(f"/x?key={spelled}&y=1%") == "/x?key=***&y=1%"
+    assert redactor([SIGNS])(f"/x?key={spelled[: 25 - lost]}") == "/x?key=***"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_secrets_are_replaced_in_every_encoding_that_json_may_have(encoding: str) -> None:
+    text = json.dumps({"text": f"ä {KEY}"}, ensure_ascii=False)
+    redacted = redacted_bytes(text.encode(encoding), redactor([KEY]))
+    assert json.loads(redacted.removeprefix(BOM_UTF8)) == {"text": "ä ***"}
+
+
+def test_json_stays_json_whatever_signs_a_secret_has() -> None:
+    value: JsonValue = {"a": ['endquote12345"', 'x"endback12345\\', 7, None], "endback12345\\": {}}
+    redact = redactor(['endquote12345"', "endback12345\\"])
+    assert redacted_json(value, redact) == {"a": ["***", 'x"***', 7, None], "***": {}}
+
+
 @pytest.mark.parametrize("before", ["", "a", "ab", "user:"])
 @pytest.mark.parametrize("after", ["", "@host", "!!"])
 def test_secrets_are_replaced_where_they_are_encoded(before: str, after: str) -> None:
     redact = redactor([SIGNS])
     encoded = base64.b64encode(f"{before}{SIGNS}{after}".encode()).decode()
-    for text in (encoded, encoded.replace("+", "-").replace("/", "_"), quote(SIGNS, safe="")):
+    for text in (encoded, encoded.replace("+", "-").replace("/", "_"), quote(encoded, safe="=")):
         redacted = redact(f"Basic {text}!")
         assert "***" in redacted
         assert len(redacted) < len("Basic ***!") + 20, "at most what stands around it is left"
@@ -120,15 +146,28 @@ def test_secrets_are_found_in_the_environment_whatever_else_is_wrong_there() -> 
         "TEACHER_API_KEY": KEY,
         "DISTILLATION_STORAGE": f"AccountName=me;AccountKey={ACCOUNT_KEY}",
         "AzureWebJobsStorage": "BlobEndpoint=https://x;SharedAccessSignature=sv=1&sig=abcdefgh",
-        "https_proxy": "http://user:pass-of-the-proxy@proxy:80",
+        "https_proxy": "http://user:pass%2Bof-the-proxy@proxy:80",
+        "ALL_PROXY": "user:pass-of-another@proxy:80",
         "TEACHER_ENDPOINTS": "[",
     }
     assert secrets_of_environment(environ, ["TEACHER_API_KEY", "DISTILLATION_STORAGE"]) == [
         KEY,
         ACCOUNT_KEY,
         "sv=1&sig=abcdefgh",
-        "pass-of-the-proxy",
+        "pass%2Bof-the-proxy",
+        "pass+of-the-proxy",
+        "pass-of-another",
     ]
+
+
+def test_connection_strings_may_be_written_in_any_case_and_that_of_an_emulator_has_no_secret() -> (
+    None
+):
+    environ = {
+        "DISTILLATION_STORAGE": f"accountname=me; accountkey={ACCOUNT_KEY};",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    }
+    assert secrets_of_environment(environ, ["DISTILLATION_STORAGE"]) == [ACCOUNT_KEY]
 
 
 def test_errors_have_no_tokens_and_no_signatures() -> None:

@@ -155,6 +155,7 @@ def test_an_address_to_which_no_path_can_be_added_is_refused(url: str) -> None:
     ("key", "problem"),
     [
         ("sk-sesame…", "characters that no key has"),
+        ('"sk-sesame"', "quotes or backslashes"),
         ("sk-sesame\nsk-other", "characters that no key has"),
         ("@Microsoft.KeyVault(SecretUri=https://sesame.vault.azure.net/secrets/k)", "Key Vault"),
     ],
