@@ -99,7 +99,7 @@ def event_data(event: Task) -> Any:
         return data
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return data
 
 

@@ -412,7 +412,7 @@ class FollowTraining(StudentReference):
 class JobChanged(Contract):
     """Data of `Event.JOB_CHANGED`."""
 
-    student: int = 0
+    student: int = Field(default=0, ge=0)
     job: JobState
 
 

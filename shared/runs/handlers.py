@@ -162,6 +162,7 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     settings = current().settings
     default_student = settings.student_model or DEFAULT_STUDENT
     async with open_storage(settings) as storage, _sole_resume(storage, run_id) as lease:
+        is_suspended = await _is_suspended(client, run_id)  # another request may have resumed it
         if not is_suspended:
             await instances.check_inactive(client, run_id)
         run_request = await next_round(storage, run_id, changes, default_student)
@@ -188,7 +189,9 @@ async def _sole_resume(storage: Storage, run_id: str) -> AsyncGenerator[str]:
     try:
         async with storage.lease(RunPaths(run_id).request) as lease:
             if lease is None:
-                message = f"run {run_id} is being resumed by another request"
+                message = (
+                    f"run {run_id} is being resumed by another request: look at it in a minute"
+                )
                 raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
             yield lease
     except NotFound:

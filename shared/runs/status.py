@@ -44,6 +44,10 @@ MAX_DETAILS = 20
 MAX_STATUS_BYTES = 16 * 1024
 # characters that each text may keep, tried in turn
 SHORTER = (500, 100, 20)
+# of a job's names and its address, which are of no use if they are shorter than they should be
+MAX_NAME_CHARACTERS = 100
+MAX_URL_CHARACTERS = 400
+CHARACTERS_OF_AN_ENTRY = 5  # a job shows 100, 20 and 4 metrics and warnings
 JobT = TypeVar("JobT", bound=JobState)
 
 
@@ -278,7 +282,7 @@ class RunStatus(RunProgress):
             "error": _cut_error(self.error, characters) if self.error else None,
             "finetune": _cut_job(self.finetune, characters) if self.finetune else None,
             "students": students,
-            "warnings": [cut(warning, characters) for warning in self.warnings],
+            "warnings": _cut_texts(self.warnings, characters),
         }
         return self.model_copy(update=update)
 
@@ -293,9 +297,23 @@ def _bytes_of(data: Mapping[str, object]) -> int:
 
 
 def _cut_job(job: JobT, characters: int) -> JobT:
-    if job.message is None:
-        return job
-    return job.model_copy(update={"message": cut(job.message, characters)})
+    """Return the job with short texts: a service, or whoever raises its event, may say anything."""
+    entries = characters // CHARACTERS_OF_AN_ENTRY
+    names = list(job.metrics)[:entries]
+    update = {
+        "job": cut(job.job, MAX_NAME_CHARACTERS),
+        "service_status": cut(job.service_status, characters),
+        "url": job.url if job.url and len(job.url) <= MAX_URL_CHARACTERS else None,
+        "model": cut(job.model, MAX_NAME_CHARACTERS) if job.model else None,
+        "message": cut(job.message, characters) if job.message else None,
+        "metrics": {cut(name, characters): job.metrics[name] for name in names},
+        "warnings": _cut_texts(job.warnings[:entries], characters),
+    }
+    return job.model_copy(update=update)
+
+
+def _cut_texts(texts: Sequence[str], characters: int) -> list[str]:
+    return [cut(text, characters) for text in texts[:characters]]
 
 
 def _cut_error(error: ErrorData, characters: int) -> ErrorData:

@@ -53,7 +53,9 @@ def test_a_change_that_is_encoded_once_is_shown_as_well() -> None:
 
 def test_an_event_that_tells_of_no_job_changes_nothing() -> None:
     run = Distillation(statuses=["running", "completed"])
-    for seconds, junk in ((10.2, '"hello"'), (10.4, "[1]"), (10.6, "null")):
+    nobodys = json.dumps({"student": -100, "job": job("failed")})
+    junks = ['"hello"', "[1]", "null", json.dumps("[" * 100_000), nobodys]
+    for seconds, junk in zip((10.2, 10.3, 10.4, 10.5, 10.6), junks, strict=True):
         run.hub.at(seconds, partial(run.hub.raise_json, RUN_ID, Event.JOB_CHANGED, junk))
     assert run.run().output["status"] == "completed"
     assert job_statuses(run) == ["running", "completed"]

@@ -191,6 +191,25 @@ async def test_a_paused_run_is_resumed_with_changes_once_what_it_left_behind_has
     assert hub.started[run_id]["changes"] == {"budget": {"max_requests": 9}}
 
 
+class Overtaken(Hub):
+    """A hub in which another request resumes a paused run after the first look at it."""
+
+    async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
+        status = await super().get_status(instance_id, show_input=show_input)
+        self.runtime_status = "Running"
+        return status
+
+
+async def test_a_round_that_another_request_has_just_begun_is_not_ended(
+    storage: Storage, usable: None
+) -> None:
+    run_id = await claimed(storage)
+    hub = Overtaken(started={run_id: {}}, runtime_status="Suspended")
+    with pytest.raises(PermanentError, match="still active"):
+        await handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": 9}}))
+    assert hub.terminated == []
+
+
 async def test_changes_that_cannot_be_end_nothing(storage: Storage, usable: None) -> None:
     run_id = await claimed(storage)
     hub = Hub(started={run_id: {}}, runtime_status="Suspended")

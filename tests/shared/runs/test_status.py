@@ -23,7 +23,7 @@ from shared.runs.status import (
 from shared.runs.view import RUN_STATES, InstanceStatus, run_view
 from shared.scan.findings import Findings
 from shared.scan.plan import SplitScan
-from shared.spec.models import StudentSpec
+from shared.spec.models import MAX_STUDENTS, StudentSpec
 
 LINKS = {"self": "https://app/api/runs/nli-x-1"}
 
@@ -152,6 +152,26 @@ def test_any_texts_fit_into_a_custom_status(
     assert size <= MAX_STATUS_BYTES
     assert (shown["finetune"]["job"], shown["finetune"]["url"]) == ("j" * 100, "u" * 400)
     assert shown["error"]["message"][:19] == message[:19]
+
+
+def test_a_job_of_any_size_fits_into_a_custom_status() -> None:
+    status = running()
+    many = [f"{number:04}{'w' * 200}" for number in range(500)]
+    long = "x" * 20_000
+    job = JobState(
+        job=long,
+        status=JobStatus.RUNNING,
+        service_status=long,
+        url=long,
+        model=long,
+        metrics=dict.fromkeys(many, 1.0),
+        warnings=many,
+    )
+    status.expect_students([StudentSpec(model="m")] * MAX_STUDENTS)
+    for student in range(MAX_STUDENTS):
+        status.show_job(job, student)
+    shown = json.dumps(status.custom_status(), ensure_ascii=False)
+    assert len(shown.encode("utf-16-le")) <= MAX_STATUS_BYTES
 
 
 def test_a_status_that_fits_is_shown_as_it_is() -> None:
