@@ -70,7 +70,7 @@ class SharedDocument(Generic[ModelT]):
             return self._model.model_validate_json(version.content)
         except ValidationError as error:
             message = (
-                f"{RUNS}/{self._name} can't be read: {error.error_count()} mistakes, such as "
-                f"{error.errors()[0]['msg']}. Restore it, or delete it and begin with an empty one"
+                f"{RUNS}/{self._name} can't be read: {error.errors()[0]['msg']}. "
+                "Restore it, or delete it and begin with an empty one"
             )
             raise PermanentError(message) from None

@@ -446,7 +446,7 @@ class TeacherClient:
             return Failed(RejectionReason.CONNECTION, detail, is_sent=False)
         except ProxyRefused as error:
             raise TeacherDown(str(error), code=teacher_code(error.status)) from None
-        _record_reply(turn, reply, began)
+        _record_reply(turn, reply, began, self._spec.timeout_seconds)
         sent = SentRequest(
             dialect,
             request.schema is not None,
@@ -458,7 +458,7 @@ class TeacherClient:
         return read_reply(reply, deployment.capabilities, sent)
 
 
-def _record_reply(turn: Turn, reply: Reply, began: float) -> None:
+def _record_reply(turn: Turn, reply: Reply, began: float, timeout: float) -> None:
     now = time.monotonic()
     rate = turn.gate.rate
     window = turn.gate.window
@@ -472,7 +472,7 @@ def _record_reply(turn: Turn, reply: Reply, began: float) -> None:
     if reply.status == 503:
         window.record_failure(now)
     elif reply.is_success:
-        window.record_answer(now, now - began, is_full=turn.gate.is_full)
+        window.record_answer(now, now - began, is_full=turn.gate.is_full, timeout=timeout)
 
 
 def _identity() -> AsyncTokenCredential:

@@ -6,6 +6,7 @@ The window doubles each round trip from a small start, stays as it is while the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from shared.teacher.rate.latency_at_rest import PROBE_SHARE, LatencyAtRest
@@ -44,8 +45,14 @@ class ConcurrencyWindow:
         size = min(self.size, self.ceiling)
         return max(1, int(size * PROBE_SHARE)) if self._latency.is_probing else int(size)
 
-    def record_answer(self, now: float, latency: float, *, is_full: bool) -> None:
-        """Count an answer that came after `latency` seconds. `is_full`: all places were taken."""
+    def record_answer(
+        self, now: float, latency: float, *, is_full: bool, timeout: float = math.inf
+    ) -> None:
+        """Count an answer that came after `latency` seconds, of `timeout` that it might have taken.
+
+        `is_full`: all places were taken.
+        """
+        self._latency.timeout = timeout
         self._latency.record(now, latency)
         self._round_trip.answered += 1
         if is_full and not self._latency.is_slow(now, latency, self.places):

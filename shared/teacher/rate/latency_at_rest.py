@@ -14,6 +14,10 @@ from dataclasses import dataclass
 # The teacher is slow while the latency exceeds SLOW times its value at rest, plus a little.
 SLOW = 2.5
 SLOW_SECONDS = 0.05
+# It is also slow while answers take so much of the time-out: a few more requests, and those that
+# time out are asked again, and again. Unless few requests take nearly as long.
+NEAR_TIMEOUT = 0.8
+SLOW_AT_LEAST = 1.5
 # weight of one reply in the recent latency
 RECENT = 1 / 64
 # The mean of so many answers is the first latency at rest: the first of all is a short one.
@@ -42,6 +46,7 @@ class LatencyAtRest:
     """Latencies in seconds."""
 
     recent: float = 0.0
+    timeout: float = math.inf  # of requests
     _at_rest: float = 0.0
     _answers: int = 0
     _slow_since: float | None = None
@@ -91,7 +96,8 @@ class LatencyAtRest:
         return True
 
     def _is_above(self, latency: float) -> bool:
-        return latency > SLOW * self._at_rest + SLOW_SECONDS
+        near_timeout = max(NEAR_TIMEOUT * self.timeout, SLOW_AT_LEAST * self._at_rest)
+        return latency > min(SLOW * self._at_rest + SLOW_SECONDS, near_timeout)
 
     def _record_probe(self, probe: _Probe, now: float, latency: float) -> None:
         probe.answers += 1

@@ -61,6 +61,17 @@ def test_it_stays_where_more_requests_only_make_the_teacher_slower() -> None:
     assert 20 <= window.places <= 150
 
 
+@pytest.mark.parametrize(("at_rest", "grows"), [(2.0, False), (4.5, True)])
+def test_it_stays_where_more_requests_would_time_out(at_rest: float, grows: bool) -> None:
+    # the longest answers that came in time hide that others took longer
+    window = ConcurrencyWindow(ceiling=1024)
+    for number in range(START):
+        window.record_answer(number, at_rest, is_full=True, timeout=5)
+    before = window.places
+    window.record_answer(100, 4.6, is_full=True, timeout=5)
+    assert (window.places > before) == grows
+
+
 @pytest.mark.parametrize(
     ("slots", "latency", "most"),
     [(1, (1.0, 3.0), 24), (4, (1.5, 2.5), 32), (16, (1.0, 9.0), 64)],
