@@ -60,6 +60,7 @@ async def test_retries_and_second_requests_are_within_the_budget(
     assert recorded + report["other"]["unrecorded"]["requests"] == 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "budget",
     [
@@ -123,6 +124,7 @@ async def test_a_run_without_rows_to_ask_can_be_resumed_when_its_budget_is_used_
     )
 
 
+@pytest.mark.slow
 async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_row(
     new_run: NewRun, teach: Teach
 ) -> None:
@@ -155,6 +157,7 @@ async def test_a_budget_that_ends_between_a_rows_samples_leaves_no_part_of_the_r
     assert lines == [line for line in range(1, 101) for _ in range(3)]
 
 
+@pytest.mark.slow
 async def test_what_other_shards_have_used_counts(new_run: NewRun, teach: Teach) -> None:
     teacher_spec = {"concurrency": 1, "max_tokens": 100}
     run = new_run(rows_per_shard=100, teacher=teacher_spec, budget={"max_tokens": 1000})

@@ -35,13 +35,13 @@ async def test_a_shard_is_answered_and_sealed(new_run: NewRun, teach: Teach) -> 
 async def test_one_shard_with_nothing_set_has_as_many_requests_in_flight_as_it_can_use(
     new_run: NewRun, teach: Teach
 ) -> None:
-    run = new_run(rows_per_shard=200)
-    await run.begin(sums(140))
+    run = new_run(rows_per_shard=400)
+    await run.begin(sums(320))
     async with teach(plus_one, latency_ms=300) as teacher:
         await run.generate(1)  # the first one has 20 rows
     ends = sorted(record.time for record in teacher.records)
     in_flight = [sum(end - 0.3 < other <= end for other in ends) for end in ends]
-    assert len(ends) == 120
+    assert len(ends) == 300
     assert max(in_flight) > 40
 
 

@@ -83,6 +83,7 @@ async def test_a_second_execution_changes_no_byte(run: AppRun, teach: Teach) -> 
     assert not teacher.records
 
 
+@pytest.mark.slow
 async def test_blocks_that_the_service_dropped_are_made_again(run: AppRun) -> None:
     before = await run.contents()
     for split in ("train", "validation"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from local.emulators.teacher import ChatRequest
 from shared.core.paths import Split
 from shared.dataset.rows import as_jsonl
@@ -63,6 +65,7 @@ async def test_rows_held_out_are_traced_to_the_training_set(new_run: NewRun, tea
         assert {origin["file"] for origin in await provenance_of(run, split)} == {run.train}
 
 
+@pytest.mark.slow
 async def test_provenance_that_the_service_dropped_is_made_again(
     new_run: NewRun, teach: Teach
 ) -> None:
@@ -91,6 +94,7 @@ async def test_a_resumed_run_says_which_round_asked_for_a_row(
     assert rounds == {1: 1, 2: 0, 3: 0, 4: 1, 5: 0, 6: 0}
 
 
+@pytest.mark.slow
 async def test_reused_answers_and_samples_are_marked(new_run: NewRun, teach: Teach) -> None:
     quality = {"samples": 3, "select": "majority"}
     row = {**sum_row(8), "answer": "10"}

@@ -115,6 +115,7 @@ async def test_only_what_was_not_answered_before_is_asked_for(
     )
 
 
+@pytest.mark.slow
 async def test_lines_shards_splits_ids_and_references_may_all_be_others(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -238,6 +239,7 @@ async def test_an_answer_too_long_for_the_new_student_is_rejected_unasked_and_ke
     )
 
 
+@pytest.mark.slow
 async def test_reused_answers_that_are_too_long_count_against_the_success_ratio_like_new_ones(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -251,6 +253,7 @@ async def test_reused_answers_that_are_too_long_count_against_the_success_ratio_
     assert len(teacher.records) <= 3
 
 
+@pytest.mark.slow
 async def test_an_answer_too_long_for_its_student_is_reused_for_a_larger_one(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -291,6 +294,7 @@ async def test_a_second_execution_adds_nothing_and_answers_the_same(
     assert await run.contents() == before
 
 
+@pytest.mark.slow
 async def test_of_executions_at_the_same_time_each_row_gets_one_answer(
     new_run: NewRun, earlier: Any
 ) -> None:
@@ -307,6 +311,7 @@ async def test_of_executions_at_the_same_time_each_row_gets_one_answer(
     assert sorted(record["line"] for record in await run.records()) == list(range(1, 13))
 
 
+@pytest.mark.slow
 async def test_large_datasets_are_looked_through_some_shards_at_a_time(
     new_run: NewRun, earlier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,6 +323,7 @@ async def test_large_datasets_are_looked_through_some_shards_at_a_time(
     assert [output["reused"] for output in seeded] == [8, 8, 8, 6, 0]
 
 
+@pytest.mark.slow
 async def test_a_shard_that_is_larger_than_the_limit_is_looked_through_by_itself(
     new_run: NewRun, earlier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +345,7 @@ async def test_a_run_that_reused_another_can_be_reused(
     assert seeded["reused"] == 8
 
 
+@pytest.mark.slow
 async def test_a_run_that_is_not_over_gives_what_it_has(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -353,6 +360,7 @@ async def test_a_run_that_is_not_over_gives_what_it_has(
     assert sorted(record["line"] for record in await run.records()) == [6, 7, 8, 9, 10]
 
 
+@pytest.mark.slow
 async def test_text_that_looks_like_a_key_is_none(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -364,6 +372,7 @@ async def test_text_that_looks_like_a_key_is_none(
     assert FALSE_KEY in (await run.rows(run.paths.dataset("train")))[0]["messages"][-1]["content"]
 
 
+@pytest.mark.slow
 async def test_answers_chosen_of_several_keep_how_many_agreed(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -378,6 +387,7 @@ async def test_answers_chosen_of_several_keep_how_many_agreed(
     assert counted[1]["requests"] == 0
 
 
+@pytest.mark.slow
 async def test_a_resumed_run_looks_again_for_what_it_asked_for_in_vain(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:
@@ -399,6 +409,7 @@ async def test_a_resumed_run_looks_again_for_what_it_asked_for_in_vain(
     assert (await run.progress())["train"]["accepted"] == 4
 
 
+@pytest.mark.slow
 async def test_rows_that_are_held_out_are_counted_as_such(
     new_run: NewRun, earlier: Any, teach: Teach
 ) -> None:

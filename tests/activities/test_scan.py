@@ -73,6 +73,7 @@ async def test_the_answer_is_as_small_for_many_rows_as_for_few(new_run: NewRun) 
     assert len(json.dumps(many)) < len(json.dumps(few)) + 50
 
 
+@pytest.mark.slow
 async def test_large_inputs_that_are_scanned_by_several_activities_have_the_same_plan(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ async def test_a_run_ends_with_the_first_accepted_rows_and_asks_no_other(
     assert f"Not needed: {41 - 12} rows" in card
 
 
+@pytest.mark.slow
 async def test_a_larger_target_asks_what_is_missing_and_a_smaller_one_nothing(
     new_run: NewRun, teach: Teach
 ) -> None:
@@ -106,6 +107,7 @@ async def test_without_a_target_a_resumed_run_answers_the_rest(
     assert (counts["accepted"], counts["not_needed"], counts["spare"]) == (13, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [None, 40])
 async def test_rows_that_a_resumed_run_needs_after_all_are_not_reached_if_it_ends_early(
     new_run: NewRun, teach: Teach, target: int | None
@@ -126,6 +128,7 @@ async def test_rows_that_a_resumed_run_needs_after_all_are_not_reached_if_it_end
     assert "Not needed" not in await run.text(run.paths.card)
 
 
+@pytest.mark.slow
 async def test_an_earlier_runs_answers_count_and_those_beyond_the_target_are_kept(
     new_run: NewRun, teach: Teach
 ) -> None:
@@ -146,6 +149,7 @@ async def test_an_earlier_runs_answers_count_and_those_beyond_the_target_are_kep
     assert "The journals keep answers to 7 of them" in await run.text(run.paths.card)
 
 
+@pytest.mark.slow
 async def test_held_out_rows_come_on_top_of_the_target(new_run: NewRun, teach: Teach) -> None:
     run = run_with(new_run, 20, holdout={"fraction": 0.3, "seed": 1})
     await run.begin(sums(60))
@@ -158,6 +162,7 @@ async def test_held_out_rows_come_on_top_of_the_target(new_run: NewRun, teach: T
     assert sorted(train + validation) == list(range(len(teacher.records)))
 
 
+@pytest.mark.slow
 async def test_blocks_that_the_service_dropped_are_made_again_without_surplus_rows(
     new_run: NewRun, teach: Teach
 ) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.app import App, sums
 from tests.support.polling import wait_for
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_event_that_is_delivered_again_starts_no_second_run(app: App) -> None:

@@ -32,6 +32,7 @@ def test_what_is_no_run_id_is_no_run(app: App, run_id: str) -> None:
         assert status == 404, answer
 
 
+@pytest.mark.slow
 def test_events_of_any_kind_leave_a_run_that_can_be_cancelled_and_resumed(app: App) -> None:
     run_id = slow_run(app, "odd-events", 110_000)
     app.wait(run_id, is_generating)
@@ -45,6 +46,7 @@ def test_events_of_any_kind_leave_a_run_that_can_be_cancelled_and_resumed(app: A
     assert app.ended(run_id)["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_terminated_run_is_resumed_by_one_of_many_requests(app: App) -> None:
     run_id = slow_run(app, "raced", 120_000)
     app.wait(run_id, is_generating)
@@ -62,9 +64,11 @@ def test_a_terminated_run_is_resumed_by_one_of_many_requests(app: App) -> None:
     view = app.ended(run_id)
     assert (view["status"], view["report"]["round"]) == ("completed", 1)
     # what the losers wanted has no effect
-    assert view["report"]["teachers"][-1]["parameters"]["max_tokens"] == 30 + statuses.index(202)
+    used = {teacher["parameters"].get("max_tokens") for teacher in view["report"]["teachers"]}
+    assert used - {None} == {30 + statuses.index(202)}
 
 
+@pytest.mark.slow
 def test_a_paused_run_is_resumed_with_changes(app: App) -> None:
     run_id = slow_run(app, "paused-and-changed", 130_000)
     app.wait(run_id, is_generating)

@@ -7,11 +7,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from tests.support.app import App, answers_bought_twice, unjournaled_answers
 from tests.support.polling import wait_for
+
+pytestmark = pytest.mark.slow
 
 ROWS = 200
 CONCURRENCY = 16

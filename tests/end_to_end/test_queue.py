@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.app import App, serving, sums
 
+pytestmark = pytest.mark.slow
+
 
 def slow_run(app: App, name: str) -> str:
     """A run that asks the teacher for one row at a time, longer than the test takes."""

@@ -57,6 +57,7 @@ def test_the_walk_through_starts_one_run_and_downloads_its_results(
     assert (results / run_id / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_the_examples_of_row_and_specification_make_a_run(app: App) -> None:
     row, specification = examples()
     question = '"content": "'

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.cli.verification import check_run
 from local.runtime.client import download_outputs
 from tests.support.app import App, jsonl, requests_of_rows, sums
@@ -43,6 +45,7 @@ def test_a_cancelled_run_is_resumed_to_its_end_and_asks_no_row_twice(
     assert view["finetune"]["job"] == run_id  # the first that was submitted
 
 
+@pytest.mark.slow
 def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(app: App) -> None:
     run_id = app.start("twice", sums(45, 101_000) + b"{\n")
     view = app.ended(run_id)
@@ -60,6 +63,7 @@ def test_a_completed_run_tells_its_report_and_is_fine_tuned_again_when_resumed(a
     assert app.read(run_id, "train.jsonl") == dataset
 
 
+@pytest.mark.slow
 def test_a_run_over_its_budget_ends_before_the_teacher_is_asked_and_goes_on_with_a_higher_one(
     app: App,
 ) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.cli.verification import check_run
 from local.runtime.client import download_outputs
 from tests.support.app import App, jsonl, requests_of_rows, serving, sums
@@ -19,6 +21,7 @@ def problems_of(answer: Any) -> dict[str, str]:
     return {problem["where"]: problem["problem"] for problem in answer["error"]["details"]}
 
 
+@pytest.mark.slow
 def test_a_run_for_another_student_asks_the_teacher_nothing_but_whether_it_is_there(
     tmp_path: Path,
 ) -> None:

@@ -58,6 +58,7 @@ def test_no_row_passes_through_history(app: App, runs: dict[str, str]) -> None:
     assert first["messages"][-1]["content"] not in str(durable)
 
 
+@pytest.mark.slow
 def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(app: App) -> None:
     bad = [
         b"{not json",

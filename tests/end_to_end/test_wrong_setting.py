@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from tests.support.app import App, sums
 
 
+@pytest.mark.slow
 def test_an_upload_under_a_wrong_setting_leaves_a_failed_run(tmp_path: Path) -> None:
     options = CloudOptions(
         data_dir=tmp_path / "cloud", teacher_url="nowhere", teacher_model="local-teacher"

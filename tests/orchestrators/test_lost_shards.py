@@ -171,6 +171,7 @@ def test_a_number_that_is_asked_for_before_generation_is_what_it_begins_with() -
     assert sum(call.started == first for call in after_first_wave) == 3
 
 
+@pytest.mark.slow
 def test_a_split_that_fails_while_shards_are_lost_tells_both() -> None:
     def answer(payload: dict[str, Any]) -> Any:
         return After(400, failed("revoked key")) if payload["index"] == 19 else losing(0)(payload)

@@ -15,6 +15,8 @@ from local.bootstrap.environment import Environment
 from local.bootstrap.interpreters import base_python
 from tests.support.checkout import site_packages, small_checkout
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 EXIT_CODE = 3
 COMMAND = f"""\

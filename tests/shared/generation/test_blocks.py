@@ -153,6 +153,7 @@ async def test_more_shards_than_a_blob_has_blocks_are_put_together_in_order(
     assert [row["line"] for row in rows] == [7, 8, 40]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_blocks")
 async def test_parts_that_are_staged_again_are_copied_again(folder: RunFolder) -> None:
     await folder.add(questions(63))
@@ -167,6 +168,7 @@ async def test_parts_that_are_staged_again_are_copied_again(folder: RunFolder) -
     assert await commit(folder) == [str(line) for line in range(1, 64)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_blocks")
 async def test_copying_goes_on_where_an_execution_without_time_left_it(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ async def test_the_same_is_found_whatever_the_ranges(
         assert all(before.last_line < after.first_line for before, after in pairwise(shards))
 
 
+@pytest.mark.slow
 async def test_shards_of_every_range_are_answered_with_the_lines_of_the_file(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

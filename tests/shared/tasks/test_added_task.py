@@ -62,6 +62,7 @@ def test_an_unknown_task_is_refused_with_the_names_of_all() -> None:
     assert problem["problem"].endswith("'math', 'summarization' or 'yes_no'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["shared.tasks", "shared.spec.parse"])
 def test_its_module_can_be_registered_in_a_copy_of_the_app(tmp_path: Path, first: str) -> None:
     copy = tmp_path / "shared"

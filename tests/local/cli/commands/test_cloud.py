@@ -132,6 +132,7 @@ def test_a_second_cloud_in_the_same_data_directory_is_refused_and_does_no_harm(
     assert Endpoints.read(cloud.options.data_dir) == cloud.endpoints
 
 
+@pytest.mark.slow
 def test_a_cloud_that_does_not_come_up_leaves_nothing_behind(tmp_path: Path) -> None:
     before = children()
     options = CloudOptions(data_dir=tmp_path, teacher_options=("--rpm=lots",))
@@ -146,6 +147,7 @@ def test_a_cloud_that_does_not_come_up_leaves_nothing_behind(tmp_path: Path) -> 
     assert not is_held(tmp_path / LOCK_FILE)
 
 
+@pytest.mark.slow
 def test_a_cloud_that_lost_a_process_says_which_and_still_stops_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_the_app_settings_hold_all_that_the_app_needs_of_azureml() -> None:
     assert not any("//metadata" in value or "1//identity" in value for value in settings.values())
 
 
+@pytest.mark.slow
 async def test_a_process_serves_until_its_lifeline_is_cut(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(

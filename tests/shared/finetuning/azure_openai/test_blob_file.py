@@ -73,6 +73,7 @@ def test_a_large_dataset_is_never_in_memory_as_a_whole_and_its_length_is_announc
     assert (file["bytes"], state.submitted) == (size, True)
 
 
+@pytest.mark.slow
 def test_a_blob_reads_as_a_file_from_any_place(new_resource: NewResource) -> None:
     tuning = new_resource()
     content = chat_lines(30_000)

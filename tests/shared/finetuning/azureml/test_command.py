@@ -105,6 +105,7 @@ def test_submitting_again_finds_the_job_of_the_first_time(azurite: str, start: S
     assert backend.submit(request) == done
 
 
+@pytest.mark.slow
 def test_a_student_may_be_a_folder_of_the_apps_own_container(
     azurite: str, start: Start, tmp_path: Path
 ) -> None:
