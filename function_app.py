@@ -8,7 +8,6 @@ hide every function.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -35,7 +34,6 @@ from shared.core.ids import checked_run_id
 from shared.core.logs import quieten_azure_sdks, redact_logs
 from shared.core.paths import TRIGGER_PATH
 from shared.core.process import current
-from shared.core.secrets import redacted_json
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
 from shared.runs.activity import raise_without_secrets
@@ -107,12 +105,8 @@ def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
 
 def response(answer: ApiAnswer) -> func.HttpResponse:
     """Return the answer as the SDK's response."""
-    redact = current().redact
-    text = answer.text
-    if redact(text) != text:
-        text = json.dumps(redacted_json(json.loads(text), redact), ensure_ascii=False)
     return func.HttpResponse(
-        text,
+        answer.content(current().redact),
         status_code=answer.status,
         headers=answer.headers or None,
         mimetype="application/json",

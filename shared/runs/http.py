@@ -23,6 +23,7 @@ from shared.core.errors import (
     Problem,
     SettingsError,
 )
+from shared.core.secrets import Redact, redacted_json
 
 # a specification is a few KB, and Durable keeps it in the run's history
 MAX_BODY_BYTES = 256 * 1024
@@ -100,6 +101,16 @@ class ApiAnswer:
     def text(self) -> str:
         """Return the body as JSON text."""
         return json.dumps(to_jsonable_python(self.body), ensure_ascii=False)
+
+    def content(self, redact: Redact) -> bytes:
+        """Return the body as JSON in UTF-8, without secrets.
+
+        Half a character that a client has sent (`"\\ud800"`) is answered as it came.
+        """
+        text = self.text
+        if redact(text) != text:
+            text = json.dumps(redacted_json(json.loads(text), redact), ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace")
 
 
 class ErrorBody(TypedDict):

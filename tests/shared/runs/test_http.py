@@ -14,8 +14,9 @@ from shared.core.errors import (
     SettingsError,
     TransientError,
 )
+from shared.core.secrets import redactor
 from shared.runs.dry_run import parse_dry_run
-from shared.runs.http import MAX_BODY_BYTES, error_body, parse_body, query_of, status_of
+from shared.runs.http import MAX_BODY_BYTES, ApiAnswer, error_body, parse_body, query_of, status_of
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,9 @@ def test_parameters_without_a_value_are_not_overlooked() -> None:
     with pytest.raises(InvalidInput) as error:
         parse_dry_run(query_of("http://app/api/runs?dry_run", {}))
     assert [problem["where"] for problem in error.value.details] == ["dry_run"]
+
+
+def test_an_answer_has_no_secrets_and_stays_json_whatever_a_client_has_sent() -> None:
+    redact = redactor(['endquote12345"'])
+    answer = ApiAnswer({"said": ['it is endquote12345"', "ä", "\ud800"]})
+    assert json.loads(answer.content(redact)) == {"said": ["it is ***", "ä", "\ud800"]}
