@@ -50,6 +50,8 @@ MIN_TRIAL_SECONDS = 0.05
 FIRST_CONFIRMED, MAX_CONFIRMED = 3, 6
 # times the admitted rate: so far above it, no limit holds anything back
 LIFTED = 8
+# Refusals that are as frequent at this part of the rate don't depend on it.
+SLOWED = 1 / 8
 # of the most that was ever left of a limit: with this share there is plenty
 PLENTY = 0.5
 
@@ -95,6 +97,7 @@ class RateController:
     _without_trial: int = 0  # refusals that count as a quota's untried
     _last_tried: int = 0  # number of the refused request before the trials
     _usual_rate: float = 0.0  # after the first cut since a quota was last confirmed
+    _best_rate: float = 0.0  # that was admitted before a cut; less each time that it was resumed
     _last_number_before_cut: int = 0
     _last_refused: int = 0  # number of the request whose refusal began the pause
 
@@ -155,6 +158,7 @@ class RateController:
         """
         self._admitted = max(0, self._admitted - 1)
         self._recently_admitted = max(0.0, self._recently_admitted - 1)
+        self._strays.observe_refusal()
         if self._is_stray(number, retry_after):
             return True
         has_rate = self._excessive_rate != math.inf
@@ -191,7 +195,7 @@ class RateController:
             self._without_trial = max(0, self._without_trial - 1)
             self._strays.count_refusal()
             return False
-        if self._strays.explains(number, is_limited=True):
+        if self._strays.explains(number, is_limited=True, are_known=not self._confirmed):
             self._trials = TRIALS
             self._last_tried = number if shows_quota else 0
             return True
@@ -239,14 +243,27 @@ class RateController:
         """Reduce the rate, and let nothing from before count any more."""
         if not self._is_limited:
             self._confirm(0 if self._strays.settle() else FIRST_CONFIRMED)
+        self._best_rate = max(self._best_rate, KEPT * self._recently(now) / RECENT_SECONDS)
         if not self._is_limited or is_told or self._admitted:  # else the same period goes on
             self._reduce_rate(now, retry_after, is_told=is_told)
+        if self.rate < SLOWED * self._best_rate and self._strays.take_observed_share():
+            self._resume_best_rate()
         self._strays.drop()
         self._trials = self._last_tried = 0
         self._usual_rate = self._usual_rate or self.rate
         self._pause_ended = max(now, self._paused_until)
         self._admitted = 0
         self._last_number_before_cut = self._last_number
+
+    def _resume_best_rate(self) -> None:
+        """Return to the rate before several cuts that were of no use: strays are the reason.
+
+        If it was a quota after all, the next time is at half the rate.
+        """
+        self.rate = self._reduced_rate = self._excessive_rate = self._best_rate
+        self._probe_seconds = SEARCH_SECONDS
+        self._confirmed = 0
+        self._best_rate /= 2
 
     def _reduce_rate(self, now: float, retry_after: float, *, is_told: bool) -> None:
         elapsed = max(now - self._pause_ended, 1e-3)

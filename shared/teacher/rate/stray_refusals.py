@@ -26,6 +26,9 @@ EXCESS_FACTOR, EXCESS = 2, 0.02
 # The logarithm of how much more likely a stretch must be with such a share. Before any quota has
 # shown, a quota is less likely.
 EVIDENCE, FIRST_EVIDENCE = 6.0, 12.0
+# requests of the recent past, and the share of refusals that is more than a quota's at its rate
+OBSERVED_REQUESTS = 100
+MANY, MAX_OBSERVED_SHARE = 0.15, 0.5
 # refusals that one stretch has at most
 MAX_STRETCH = 50
 
@@ -37,6 +40,8 @@ class StrayRefusals:
     _requests: float = 0.0  # the newest ones count most
     _refusals: float = 0.0  # of them, that were stray as far as is known
     _refused: list[int] = field(default_factory=list[int])  # numbers of requests, in order
+    _observed_requests: float = 0.0  # in the recent past
+    _observed_refusals: float = 0.0  # of them, whatever the reason
 
     @property
     def share(self) -> float:
@@ -46,10 +51,28 @@ class StrayRefusals:
 
     def count_request(self) -> None:
         """Count a request, refused or not."""
+        self._observed_requests += 1
+        if self._observed_requests > OBSERVED_REQUESTS:
+            self._observed_requests /= 2
+            self._observed_refusals /= 2
         self._requests += 1
         if self._requests > REMEMBERED_REQUESTS:
             self._requests /= 2
             self._refusals /= 2
+
+    def observe_refusal(self) -> None:
+        """Count a refusal, stray or not."""
+        self._observed_refusals += 1
+
+    def take_observed_share(self) -> bool:
+        """Take all recent refusals for stray if they are many. Return whether they are.
+
+        A rate that was reduced so often has few refusals by a quota.
+        """
+        if self._observed_requests < OBSERVED_REQUESTS / 2 or self._observed_share < MANY:
+            return False
+        self._requests, self._refusals = self._observed_requests, self._observed_refusals
+        return True
 
     def count_refusal(self) -> None:
         """Count a stray refusal."""
@@ -59,11 +82,21 @@ class StrayRefusals:
         """Doubt that half of the refusals were stray."""
         self._refusals /= 2
 
-    def explains(self, number: int, *, is_limited: bool) -> bool:
-        """Return whether the share explains the refusal of request `number`, and those before."""
+    def explains(self, number: int, *, is_limited: bool, are_known: bool = False) -> bool:
+        """Return whether the share explains the refusal of request `number`, and those before.
+
+        `are_known`: recent refusals were stray. If they are many, their share counts.
+        """
         place = bisect(self._refused, number)
         self._refused.insert(place, number)
-        return not self._has_stretch(place, is_first=not is_limited)
+        share = self.share
+        if are_known and self._observed_share >= MANY:
+            share = min(MAX_OBSERVED_SHARE, max(share, self._observed_share))
+        return not self._has_stretch(place, share, is_first=not is_limited)
+
+    @property
+    def _observed_share(self) -> float:
+        return self._observed_refusals / (self._observed_requests + PRIOR_REQUESTS)
 
     def drop(self) -> None:
         """Judge no stretches of earlier requests any more: a quota is the reason."""
@@ -76,9 +109,8 @@ class StrayRefusals:
             self._refusals = 0.0
         return self._refusals >= FIRST_REFUSALS
 
-    def _has_stretch(self, last: int, *, is_first: bool) -> bool:
+    def _has_stretch(self, last: int, share: float, *, is_first: bool) -> bool:
         """Return whether a stretch that ends with this refusal has more than is explained."""
-        share = self.share
         needed = FIRST_EVIDENCE if is_first else EVIDENCE
         for first in range(max(0, last - MAX_STRETCH), last + 1):
             refusals = last - first + 1

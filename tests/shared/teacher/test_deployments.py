@@ -27,6 +27,7 @@ from shared.teacher import (
     open_teacher,
 )
 from shared.teacher.budget import Tokens
+from shared.teacher.rate.concurrency_window import START
 from shared.teacher.rate.gate import MAX_REJECTIONS
 from tests.support.http_teacher import (
     HELLO,
@@ -176,7 +177,8 @@ async def test_a_deployment_that_is_asked_too_fast_holds_up_no_row() -> None:
     async with deployments(throttled, working, row_deadline_seconds=60) as teacher:
         replies = await ask(teacher, 30)
     assert [reply.text for reply in replies] == ["hi"] * 30
-    assert len(throttled.bodies) <= 16
+    # 13 refusals in a row are no strays, and as many as the window has may be on their way then
+    assert len(throttled.bodies) <= 13 + START
 
 
 async def test_a_deployment_that_fails_often_is_left_out_and_the_rows_are_not_lost() -> None:

@@ -214,6 +214,14 @@ def test_a_quota_with_stray_refusals_is_kept_to_and_used(
     assert traffic.refused_share <= stray + 0.025
 
 
+@pytest.mark.parametrize(("share", "seed"), [(0.2, 2), (0.3, 2), (0.3, 6)])
+def test_a_rate_that_strays_have_reduced_in_vain_is_resumed(share: float, seed: int) -> None:
+    teacher = Teacher(latency=(0.05, 0.07), stray=share, stray_wait=(1.0, 1.0), stray_latency=0.05)
+    traffic = Traffic(teacher, 1, 8000, seed=seed).run()
+    assert len(traffic.accepted) == 8000
+    assert traffic.now < 300, "without strays it takes 8 s, and it never ended"
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_used_up_period_without_a_told_wait_does_not_lower_the_rate_at_every_try(
     workers: int,
