@@ -37,6 +37,7 @@ from local.runtime.client import storage_client
 from local.runtime.cloud import LocalCloud
 from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
+from shared.runs.status import TERMINAL
 from shared.students.backends import AZURE_OPENAI, AZUREML, AZUREML_COMMAND
 from shared.students.catalogue import STUDENTS, Student
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
@@ -46,7 +47,7 @@ TEACHER = {"concurrency": CONCURRENCY, "max_tokens": 256}
 LATENCY = ("--latency-ms", "50", "--latency-jitter", "50")
 CREDENTIALS = ("user", "word")
 POLL_SECONDS = 0.2
-BEFORE_TEACHER = (None, "prepare", "scan", "reuse", "queue", "preflight")
+AFTER_PREFLIGHT = ("generate", "assemble", "finetune")
 OWN_STUDENT = "Qwen/Qwen2.5-0.5B-Instruct"
 HEAD = ["what", "of", "did", "needed", "besides", "most allowed"]
 
@@ -131,14 +132,11 @@ def preflight(cloud: LocalCloud, backend: str, models: Sequence[str]) -> dict[st
     """How many of these students pass preflight, each in a run of its own."""
     failures: dict[str, str] = {}
     for model in models:
-        student: dict[str, Any] = {"backend": backend, "model": model}
-        if backend == AZUREML_COMMAND:
-            student["compute"] = "gpu-cluster"
-        body = {"task": "nli", "train": TRAIN, "student": student}
+        body = {"task": "nli", "train": TRAIN, "student": {"backend": backend, "model": model}}
         run_id = host_answer(cloud, "POST", "/api/runs", body)["id"]
         view = _past_preflight(cloud, run_id)
-        if view["status"] == "failed":
-            failures[model] = view["error"]["message"]
+        if view["status"] in TERMINAL:
+            failures[model] = f"{view['status']}: {view['error']}"
         else:
             host_answer(cloud, "POST", f"/api/runs/{run_id}/cancel", {})
     return {
@@ -228,10 +226,13 @@ def _proxy() -> Generator[ForwardProxy]:
 
 
 def _past_preflight(cloud: LocalCloud, run_id: str) -> dict[str, Any]:
-    """Return a run's view once it has failed or left preflight behind."""
+    """Return a run's view once it has ended, or is at a stage after preflight.
+
+    A run that fails shows the stage `report` before it has ended.
+    """
     while True:
         view = host_answer(cloud, "GET", f"/api/runs/{run_id}", None)
-        if view["status"] == "failed" or view.get("stage") not in BEFORE_TEACHER:
+        if view["status"] in TERMINAL or view.get("stage") in AFTER_PREFLIGHT:
             return view
         time.sleep(POLL_SECONDS)
 

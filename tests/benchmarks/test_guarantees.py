@@ -20,7 +20,7 @@ def quota(**changes: Any) -> dict[str, Any]:
         ({}, True),
         ({"workers": 1}, False),
         ({"scenario": "3,000 requests a minute"}, False),
-        ({"used": 0.9}, False),
+        ({"used": 0.96}, False),
         ({"refused": None}, False),
     ],
 )
