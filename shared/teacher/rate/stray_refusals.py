@@ -20,7 +20,7 @@ REMEMBERED_REQUESTS = 1000
 # So many refusals in so many requests before the first limit were stray, apart from the last ones.
 FIRST_REFUSALS, FIRST_REQUESTS = 5, 200
 # What a quota looks like: most requests of a stretch are refused as it is used up, or twice the
-# usual share and a little as it is exceeded somewhat.
+# usual share and a little as it is exceeded somewhat, but no more than that.
 USED_UP = 0.8
 EXCESS_FACTOR, EXCESS = 2, 0.02
 # The logarithm of how much more likely a stretch must be with such a share. Before any quota has
@@ -115,7 +115,7 @@ class StrayRefusals:
         for first in range(max(0, last - MAX_STRETCH), last + 1):
             refusals = last - first + 1
             requests = self._refused[last] - self._refused[first] + 1
-            for excessive in (USED_UP, EXCESS_FACTOR * share + EXCESS):
+            for excessive in (USED_UP, min(USED_UP, EXCESS_FACTOR * share + EXCESS)):
                 evidence = refusals * math.log(excessive / share)
                 evidence += (requests - refusals) * math.log((1 - excessive) / (1 - share))
                 if evidence >= needed:

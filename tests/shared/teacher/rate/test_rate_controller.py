@@ -222,6 +222,14 @@ def test_a_rate_that_strays_have_reduced_in_vain_is_resumed(share: float, seed: 
     assert traffic.now < 300, "without strays it takes 8 s, and it never ended"
 
 
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.95])
+def test_a_teacher_that_refuses_most_requests_is_asked_on(share: float) -> None:
+    teacher = Teacher(latency=(0.05, 0.07), stray=share, stray_wait=(0.02, 0.12))
+    traffic = Traffic(teacher, 1, 200, seed=1).run()
+    assert len(traffic.accepted) > 0
+    assert len(traffic.refused) > len(traffic.accepted) / 2
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_used_up_period_without_a_told_wait_does_not_lower_the_rate_at_every_try(
     workers: int,
