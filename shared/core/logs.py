@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from shared.core.process import current
-from shared.core.secrets import without_tokens
 
 FORMATTER = logging.Formatter()
 
@@ -36,7 +35,7 @@ def redact_logs() -> None:
             text = record.getMessage()
         except Exception:  # logging says so itself when it writes the record
             return record
-        redacted = _redacted(text)
+        redacted = current().redact_failure(text)
         if redacted != text:
             record.msg = redacted
             record.args = ()
@@ -51,11 +50,7 @@ def _redact_traceback(record: logging.LogRecord) -> None:
     if not record.exc_info or record.exc_info[0] is None:
         return
     text = FORMATTER.formatException(record.exc_info)
-    redacted = _redacted(text)
+    redacted = current().redact_failure(text)
     if redacted != text:
         record.exc_info = None
         record.exc_text = redacted
-
-
-def _redacted(text: str) -> str:
-    return without_tokens(current().redact(text))

@@ -12,7 +12,7 @@ import os
 import threading
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from shared.core.secrets import Redact, redactor, secrets_of_environment
+from shared.core.secrets import Redact, redactor, secrets_of_environment, without_tokens
 from shared.core.settings import (
     Settings,
     StorageSettings,
@@ -60,7 +60,8 @@ class Process:
         Servers that want no key are often given the model's name as one.
         """
         secrets = secrets_of_environment(os.environ, secret_names(os.environ))
-        return [secret for secret in secrets if secret not in model_names(os.environ)]
+        models = model_names(os.environ)
+        return [secret for secret in secrets if secret not in models]
 
     @property
     def redact(self) -> Redact:
@@ -68,6 +69,10 @@ class Process:
         if self._redact is None:
             self._redact = redactor(self.secrets)
         return self._redact
+
+    def redact_failure(self, text: str) -> str:
+        """Replace these secrets, and tokens and signatures too, in an error or a log."""
+        return without_tokens(self.redact(text))
 
     def part(self, kind: type[PartT]) -> PartT:
         """Return the process's only instance of `kind`, making it on first use. Thread-safe."""

@@ -78,13 +78,21 @@ def redacted_bytes(content: bytes, redact: Redact) -> bytes:
 
 
 def redacted_json(value: JsonValue, redact: Redact) -> JsonValue:
-    """Return decoded JSON with each text redacted by itself: encoded, it could break."""
+    """Return decoded JSON without secrets: the value itself if it has none.
+
+    Each text is redacted by itself: encoded, it could break.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return value if redact(text) == text else _each_redacted(value, redact)
+
+
+def _each_redacted(value: JsonValue, redact: Redact) -> JsonValue:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
-        return [redacted_json(item, redact) for item in value]
+        return [_each_redacted(item, redact) for item in value]
     if isinstance(value, dict):
-        return {redact(name): redacted_json(item, redact) for name, item in value.items()}
+        return {redact(name): _each_redacted(item, redact) for name, item in value.items()}
     return value
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.core.errors import PermanentError, Problem, TransientError
 from shared.core.process import current
-from shared.core.secrets import redacted_json, without_tokens
+from shared.core.secrets import redacted_json
 from shared.finetuning.base import FineTuneRequest, FineTuningBackend, JobRecord, JobState
 from shared.spec.models import StudentSpec
 
@@ -24,10 +24,10 @@ class RedactingBackend:
         self.backend = backend
 
     def preflight(self, student: StudentSpec) -> list[str]:
-        return [_redacted(problem) for problem in _called(lambda: self.backend.preflight(student))]
+        return _texts(lambda: self.backend.preflight(student))
 
     def warnings(self, student: StudentSpec) -> list[str]:
-        return [_redacted(warning) for warning in _called(lambda: self.backend.warnings(student))]
+        return _texts(lambda: self.backend.warnings(student))
 
     def submit(self, request: FineTuneRequest) -> JobState:
         return _without_secrets(_called(lambda: self.backend.submit(request)))
@@ -42,15 +42,14 @@ class RedactingBackend:
         return _without_secrets(_called(lambda: self.backend.conclude(request, state)))
 
 
-def _redacted(text: str) -> str:
-    return without_tokens(current().redact(text))
+def _texts(call: Callable[[], list[str]]) -> list[str]:
+    return [current().redact_failure(text) for text in _called(call)]
 
 
 def _without_secrets(model: ModelT) -> ModelT:
-    text = model.model_dump_json()
-    if _redacted(text) == text:
-        return model
-    return type(model).model_validate(redacted_json(model.model_dump(mode="json"), _redacted))
+    data = model.model_dump(mode="json")
+    redacted = redacted_json(data, current().redact_failure)
+    return model if redacted is data else type(model).model_validate(redacted)
 
 
 def _called(call: Callable[[], ResultT]) -> ResultT:
@@ -58,16 +57,16 @@ def _called(call: Callable[[], ResultT]) -> ResultT:
     try:
         return call()
     except PermanentError as error:
-        message = _redacted(str(error))
+        message = current().redact_failure(str(error))
         details: list[Problem] = [
-            {"where": detail["where"], "problem": _redacted(detail["problem"])}
+            {"where": detail["where"], "problem": current().redact_failure(detail["problem"])}
             for detail in error.details
         ]
         if message == str(error) and details == error.details:
             raise
         raise type(error)(message, code=error.code, details=details) from None
     except TransientError as error:
-        message = _redacted(str(error))
+        message = current().redact_failure(str(error))
         if message == str(error):
             raise
         raise TransientError(message, retry_after=error.retry_after) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 from shared.core.errors import PermanentError, TransientError
 from shared.core.json_values import JsonObject, json_object
 from shared.core.process import current
-from shared.core.secrets import redacted_json, without_tokens
+from shared.core.secrets import Redact, redacted_json
 from shared.runs.wire import Activity, Failed, to_wire
 
 InputT = TypeVar("InputT", bound=BaseModel)
@@ -46,31 +45,25 @@ def implements(
                 output = await body(**arguments)
             except PermanentError as error:
                 log.warning("%s failed: %s: %s", name, error.code, error)
-                return _without_secrets(to_wire(Failed(error=error.as_data())), is_error=True)
+                failed = to_wire(Failed(error=error.as_data()))
+                return _without_secrets(failed, current().redact_failure)
             except Exception as error:
                 raise_without_secrets(error)
                 raise
-            return _without_secrets(to_wire(output))
+            return _without_secrets(to_wire(output), current().redact)
 
         return activity
 
     return decorate
 
 
-def _without_secrets(output: JsonObject, *, is_error: bool = False) -> JsonObject:
-    def redact(text: str) -> str:
-        redacted = current().redact(text)
-        return without_tokens(redacted) if is_error else redacted
-
-    text = json.dumps(output, ensure_ascii=False)
-    if redact(text) == text:
-        return output
+def _without_secrets(output: JsonObject, redact: Redact) -> JsonObject:
     return json_object(redacted_json(output, redact)) or {}
 
 
 def raise_without_secrets(error: Exception) -> None:
     """Raise another error in place of one that quotes a secret."""
     text = str(error)
-    redacted = without_tokens(current().redact(text))
+    redacted = current().redact_failure(text)
     if redacted != text:
         raise TransientError(f"{type(error).__name__}: {redacted}") from None

@@ -27,7 +27,7 @@ from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import RunView, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
-from shared.spec.resolution import check_services, resolve
+from shared.spec.resolution import resolve
 from shared.students.catalogue import DEFAULT_STUDENT
 from shared.teacher.budget import MonthlySpend, read_monthly_spend
 
@@ -66,15 +66,12 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     async with open_storage(settings) as storage:
         run_request = await requests.request_of_body(storage, body)
         spec = parse_spec(body)
-        check_services(spec, settings)
         run_id = run_request.run_id
         resolved = resolve(spec, settings, run_id)
-        if query.is_dry_run:
-            if spec.name and await instances.read_status(client, run_id) is not None:
-                raise _exists(run_request)
-            return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
-        if await instances.read_status(client, run_request.run_id) is not None:
+        if await instances.read_status(client, run_id) is not None:
             raise _exists(run_request)
+        if query.is_dry_run:
+            return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
         await claim(storage, run_request)
     if not await instances.start(client, run_request):
         raise _exists(run_request)
@@ -173,10 +170,10 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         await write_request(storage, run_request, lease)
         try:
             await instances.restart(client, run_request)
-        except Exception as error:  # the SDK has no type for "is active"
+        except Exception:  # the SDK has no type for "is active"
             await storage.write(RunPaths(run_id).request, before, lease=lease)
             await instances.check_inactive(client, run_id)
-            raise error
+            raise
     return _accepted_request(request, run_request)
 
 

@@ -59,8 +59,7 @@ async def read_status(client: DurableClient, instance_id: str) -> InstanceStatus
 
 async def existing_run(client: DurableClient, run_id: str) -> InstanceStatus:
     """Return the status of a run's root instance. Raises NotFound."""
-    # ids of sub-orchestrations contain a colon
-    status = None if ":" in run_id else await read_status(client, run_id)
+    status = await read_status(client, run_id)
     if status is None or status.get("name") != DISTILLATION_RUN:
         raise NotFound(f"run {run_id} doesn't exist")
     return status

@@ -161,8 +161,7 @@ class RateController:
         self._strays.observe_refusal()
         if self._is_stray(number, retry_after):
             return True
-        has_rate = self._excessive_rate != math.inf
-        jitter = self.jitter.uniform(0, 1 / self.rate) if has_rate else 0.0
+        jitter = self.jitter.uniform(0, 1 / self.rate) if self._is_limited else 0.0
         self._paused_until = max(self._paused_until, now + retry_after + jitter)
         self._last_refused = max(self._last_refused, number)
         # a request that started before the last cut shows nothing new
@@ -267,7 +266,7 @@ class RateController:
 
     def _reduce_rate(self, now: float, retry_after: float, *, is_told: bool) -> None:
         elapsed = max(now - self._pause_ended, 1e-3)
-        is_first = self._excessive_rate == math.inf
+        is_first = not self._is_limited
         recently_admitted = self._recently(now)
         # After a long wait, a period's quota was used up before its end: the requests admitted in
         # the period are the whole quota.
