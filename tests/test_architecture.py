@@ -20,6 +20,7 @@ STAGES = (
     "generation",
     "assembly",
     "finetuning",
+    "evaluation",
     "report",
     "runs",
 )

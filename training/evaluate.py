@@ -55,9 +55,11 @@ def main() -> None:
 def scores(answers: list[str], references: list[str], compare: str) -> dict[str, Any]:
     """Return how many answers equal their references, and all of them."""
     compared_references = [comparable(reference, compare) for reference in references]
-    equal = 0
-    for answer, reference in zip(answers, compared_references, strict=True):
-        equal += comparable(answer, compare) == reference
+    is_equal = [
+        comparable(answer, compare) == reference
+        for answer, reference in zip(answers, compared_references, strict=True)
+    ]
+    equal = sum(is_equal)
     [(_, most_frequent)] = Counter(compared_references).most_common(1)
     return {
         "rows": len(answers),
@@ -65,8 +67,8 @@ def scores(answers: list[str], references: list[str], compare: str) -> dict[str,
         "accuracy": equal / len(answers),
         "commonest": most_frequent / len(answers),
         "answers": [
-            {"answer": answer, "reference": reference}
-            for answer, reference in zip(answers, references, strict=True)
+            {"answer": answer, "reference": reference, "equal": agrees}
+            for answer, reference, agrees in zip(answers, references, is_equal, strict=True)
         ],
     }
 

@@ -5,16 +5,14 @@ The interval is Wilson's score interval, which also holds for few rows and for s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from pydantic import BaseModel, Field
 
 from shared.core.counters import Counters
 from shared.core.paths import Split
+from shared.evaluation.intervals import share_interval
 
-# the quantile of the normal distribution for 95 %
-Z = 1.959964
 # If even the upper end of the interval is lower, the run has a warning.
 LOW_AGREEMENT = 0.8
 
@@ -47,17 +45,13 @@ def share_of(agreeing: int, rows: int) -> Share:
     """Return a share with its interval; of no rows, the interval is everything."""
     if not rows:
         return Share(rows=0, agreeing=0, share=0, low=0, high=1)
-    share = agreeing / rows
-    denominator = 1 + Z**2 / rows
-    center = (share + Z**2 / (2 * rows)) / denominator
-    spread = math.sqrt(share * (1 - share) / rows + Z**2 / (4 * rows**2))
-    half = Z * spread / denominator
+    interval = share_interval(agreeing, rows)
     return Share(
         rows=rows,
         agreeing=agreeing,
-        share=round(share, 4),
-        low=round(max(0.0, center - half), 4),
-        high=round(min(1.0, center + half), 4),
+        share=round(agreeing / rows, 4),
+        low=round(interval.low, 4),
+        high=round(interval.high, 4),
     )
 
 

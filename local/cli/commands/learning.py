@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,29 +11,42 @@ from typing import Self
 from rich.console import Console
 from rich.table import Table
 
+from shared.evaluation.intervals import share_interval
+from shared.evaluation.verdict import compare_right_answers
+
 COLUMNS = ("step", "loss", "accuracy", "validation_loss", "validation_accuracy")
 SHOWN_POINTS = 8
+MARGIN = 0.05  # of "as good": 5 points
 
 Losses = list[dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a model answers: of `rows`, `equal` are the teacher's answer.
+    """How a model answers: whether each answer is the teacher's, in the order of the rows.
 
     `commonest` is the accuracy of always giving the most frequent label.
     """
 
-    rows: int
-    equal: int
-    accuracy: float
+    is_equal: tuple[bool, ...]
     commonest: float
+
+    @property
+    def rows(self) -> int:
+        """Return the number of answers."""
+        return len(self.is_equal)
+
+    @property
+    def equal(self) -> int:
+        """Return the number of answers that are the teacher's."""
+        return sum(self.is_equal)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the output of evaluate.py."""
         data = json.loads(path.read_text(encoding="utf-8"))
-        return cls(data["rows"], data["equal"], data["accuracy"], data["commonest"])
+        is_equal = tuple(bool(answer["equal"]) for answer in data["answers"])
+        return cls(is_equal, data["commonest"])
 
 
 def read_losses(metrics: Path) -> Losses:
@@ -56,13 +70,39 @@ def show_learning(losses: Losses, before: Evaluation, after: Evaluation) -> None
     print(f"loss: {training[0]:.3f} first, {training[-1]:.3f} last, over {len(training)} points")
     print(
         f"agreement with the teacher on {after.rows} validation rows: "
-        f"{before.accuracy:.1%} untrained, {after.accuracy:.1%} trained; "
+        f"{_with_interval(before)} untrained, {_with_interval(after)} trained; "
         f"always the commonest label: {after.commonest:.1%}"
     )
+    print(_paired_verdict(before, after))
     if not _loss_fell(losses):
         print("FAILED: the loss did not fall")
     if after.equal <= before.equal:
         print("FAILED: the trained student agrees with the teacher no more often than untrained")
+
+
+def _with_interval(evaluation: Evaluation) -> str:
+    """Return the share of equal answers with its 95 % interval."""
+    interval = share_interval(evaluation.equal, evaluation.rows)
+    share = evaluation.equal / evaluation.rows
+    return f"{share:.1%} (95 % interval {interval.low:.1%} to {interval.high:.1%})"
+
+
+def _paired_verdict(before: Evaluation, after: Evaluation) -> str:
+    """Return a sentence on the trained student beside the untrained one, on the same rows."""
+    pairs = Counter(zip(after.is_equal, before.is_equal, strict=True))
+    comparison = compare_right_answers(
+        both=pairs[True, True],
+        first_only=pairs[True, False],
+        second_only=pairs[False, True],
+        neither=pairs[False, False],
+        margin=MARGIN,
+    )
+    verdict = comparison.verdict.value.replace("_", " ")
+    return (
+        f"trained beside untrained: {verdict} ({comparison.difference * 100:+.1f} points, 95 % "
+        f"interval {comparison.interval.low * 100:+.1f} to {comparison.interval.high * 100:+.1f}, "
+        f"McNemar's exact test p = {comparison.p:.2g})"
+    )
 
 
 def _loss_fell(losses: Losses) -> bool:

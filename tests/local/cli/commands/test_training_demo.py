@@ -22,7 +22,7 @@ FELL = [
 
 
 def evaluation(equal: int) -> Evaluation:
-    return Evaluation(rows=40, equal=equal, accuracy=equal / 40, commonest=0.4)
+    return Evaluation(tuple(row < equal for row in range(40)), commonest=0.4)
 
 
 def test_a_student_has_learned_when_its_loss_fell_and_it_agrees_more_often(
@@ -32,7 +32,9 @@ def test_a_student_has_learned_when_its_loss_fell_and_it_agrees_more_often(
     show_learning(FELL, evaluation(0), evaluation(18))
     output = capsys.readouterr().out
     assert "loss: 7.000 first, 1.000 last" in output
-    assert "0.0% untrained, 45.0% trained; always the commonest label: 40.0%" in output
+    assert "0.0% (95 % interval 0.0% to 8.8%) untrained, 45.0% (95 % interval" in output
+    assert "always the commonest label: 40.0%" in output
+    assert "trained beside untrained: better (+45.0 points" in output
     assert "FAILED" not in output
 
 
@@ -57,7 +59,8 @@ def test_what_was_logged_at_a_step_is_put_together(tmp_path: Path) -> None:
 
 def test_an_evaluation_is_read_as_the_script_writes_it(tmp_path: Path) -> None:
     file = tmp_path / "evaluation.json"
-    file.write_text(json.dumps({"rows": 40, "equal": 18, "accuracy": 0.45, "commonest": 0.4}))
+    answers = [{"answer": "a", "reference": "b", "equal": row < 18} for row in range(40)]
+    file.write_text(json.dumps({"commonest": 0.4, "answers": answers}))
     assert Evaluation.read(file) == evaluation(18)
 
 
