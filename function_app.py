@@ -132,6 +132,14 @@ async def dataset_uploaded(dataset: func.InputStream, client: Client) -> None:
     await handlers.start_uploaded(client, str(dataset.name))
 
 
+@app.route(route="openapi.json", methods=["GET"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def get_openapi(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Describe this API: OpenAPI 3.1."""
+    return response(handlers.get_openapi(api_request(req, client)))
+
+
 @app.route(route="runs", methods=["POST"])
 @app.durable_client_input(client_name="client")
 @answers_errors

@@ -1,7 +1,7 @@
 """Write the documents that are generated from the code: `python -m docs.make`.
 
-The JSON Schemas of the run specification and of the report, and the reference page of the run
-specification. A test compares them with the code.
+The JSON Schemas of the run specification and of the report, the OpenAPI document of the HTTP API,
+and the reference page of the run specification. A test compares them with the code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.report.model import Report
+from shared.runs.openapi import openapi_document
 from shared.spec.parse import spec_schema
 
 FOLDER = Path(__file__).parent
@@ -46,6 +47,7 @@ def documents() -> dict[Path, str]:
     return {
         FOLDER / "run.schema.json": json.dumps(specification, indent=2) + "\n",
         FOLDER / "report.schema.json": json.dumps(report, indent=2) + "\n",
+        FOLDER / "openapi.json": json.dumps(openapi_document(), indent=1) + "\n",
         FOLDER / "run-specification.md": specification_page(specification),
     }
 

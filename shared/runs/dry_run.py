@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, NotRequired
 
-from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError, Problem
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
+
+from shared.core.errors import ErrorCode, ErrorData, InvalidInput, NotFound, PermanentError
 from shared.core.paths import Split
 from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
@@ -18,7 +21,7 @@ from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage, most_usage
-from shared.runs.http import UNKNOWN_PARAMETER
+from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.monthly_budget import month_error, month_limit, month_warnings
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
 from shared.runs.usage_range import UsageRange, usage_range
@@ -83,6 +86,22 @@ class DryRun(TypedDict):
     warnings: list[str]
 
 
+class StartQuery(TypedDict, total=False):
+    """The query of `POST /api/runs`, for its description."""
+
+    dry_run: Annotated[
+        bool, Field(description="start nothing, and return what the run would find and cost")
+    ]
+    probe: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_PROBED_ROWS,
+            description="with dry_run: ask the teacher for so many rows",
+        ),
+    ]
+
+
 class DryRunQuery(NamedTuple):
     """The query of `POST /api/runs`."""
 
@@ -96,11 +115,7 @@ def parse_dry_run(query: Mapping[str, str]) -> DryRunQuery:
 
     Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
-    problems: list[Problem] = [
-        {"where": key, "problem": UNKNOWN_PARAMETER}
-        for key in query
-        if key not in ("dry_run", "probe")
-    ]
+    problems = unknown_parameters(query, StartQuery.__annotations__)
     text = query.get("dry_run", "false").lower()
     if text not in ("true", "false"):
         problems.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
@@ -111,7 +126,7 @@ def parse_dry_run(query: Mapping[str, str]) -> DryRunQuery:
     elif probe and text != "true":
         problems.append({"where": "probe", "problem": "is for a dry run: add dry_run=true"})
     if problems:
-        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=problems)
+        raise invalid_query(problems)
     return DryRunQuery(text == "true", probe or 0)
 
 

@@ -21,6 +21,7 @@ from shared.runs.contracts import Event
 from shared.runs.dry_run import dry_run, parse_dry_run
 from shared.runs.http import ApiAnswer, ApiRequest, ErrorBody
 from shared.runs.instances import DurableClient
+from shared.runs.openapi import openapi_document
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round, write_request
 from shared.runs.run_queue import QueuePlaces
@@ -78,6 +79,12 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     return _accepted_request(request, run_request)
 
 
+def get_openapi(request: ApiRequest) -> ApiAnswer:
+    """200 with the OpenAPI document of these routes."""
+    request.check_no_query()
+    return ApiAnswer(openapi_document())
+
+
 async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with a page of runs, and how much of the month's budget is used if there is one."""
 
@@ -115,8 +122,9 @@ async def _monthly_spend(storage: Storage) -> MonthlySpend | ErrorBody | None:
 
 async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
+    wants_durable = request.wants_durable_links
     status = await instances.existing_run(client, request.run_id)
-    links = request.links(request.run_id, durable=request.wants_durable_links)
+    links = request.links(request.run_id, durable=wants_durable)
     view = run_view(status, links)
     if "report" not in view.outputs and view.status is not RunState.QUEUED:
         return ApiAnswer(view)
@@ -130,6 +138,7 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 
 async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202: generation stops, the fine-tuning jobs are cancelled. 409 if the run has ended."""
+    request.check_no_query()
     run_id = request.run_id
     view = await instances.unfinished_view(client, run_id, request.links(run_id))
     await client.raise_event(run_id, Event.CANCEL, "user")
@@ -146,6 +155,7 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202: a run that has ended starts another round, a paused one continues, or starts another
     round if settings change. 409 if it is active, or resumed by another request at this moment.
     """
+    request.check_no_query()
     run_id = request.run_id
     changes = check_changes(request.json() if request.body else {})
     is_suspended = await _is_suspended(client, run_id)
@@ -197,6 +207,7 @@ async def _sole_resume(storage: Storage, run_id: str) -> AsyncGenerator[str]:
 
 async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202: no further requests to the teacher until the run is resumed. 409 if it has ended."""
+    request.check_no_query()
     run_id = request.run_id
     view = await instances.unfinished_view(client, run_id, request.links(run_id))
     await client.suspend(run_id, "user")
@@ -205,6 +216,7 @@ async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
 
 async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202: `parallel_shards` of each split run at a time from now on. 409 after generation."""
+    request.check_no_query()
     run_id = request.run_id
     parallel_shards = parse_parallel_shards(request.json())
     status = await instances.existing_run(client, run_id)

@@ -6,12 +6,14 @@ Every error is answered in one shape, with a status code for each kind.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from pydantic import Field
 from pydantic_core import to_jsonable_python
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import (
     DistillationError,
@@ -81,12 +83,25 @@ class ApiRequest:
     @property
     def wants_durable_links(self) -> bool:
         """Return whether the query asks for Durable's links. Raises InvalidInput for others."""
+        problems = unknown_parameters(self.query, ["links"])
         links = self.query.get("links", "")
         if links not in ("", "durable"):
-            details: list[Problem] = [{"where": "links", "problem": "must be `durable`"}]
-            message = "the query is invalid"
-            raise InvalidInput(message, code=ErrorCode.INVALID_QUERY, details=details)
+            problems.append({"where": "links", "problem": "must be `durable`"})
+        if problems:
+            raise invalid_query(problems)
         return links == "durable"
+
+    def check_no_query(self) -> None:
+        """Raise InvalidInput if the query has any parameter."""
+        problems = unknown_parameters(self.query, [])
+        if problems:
+            raise invalid_query(problems)
+
+
+class LinksQuery(TypedDict, total=False):
+    """The query of a route that shows a run."""
+
+    links: Annotated[Literal["durable"], Field(description="with Durable's own links, too")]
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,19 @@ class ErrorBody(TypedDict):
     """The body of an answer that is an error."""
 
     error: ErrorData
+
+
+def unknown_parameters(query: Mapping[str, str], names: Container[str]) -> list[Problem]:
+    """Return a problem for each parameter that a route doesn't have.
+
+    No route ignores one: a typing error must not start a run, or list others than were meant.
+    """
+    return [{"where": name, "problem": UNKNOWN_PARAMETER} for name in query if name not in names]
+
+
+def invalid_query(problems: Sequence[Problem]) -> InvalidInput:
+    """Return the error of a query with these problems."""
+    return InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=problems)
 
 
 def query_of(url: str, parameters: Mapping[str, str]) -> dict[str, str]:

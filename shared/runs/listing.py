@@ -6,23 +6,31 @@ matter.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
-from shared.core.errors import ErrorCode, InvalidInput, Problem
-from shared.runs.http import UNKNOWN_PARAMETER
+from shared.core.errors import Problem
+from shared.runs.http import UNKNOWN_PARAMETER, ErrorBody, invalid_query
 from shared.runs.status import RunState
 from shared.runs.view import RunView
 from shared.tasks import TASKS
+from shared.teacher.budget import MonthlySpend
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 MAX_PAGE = 100
 ID_CHARACTERS = "^[A-Za-z0-9_-]{0,100}$"
+
+
+def _one_of(values: Iterable[str]) -> JsonDict:
+    """Return the part of a parameter's schema that names its values."""
+    return {"anyOf": [{"type": "string", "enum": list(values)}, {"type": "null"}]}
 
 
 class RunFilter(BaseModel):
@@ -33,12 +41,16 @@ class RunFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    status: str | None = None
-    task: str | None = None
-    prefix: str = Field(default="", pattern=ID_CHARACTERS)
+    status: str | None = Field(
+        default=None, description="of the runs", json_schema_extra=_one_of(RunState)
+    )
+    task: str | None = Field(
+        default=None, description="of the runs", json_schema_extra=_one_of(TASKS)
+    )
+    prefix: str = Field(default="", pattern=ID_CHARACTERS, description="with which run ids begin")
     since: AwareDatetime | None = Field(default=None, description="created at or after this moment")
-    limit: int = Field(default=20, ge=1, le=MAX_PAGE)
-    after: str = Field(default="", pattern=ID_CHARACTERS)
+    limit: int = Field(default=20, ge=1, le=MAX_PAGE, description="most runs of a page")
+    after: str = Field(default="", pattern=ID_CHARACTERS, description="`next` of the page before")
 
     @property
     def id_prefix(self) -> str:
@@ -63,6 +75,13 @@ class RunPage(TypedDict):
     next: str | None
 
 
+class ListedRuns(RunPage):
+    """The answer to `GET /api/runs`."""
+
+    monthly_budget: NotRequired[MonthlySpend | ErrorBody]
+    """If the app has one: how much of it is used, or why its ledger can't be read."""
+
+
 def parse_filter(query: Mapping[str, str]) -> RunFilter:
     """Return the filter in a query. Raises InvalidInput with every wrong parameter."""
     details: list[Problem] = []
@@ -83,7 +102,7 @@ def parse_filter(query: Mapping[str, str]) -> RunFilter:
     if (task := query.get("task")) is not None and task not in TASKS:
         details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
     if details or run_filter is None:
-        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=details)
+        raise invalid_query(details)
     return run_filter
 
 

@@ -10,14 +10,15 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import InvalidInput, NotFound, Problem
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths
 from shared.runs.requests import RunRequest
-from shared.spec.models import RunSpec
-from shared.spec.parse import parse_spec
+from shared.spec.models import BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
+from shared.spec.parse import Concurrency, parse_spec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -26,6 +27,18 @@ CHANGEABLE = ("teacher", "quality", "budget", "student")
 # of section `generation`: its other settings decide how shards are cut, which is done already
 PARALLEL_SHARDS = "parallel_shards"
 NEAR_DUPLICATES = "near_duplicates"
+
+
+class Changes(TypedDict, total=False):
+    """The body of `POST /api/runs/{id}/resume`: sections, each with the settings that change."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportGeneralTypeIssues]
+
+    teacher: TeacherSpec
+    quality: QualitySpec
+    budget: BudgetSpec
+    student: Students
+    generation: Concurrency
 
 
 def check_changes(body: object) -> JsonObject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.dataset.token_estimates import TOLERANCE
 from shared.generation.ask_turn import MAX_REPLIES

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TypedDict
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.errors import ErrorCode
 from shared.core.json_values import JsonObject, json_object
+from shared.report.model import ReportExcerpt
 from shared.runs.status import (
     TERMINAL,
     InstanceState,
@@ -57,6 +58,24 @@ class RunView(RunProgress, _Identity):
     queue: QueuePlace | None = None
 
     links: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class ReportedRun(RunView):
+    """A run and an excerpt of its report. The whole one is `report.json`."""
+
+    report: ReportExcerpt | None
+
+
+class StartedRun(RunView):
+    """A run that was just started. Its links are fields, too: its own, and Durable's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    self_link: str = Field(alias="self")
+    cancel: str
+    pause: str
+    resume: str
+    concurrency: str
 
 
 # state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome,

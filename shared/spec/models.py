@@ -395,6 +395,19 @@ class StudentSpec(Section):
         return "global" if find_student(self.model or "").global_training else "standard"
 
 
+Students = (
+    Annotated[
+        Annotated[StudentSpec, Tag("one")]
+        | Annotated[
+            list[StudentSpec], Field(min_length=1, max_length=MAX_STUDENTS), Tag("several")
+        ],
+        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+    ]
+    | None
+)
+"""One student, several, or None for a run that ends with its datasets."""
+
+
 class RunSpec(Section):
     """One run.
 
@@ -434,16 +447,7 @@ class RunSpec(Section):
     budget: BudgetSpec = BudgetSpec()
     holdout: HoldoutSpec = HoldoutSpec()
     generation: GenerationSpec = GenerationSpec()
-    student: (
-        Annotated[
-            Annotated[StudentSpec, Tag("one")]
-            | Annotated[
-                list[StudentSpec], Field(min_length=1, max_length=MAX_STUDENTS), Tag("several")
-            ],
-            Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
-        ]
-        | None
-    ) = Field(
+    student: Students = Field(
         default=StudentSpec(),
         description=(
             "one student, or a list; each is trained by a job of its own. "

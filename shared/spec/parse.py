@@ -15,7 +15,7 @@ from shared.spec.models import MAX_PARALLEL_SHARDS, RunSpec
 from shared.spec.target_rows import target_problems
 
 
-class _Concurrency(Section):
+class Concurrency(Section):
     """The body of `POST /api/runs/{id}/concurrency`."""
 
     parallel_shards: int = Field(ge=1, le=MAX_PARALLEL_SHARDS)
@@ -42,7 +42,7 @@ def parse_spec(data: object) -> RunSpec:
 def parse_parallel_shards(body: object) -> int:
     """Return the number in `{"parallel_shards": n}`. Raises InvalidInput."""
     try:
-        return _Concurrency.model_validate(body).parallel_shards
+        return Concurrency.model_validate(body).parallel_shards
     except ValidationError as error:
         problems = problems_of(error)
         raise InvalidInput(f"the body has {_count(problems)}", details=problems) from None

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.storage.blob import BlobServiceClient
 
@@ -20,6 +21,7 @@ from local.runtime.options import CloudOptions
 from local.runtime.ports import free_port
 from shared.dataset.rows import as_jsonl
 from shared.runs.status import TERMINAL
+from tests.support.api_contract import undocumented
 from tests.support.azureml import ask
 from tests.support.polling import wait_for
 
@@ -47,7 +49,10 @@ class App:
             sent["x-functions-key"] = self.endpoints.function_key
         sent |= headers
         url = self.endpoints.host_url + path if path.startswith("/") else path
-        return ask(url, method, body, **{name: value for name, value in sent.items() if value})
+        answer = ask(url, method, body, **{name: value for name, value in sent.items() if value})
+        if url.startswith(f"{self.endpoints.host_url}/api/"):
+            assert undocumented(method, urlsplit(url).path, answer[0], answer[1]) == []
+        return answer
 
     def put(self, name: str, content: bytes) -> str:
         """Upload a dataset that starts no run by itself. Return its path."""

@@ -1,0 +1,154 @@
+"""Every route of the HTTP API as data: what it takes, and what it may answer.
+
+`GET /api/openapi.json` is made from this table (shared/runs/openapi.py). A route of function_app.py
+that is missing here fails a test, as does a status code that no test provokes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.core.json_values import JsonObject
+from shared.runs.dry_run import DryRun, StartQuery
+from shared.runs.http import LinksQuery
+from shared.runs.listing import ListedRuns, RunFilter
+from shared.runs.resume import Changes
+from shared.runs.view import ReportedRun, RunView, StartedRun
+from shared.spec.models import RunSpec
+from shared.spec.parse import Concurrency
+
+Header = Literal["Location", "Retry-After"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: its meaning, the type of its body, and its headers."""
+
+    description: str
+    body: Any
+    """A pydantic model, a TypedDict or any other type that pydantic has a JSON Schema for."""
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True)
+class Body:
+    """The JSON body of a request."""
+
+    type: Any
+    is_required: bool = True
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path."""
+
+    operation: str
+    """The function's name in function_app.py."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    """Below `/api/`, as in function_app.py. `{id}` is a run id."""
+    summary: str
+    answers: Mapping[int, Answer]
+    """By status code."""
+    errors: frozenset[int] = frozenset()
+    """Status codes of errors, in the one shape. Every route has 400, for unknown parameters."""
+    query: Any = None
+    """A type with one field for each parameter, or None."""
+    body: Body | None = None
+
+    @property
+    def all_errors(self) -> list[int]:
+        """Return the status codes of errors that this app answers."""
+        return sorted(self.errors | {400})
+
+
+# of routes that read the app settings and the storage account
+SERVICES = frozenset({500, 503})
+# of routes with a JSON body
+BODY = frozenset({413, 415, 422})
+CHANGED = Answer("The run as it was before the request takes effect.", RunView, ("Location",))
+
+ROUTES = (
+    Route(
+        operation="get_openapi",
+        method="GET",
+        path="openapi.json",
+        summary="Describe this API",
+        answers={200: Answer("This document: OpenAPI 3.1.", JsonObject)},
+    ),
+    Route(
+        operation="start_run",
+        method="POST",
+        path="runs",
+        summary="Start a run, or estimate one",
+        query=StartQuery,
+        body=Body(RunSpec),
+        answers={
+            200: Answer("With `dry_run=true`: what the run would find and cost.", DryRun),
+            202: Answer("The new run and its links.", StartedRun, ("Location", "Retry-After")),
+        },
+        errors=BODY | SERVICES | {404, 409},
+    ),
+    Route(
+        operation="get_runs",
+        method="GET",
+        path="runs",
+        summary="List runs",
+        query=RunFilter,
+        answers={200: Answer("A page of runs, in order of id.", ListedRuns)},
+        errors=SERVICES,
+    ),
+    Route(
+        operation="get_run",
+        method="GET",
+        path="runs/{id}",
+        summary="View a run",
+        query=LinksQuery,
+        answers={
+            200: Answer("The run; once there is one, with its report.", RunView | ReportedRun)
+        },
+        errors=SERVICES | {404},
+    ),
+    Route(
+        operation="cancel_run",
+        method="POST",
+        path="runs/{id}/cancel",
+        summary="Cancel a run and its fine-tuning jobs",
+        answers={202: CHANGED},
+        errors=frozenset({404, 409}),
+    ),
+    Route(
+        operation="resume_run",
+        method="POST",
+        path="runs/{id}/resume",
+        summary="Continue a paused run, or one that has ended",
+        body=Body(Changes, is_required=False),
+        answers={
+            202: Answer(
+                "A paused run continues as it was; any other has started another round, with the "
+                "links of a new run.",
+                RunView | StartedRun,
+            )
+        },
+        errors=BODY | SERVICES | {404, 409},
+    ),
+    Route(
+        operation="pause_run",
+        method="POST",
+        path="runs/{id}/pause",
+        summary="Stop asking the teacher until the run is resumed",
+        answers={202: CHANGED},
+        errors=frozenset({404, 409}),
+    ),
+    Route(
+        operation="steer_run",
+        method="POST",
+        path="runs/{id}/concurrency",
+        summary="Change how many shards of each split run at a time",
+        body=Body(Concurrency),
+        answers={202: CHANGED},
+        errors=BODY | {404, 409},
+    ),
+)
