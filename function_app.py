@@ -18,6 +18,7 @@ import activities.assemble
 import activities.finetune
 import activities.first_wave
 import activities.generate
+import activities.notify
 import activities.preflight
 import activities.prepare
 import activities.progress
@@ -27,6 +28,7 @@ import activities.reuse
 import activities.scan
 import orchestrators.finetune
 import orchestrators.generate
+import orchestrators.notify
 import orchestrators.run
 import orchestrators.scan
 from shared.core.errors import DistillationError
@@ -44,6 +46,7 @@ BLUEPRINTS = (
     orchestrators.scan.bp,
     orchestrators.generate.bp,
     orchestrators.finetune.bp,
+    orchestrators.notify.bp,
     activities.prepare.bp,
     activities.scan.bp,
     activities.reuse.bp,
@@ -55,6 +58,7 @@ BLUEPRINTS = (
     activities.assemble.bp,
     activities.finetune.bp,
     activities.report.bp,
+    activities.notify.bp,
 )
 Client = df.DurableOrchestrationClient
 Trigger = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]

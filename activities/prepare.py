@@ -47,6 +47,7 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         etags=etags,
         ranges=ranges,
         is_queued=app_settings.max_active_runs is not None,
+        notifies=app_settings.notification_target is not None,
         month=month_limit(spec, app_settings),
         warnings=spec.student_warnings + app_settings.key_warnings,
     )

@@ -48,6 +48,8 @@ class Root:
         self.started = context.current_utc_datetime
         self.is_in_queue = False
         """Whether the run has to leave the queue of runs when it ends."""
+        self.notifies = True
+        """Whether someone may have to be notified of the run's end. Known once it is prepared."""
         self._cancelled = context.wait_for_external_event(Event.CANCEL)
         self._concurrency = context.wait_for_external_event(Event.CONCURRENCY)
 

@@ -12,6 +12,7 @@ from orchestrators.durable.edge import Steps, implements
 from orchestrators.durable.waiting import RunFailed
 from orchestrators.finetune import train_students
 from orchestrators.generate import generate_splits
+from orchestrators.notify import announce_end
 from orchestrators.queue import leave_queue, wait_for_turn
 from orchestrators.root import Root, RunCancelled
 from orchestrators.scan import scan_datasets
@@ -72,6 +73,7 @@ def distillation_run(context: Context, request: RunRequest) -> Steps[RunSummary]
         root.status.fail(failure.error)
     yield from _write_report(root)
     yield from leave_queue(root)
+    yield from announce_end(root)
     return _summary(root)
 
 
@@ -98,6 +100,7 @@ def _prepare(root: Root) -> Steps[PreparedRun]:
     prepared = yield from root.call(PREPARE_RUN, root.request)
     root.splits = [split for split in SPLITS if split in prepared.etags]
     root.budget = prepared.spec.budget
+    root.notifies = prepared.notifies
     root.status.warnings = prepared.warnings
     root.status.datasets_only = not prepared.spec.students
     return prepared

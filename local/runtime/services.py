@@ -71,7 +71,7 @@ def host(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Se
     return Service(
         name="host",
         command=_module("functions_host", port, *flags),
-        environment=environment,
+        environment={**environment, "WEBSITE_HOSTNAME": f"{LOOPBACK}:{port}"},
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/admin/host/status", '"Running"'),
     )
 

@@ -26,6 +26,19 @@ FIRST_QUEUE_LOOK_SECONDS = 30.0
 QUEUE_LOOK_SHARE = 0.2
 MAX_QUEUE_LOOK_SECONDS = 7200.0
 
+# A notification that isn't delivered is sent again: after 5 seconds, then after four times as long
+# each time, for about three days.
+FIRST_NOTIFICATION_RETRY_SECONDS = 5.0
+NOTIFICATION_RETRY_GROWTH = 4.0
+MAX_NOTIFICATION_RETRY_SECONDS = 12 * 3600.0
+MAX_NOTIFICATION_ATTEMPTS = 13
+
+
+def notification_interval(attempts: int) -> float:
+    """Return the seconds until a notification is sent again, after so many attempts."""
+    growth = NOTIFICATION_RETRY_GROWTH ** (attempts - 1)
+    return min(MAX_NOTIFICATION_RETRY_SECONDS, FIRST_NOTIFICATION_RETRY_SECONDS * growth)
+
 
 def progress_interval(elapsed: float) -> float:
     """Return the seconds until progress is read again, after `elapsed` seconds.

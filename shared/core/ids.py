@@ -69,6 +69,14 @@ def finetuning_id(run_id: str, student: int = 0) -> str:
     return f"{run_id}:finetune:{student + 1}" if student else f"{run_id}:finetune"
 
 
+def notification_id(run_id: str, round_: int) -> str:
+    """Return the instance id of the orchestration that announces how a round has ended.
+
+    It is no part of the run: a receiver that is down must not delay its resumption.
+    """
+    return f"{run_id}:notify:{round_}"
+
+
 def is_finetuning_id(instance_id: str) -> bool:
     """Return whether an instance follows a student's job."""
     return instance_id.partition(":")[2].startswith("finetune")

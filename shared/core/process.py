@@ -12,11 +12,13 @@ import os
 import threading
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
+from shared.core.notification_settings import NotificationTarget, notification_secrets
 from shared.core.secrets import Redact, redactor, secrets_of_environment, without_tokens
 from shared.core.settings import (
     Settings,
     StorageSettings,
     load,
+    load_notification_target,
     load_storage,
     model_names,
     secret_names,
@@ -54,12 +56,20 @@ class Process:
         return self._settings or load_storage(os.environ)
 
     @property
+    def notification_target(self) -> NotificationTarget | None:
+        """Who is notified of ends, even if other settings are wrong. Raises SettingsError."""
+        if self._settings is not None:
+            return self._settings.notification_target
+        return load_notification_target(os.environ)
+
+    @property
     def secrets(self) -> list[str]:
         """The secrets of this process, even if a setting is wrong.
 
         Servers that want no key are often given the model's name as one.
         """
         secrets = secrets_of_environment(os.environ, secret_names(os.environ))
+        secrets += notification_secrets(os.environ)
         models = model_names(os.environ)
         return [secret for secret in secrets if secret not in models]
 

@@ -33,13 +33,21 @@ def is_http_url(value: str) -> bool:
     return is_web_address and not has_more and not re.search(r"\s", value)
 
 
+def reference_problem(value: str) -> str | None:
+    """Return why a value isn't what its Key Vault reference stands for, None if it is no such."""
+    if not value.lower().startswith(UNRESOLVED_REFERENCE):
+        return None
+    return (
+        "is a Key Vault reference that Azure couldn't resolve: check the reference, and that "
+        "the app's identity may read the secret"
+    )
+
+
 def key_problem(key: str) -> str | None:
     """Return why a value can't be a key, None if it may be one. The value isn't repeated."""
-    if key.lower().startswith(UNRESOLVED_REFERENCE):
-        return (
-            "is a Key Vault reference that Azure couldn't resolve: check the reference, and that "
-            "the app's identity may read the secret"
-        )
+    problem = reference_problem(key)
+    if problem is not None:
+        return problem
     if re.search(r"[\"'\\]", key):
         return "holds quotes or backslashes, which no key has: remove them"
     if not key.isascii() or not key.isprintable():

@@ -15,6 +15,14 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.core.errors import Problem, SettingsError
+from shared.core.notification_settings import (
+    NOTIFICATION_SETTINGS,
+    NOTIFY_SECRET,
+    NOTIFY_URL,
+    NotificationTarget,
+    notification_problems,
+    notification_target,
+)
 from shared.core.secrets import MIN_CHARACTERS, REDACTED
 from shared.core.setting_values import (
     URL_PROBLEM,
@@ -94,6 +102,8 @@ SETTINGS: dict[str, tuple[bool, str]] = {
         "currency of the prices (default: no limit)",
     ),
     MAX_ACTIVE_RUNS: (False, "runs at work at a time; others wait in order (default: no limit)"),
+    NOTIFY_URL: (False, "https URL that is notified when a run ends (default: nobody is)"),
+    NOTIFY_SECRET: (False, "key that signs notifications, as Standard Webhooks has it"),
 }
 
 # needed by runs that ask the teacher, as all do by default
@@ -154,6 +164,13 @@ class Settings(StorageSettings):
     student_hosting_price: float | None = None
     monthly_budget: float | None = None
     max_active_runs: int | None = None
+    notify_url: SecretStr | None = None
+    notify_secret: SecretStr | None = None
+
+    @property
+    def notification_target(self) -> NotificationTarget | None:
+        """Return who is notified when a run ends, None if nobody is."""
+        return notification_target(self.notify_url, self.notify_secret)
 
     @property
     def endpoints(self) -> tuple[TeacherEndpoint, ...]:
@@ -227,6 +244,13 @@ def load_storage(environ: Mapping[str, str]) -> StorageSettings:
     return _storage_settings(environ)
 
 
+def load_notification_target(environ: Mapping[str, str]) -> NotificationTarget | None:
+    """Read who is notified, even if other settings are wrong. Raises SettingsError for these."""
+    _raise_for(notification_problems(environ))
+    url, secret = (_secret(environ, name) for name in NOTIFICATION_SETTINGS)
+    return notification_target(url, secret)
+
+
 def secret_names(environ: Mapping[str, str]) -> list[str]:
     """Return the names of the settings that hold secrets, also if they are wrong."""
     return [*API_KEYS, STORAGE, *key_names(environ)]
@@ -241,6 +265,15 @@ def model_names(environ: Mapping[str, str]) -> list[str]:
 def trigger_source(environ: Mapping[str, str] = os.environ) -> str:
     """Return the source of the blob trigger, for indexing. `load` reports a wrong value."""
     return setting_text(environ, BLOB_TRIGGER_SOURCE) or TRIGGER_SOURCES[0]
+
+
+def app_url(environ: Mapping[str, str]) -> str | None:
+    """Return the app's address as the Functions host names it, None where it doesn't."""
+    host = setting_text(environ, "WEBSITE_HOSTNAME")
+    if host is None:
+        return None
+    scheme = "http" if host.startswith(("localhost:", "127.0.0.1:")) else "https"
+    return f"{scheme}://{host}"
 
 
 def _secret(environ: Mapping[str, str], name: str) -> SecretStr | None:
@@ -265,7 +298,7 @@ def _raise_for(problems: list[Problem]) -> None:
 def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
     problems += _wrong_keys(environ) + _wrong_prices(environ)
-    problems += endpoint_problems(environ)
+    problems += endpoint_problems(environ) + notification_problems(environ)
     if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
         problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from shared.core.counters import Counters
 from shared.core.errors import ErrorData
+from shared.core.json_values import JsonObject
 from shared.core.paths import Split
 from shared.finetuning.base import JobState
 from shared.finetuning.monitor import JobMonitor
@@ -86,6 +87,8 @@ class PreparedRun(Contract):
     """Into how many ranges each input is cut for the scan."""
     is_queued: bool = False
     """Whether the app limits how many runs are at work, so that this one has to take its turn."""
+    notifies: bool = False
+    """Whether the app names someone to notify when the run ends."""
     month: MonthLimit | None = None
     """What the app's monthly budget allows the run, if there is one."""
     warnings: list[str] = Field(default_factory=list[str])
@@ -441,6 +444,43 @@ class WrittenReport(Contract):
     other: OtherRequests = Field(default_factory=OtherRequests)
 
 
+# Notification
+
+
+class EndOfRun(Contract):
+    """Input of `announce_end`."""
+
+    run_id: str
+    round: int = 0
+    status: RunStatus
+    finished: datetime
+
+
+class Notification(Contract):
+    """Input of the orchestrator `notify` and of `send_notification`."""
+
+    run_id: str
+    round: int = 0
+    event: JsonObject
+    """As a CloudEvent in JSON."""
+
+
+class SentNotification(Contract):
+    """Output of `send_notification`.
+
+    `gone`: the receiver wants nothing more. `off`: the app names no receiver any longer.
+    """
+
+    status: Literal["ok", "gone", "off"] = "ok"
+
+
+class NotificationEnd(Contract):
+    """Output of the orchestrator `notify`."""
+
+    status: Literal["ok", "gone", "off", "undelivered"]
+    attempts: int
+
+
 class RunSummary(Contract):
     """Output of the root orchestrator of a run that did not fail."""
 
@@ -470,8 +510,11 @@ POLL_FINETUNING = Activity("poll_finetuning", PollRequest, JobLook)
 CANCEL_FINETUNING = Activity("cancel_finetuning", JobRequest, JobLook)
 CONCLUDE_FINETUNING = Activity("conclude_finetuning", JobRequest, ConcludedJob)
 WRITE_REPORT = Activity("write_report", ReportRequest, WrittenReport)
+ANNOUNCE_END = Activity("announce_end", EndOfRun, Done)
+SEND_NOTIFICATION = Activity("send_notification", Notification, SentNotification)
 
 DISTILLATION_RUN = Orchestrator("distillation_run", RunRequest, RunSummary)
 SCAN_RANGES = Orchestrator("scan_ranges", ScanRanges, RangesScanned)
 GENERATE_SPLIT = Orchestrator("generate_split", GenerateSplit, SplitOutcome)
 FINETUNE = Orchestrator("finetune", FollowTraining, TrainingOutcome)
+NOTIFY = Orchestrator("notify", Notification, NotificationEnd)

@@ -26,7 +26,7 @@ from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round, write_request
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
-from shared.runs.view import RunView, run_view
+from shared.runs.view import RunView, round_of, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import resolve
 from shared.students.catalogue import DEFAULT_STUDENT
@@ -126,6 +126,9 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     status = await instances.existing_run(client, request.run_id)
     links = request.links(request.run_id, durable=wants_durable)
     view = run_view(status, links)
+    if view.status in TERMINAL and _notifies():
+        number = round_of(status)
+        view.warnings += await instances.notification_warnings(client, request.run_id, number)
     if "report" not in view.outputs and view.status is not RunState.QUEUED:
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
@@ -134,6 +137,14 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             return ApiAnswer(view)
         report = await report_of(storage, request.run_id)
     return ApiAnswer({**dict(view), "report": report})
+
+
+def _notifies() -> bool:
+    """Return whether ends of runs are announced, or would be if the settings were right."""
+    try:
+        return current().notification_target is not None
+    except SettingsError:
+        return True
 
 
 async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:

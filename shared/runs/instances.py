@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from shared.core.errors import ErrorCode, NotFound, PermanentError
-from shared.core.ids import is_finetuning_id, parts_of
-from shared.runs.contracts import DISTILLATION_RUN, Event
+from shared.core.ids import is_finetuning_id, notification_id, parts_of
+from shared.core.json_values import json_object
+from shared.runs.contracts import DISTILLATION_RUN, NOTIFY, Event, Notification
 from shared.runs.requests import RunRequest
 from shared.runs.status import TERMINAL, InstanceState
 from shared.runs.view import InstanceStatus, RunView, run_view
@@ -21,6 +22,8 @@ from shared.spec.models import MAX_STUDENTS
 # Sub-orchestrations look every two seconds whether their run has ended.
 NOTICE_SECONDS = 10.0
 TERMINATE_SECONDS = 5.0
+# The root shows that it has ended a moment after its last activity.
+END_SECONDS = 5.0
 POLL_SECONDS = 0.25
 
 
@@ -140,6 +143,31 @@ async def start(client: DurableClient, request: RunRequest) -> bool:
             raise
         return False
     return True
+
+
+async def start_notification(client: DurableClient, notification: Notification) -> None:
+    """Start to announce the end of a round, unless that is under way."""
+    instance_id = notification_id(notification.run_id, notification.round)
+    if await is_active(client, instance_id):
+        return
+    try:
+        await client.start_new(NOTIFY, instance_id, notification.model_dump())
+    except Exception:  # the SDK has no type for "is active"
+        if not await is_active(client, instance_id):
+            raise
+
+
+async def wait_for_end(client: DurableClient, run_id: str) -> None:
+    """Wait until a run's status says that it has ended, for a few seconds at most."""
+    await _wait_for_end(client, [run_id], END_SECONDS)
+
+
+async def notification_warnings(client: DurableClient, run_id: str, round_: int) -> list[str]:
+    """Return the warning of a round whose end could not be announced."""
+    status = await read_status(client, notification_id(run_id, round_))
+    shown = json_object(status.get("customStatus")) if status else None
+    warning = shown.get("warning") if shown else None
+    return [warning] if isinstance(warning, str) else []
 
 
 async def restart(client: DurableClient, request: RunRequest) -> None:

@@ -113,6 +113,12 @@ def run_view(durable: InstanceStatus, links: Mapping[str, str]) -> RunView:
     )
 
 
+def round_of(durable: InstanceStatus) -> int:
+    """Return which round of a run its root instance is in, from Durable's status of it."""
+    number = _input(durable).get("round")
+    return number if isinstance(number, int) else 0
+
+
 def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:
     """Return the custom status, or one made from the input of a run that has set none yet."""
     custom_status = durable.get("customStatus")

@@ -5,6 +5,7 @@ For all five tasks, through the real parts.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from local.runtime.client import download_outputs
 from shared.dataset.rows import as_jsonl
 from shared.tasks import TASKS
 from tests.support.app import App, durable_links, jsonl, sample, sums
+from tests.support.polling import wait_for
+from tests.support.receiver import Receiver
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,9 @@ def test_rows_with_their_own_answers_make_a_student_without_a_request(app: App) 
     assert taught == [str(number) for number in range(3001, 3051)]
 
 
-def test_too_few_rows_fail_before_the_teacher_is_asked(app: App) -> None:
+def test_too_few_rows_fail_before_the_teacher_is_asked_and_whoever_is_notified_learns_it(
+    app: App, receiver: Receiver
+) -> None:
     run_id = app.upload("math", "few", {"train.jsonl": app.write("few.jsonl", sums(3))})
     view = app.ended(run_id)
     assert (view["status"], view["error"]["code"], view["tokens"]["prompt"]) == (
@@ -104,6 +109,16 @@ def test_too_few_rows_fail_before_the_teacher_is_asked(app: App) -> None:
     )
     assert "at least 40" in view["error"]["details"][0]["problem"]
     assert not app.exists(run_id, "shards/train/00000000.jsonl")
+    wait_for(lambda: run_id in str(receiver.received), "the notification of the run's end")
+    [event] = [event for event in map(json.loads, receiver.bodies) if event["subject"] == run_id]
+    assert event["type"] == "distillation.run.failed"
+    assert event["data"]["error"] == view["error"]
+    assert (
+        app.ask(
+            "GET", event["data"]["links"]["self"], **{"x-functions-key": app.endpoints.function_key}
+        )[1]["status"]
+        == "failed"
+    )
 
 
 def test_a_wrong_run_json_fails_the_run_with_every_problem(app: App) -> None:

@@ -9,6 +9,7 @@ import pytest
 from local.functions_host.durable.events import Status
 from shared.core.ids import finetuning_id, generation_id
 from shared.runs.contracts import (
+    ANNOUNCE_END,
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
     FINETUNE,
@@ -34,11 +35,11 @@ def patient_shard(run: Distillation) -> Activity:
     return look
 
 
-def test_a_run_cancelled_before_it_is_prepared_does_nothing_at_all() -> None:
+def test_a_run_cancelled_before_it_is_prepared_does_nothing_but_announce_its_end() -> None:
     run = Distillation()
     run.cancel_at(0)
     root = run.run()
-    assert (root.output["status"], run.hub.calls) == ("cancelled", [])
+    assert (root.output["status"], run.hub.names()) == ("cancelled", [ANNOUNCE_END])
 
 
 @pytest.mark.parametrize(("seconds", "last"), [(0.5, PREPARE_RUN), (2.5, PREFLIGHT)])

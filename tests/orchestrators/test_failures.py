@@ -8,6 +8,7 @@ import pytest
 
 from local.functions_host.durable.events import Status
 from shared.runs.contracts import (
+    ANNOUNCE_END,
     ASSEMBLE_SPLIT,
     GENERATE_SHARD,
     POLL_FINETUNING,
@@ -106,7 +107,7 @@ def test_a_run_that_cannot_be_prepared_ends_without_a_report() -> None:
         instead={PREPARE_RUN: lambda _: failed("the run specification has 2 problem(s)", "a", "b")}
     )
     root = run.run()
-    assert (root.status, run.hub.names()) == (Status.FAILED, [PREPARE_RUN])
+    assert (root.status, run.hub.names()) == (Status.FAILED, [PREPARE_RUN, ANNOUNCE_END])
     assert (run.shown["stage"], run.shown["outcome"]) == ("prepare", "failed")
     assert [problem["problem"] for problem in run.shown["error"]["details"]] == ["a", "b"]
 

@@ -14,6 +14,7 @@ from activities import (
     finetune,
     first_wave,
     generate,
+    notify,
     preflight,
     prepare,
     progress,
@@ -35,7 +36,9 @@ PARTS = (
     assemble,
     finetune,
     report,
+    notify,
 )
+CREATED = "2026-01-01T00:00:00Z"
 MAX_RESULT_BYTES = 16 * 1024
 """Results are in the orchestration's history, which every replay reads."""
 
@@ -47,14 +50,22 @@ class DurableClient:
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """By instance id, as the webhooks answer."""
     events: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
+    started: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
     breaks: Exception | None = None
     events_break: Exception | None = None
 
-    async def get_status(self, instance_id: str) -> DurableOrchestrationStatus:
+    async def get_status(
+        self, instance_id: str, *, show_input: bool = False
+    ) -> DurableOrchestrationStatus:
         if self.breaks:
             raise self.breaks
         status = self.statuses.get(instance_id, {})
-        return DurableOrchestrationStatus(instanceId=instance_id, **status)
+        times = {"createdTime": CREATED, "lastUpdatedTime": CREATED} if status else {}
+        return DurableOrchestrationStatus(instanceId=instance_id, **times, **status)
+
+    async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
+        self.started.append((name, instance_id, json.loads(json.dumps(client_input))))
+        return instance_id
 
     async def raise_event(self, instance_id: str, name: str, data: object = None) -> None:
         if self.events_break:

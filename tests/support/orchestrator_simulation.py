@@ -22,6 +22,7 @@ from local.functions_host.durable.episodes import Decision, context_json, decide
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
 from orchestrators import finetune as finetuning
 from orchestrators import generate as generation
+from orchestrators import notify as notifying
 from orchestrators import run
 from orchestrators import scan as scanning
 
@@ -93,7 +94,7 @@ class Finished:
 
 def _handles() -> dict[str, Callable[[str], str]]:
     """Return the function that the worker calls for each orchestrator."""
-    blueprints: list[Any] = [run.bp, scanning.bp, generation.bp, finetuning.bp]
+    blueprints: list[Any] = [run.bp, scanning.bp, generation.bp, finetuning.bp, notifying.bp]
     functions = [
         builder._function for blueprint in blueprints for builder in blueprint._function_builders
     ]

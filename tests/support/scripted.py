@@ -9,6 +9,7 @@ from shared.core.ids import finetuning_id
 from shared.finetuning.base import JobState
 from shared.runs.contracts import (
     ABANDON_SHARD,
+    ANNOUNCE_END,
     ASSEMBLE_SPLIT,
     CANCEL_FINETUNING,
     CONCLUDE_FINETUNING,
@@ -179,6 +180,7 @@ class Distillation:
             READ_PROGRESS: self._progress,
             ASSEMBLE_SPLIT: lambda payload: ok(counters=counters(ROWS * payload["shards"])),
             WRITE_REPORT: self._report,
+            ANNOUNCE_END: lambda _: ok(),
             **self.service.activities(),
             POLL_FINETUNING: self._poll_and_tell,
         }

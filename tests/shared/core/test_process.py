@@ -49,3 +49,24 @@ def test_settings_that_are_wrong_are_read_again_the_next_time(
     }.items():
         monkeypatch.setenv(name, value)
     assert fresh.settings.teacher_model == "m"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POST https://hooks.example/services/T0/abcdefgh?sig=zyxw%2Bvuts987 failed",
+        "path /services/T0/abcdefgh?sig=zyxw%2Bvuts987",
+        "it has zyxw+vuts987",
+        "it has zyxw%2Bvuts987",
+        "signed with QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB",
+    ],
+)
+def test_the_address_that_is_notified_is_a_secret_as_a_whole_and_in_parts(
+    fresh: Process, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    url = "https://hooks.example/services/T0/abcdefgh?sig=zyxw%2Bvuts987"
+    monkeypatch.setenv("NOTIFY_URL", url)
+    monkeypatch.setenv("NOTIFY_SECRET", "whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB")
+    redacted = fresh.redact(text)
+    assert "***" in redacted
+    assert not any(part in redacted for part in ("abcdefgh", "vuts987", "QUFB"))

@@ -167,6 +167,41 @@ def test_a_key_that_cannot_be_one_is_refused_unrepeated(name: str, key: str, pro
     assert "sesame" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "secret", "wrong"),
+    [
+        ("http://sesame.example/x", f"whsec_{'A' * 32}", {"NOTIFY_URL"}),
+        ("https://user:sesame@hooks.example", f"whsec_{'A' * 32}", {"NOTIFY_URL"}),
+        ("https://hooks.example/#sesame", "x" * 24, {"NOTIFY_URL"}),
+        ("hooks.example/sesame", "x" * 24, {"NOTIFY_URL"}),
+        ("@Microsoft.KeyVault(sesame)", "x" * 24, {"NOTIFY_URL"}),
+        ("https://hooks.example/sesame", "sesame", {"NOTIFY_SECRET"}),
+        ("https://hooks.example/sesame", "whsec_sesame!", {"NOTIFY_SECRET"}),
+        ("https://hooks.example/sesame", f"whsec_{'A' * 28}", {"NOTIFY_SECRET"}),
+        ("https://hooks.example/sesame", f"whsec_{'A' * 88}", {"NOTIFY_SECRET"}),
+        ("https://hooks.example/sesame", "", {"NOTIFY_SECRET"}),
+        ("", "x" * 24, {"NOTIFY_URL"}),
+        ("http://sesame.example/x", "sesame", {"NOTIFY_URL", "NOTIFY_SECRET"}),
+    ],
+)
+def test_a_receiver_that_cannot_be_notified_safely_is_refused_unrepeated(
+    url: str, secret: str, wrong: set[str]
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        load({**COMPLETE, "NOTIFY_URL": url, "NOTIFY_SECRET": secret})
+    assert {problem["where"] for problem in error.value.details} == wrong
+    assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["https://x/?sig=a%2Bb", "http://127.0.0.1:9/", "http://[::1]/"])
+def test_a_receiver_is_an_https_url_or_on_this_machine(url: str) -> None:
+    target = load({**COMPLETE, "NOTIFY_URL": url, "NOTIFY_SECRET": "x" * 24}).notification_target
+    assert target is not None
+    assert (target.url, target.key) == (url, b"x" * 24)
+    assert "sig" not in repr(target)
+    assert load(COMPLETE).notification_target is None
+
+
 def test_an_identity_needs_no_connection_string() -> None:
     environ = {
         **COMPLETE,

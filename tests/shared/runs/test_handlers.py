@@ -15,7 +15,7 @@ import pytest
 
 from shared.core import settings
 from shared.core.errors import InvalidInput, PermanentError, SettingsError
-from shared.core.ids import generation_id
+from shared.core.ids import generation_id, notification_id
 from shared.core.paths import RUN_QUEUE, RunPaths, monthly_spend
 from shared.core.process import Process, use
 from shared.core.storage import Storage
@@ -272,6 +272,32 @@ async def test_a_queued_run_is_shown_with_its_place(storage: Storage) -> None:
     answer = await handlers.get_run(hub, of_run(last))
     assert json.loads(answer.text)["queue"] == expected
     await storage.delete(RUN_QUEUE)
+
+
+async def test_a_run_whose_end_could_not_be_announced_warns_of_it_in_that_round_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NOTIFY_URL", "https://hooks.example")
+    monkeypatch.setenv("NOTIFY_SECRET", "x" * 24)
+    warning = "the notification of the run's end wasn't delivered"
+    hub = AnnouncingHub(runtime_status="Failed", warning=warning)
+    for round_, warnings in ((0, []), (1, [warning])):
+        hub.started = {"math-x": {"round": round_}, notification_id("math-x", 1): {}}
+        answer = await handlers.get_run(hub, of_run("math-x"))
+        assert json.loads(answer.text)["warnings"] == warnings
+
+
+@dataclass
+class AnnouncingHub(Hub):
+    """A task hub in which the end of a run was announced in vain."""
+
+    warning: str = ""
+
+    async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
+        status = await super().get_status(instance_id, show_input=show_input)
+        if ":notify:" in instance_id:
+            status.data["customStatus"] = {"warning": self.warning}
+        return status
 
 
 @pytest.mark.usefixtures("only_storage")
