@@ -70,8 +70,8 @@ class Process:
         """
         secrets = secrets_of_environment(os.environ, secret_names(os.environ))
         secrets += notification_secrets(os.environ)
-        models = model_names(os.environ)
-        return [secret for secret in secrets if secret not in models]
+        models = {name.lower() for name in model_names(os.environ)}
+        return [secret for secret in secrets if secret.lower() not in models]
 
     @property
     def redact(self) -> Redact:

@@ -47,10 +47,11 @@ Redact = Callable[[str], str]
 
 
 def redactor(secrets: Iterable[str]) -> Redact:
-    """Return a function that replaces these secrets in a text, also percent- and base64-encoded.
+    """Return a function that replaces these secrets in a text, in upper or lower case.
 
-    A secret in a JSON text may have escapes (`\\/`, `\\u002b`). One that is cut off where the text
-    ends, or a string in JSON, is replaced too, if MIN_CHARACTERS of it are there.
+    They may be percent-, base64- or hex-encoded. A secret in a JSON text may have escapes (`\\/`,
+    `\\u002b`). One that is cut off where the text ends, or a string in JSON, is replaced too, if
+    MIN_CHARACTERS of it are there. A service that wants to hide a key has other ways, all the same.
     """
     searched = [secret for secret in secrets if len(secret) >= MIN_CHARACTERS]
     values = {spelled for secret in searched for spelled in _encoded(secret)}
@@ -129,9 +130,10 @@ def _password(url: str) -> list[str]:
 
 
 def _encoded(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, and base64-encoded within any other text."""
+    """Yield a secret as it is, in hexadecimal digits, and base64-encoded within any other text."""
     yield secret
     data = secret.encode()
+    yield data.hex()
     for before in range(3):
         text = base64.b64encode(b"\0" * before + data).decode()
         # without characters that depend on what stands before or after
@@ -142,8 +144,11 @@ def _encoded(secret: str) -> Iterator[str]:
 
 
 def _readings(text: str) -> str:
-    """Return a text without backslashes, and again with its codes decoded if it has some."""
-    unescaped = text.replace("\\", "")
+    """Return a text without backslashes, and again with its codes decoded if it has some.
+
+    In lower case, as a service may write a key in any.
+    """
+    unescaped = text.replace("\\", "").lower()
     if "\\u00" not in text and "%" not in text:
         return unescaped
     return f"{unescaped}\n{_decoded(text)}"
@@ -152,7 +157,7 @@ def _readings(text: str) -> str:
 def _decoded(text: str) -> str:
     for codes in CODES:
         text = codes.sub(lambda code: chr(int(code[1], 16)), text)
-    return text.replace("\\", "")
+    return text.replace("\\", "").lower()
 
 
 def _beginnings(secret: str) -> set[str]:
@@ -160,7 +165,7 @@ def _beginnings(secret: str) -> set[str]:
     beginning = secret[:MIN_CHARACTERS]
     if not beginning.isascii():  # its codes aren't decoded
         return {""}
-    return {beginning.replace("\\", ""), _decoded(beginning)}
+    return {beginning.replace("\\", "").lower(), _decoded(beginning)}
 
 
 @functools.cache
@@ -169,17 +174,13 @@ def _spellings(secret: str) -> re.Pattern[str]:
     characters = [_spelling(character) for character in secret]
     beginning = "".join(characters[:MIN_CHARACTERS])
     rest = "".join([rf"(?:{character}|{CUT_OFF})" for character in characters[MIN_CHARACTERS:]])
-    return re.compile(beginning + rest)
+    return re.compile(beginning + rest, re.IGNORECASE)
 
 
 def _spelling(character: str) -> str:
     escapes = rf"\\{{0,{MAX_ESCAPES}}}{re.escape(character)}|\\{{1,{MAX_ESCAPES}}}u"
-    percents = "".join(f"%(?:25)*{_hex(f'{byte:02x}')}" for byte in character.encode())
-    return f"(?:{escapes}{_hex(f'{ord(character):04x}')}|{percents})"
-
-
-def _hex(digits: str) -> str:
-    return "".join(f"[{digit}{digit.upper()}]" for digit in digits)
+    percents = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
+    return f"(?:{escapes}{ord(character):04x}|{percents})"
 
 
 def _parts(setting: object) -> Iterator[str]:

@@ -537,9 +537,10 @@ async def open_teacher(
     names = deployment_names(settings, spec.model or "", chosen)
     scheduler = process_scheduler(*names)
     learned = current().part(LearnedCapabilities)
-    models = {settings.teacher_model, spec.model, *(endpoint.model for endpoint in chosen)}
+    names_of_models = [settings.teacher_model, spec.model, *(each.model for each in chosen)]
+    models = {name.lower() for name in names_of_models if name}
     secrets = [*secrets_of(settings), *current().secrets]
-    redact = redactor(secret for secret in secrets if secret not in models)
+    redact = redactor(secret for secret in secrets if secret.lower() not in models)
     deployments: dict[Gate, _Deployment] = {}
     async with AsyncExitStack() as opened:
         for gate, endpoint, name in zip(scheduler.gates, chosen, names, strict=True):

@@ -96,15 +96,25 @@ def read_reply(reply: Reply, capabilities: Capabilities, sent: SentRequest) -> O
         read = _Error(reply.status, error, f"HTTP {reply.status}: {error.message or 'no message'}")
         return _read_error(reply, read, capabilities, sent)
     try:
-        completion = parse_completion(reply.body, sent.url_setting)
-        is_redacted = reply.is_redacted and _has_mark(completion)
-        return replace(completion, is_redacted=True) if is_redacted else completion
+        return _without_secrets(parse_completion(reply.body, sent.url_setting), reply)
     except ServiceError as failure:
         detail = f"an error under HTTP 200 ({failure.status}): {failure.error.message}"
         read = _Error(failure.status, failure.error, detail)
         return _read_error(reply, read, capabilities, sent)
     except UnusableReply as error:
         return Failed(RejectionReason.BAD_RESPONSE, str(error))
+
+
+def _without_secrets(completion: Completion, reply: Reply) -> Completion:
+    """Return a completion without secrets that were spread over several parts of its content."""
+    redacted = replace(
+        completion,
+        text=reply.redact(completion.text),
+        reasoning=completion.reasoning and reply.redact(completion.reasoning),
+        refusal=completion.refusal and reply.redact(completion.refusal),
+    )
+    is_redacted = redacted != completion or (reply.is_redacted and _has_mark(completion))
+    return replace(redacted, is_redacted=True) if is_redacted else completion
 
 
 def _has_mark(completion: Completion) -> bool:

@@ -52,17 +52,27 @@ __all__ = ["Connections", "NoReply", "NotConnected", "ProxyRefused", "Reply", "h
 
 
 class Reply:
-    """One HTTP reply, without the app's secrets. Header names are found in any case."""
+    """One HTTP reply, without the app's secrets. Header names are found in any case.
 
-    __slots__ = ("body", "headers", "is_redacted", "status")
+    `redact` is for texts that are put together from parts of the body.
+    """
+
+    __slots__ = ("body", "headers", "is_redacted", "redact", "status")
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, is_redacted: bool = False
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        is_redacted: bool = False,
+        redact: Redact = str,
     ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.is_redacted = is_redacted
+        self.redact = redact
 
     @property
     def is_success(self) -> bool:
@@ -155,7 +165,8 @@ class Connections:
 
     def _without_secrets(self, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
         redacted = redacted_bytes(content, self._redact)
-        return Reply(status, headers, redacted, is_redacted=redacted != content)
+        is_redacted = redacted != content
+        return Reply(status, headers, redacted, is_redacted=is_redacted, redact=self._redact)
 
 
 def _trusted_certificates() -> ssl.SSLContext:

@@ -21,7 +21,13 @@ from tests.support.activity_runs import AppRun, sums
 from tests.support.http_teacher import Script, completion, serving
 
 KEY = "key+of/the=teacher-0123"
-SPELLINGS = (KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode())
+SPELLINGS = (
+    KEY,
+    KEY.upper(),
+    quote(KEY, safe=""),
+    base64.b64encode(KEY.encode()).decode(),
+    KEY.encode().hex().upper(),
+)
 
 
 async def everything(run: AppRun) -> str:
@@ -36,10 +42,12 @@ async def everything(run: AppRun) -> str:
 async def test_keys_that_a_teacher_repeats_in_answers_reach_no_file(
     new_run: NewRun, app: Configure
 ) -> None:
-    said = [f"Your key is {spelling}. The answer is {n}." for n, spelling in enumerate(SPELLINGS)]
-    teacher = Script(*(said * 9))
+    said: list[Any] = [f"Your key is {spelling}. The answer is 1." for spelling in SPELLINGS]
+    said.append([{"text": f"Your key is {KEY[:11]}"}, {"text": f"{KEY[11:]}. The answer is 1."}])
+    replies: list[tuple[int, Any, dict[str, str]]] = [(200, completion(text), {}) for text in said]
+    teacher = Script(*(replies * 9))
     run = new_run(teacher={"concurrency": 1})
-    await run.begin(sums(3))
+    await run.begin(sums(3))  # each is asked for three times
     async with serving(teacher.answer) as base_url:
         app(TEACHER_BASE_URL=base_url, TEACHER_API_KEY=KEY)
         generated = await run.generate()
