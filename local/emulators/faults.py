@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from local.emulators.echo import Echo
 from local.emulators.service import (
     Answer,
     ServiceError,
@@ -120,10 +121,13 @@ def emulator_app(
     error: Callable[[int, str, str], ServiceError],
     guard: Middleware,
     answers: Mapping[str, Answer],
+    *,
+    echoes_keys: bool = False,
 ) -> web.Application:
     """Return an application that takes faults on demand and answers these GET routes with JSON.
 
     `error` makes a failure in the API's shape; `guard` checks every request but those for faults.
+    `echoes_keys` makes every answer quote the keys of the requests so far.
     """
 
     @web.middleware
@@ -133,7 +137,10 @@ def emulator_app(
         return await guard(request, handler)
 
     faults = Faults()
-    app = web.Application(middlewares=[faults.middleware, answer_errors(error), guarded])
+    middlewares = [faults.middleware, answer_errors(error), guarded]
+    if echoes_keys:
+        middlewares.insert(0, Echo().middleware)
+    app = web.Application(middlewares=middlewares)
     faults.add_routes(app)
     app.add_routes([web.get(path, json_route(answer)) for path, answer in answers.items()])
     return app

@@ -31,6 +31,9 @@ class JobOptions:
     pace: float = option(8.0, "seconds that a job takes (default %(default)s)")
     seed: int = option(0, "of everything that is drawn")
     fail_rate: float = option(0.0, "0 to 1: jobs that fail while running", metavar="P")
+    echo_keys: bool = option(
+        False, "be hostile: quote the caller's keys in headers, errors and texts of every answer"
+    )
     status_path: tuple[str, ...] = option(
         (),
         "exact course of each job, up to and with the status in which it ends or stays",

@@ -10,6 +10,7 @@ one.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -17,6 +18,7 @@ import random
 import re
 import secrets
 import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -30,6 +32,7 @@ from benchmarks import worker
 from local.bootstrap import ROOT
 from local.cli.verification import check_run
 from local.emulators.azurite import Azurite
+from local.emulators.echo import spellings
 from local.runtime import services
 from local.runtime.children import Child
 from local.runtime.client import download_outputs, make_containers, storage_client, upload_dataset
@@ -45,6 +48,8 @@ from tests.support.azureml import ask
 ROWS, ROWS_PER_SHARD, CONCURRENCY, LATENCY_SECONDS = 480, 20, 8, 0.3
 STORM_SECONDS, PATIENCE_SECONDS = 25.0, 240.0
 FAULT_RATE = 0.06
+HOSTILE_FAULT_RATE = 0.02  # enough for errors that quote keys
+SECOND_TEACHER = "second-teacher"
 INDEX_SECONDS = 6.0  # after which Azurite has written down what it has confirmed
 CLOCK_FORWARD_SECONDS, CLOCK_BACK_SECONDS = (
     120.0,
@@ -73,27 +78,50 @@ class Storm:
     means to harm them.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, hostile: bool = False) -> None:
+        """With `hostile`, every service quotes the keys that the app has or sends."""
         self.folder, self.lottery = folder, random.Random(seed)
         self.teacher_log = folder / "teacher.jsonl"
-        self.secrets = {"teacher": f"sk-{secrets.token_hex(16)}", "identity": secrets.token_hex(16)}
+        self.hostile = hostile
+        account_key = base64.b64encode(secrets.token_bytes(64)).decode()
+        self.secrets = {
+            "teacher": f"sk-+/={secrets.token_hex(16)}",
+            "second teacher": f"sk-{secrets.token_urlsafe(24)}",
+            "Azure OpenAI": secrets.token_hex(16),
+            "storage": account_key,
+            "proxy": secrets.token_urlsafe(16),
+            "identity": secrets.token_hex(16),
+        }
+        self.key_file = folder / "account-key"
+        self.key_file.parent.mkdir(parents=True, exist_ok=True)
+        self.key_file.write_text(account_key, encoding="ascii")
+        echoing = ("--echo-keys",) if hostile else ()
         self._options = CloudOptions(
             data_dir=folder / "cloud",
             teacher_options=(
                 f"--latency-ms={LATENCY_SECONDS * 1000}",
                 f"--log={self.teacher_log}",
-                "--error-rate=0.03",
-                "--reset-rate=0.02",
                 f"--seed={seed}",
+                f"--model={SECOND_TEACHER}",
+                *(("--echo-rate=0.5",) if hostile else ("--error-rate=0.03", "--reset-rate=0.02")),
             ),
-            azureml_options=("--pace=1",),
+            azureml_options=("--pace=1", *echoing),
+            openai_options=("--pace=1", *echoing),
+            openai_key=self.secrets["Azure OpenAI"],
         )
         self._book = PortBook(folder / "ports.json")
-        self._azurite = Azurite(folder / "azurite", log=folder / "azurite.log", ports=self._book)
-        self._ports = self._book.claim(["teacher", "azureml", "proxy", "host"])
+        self._azurite = Azurite(
+            folder / "azurite",
+            log=folder / "azurite.log",
+            ports=self._book,
+            account_key=account_key,
+        )
+        self._ports = self._book.claim(["teacher", "azureml", "azure_openai", "proxy", "host"])
         self._children: dict[str, Child] = {}
         self._clock_off, self._clock = 0.0, folder / "clock"
-        self._proxy_flags = ["--fault-rate", str(FAULT_RATE), "--seed", str(seed)]
+        fault_rate = HOSTILE_FAULT_RATE if hostile else FAULT_RATE
+        self._proxy_flags = ["--fault-rate", str(fault_rate), "--seed", str(seed)]
+        self._echo_flags = ["--echo-key-file", str(self.key_file)] if hostile else []
         self.kills = 0
 
     @contextmanager
@@ -102,7 +130,8 @@ class Storm:
             self._set_clock(0.0)
             self._azurite.start()
             make_containers(self._azurite.connection_string)
-            for name in ("proxy", "teacher", "azureml", "host"):
+            fine_tuning = ["azureml", "azure_openai"] if self.hostile else ["azureml"]
+            for name in ("proxy", "teacher", *fine_tuning, "host"):
                 self._start(name)
             self.secrets |= {
                 name: key
@@ -231,13 +260,17 @@ class Storm:
                 self._options, ports["azureml"], services.child_environment(direct)
             )
         if name == "host":
-            settings = {
-                **services.host_settings(self._options, addresses, os.environ),
-                "TEACHER_API_KEY": self.secrets["teacher"],
-            }
+            settings = services.host_settings(self._options, addresses, os.environ)
+            settings["TEACHER_API_KEY"] = self.secrets["teacher"]
+            if self.hostile:
+                settings |= self._further_keys(settings.pop("TEACHER_BASE_URL"))
             host = services.host(self._options, ports["host"], settings)
             jumping = [*_python("tests.chaos.jumping_clock"), str(self._clock)]
             return replace(host, command=[*jumping, *host.command[2:]])
+        if name == "azure_openai":
+            return services.azure_openai(
+                self._options, ports["azure_openai"], services.child_environment(addresses)
+            )
         target = self._azurite.url("blob").rpartition("/")[0]
         command = [
             *_python("tests.support.storage_proxy"),
@@ -249,18 +282,32 @@ class Storm:
         ]
         return Service(
             name="proxy",
-            command=[*command, *self._proxy_flags],
+            command=[*command, *self._proxy_flags, *self._echo_flags],
             environment={**os.environ, "PYTHONUNBUFFERED": "1"},
             ready=lambda: "storage proxy at" in self._children["proxy"].output(),
         )
+
+    def _further_keys(self, teacher_url: str) -> dict[str, str]:
+        """Return settings with keys: two deployments of the teacher, an unused proxy."""
+        second = {
+            "base_url": teacher_url,
+            "model": SECOND_TEACHER,
+            "api_key_setting": "SECOND_TEACHER_API_KEY",
+        }
+        proxy = f"http://user:{self.secrets['proxy']}@{LOOPBACK}:9"
+        return {
+            "TEACHER_ENDPOINTS": json.dumps([{"base_url": teacher_url}, second]),
+            "SECOND_TEACHER_API_KEY": self.secrets["second teacher"],
+            "HTTP_PROXY": proxy,
+            "HTTPS_PROXY": proxy,
+        }
 
     def _addresses(self) -> Addresses:
         return Addresses(
             storage=self._storage,
             teacher_url=f"http://{LOOPBACK}:{self._ports['teacher']}/v1",
             azureml_url=f"http://{LOOPBACK}:{self._ports['azureml']}",
-            # no student of a storm is fine-tuned there
-            openai_url=f"http://{LOOPBACK}:9/openai/v1",
+            openai_url=f"http://{LOOPBACK}:{self._ports['azure_openai']}/openai/v1",
             identity_header=self.secrets["identity"],
         )
 
@@ -290,7 +337,7 @@ def weather(folder: Path, seed: int) -> Outcome:
         outcome.problems.append(
             f"{outcome.asked_again} answers were bought twice, {allowed} is what kills explain"
         )
-    outcome.problems += _leaks(storm)
+    outcome.problems += leaks(storm)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -420,22 +467,35 @@ def _allowed(kills: int) -> int:
     return 2 * (kills + 1) * round(CONCURRENCY + FLUSHED_SECONDS * CONCURRENCY / LATENCY_SECONDS)
 
 
-def _leaks(storm: Storm) -> list[str]:
-    """Files in which a secret stands that should not: whatever the app, its hub or its storage has
-    written.
+def leaks(storm: Storm) -> list[str]:
+    """Files in which a secret stands that should not: whatever the app, its hub, its storage or its
+    services have written.
     """
-    own = storm.folder / "cloud" / "keys.json"
+    own = {storm.folder / "cloud" / name for name in ("keys.json", "endpoints.json")}
     found: list[str] = []
     for path in storm.folder.rglob("*"):
-        if not path.is_file() or path == own or path.suffix in (".lock",):
-            continue
-        content = path.read_bytes()
-        found += [
-            f"{path.name} holds the secret {name}"
-            for name, secret in storm.secrets.items()
-            if secret.encode() in content
-        ]
+        if path.is_file() and path not in {*own, storm.key_file} and path.suffix != ".lock":
+            found += secrets_in(storm, path.name, _content(path))
     return found
+
+
+def secrets_in(storm: Storm, place: str, content: bytes) -> list[str]:
+    """Return which secrets the content holds, however they are spelled."""
+    return [
+        f"{place} holds the secret {name} as {spelled}"
+        for name, secret in storm.secrets.items()
+        for spelled in spellings(secret)
+        if spelled.encode() in content
+    ]
+
+
+def _content(path: Path) -> bytes:
+    """Return a file. The texts of a database may be spread over its pages, so each is read, too."""
+    content = path.read_bytes()
+    if not content.startswith(b"SQLite format 3"):
+        return content
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return content + "\n".join(database.iterdump()).encode()
 
 
 def _kill(child: Child) -> None:
@@ -456,4 +516,4 @@ def _python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-__all__ = ["Outcome", "Storm", "answers", "weather"]
+__all__ = ["Outcome", "Storm", "answers", "leaks", "secrets_in", "weather"]

@@ -3,7 +3,7 @@
 Requests pass unchanged, so signatures stay right. Some of them meet a fault, drawn by a seed: 503
 as from a throttled account; 412 as for a blob that somebody else has leased; a connection that
 breaks before the request arrives; and, worst of all, one that breaks afterwards, when everything
-was done and nobody knows.
+was done and nobody knows. A hostile one quotes the account's key in every error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from local.emulators.echo import spellings
 from local.runtime.lifeline import exit_with_parent, told_to_stop
 from local.runtime.ports import LOOPBACK
 
@@ -30,16 +33,18 @@ OF_THE_CONNECTION = frozenset(
 )
 AUTO = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")  # not to be added
 ERROR = (
-    "<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code><Message>-</Message></Error>"
+    "<?xml version='1.0' encoding='utf-8'?>"
+    "<Error><Code>{code}</Code><Message>{message}</Message></Error>"
 )
 
 
 class Proxy:
     """Passes requests on to `target`; `rate` is the share that meets a fault."""
 
-    def __init__(self, target: str, rate: float, seed: int) -> None:
+    def __init__(self, target: str, rate: float, seed: int, quoted: str = "") -> None:
         self._target = target.rstrip("/")
         self._rate = rate
+        self._quoted = quoted
         self._lottery = random.Random(seed)
         self._session: aiohttp.ClientSession | None = None
         self.faults: Counter[str] = Counter()
@@ -49,9 +54,9 @@ class Proxy:
         self.operations[_operation(request)] += 1
         fault = self._draw(request)
         if fault == "throttled":
-            return _error(503, "ServerBusy")
+            return self._error(503, "ServerBusy")
         if fault == "leased":
-            return _error(412, "LeaseIdMissing")
+            return self._error(412, "LeaseIdMissing")
         body = await request.read()
         if fault == "lost_request":
             return _cut(request)
@@ -59,7 +64,19 @@ class Proxy:
             answer, content = await self._pass_on(request, body)
         except aiohttp.ClientError:  # the service itself is down
             return _cut(request)
-        return _cut(request) if fault == "lost_response" else _answer(request, answer, content)
+        if fault == "lost_response":
+            return _cut(request)
+        if answer.status >= 400:
+            content = content.replace(b"</Message>", f" {self._quoted}</Message>".encode())
+        return _answer(request, answer, content)
+
+    def _error(self, status: int, code: str) -> web.Response:
+        return web.Response(
+            status=status,
+            text=ERROR.format(code=code, message=f"- {self._quoted}"),
+            content_type="application/xml",
+            headers={"x-ms-error-code": code},
+        )
 
     async def _pass_on(
         self, request: web.Request, body: bytes
@@ -118,15 +135,6 @@ def _answer(
     return response
 
 
-def _error(status: int, code: str) -> web.Response:
-    return web.Response(
-        status=status,
-        text=ERROR.format(code=code),
-        content_type="application/xml",
-        headers={"x-ms-error-code": code},
-    )
-
-
 def _cut(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
@@ -160,11 +168,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     flags.add_argument("--fault-rate", type=float, default=0.0, help="0 to 1, of the requests")
     flags.add_argument("--seed", type=int, default=0, help="of the fault lottery")
+    flags.add_argument("--echo-key-file", type=Path, help="quote the key in this file in errors")
     flags.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     parsed = flags.parse_args(arguments)
     if parsed.lifeline:
         exit_with_parent()
-    asyncio.run(run(Proxy(parsed.target, parsed.fault_rate, parsed.seed), parsed.port))
+    key_file: Path | None = parsed.echo_key_file
+    quoted = escape(" ".join(spellings(key_file.read_text().strip()))) if key_file else ""
+    proxy = Proxy(parsed.target, parsed.fault_rate, parsed.seed, quoted)
+    asyncio.run(run(proxy, parsed.port))
     return 0
 
 

@@ -50,7 +50,8 @@ class Emulator:
             JOB + "/events": self._list_events,
             JOB + "/checkpoints": self._list_checkpoints,
         }
-        app = emulator_app(generic, self._guard, answers)
+        echoes_keys = self._options.echo_keys
+        app = emulator_app(generic, self._guard, answers, echoes_keys=echoes_keys)
         app.router.add_post(BASE + "/files", self._post_file)
         app.router.add_delete(FILE, json_route(self._delete_file))
         app.router.add_post(BASE + "/fine_tuning/jobs", self._post_job)

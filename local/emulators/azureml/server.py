@@ -51,6 +51,7 @@ class Emulator:
         self.courses = Courses(store, files, commands, options)
         self._access = Access(options.role)
         self._pace = options.pace
+        self._echoes_keys = options.echo_keys
         self._identity = Identity(store.signing_key(), options.identity_header)
 
     def app(self) -> web.Application:
@@ -69,7 +70,7 @@ class Emulator:
             "/history/v1.0" + WORKSPACE_PATH + "/runs/{job}": self._history,
             "/studio/runs/{job}": lambda request: resources.studio(self._job(request)),
         }
-        app = emulator_app(generic, self._guard, answers)
+        app = emulator_app(generic, self._guard, answers, echoes_keys=self._echoes_keys)
         app.add_routes(registry.routes())
         app.add_routes(metrics.routes(self._values))
         app.router.add_get(TOKEN_PATH, self._identity.token)

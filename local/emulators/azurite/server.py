@@ -37,10 +37,18 @@ class Azurite:
     memory.
 
     `log` is the file its output is appended to. `ports` remembers the ports; by default they are
-    new at each start.
+    new at each start. `account_key` is in base64.
     """
 
-    def __init__(self, folder: Path | None, *, log: Path, ports: PortBook | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        log: Path,
+        ports: PortBook | None = None,
+        account_key: str = ACCOUNT_KEY,
+    ) -> None:
+        self._account_key = account_key
         self._folder = folder
         self._log = log
         self._book = ports or PortBook()
@@ -54,7 +62,7 @@ class Azurite:
             claimed = self._book.claim(f"azurite_{service}" for service in SERVICES)
             self._ports = {service: claimed[f"azurite_{service}"] for service in SERVICES}
             self.child = Child(
-                "azurite", self._command(node, script), self._log, environment=_environment()
+                "azurite", self._command(node, script), self._log, environment=self._environment()
             )
             self.child.start()
             try:
@@ -82,7 +90,7 @@ class Azurite:
         endpoints = "".join(
             f"{service.capitalize()}Endpoint={self.url(service)};" for service in SERVICES
         )
-        account = f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+        account = f"AccountName={ACCOUNT};AccountKey={self._account_key};"
         return f"DefaultEndpointsProtocol=http;{account}{endpoints}"
 
     def __enter__(self) -> Self:
@@ -91,6 +99,20 @@ class Azurite:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment without settings that would change Azurite's database.
+
+        Node keeps what it compiles beside Azurite, and later starts take a third less time.
+        """
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")
+        }
+        settings = {
+            "NODE_COMPILE_CACHE": str(INSTALLED / "compile-cache"),
+            "AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._account_key}",
+        }
+        return environment | settings
 
     def _command(self, node: Path, script: Path) -> list[str]:
         location = self._folder or self._log.parent
@@ -128,14 +150,3 @@ def _programs() -> tuple[Path, Path]:
 def _remedy(problem: str) -> str:
     remedy = "run `python3 -m local up` once, which installs what is missing"
     return f"{problem}: {remedy} (this is {sys.executable})"
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment without settings that would change Azurite's accounts or database.
-
-    Node keeps what it compiles beside Azurite, and later starts take a third less time.
-    """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")
-    }
-    return environment | {"NODE_COMPILE_CACHE": str(INSTALLED / "compile-cache")}

@@ -49,6 +49,9 @@ class TeacherOptions:
     empty_rate: float = _rate("no text at all")
     refused_rate: float = _rate("refusal field or refusal text")
     wrong_rate: float = _rate("well-formed, but not right")
+    echo_rate: float = _rate(
+        "be hostile: quote the caller's keys; above 0, every header and error does so as well"
+    )
     log: Path | None = option(
         None, "append one JSON line for each chat request: no texts, no keys", type=Path
     )
@@ -66,7 +69,8 @@ class TeacherOptions:
             raise ValueError("the API key is empty; leave it out to accept any credential")
 
     def _check_rates(self) -> None:
-        rates = {f"{name}_rate": self.rate(name) for name in (*REQUEST_FAULTS, *ANSWER_FAULTS)}
+        names = (*REQUEST_FAULTS, *ANSWER_FAULTS, "echo")
+        rates = {f"{name}_rate": self.rate(name) for name in names}
         rates |= {f"the skill of {model}": skill for model, skill in self.skills.items()}
         for name, rate in rates.items():
             if not 0.0 <= rate <= 1.0:

@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
+from local.emulators.echo import Echo
 from local.emulators.openai_errors import ApiError
 from local.emulators.service import HEALTH_PATH, answer_errors, listening, reset_connection
 from local.emulators.teacher import replies
@@ -82,9 +83,11 @@ class Teacher:
         self._unreadable = count(1)
 
     def app(self) -> web.Application:
-        app = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[answer_errors(_not_served)]
-        )
+        middlewares = [answer_errors(_not_served)]
+        if self.options.echo_rate:
+            echo = Echo(self.options.echo_rate, self.options.seed)
+            middlewares.insert(0, echo.middleware)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
         app.router.add_get(HEALTH_PATH, self._health)
         for prefix in PREFIXES:
             app.router.add_post(f"{prefix}/chat/completions", self._chat)
