@@ -85,7 +85,8 @@ async def _write_specification(
 ) -> RunSpec:
     """Write `run.json`, and return what is in it: only a resumed run replaces it."""
     if round_:
-        await storage.delete(paths.report)  # the files it lists are about to change
+        for outdated in (paths.report, paths.card):  # the files they list are about to change
+            await storage.delete(outdated)
         await storage.write(paths.specification, spec_document(spec))
         return spec
     await storage.create(paths.specification, spec_document(spec))

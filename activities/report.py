@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import azure.durable_functions as df
 
 from shared.assembly.commit import commit_rejected
-from shared.core.counters import Counters
+from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.paths import ASKED_SPLITS, JSON_LINES, RUNS, RunPaths, Split
 from shared.core.process import current
@@ -21,7 +21,6 @@ from shared.core.storage_account import open_storage
 from shared.dataset.file_facts import FileFacts, file_facts
 from shared.dataset.lines import Line
 from shared.finetuning.record import Trained, TrainingRecord
-from shared.generation.journal import split_counters
 from shared.report.agreement import agreement_by_split
 from shared.report.card import card
 from shared.report.model import Report
@@ -31,7 +30,7 @@ from shared.report.teachers import TeacherRows, read_teachers
 from shared.runs.activity import implements
 from shared.runs.contracts import WRITE_REPORT, ReportRequest, WrittenReport
 from shared.scan.plan import PlanReader, SplitScan
-from shared.spec.budget import Estimate, Usage
+from shared.spec.budget import Estimate, Usage, cost
 from shared.spec.models import RunSpec
 from shared.spec.quote import Quote, quote
 from shared.spec.resolution import read_spec
@@ -63,10 +62,7 @@ async def write_report(request: ReportRequest) -> WrittenReport:
     outputs = {name: facts.path for name, facts in report.outputs.items()}
     outputs["card"] = f"{RUNS}/{paths.card}"
     outputs["report"] = f"{RUNS}/{paths.report}"
-    scanned: dict[Split, Counters] = {
-        split: counts for split, counts in counters.items() if counts.rows
-    }
-    return WrittenReport(outputs=outputs, counters=scanned, other=other)
+    return WrittenReport(outputs=outputs, counters=counters, other=other)
 
 
 async def _write_rejected(
@@ -74,13 +70,14 @@ async def _write_rejected(
 ) -> dict[Split, Counters]:
     """Write `rejected.jsonl`. Return the counters, with rejections as they are in that file.
 
-    Raises PermanentError unless rows = accepted + rejected + not needed + not asked in each split.
+    There are none if the run ended before its scan: its rows aren't counted. Raises PermanentError
+    unless rows = accepted + rejected + not needed + not asked in each split.
     """
     try:
         counters = await commit_rejected(storage, spec, paths, splits)
     except NotFound:  # the run ended before the scan
         await storage.write(paths.rejected, b"", content_type=JSON_LINES)
-        return {split: await split_counters(storage, paths, split) for split in splits}
+        return {}
     for split in splits:
         rows = (await PlanReader(storage, paths, split).plan()).rows
         _check_rows(split, rows, counters[split])
@@ -121,6 +118,8 @@ async def _report(
         outputs[split] = dataset.facts
         outputs[f"{split}_provenance"] = dataset.provenance
     outputs["rejected"] = await _file_facts(storage, paths.rejected, None)
+    used = Usage.model_validate(total(counters.values()), from_attributes=True)
+    used.add(other.preflight)
     reasons: list[ReasonLine] = []
     for split, counts in counters.items():
         reasons += reason_lines(split, counts, spec)
@@ -135,6 +134,7 @@ async def _report(
         inputs={**inputs},
         outputs=outputs,
         counts={**counters},
+        totals=total(counters.values()).totals if counters else {},
         reasons=reasons,
         answers=status.answers,
         conflicts={name: scan.conflicts for name, scan in scans.items() if scan.conflicts.rows},
@@ -146,7 +146,7 @@ async def _report(
         datasets={split: dataset.description for split, dataset in datasets.items()},
         preflight=other.preflight,
         unrecorded=other.unrecorded,
-        cost=status.cost,
+        cost=cost(used, spec.budget),
         estimate=status.estimate,
         quote=await _quote(storage, spec, paths, status.estimate),
         specification=spec,

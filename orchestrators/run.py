@@ -85,6 +85,8 @@ def _stages(root: Root) -> Steps[None]:
     scans = yield from scan_datasets(root, prepared.ranges)
     if spec.reuse:
         scans = yield from _reuse_answers(root, spec, spec.reuse, scans)
+    elif root.round:  # however this round ends, the rows of earlier ones count
+        yield from root.read_progress(spec)
     _check_scan(root, spec, scans, prepared.month)
     if prepared.is_queued:
         yield from wait_for_turn(root)

@@ -100,6 +100,17 @@ class Counters(BaseModel):
         return sum(self.not_asked.values())
 
     @property
+    def totals(self) -> dict[str, int]:
+        """Return the rows by their outcome."""
+        return {
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "rejected": self.rejected_rows,
+            "not_needed": self.not_needed,
+            "not_asked": self.not_asked_rows,
+        }
+
+    @property
     def adds_up(self) -> bool:
         """Return whether rows = accepted + rejected + not needed + not asked.
 

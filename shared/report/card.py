@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 from shared.core.counters import FOR_EVALUATION, NOT_REACHED, Counters, total
 from shared.core.errors import ErrorData
-from shared.finetuning.base import JobState
+from shared.core.paths import ASKED_SPLITS
+from shared.finetuning.base import JobState, JobStatus
 from shared.report.agreement import Share
+from shared.report.markdown import code, code_block, link, table, text
 from shared.report.model import Report
 from shared.report.statistics import Description
 from shared.report.suggested_fixes import ReasonLine
@@ -35,9 +38,8 @@ def card(report: Report) -> str:
     """Return the dataset card as Markdown."""
     spec = report.specification
     parts = [
-        f"# {spec.name or report.run}",
-        f"Distilled training data of run `{report.run}`, task `{report.task}`. The run ended as "
-        f"**{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC.",
+        f"# {text(spec.name or report.run)}{_title_note(report)}",
+        _opening(report),
         _error(report.error),
         "## Rows",
         _counts(report.counts),
@@ -46,7 +48,7 @@ def card(report: Report) -> str:
         _several_examples(report),
         _rationalised(report),
         _reused(report),
-        _reasons(report.reasons),
+        _reasons(report),
         _answers(report),
         _conflicts(report),
         _near_duplicates(report),
@@ -59,16 +61,53 @@ def card(report: Report) -> str:
         _training_costs(report),
         _inference_prompt(spec),
         "## Files",
-        _table(("file", "bytes", "lines", "SHA-256"), _file_rows(report)),
+        table(("file", "bytes", "lines", "SHA-256"), _file_rows(report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title_note(report: Report) -> str:
+    return "" if report.is_complete else f" ({report.status}, not complete)"
+
+
+def _opening(report: Report) -> str:
+    """Return what the folder holds. The remains of a run aren't called training data."""
+    run = f"run {code(report.run)}, task `{report.task}`"
+    ended = f"ended as **{report.status}** on {report.finished:%Y-%m-%d %H:%M} UTC"
+    if report.is_complete:
+        return f"Distilled training data of {run}. The run {ended}."
+    reason = "it was cancelled" if report.status == "cancelled" else "of the error below"
+    return (
+        f"**These are the remains of a run that did not complete, not its training data.** "
+        f"The {run}, {ended}, because {reason}. Missing: {_missing(report)}. `resume` goes on from "
+        "here."
+    )
+
+
+def _missing(report: Report) -> str:
+    """Return what an unfinished run lacks."""
+    missing: list[str] = []
+    rows = total(report.counts.values()).not_asked.get(NOT_REACHED, 0)
+    if not report.counts:
+        missing.append("the scan, so no row was counted")
+    if rows:
+        missing.append(f"an outcome of {rows:,} {'row' if rows == 1 else 'rows'}")
+    expected = [split for split in ASKED_SPLITS if split in report.inputs]
+    missing += [f"`{split}.jsonl`" for split in expected if split not in report.datasets]
+    for student in report.specification.students:
+        job = _job_of(report, student)
+        if job is None or job.status != JobStatus.COMPLETED:
+            missing.append(f"the student {code(student.model)}")
+    return ", ".join(missing) or "the end of the run, after its last file"
 
 
 def _error(error: ErrorData | None) -> str:
     if error is None:
         return ""
-    details = [f"\n- `{problem['where']}` {problem['problem']}" for problem in error["details"]]
-    return f"> {error['message']} (`{error['code']}`){''.join(details)}"
+    lines = [f"> {text(error['message'])} ({code(error['code'])})"]
+    details = [f"> - {code(one['where'])} {text(one['problem'])}" for one in error["details"]]
+    lines += [">", *details] if details else []
+    return "\n".join(lines)
 
 
 def _not_needed_rows(counters: Counters) -> int:
@@ -77,13 +116,18 @@ def _not_needed_rows(counters: Counters) -> int:
 
 def _counts(counts: Mapping[str, Counters]) -> str:
     """Return the table of rows, with those that aren't needed if there are any."""
+    if not counts:
+        return "The rows were not counted: the run ended before its scan was complete."
     columns = COUNTS
     if total(counts.values()).not_needed:
         columns = {**COUNTS, "not needed": _not_needed_rows}
     rows: list[tuple[object, ...]] = []
     for split, counters in counts.items():
         rows.append((split, *(count(counters) for count in columns.values())))
-    return _table(("split", *columns), rows)
+    if len(counts) > 1:
+        all_rows = total(counts.values())
+        rows.append(("all", *(count(all_rows) for count in columns.values())))
+    return table(("split", *columns), rows)
 
 
 def _not_needed(report: Report) -> str:
@@ -129,15 +173,15 @@ def _reused(report: Report) -> str:
     if not reused:
         return ""
     earlier = report.specification.reuse
-    return f"{reused:,} accepted rows reuse answers of run `{earlier}`, at no cost to this run."
+    return f"{reused:,} accepted rows reuse answers of run {code(earlier)}, at no cost to this run."
 
 
-def _reasons(reasons: Sequence[ReasonLine]) -> str:
-    if not reasons:
-        return "No row was rejected."
-    rows = [_reason_row(line) for line in reasons]
+def _reasons(report: Report) -> str:
+    if not report.reasons:
+        return "No row was rejected." if report.counts else ""
+    rows = [_reason_row(line) for line in report.reasons]
     head = ("split", "reason", "rows", "suggested fix", "extra tokens (approx.)")
-    return f"{_table(head, rows)}\n\n`rejected.jsonl` lists each rejected row with its line."
+    return f"{table(head, rows)}\n\n`rejected.jsonl` lists each rejected row with its line."
 
 
 def _answers(report: Report) -> str:
@@ -146,9 +190,9 @@ def _answers(report: Report) -> str:
     if not lines:
         return ""
     rows: list[tuple[object, ...]] = [
-        (split, f"`{values}`", rows, example) for split, values, rows, example in lines
+        (split, code(values), rows, text(example)) for split, values, rows, example in lines
     ]
-    return f"## Answers offered\n\n{_table(('split', 'answers', 'rows', 'example'), rows)}"
+    return f"## Answers offered\n\n{table(('split', 'answers', 'rows', 'example'), rows)}"
 
 
 def _conflicts(report: Report) -> str:
@@ -171,7 +215,7 @@ def _near_duplicates(report: Report) -> str:
 
 
 def _samples(findings: Findings) -> str:
-    return "\n".join(f"- {sample}" for sample in findings.samples)
+    return "\n".join(f"- {text(sample)}" for sample in findings.samples)
 
 
 def _agreement(report: Report) -> str:
@@ -182,13 +226,13 @@ def _agreement(report: Report) -> str:
         if agreement.rows:
             rows.append((split, "all", *_agreement_cells(agreement)))
         for label, by_label in agreement.labels.items():
-            rows.append((split, f"`{label}`", *_agreement_cells(by_label)))
+            rows.append((split, code(label), *_agreement_cells(by_label)))
         if agreement.unreadable:
             notes.append(f"The references of {agreement.unreadable:,} {split} rows can't be read.")
     if not rows and not notes:
         return ""
     head = ("split", "reference", "rows compared", "agreeing", "share", "95 % interval")
-    parts = ["## Agreement with references", _table(head, rows) if rows else "", " ".join(notes)]
+    parts = ["## Agreement with references", table(head, rows) if rows else "", " ".join(notes)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -199,7 +243,7 @@ def _agreement_cells(agreement: Share) -> tuple[object, ...]:
 
 def _reason_row(line: ReasonLine) -> tuple[object, ...]:
     tokens = "–" if line.tokens is None else f"{line.tokens:,}"
-    return (line.split, line.reason, line.rows, line.remedy, tokens)
+    return (line.split, text(line.reason), line.rows, text(line.remedy), tokens)
 
 
 def _dataset(split: str, dataset: Description) -> list[str]:
@@ -207,25 +251,28 @@ def _dataset(split: str, dataset: Description) -> list[str]:
     parts = [f"## Dataset `{split}.jsonl`"]
     if dataset.answers:
         answers: list[tuple[object, ...]] = [
-            (f"`{answer}`", rows) for answer, rows in dataset.answers.items()
+            (code(answer), rows) for answer, rows in dataset.answers.items()
         ]
         if dataset.other_answers:
             answers.append(("other", dataset.other_answers))
-        parts.append(_table(("answer", "examples"), answers))
+        parts.append(table(("answer", "examples"), answers))
     lengths: list[tuple[object, ...]] = [
         (f"≤ {bucket.tokens:,}", bucket.rows) for bucket in dataset.lengths
     ]
-    parts.append(_table(("tokens per example (approx.)", "examples"), lengths))
+    parts.append(table(("tokens per example (approx.)", "examples"), lengths))
     return [*parts, *map(_example, dataset.examples)]
 
 
 def _example(messages: Sequence[Mapping[str, str]]) -> str:
-    shown = [f"**{message['role']}**: {_one_line(message['content'])}" for message in messages]
+    shown = [
+        f"**{text(message['role'])}**: {text(_shortened(message['content']))}"
+        for message in messages
+    ]
     return "> " + "\n>\n> ".join(shown)
 
 
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+def _shortened(content: str) -> str:
+    line = " ".join(content.split())
     return line if len(line) <= MAX_EXAMPLE_CHARACTERS else f"{line[: MAX_EXAMPLE_CHARACTERS - 1]}…"
 
 
@@ -239,15 +286,15 @@ def _teacher(report: Report) -> str:
         )
     if not report.teachers:
         version = f"prompt version {report.prompt_version}"
-        return f"`{spec.teacher.model}`, {version}; {_settings(spec)}. {_usage(report)}"
+        return f"{code(spec.teacher.model)}, {version}; {_settings(spec)}. {_usage(report)}"
     rows: list[tuple[object, ...]] = []
     for teacher in report.teachers:
-        requested = f"`{teacher.requested}`" if teacher.requested else "–"
+        requested = code(teacher.requested) if teacher.requested else "–"
         parameters = _changed(teacher.parameters)
-        cells = (f"`{teacher.model}`", requested, parameters, teacher.prompt_version, teacher.rows)
+        cells = (code(teacher.model), requested, parameters, teacher.prompt_version, teacher.rows)
         rows.append(cells)
     head = ("model that answered", "requested as", "settings", "prompt version", "accepted rows")
-    return f"{_table(head, rows)}\n\n{_usage(report)}"
+    return f"{table(head, rows)}\n\n{_usage(report)}"
 
 
 def _settings(spec: RunSpec) -> str:
@@ -257,7 +304,15 @@ def _settings(spec: RunSpec) -> str:
 
 
 def _changed(settings: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "default settings"
+    shown = [f"{name} {_value(value)}" for name, value in settings.items()]
+    return ", ".join(shown) or "default settings"
+
+
+def _value(value: object) -> str:
+    """Return the value of a setting: texts, which may be long prompts, and others."""
+    if isinstance(value, str):
+        return code(_shortened(value)) if value else '""'
+    return text(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _usage(report: Report) -> str:
@@ -318,7 +373,7 @@ def _training_costs(report: Report) -> str:
 
 
 def _training_cost(item: QuotedItem, job: JobState | None) -> str:
-    line = f"Training `{item.model}` was quoted at {item.amount:,.0f} tokens{_cost_of(item)}"
+    line = f"Training {code(item.model)} was quoted at {item.amount:,.0f} tokens{_cost_of(item)}"
     if job is None or job.trained_tokens is None:
         return f"{line}; its service has reported no number."
     billed = item.model_copy(update={"amount": job.trained_tokens})
@@ -331,8 +386,8 @@ def _cost_of(item: QuotedItem) -> str:
 
 def _inference_prompt(spec: RunSpec) -> str:
     """Return the prompt to use at inference, if it isn't the rows' own."""
-    text = spec.prompt.student_addition
-    if text is None:
+    prompt = spec.prompt.student_addition
+    if prompt is None:
         return ""
     if spec.taught.system_role:
         use = "add exactly this text to the rows' system prompt, as its last paragraph"
@@ -342,8 +397,7 @@ def _inference_prompt(spec: RunSpec) -> str:
         use = "put exactly this text before the first question, behind the row's system prompt"
         if spec.prompt.replaces_for_student:
             use = "put exactly this text before the first question"
-    quoted = "\n".join(f"    {line}" for line in text.splitlines())
-    return f"### Prompt at inference\n\nAt inference, {use}:\n\n{quoted}"
+    return f"### Prompt at inference\n\nAt inference, {use}:\n\n{code_block(prompt)}"
 
 
 def _student(report: Report) -> str:
@@ -367,24 +421,20 @@ def _job_of(report: Report, student: StudentSpec) -> JobState | None:
 
 def _job(student: str | None, job: JobState | None) -> str:
     if job is None:
-        return f"`{student}`; no fine-tuning job was submitted."
-    link = f" ([job]({job.url}))" if job.url else ""
-    registered = f", registered as `{job.model}`" if job.model else ""
+        return f"{code(student)}; no fine-tuning job was submitted."
+    page = f" ({link('job', job.url)})" if job.url else ""
+    registered = f", registered as {code(job.model)}" if job.model else ""
     measured = "".join(
-        f", {name.replace('_', ' ')} {value:.4g}"
+        f", {text(name.replace('_', ' '))} {value:.4g}"
         for name, value in job.metrics.items()
         if name != "step"
     )
-    return f"`{student}`; job `{job.job}` {job.status}{link}{registered}{measured}."
+    shown = f"{code(student)}; job {code(job.job)} {job.status}{page}{registered}{measured}."
+    return f"{shown} {text(job.message)}" if job.message else shown
 
 
 def _file_rows(report: Report) -> list[tuple[object, ...]]:
     return [
-        (f"`{facts.path}`", facts.bytes, facts.lines, f"`{facts.sha256}`")
+        (code(facts.path), facts.bytes, facts.lines, f"`{facts.sha256}`")
         for facts in [*report.inputs.values(), *report.outputs.values()]
     ]
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

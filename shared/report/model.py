@@ -86,7 +86,13 @@ class _Head(BaseModel):
 class Report(ReportExcerpt, _Head):
     """`report.json`. Its JSON Schema is docs/report.schema.json."""
 
-    counts: dict[str, Counters] = Field(description="rows and what they took, by split")
+    counts: dict[str, Counters] = Field(
+        description="rows and what they took, by split; empty if the run ended before its scan"
+    )
+    totals: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="rows of all splits: accepted + rejected + not_needed + not_asked",
+    )
     preflight: Usage = Field(
         default_factory=Usage, description="what preflight used of the teacher, in all rounds"
     )
@@ -108,6 +114,11 @@ class Report(ReportExcerpt, _Head):
     )
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the run came to its end."""
+        return self.status == "completed"
 
 
 async def report_of(storage: Storage, run_id: str) -> ReportExcerpt | None:

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, NotFound, PermanentError, SettingsError
 from shared.core.ids import finetuning_id
-from shared.core.paths import RunPaths
+from shared.core.paths import ASKED_SPLITS, RunPaths, Split
 from shared.core.process import current
 from shared.core.storage_account import open_storage
+from shared.generation.journal import split_counters
+from shared.generation.split_target import without_outdated
 from shared.report.model import report_of
 from shared.runs import instances, listing, requests
 from shared.runs.contracts import Event
@@ -26,9 +29,9 @@ from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round, write_request
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
-from shared.runs.view import RunView, round_of, run_view
+from shared.runs.view import InstanceStatus, RunView, round_of, run_view
 from shared.spec.parse import parse_parallel_shards, parse_spec
-from shared.spec.resolution import resolve
+from shared.spec.resolution import read_spec, resolve
 from shared.students.catalogue import DEFAULT_STUDENT
 from shared.teacher.budget import MonthlySpend, read_monthly_spend
 
@@ -96,7 +99,7 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             status = await instances.read_status(client, run_id)
             if status is None:
                 return None
-            view = run_view(status, {"self": request.self_link(run_id)})
+            view = await _view(storage, status, {"self": request.self_link(run_id)})
             await places.show(view)
             return view
 
@@ -129,12 +132,16 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     if view.status in TERMINAL and _notifies():
         number = round_of(status)
         view.warnings += await instances.notification_warnings(client, request.run_id, number)
-    if "report" not in view.outputs and view.status is not RunState.QUEUED:
+    reads_storage = view.status in (RunState.QUEUED, RunState.TERMINATED)
+    if "report" not in view.outputs and not reads_storage:
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
         if view.status is RunState.QUEUED:
             await QueuePlaces(storage).show(view)
             return ApiAnswer(view)
+        if "report" not in view.outputs:
+            counted = await _view(storage, status, links)
+            return ApiAnswer(counted.model_copy(update={"warnings": view.warnings}))
         report = await report_of(storage, request.run_id)
     return ApiAnswer({**dict(view), "report": report})
 
@@ -145,6 +152,27 @@ def _notifies() -> bool:
         return current().notification_target is not None
     except SettingsError:
         return True
+
+
+async def _view(storage: Storage, status: InstanceStatus, links: Mapping[str, str]) -> RunView:
+    """Return the view of a run. One that Durable has terminated could not count its last answers.
+
+    They are in its journals.
+    """
+    view = run_view(status, links)
+    if view.status is not RunState.TERMINATED or not view.splits:
+        return view
+    paths = RunPaths(view.id)
+    try:
+        spec = await read_spec(storage, paths)
+    except NotFound:  # somebody has deleted the run's folder
+        return view
+    counters: dict[Split, Counters] = {}
+    for split in ASKED_SPLITS:
+        if split in view.splits:
+            stored = await split_counters(storage, paths, split)
+            counters[split] = without_outdated(spec, split, stored)
+    return run_view(status, links, counters, spec.budget)
 
 
 async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:

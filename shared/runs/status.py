@@ -202,16 +202,17 @@ class RunStatus(RunProgress):
         shown["accepted"] = counters.accepted
         shown["rejected"] = counters.rejected_rows
         shown["shards_done"] = counters.shards_done
-        if counters.examples > counters.accepted:
+        if counters.examples > counters.accepted or "examples" in shown:
             shown["examples"] = counters.examples
-        if counters.not_needed or "not_needed" in shown:
-            shown["not_needed"] = counters.not_needed
-        if counters.rationalised:
-            shown["rationalised"] = counters.rationalised
-        if counters.held_out:
-            shown["held_out"] = counters.held_out
-        if counters.reused:
-            shown["reused"] = counters.reused
+        occasional = {
+            "not_needed": counters.not_needed,
+            "rationalised": counters.rationalised,
+            "held_out": counters.held_out,
+            "reused": counters.reused,
+        }
+        for name, rows in occasional.items():
+            if rows or name in shown:  # what was shown may have become 0
+                shown[name] = rows
         self.reasons[split] = dict(counters.rejected)
         agreement = agreement_of(counters)
         if agreement:

@@ -8,10 +8,13 @@ from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.core.counters import Counters
 from shared.core.errors import ErrorCode
 from shared.core.json_values import JsonObject, json_object
+from shared.core.paths import Split
 from shared.report.model import ReportExcerpt
 from shared.runs.status import (
+    NO_BUDGET,
     TERMINAL,
     InstanceState,
     RunProgress,
@@ -19,6 +22,7 @@ from shared.runs.status import (
     RunStatus,
     cut,
 )
+from shared.spec.models import BudgetSpec
 
 
 class InstanceStatus(TypedDict, total=False):
@@ -57,6 +61,9 @@ class RunView(RunProgress, _Identity):
     # of a run that waits until fewer runs are at work
     queue: QueuePlace | None = None
 
+    # rows of all splits by outcome; `not_asked` once the run has ended
+    totals: dict[str, int] = Field(default_factory=dict[str, int])
+
     links: dict[str, str] = Field(default_factory=dict[str, str])
 
 
@@ -78,6 +85,9 @@ class StartedRun(RunView):
     concurrency: str
 
 
+TOTALS = ("rows", "accepted", "rejected", "not_needed", "not_asked")
+NOT_COUNTED = "the rows were not counted: the run ended before its scan was complete"
+
 # state of a run by the runtime status of its root instance; COMPLETED is refined by the outcome,
 # RUNNING by the stage
 RUN_STATES = {
@@ -92,22 +102,34 @@ RUN_STATES = {
 }
 
 
-def run_view(durable: InstanceStatus, links: Mapping[str, str]) -> RunView:
-    """Return the view of a run from Durable's status of its root instance."""
+def run_view(
+    durable: InstanceStatus,
+    links: Mapping[str, str],
+    counters: Mapping[Split, Counters] | None = None,
+    budget: BudgetSpec = NO_BUDGET,
+) -> RunView:
+    """Return the view of a run from Durable's status of its root instance.
+
+    `counters` are newer than those of the status.
+    """
     run_id = durable.get("instanceId", "")
     run_status = _run_status(durable, run_id)
     state = _run_state(durable.get("runtimeStatus"), run_status)
     if state is RunState.FAILED and run_status.error is None:
         message = cut(str(durable.get("output") or "the orchestration failed without a message"))
         run_status.error = {"code": ErrorCode.ORCHESTRATION, "message": message, "details": []}
+    if counters:
+        run_status.count(counters, budget)
     if state in TERMINAL:
         run_status.count_not_asked()
+        run_status.warn([] if run_status.splits else [NOT_COUNTED])
     shown = run_status.model_dump(include=set(RunProgress.model_fields))
     return RunView(
         id=run_id,
         status=state,
         created=durable.get("createdTime"),
         updated=durable.get("lastUpdatedTime"),
+        totals=_totals(run_status),
         links=dict(links),
         **shown,
     )
@@ -117,6 +139,15 @@ def round_of(durable: InstanceStatus) -> int:
     """Return which round of a run its root instance is in, from Durable's status of it."""
     number = _input(durable).get("round")
     return number if isinstance(number, int) else 0
+
+
+def _totals(run_status: RunStatus) -> dict[str, int]:
+    splits = run_status.splits.values()
+    return {
+        name: sum(shown.get(name, 0) for shown in splits)
+        for name in TOTALS
+        if any(name in shown for shown in splits)
+    }
 
 
 def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:

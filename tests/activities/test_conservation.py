@@ -13,9 +13,12 @@ from shared.core.errors import ErrorCode
 from shared.core.paths import Split
 from shared.dataset.rows import as_jsonl
 from shared.generation.journal import Journal
-from shared.runs.contracts import ABANDON_SHARD, WrittenReport
+from shared.runs import handlers
+from shared.runs.contracts import ABANDON_SHARD, DISTILLATION_RUN, WrittenReport
+from shared.runs.http import ApiRequest
 from shared.runs.status import RunStatus
 from shared.runs.view import run_view
+from shared.spec.resolution import read_spec
 from tests.activities.conftest import Configure, NewRun, Teach
 from tests.support.activity_runs import AppRun, sum_row, sums
 
@@ -24,6 +27,7 @@ DAMAGED = b"{\n"
 TRAIN = sums(8) + DAMAGED + as_jsonl([sum_row(3)]) + sums(6, first=20) + DAMAGED
 VALIDATION = sums(4, first=50) + as_jsonl([sum_row(1)]) + DAMAGED
 ROWS = {"train": 17, "validation": 6}
+PRICES = {"prompt_price": 500_000, "completion_price": 1_000_000}
 
 
 def some_answers(request: ChatRequest) -> str:
@@ -68,7 +72,7 @@ async def resumed_and_cancelled(run: AppRun) -> None:
 async def test_every_row_is_accounted_for_however_the_run_ends(
     new_run: NewRun, teach: Teach, proceed: Callable[[AppRun], Awaitable[None]]
 ) -> None:
-    run = new_run(teacher={"concurrency": 1})
+    run = new_run(teacher={"concurrency": 1}, budget=PRICES)
     await run.begin(TRAIN, VALIDATION)
     async with teach(some_answers):
         await proceed(run)
@@ -133,9 +137,12 @@ async def check_books(run: AppRun) -> dict[str, Any]:
     """Compare view, report and card with what journals and rejected rows hold. Return the view."""
     written = WrittenReport.model_validate(await run.report("cancelled"))
     status = RunStatus(task="math", name="x", outcome="cancelled")
-    status.count(written.counters)
+    spec = await read_spec(run.storage, run.paths)
+    status.count(written.counters, spec.budget)
     view = run_view({"runtimeStatus": "Completed", "customStatus": status.custom_status()}, {})
     report = await run.storage.read_json(run.paths.report)
+    assert report["totals"] == {"not_needed": 0, **view.totals}
+    assert report["cost"] == view.cost
     card = await run.text(run.paths.card)
     rejected_rows = await run.rows(run.paths.rejected)
     for split in SPLITS:
@@ -152,7 +159,51 @@ async def check_books(run: AppRun) -> dict[str, Any]:
         assert counts["not_asked"] == ({"not_reached": len(not_asked)} if not_asked else {})
         assert sum(counts["rejected"].values()) == len(rejected)
         assert f"| {split} | {' | '.join(map(str, numbers))} |" in card
+    totals = [view.totals[name] for name in ("rows", "accepted", "rejected", "not_asked")]
+    assert f"| all | {' | '.join(map(str, totals))} |" in card
+    assert totals[0] == sum(totals[1:]) == sum(ROWS.values())
     return view.splits
+
+
+async def test_a_terminated_run_shows_the_answers_of_its_journals(
+    new_run: NewRun, teach: Teach
+) -> None:
+    run = new_run(budget=PRICES)
+    await run.begin(TRAIN, VALIDATION)
+    status = RunStatus(task="math", name="x", stage="generate")
+    for split in SPLITS:
+        status.plan(split, ROWS[split], run.shards[split])
+    async with teach(some_answers):
+        await half_way(run)
+    terminated: Any = Terminated(run.paths.run_id, status)
+    request = ApiRequest("http://x/api/runs", {}, "", b"", run.paths.run_id, lambda _: {})
+    view = (await handlers.get_run(terminated, request)).body
+    accepted = sum([len(await accepted_lines(run, split)) for split in SPLITS])
+    totals = view.totals
+    assert totals["accepted"] == accepted > 0
+    assert totals["rows"] == accepted + totals["rejected"] + totals["not_asked"]
+    assert view.cost
+
+
+class Terminated:
+    """A task hub, and the status of its only run."""
+
+    runtime_status = "Terminated"
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        self.run_id = run_id
+        self.status = status
+
+    async def get_status(self, instance_id: str, *, show_input: bool) -> Terminated:
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "instanceId": self.run_id,
+            "name": DISTILLATION_RUN,
+            "runtimeStatus": self.runtime_status,
+            "customStatus": self.status.custom_status(),
+        }
 
 
 async def accepted_lines(run: AppRun, split: Split) -> set[int]:

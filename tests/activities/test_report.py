@@ -169,7 +169,7 @@ async def test_a_second_execution_changes_no_byte(run: AppRun) -> None:
 async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets_are_like(
     run: AppRun,
 ) -> None:
-    await run.report(cost=0.25, estimate={"requests": 14, "cost": None})
+    await run.report(estimate={"requests": 14, "cost": None})
     report = await report_of(run)
     lines = {(line["split"], line["reason"]): line for line in report["reasons"]}
     assert set(lines) == {
@@ -182,7 +182,7 @@ async def test_the_report_says_what_would_mend_each_reason_and_what_the_datasets
         "What is 40 + 1?",
         "What is 41 + 1?",
     ]
-    assert (report["cost"], report["estimate"]["requests"], report["round"]) == (0.25, 14, 0)
+    assert (report["estimate"]["requests"], report["round"]) == (14, 0)
     card = await run.text(run.paths.card)
     assert "Expected were 14 requests, 0 prompt tokens, 0 completion tokens." in card
     for text in (
@@ -254,6 +254,11 @@ async def test_a_run_that_ended_before_the_teacher_was_asked_lists_what_the_scan
     card = await run.text(run.paths.card)
     assert "but at least 40 are required" in card
     assert "no fine-tuning job was submitted" in card
+    assert "training data of run" not in card
+    opening = card.split("\n\n")[:2]
+    assert opening[0].endswith(" (failed, not complete)")
+    missing = "Missing: an outcome of 2 rows, `train.jsonl`, the student `"
+    assert opening[1].startswith("**These are the remains of a run") and missing in opening[1]
 
 
 async def test_the_counts_of_a_run_whose_teacher_was_never_asked_are_those_of_the_scan(
@@ -279,7 +284,11 @@ async def test_a_run_that_was_cancelled_before_the_scan_has_a_report_all_the_sam
     reported = await run.report("cancelled")
     assert (reported["status"], set(reported["outputs"])) == ("ok", {"rejected", "card", "report"})
     assert await run.text(run.paths.rejected) == ""
-    assert (await report_of(run))["status"] == "cancelled"
+    report = await report_of(run)
+    assert (report["status"], report["counts"], report["totals"]) == ("cancelled", {}, {})
+    card = await run.text(run.paths.card)
+    assert "The rows were not counted" in card
+    assert "| train |" not in card and "No row was rejected" not in card
 
 
 async def test_a_run_that_was_stopped_half_way_is_reported_as_far_as_it_came(
@@ -313,7 +322,9 @@ async def test_each_teacher_has_its_own_number_of_rows(new_run: NewRun, teach: T
 
     async with teach(unable):
         await run.finish()
+    await run.report()
     await run.resume(teacher={"temperature": 0, "concurrency": 3})
+    assert not {"report.json", "README.md"} & await run.names()  # they are of the earlier round
     async with teach(plus_one):
         await run.finish()
     await run.report()

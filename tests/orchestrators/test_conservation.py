@@ -18,7 +18,7 @@ from shared.runs.contracts import (
 )
 from shared.runs.view import RunView, run_view
 from tests.support.orchestrator_simulation import After
-from tests.support.scripted import ROWS, Distillation, failed, ok
+from tests.support.scripted import ROWS, Distillation, counters, failed, ok
 
 SHARDS = {"train": 6, "validation": 3}
 
@@ -34,6 +34,9 @@ def assert_all_counted(view: RunView) -> None:
         total = shown["accepted"] + shown["rejected"] + shown["not_asked"]
         assert total == shown["rows"] == ROWS * shards
         assert shown["not_asked"] >= 0
+    totals = view.totals
+    decided = totals["accepted"] + totals["rejected"] + totals["not_asked"]
+    assert decided == totals["rows"] == ROWS * sum(SHARDS.values())
 
 
 @pytest.mark.parametrize(
@@ -75,4 +78,14 @@ def test_a_run_that_failed_before_generation_shows_the_rows_that_the_scan_reject
 
 def test_the_rows_of_a_run_that_fails_in_its_scan_are_not_made_up() -> None:
     view = view_of(Distillation(SHARDS, instead={SCAN_DATASET: lambda _: failed("no")}))
-    assert view.splits == {}
+    assert (view.splits, view.totals) == ({}, {})
+    assert any("rows were not counted" in warning for warning in view.warnings)
+
+
+def test_a_resumed_run_without_a_report_shows_the_rows_of_earlier_rounds() -> None:
+    earlier = ok(splits={split: counters(ROWS * n, ROWS) for split, n in SHARDS.items()})
+    gone = {name: lambda _: failed("gone") for name in (PREFLIGHT, WRITE_REPORT)}
+    run = Distillation(SHARDS, instead={**gone, READ_PROGRESS: lambda _: earlier}, round=1)
+    view = view_of(run)
+    assert_all_counted(view)
+    assert view.totals["accepted"] == 2 * ROWS
