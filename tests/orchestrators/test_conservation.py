@@ -84,8 +84,9 @@ def test_the_rows_of_a_run_that_fails_in_its_scan_are_not_made_up() -> None:
 
 def test_a_resumed_run_without_a_report_shows_the_rows_of_earlier_rounds() -> None:
     earlier = ok(splits={split: counters(ROWS * n, ROWS) for split, n in SHARDS.items()})
-    gone = {name: lambda _: failed("gone") for name in (PREFLIGHT, WRITE_REPORT)}
-    run = Distillation(SHARDS, instead={**gone, READ_PROGRESS: lambda _: earlier}, round=1)
+    run = Distillation(SHARDS, instead={READ_PROGRESS: lambda _: earlier}, round=1)
+    for name in (PREFLIGHT, WRITE_REPORT):
+        run.hub.activities[name] = lambda _: failed("gone")
     view = view_of(run)
     assert_all_counted(view)
     assert view.totals["accepted"] == 2 * ROWS
