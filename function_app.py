@@ -34,7 +34,7 @@ import orchestrators.scan
 from shared.core.errors import DistillationError
 from shared.core.ids import checked_run_id
 from shared.core.logs import quieten_azure_sdks, redact_logs
-from shared.core.paths import TRIGGER_PATH
+from shared.core.paths import TRIGGER_PATH, UPLOADS_PATH
 from shared.core.process import current
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
@@ -136,6 +136,20 @@ async def dataset_uploaded(dataset: func.InputStream, client: Client) -> None:
     await handlers.start_uploaded(client, str(dataset.name))
 
 
+uploads_trigger = cast(Any, app).blob_trigger(
+    arg_name="blob", path=UPLOADS_PATH, connection=STORAGE, source=blob_source()
+)
+
+
+@uploads_trigger
+async def upload_checked(blob: func.InputStream) -> None:
+    """Leave a file beside a blob that is nearly a dataset, and says why it starts nothing.
+
+    The blob isn't read, but the host hands over its content all the same.
+    """
+    await handlers.check_upload(str(blob.name))
+
+
 @app.route(route="openapi.json", methods=["GET"])
 @app.durable_client_input(client_name="client")
 @answers_errors
@@ -150,6 +164,14 @@ async def get_openapi(req: func.HttpRequest, client: Client) -> func.HttpRespons
 async def start_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Start a run. `?dry_run=true` returns what the run would find."""
     return response(await handlers.start_run(client, api_request(req, client)))
+
+
+@app.route(route="datasets", methods=["GET"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def get_datasets(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Return a page of datasets, with their problems: `?task=&prefix=&limit=&after=`."""
+    return response(await handlers.list_datasets(client, api_request(req, client)))
 
 
 @app.route(route="runs", methods=["GET"])

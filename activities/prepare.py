@@ -14,6 +14,7 @@ from shared.report.teachers import write_settings
 from shared.runs.activity import implements
 from shared.runs.contracts import PREPARE_RUN, PreparedRun
 from shared.runs.monthly_budget import month_limit
+from shared.runs.problem_files import unused_files
 from shared.runs.requests import RunRequest, reuse_refusal, specification
 from shared.runs.resume import changed, check_student
 from shared.scan.stored_scan import ranges_of
@@ -42,6 +43,7 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         if not spec.answers.are_provided:
             await write_settings(storage, paths, spec, request.round)
         ranges = await ranges_of(storage, paths, [split for split in SPLITS if split in etags])
+        unused = await _unused_files(storage, request)
     return PreparedRun(
         spec=spec,
         etags=etags,
@@ -49,8 +51,15 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
         is_queued=app_settings.max_active_runs is not None,
         notifies=app_settings.notification_target is not None,
         month=month_limit(spec, app_settings),
-        warnings=spec.student_warnings + app_settings.key_warnings,
+        warnings=spec.student_warnings + app_settings.key_warnings + unused,
     )
+
+
+async def _unused_files(storage: Storage, request: RunRequest) -> list[str]:
+    """Return warnings of files beside an upload that it was meant to be used with."""
+    if request.source != "upload" or request.round:
+        return []
+    return await unused_files(storage.datasets, request.train)
 
 
 async def _first_specification(storage: Storage, request: RunRequest) -> RunSpec:

@@ -50,6 +50,8 @@ def test_functions_are_indexed_without_a_single_setting() -> None:
     indexed = run_python(INDEX)
     for name in (
         "dataset_uploaded",
+        "upload_checked",
+        "get_datasets",
         "start_run",
         "get_runs",
         "get_run",

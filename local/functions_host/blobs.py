@@ -11,8 +11,12 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
+import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
@@ -25,9 +29,26 @@ from local.functions_host.worker.messages import TypedData
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 HOST_ID = "local"
 POLL_SECONDS = 1.0
+LISTING_SHARE = 0.2  # of the time: large containers are listed less often
+BACKLOG = 500  # new versions; of more, the newest come first, and the scan is repeated meanwhile
+BACKLOG_SECONDS = 5.0  # at least, between two scans during a backlog
 SILENCE_SECONDS = 10.0  # after a scan that failed
 RETRY_SECONDS = 2.0
+AT_A_TIME = 64  # versions of a trigger that wait for a slot, which all triggers share
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobVersion:
+    """One version of a blob. `modified` is in seconds since 1970."""
+
+    name: str
+    etag: str
+    modified: float
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,7 @@ class BlobRunner:
         self._invoker = invoker
         self._slots = slots
         self._attempts = attempts
+        self._has_receipts = False
 
     async def poll(self) -> None:
         """Look for new versions until cancelled."""
@@ -56,12 +78,16 @@ class BlobRunner:
             container_name = self._trigger.pattern.container
             container = service.get_container_client(container_name)
             while True:
+                pause = POLL_SECONDS
                 try:
-                    await self._scan(container, receipts)
+                    if not self._has_receipts:
+                        self._trigger.settled |= await receipts.all()
+                        self._has_receipts = True
+                    pause = await self._scan(container, receipts)
                 except AzureError as error:
                     log.warning("scan of container %s failed: %s", container_name, error)
                     await asyncio.sleep(SILENCE_SECONDS)
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(pause)
 
     async def deliver(self, path: str) -> bool:
         """Call the function for this blob (`container/name`) as it is now, receipts ignored.
@@ -80,31 +106,50 @@ class BlobRunner:
         await self._call(path, blob, "blob event", attempt=1)
         return True
 
-    async def _scan(self, container: ContainerClient, receipts: Receipts) -> None:
-        new: list[tuple[str, str]] = []
-        try:
-            async for blob in container.list_blobs():
-                version = (str(blob.name), str(blob.etag).strip('"'))
-                is_settled = version in self._trigger.settled
-                if not is_settled and self._trigger.pattern.match(version[0]) is not None:
-                    new.append(version)
-        except ResourceNotFoundError:
-            return  # no container, no blobs
-        settling = [self._settle(container, receipts, version) for version in new]
-        # all end before the next scan begins
-        outcomes = await asyncio.gather(*settling, return_exceptions=True)
-        for outcome in outcomes:
+    async def _scan(self, container: ContainerClient, receipts: Receipts) -> float:
+        """Call the function for new versions. Return the pause before the next scan, in seconds."""
+        started = time.monotonic()
+        versions = await list_versions(container)
+        pattern, settled = self._trigger.pattern, self._trigger.settled
+        new = [
+            version
+            for version in versions
+            if version.key not in settled and pattern.match(version.name) is not None
+        ]
+        listing_seconds = time.monotonic() - started
+        pause = max(POLL_SECONDS, listing_seconds * (1 / LISTING_SHARE - 1))
+        deadline = math.inf
+        if len(new) > BACKLOG:
+            new.sort(key=lambda version: version.modified, reverse=True)
+            deadline = time.monotonic() + max(BACKLOG_SECONDS, pause)
+            pause = POLL_SECONDS
+            log.info("%s: %d blobs are waiting", self._trigger.name, len(new))
+        await self._settle_all(container, receipts, new, deadline)
+        return pause
+
+    async def _settle_all(
+        self,
+        container: ContainerClient,
+        receipts: Receipts,
+        new: list[BlobVersion],
+        deadline: float,
+    ) -> None:
+        """Settle these versions, until the deadline. All that were begun end before the return."""
+        waiting = iter(new)
+
+        async def settle_next() -> None:
+            for version in waiting:
+                async with self._slots:
+                    await self._process(container, version.name)
+                    await receipts.write(version.key)
+                    self._trigger.settled.add(version.key)
+                if time.monotonic() > deadline:
+                    return
+
+        at_a_time = [settle_next() for _ in range(min(len(new), AT_A_TIME))]
+        for outcome in await asyncio.gather(*at_a_time, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-
-    async def _settle(
-        self, container: ContainerClient, receipts: Receipts, version: tuple[str, str]
-    ) -> None:
-        async with self._slots:
-            if not await receipts.exists(version):
-                await self._process(container, version[0])
-                await receipts.write(version)
-            self._trigger.settled.add(version)
 
     async def _process(self, container: ContainerClient, name: str) -> None:
         """Call the function until it succeeds, at most as often as poisonBlobThreshold says."""
@@ -152,9 +197,15 @@ class Receipts:
         self._container = container
         self._prefix = f"blobreceipts/{HOST_ID}/Host.Functions.{function}"
 
-    async def exists(self, version: tuple[str, str]) -> bool:
-        """Return whether this version was processed."""
-        return await self._container.get_blob_client(self._name(version)).exists()
+    async def all(self) -> set[tuple[str, str]]:
+        """Return the versions that were processed: one listing is cheaper than a look at each."""
+        versions: set[tuple[str, str]] = set()
+        prefix = f"{self._prefix}/"
+        with contextlib.suppress(ResourceNotFoundError):
+            async for receipt in self._container.list_blob_names(name_starts_with=prefix):
+                etag, _, name = receipt.removeprefix(prefix).partition("/")
+                versions.add((name, etag))
+        return versions
 
     async def write(self, version: tuple[str, str]) -> None:
         """Note that this version was processed."""
@@ -170,6 +221,31 @@ class Receipts:
     def _name(self, version: tuple[str, str]) -> str:
         name, etag = version
         return f"{self._prefix}/{etag}/{name}"
+
+
+async def list_versions(container: ContainerClient) -> list[BlobVersion]:
+    """Return the versions of all blobs now, none if there is no container.
+
+    The SDK's own objects take 0.3 ms a blob, which is 30 s for 100,000: name, ETag and time alone
+    are read from the same answer in a tenth of that.
+    """
+    versions: list[BlobVersion] = []
+    pages: Any = container.list_blob_names().by_page()
+    with contextlib.suppress(ResourceNotFoundError):
+        async for _ in pages:
+            versions += [_version(blob) for blob in pages._response.iterfind("Blobs/Blob")]
+            await asyncio.sleep(0)
+    return versions
+
+
+def _version(blob: Any) -> BlobVersion:
+    name = blob.find("Name")
+    text = name.text or ""
+    if name.get("Encoded") == "true":
+        text = unquote(text)
+    properties = blob.find("Properties")
+    modified = parsedate_to_datetime(properties.findtext("Last-Modified")).timestamp()
+    return BlobVersion(text, properties.findtext("Etag").strip('"'), modified)
 
 
 def trigger_metadata(path: str, uri: str, properties: Any) -> dict[str, TypedData]:

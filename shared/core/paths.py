@@ -12,6 +12,9 @@ DATASETS = "datasets"
 RUNS = "runs"
 JSON_LINES = "application/x-ndjson"  # content type of files of rows
 TRIGGER_PATH = f"{DATASETS}/{{task}}/{{name}}/train.jsonl"
+UPLOADS_PATH = f"{DATASETS}/{{name}}"  # every blob
+PROBLEM_SUFFIX = ".problem.json"  # of the file beside a blob that says why it starts nothing
+MAX_BLOB_NAME = 1024  # characters
 
 Split = Literal["train", "validation", "test"]
 # In the order in which rows count: of rows that are the same, the first is used.

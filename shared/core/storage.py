@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from azure.core import MatchConditions
@@ -29,9 +30,10 @@ from azure.storage.blob.aio import (
     StorageStreamDownloader,
 )
 
+from shared.core.dataset_blobs import DatasetBlobs
 from shared.core.errors import ErrorCode, NotFound, PermanentError, ShardContended
 from shared.core.ids import RUN_ID
-from shared.core.paths import JSON_LINES, RUNS, split_path
+from shared.core.paths import DATASETS, JSON_LINES, RUNS, split_path
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
@@ -70,6 +72,11 @@ class Storage:
     def uri(self, name: str) -> str:
         """Return the URI of a blob, without a signature."""
         return self.blob(name).url
+
+    @property
+    def datasets(self) -> DatasetBlobs:
+        """Return what users have uploaded."""
+        return DatasetBlobs(self._client.get_container_client(DATASETS))
 
     async def read(self, name: str) -> bytes:
         """Return a document. Raises NotFound, and PermanentError above 1 MiB."""
@@ -188,6 +195,11 @@ class Storage:
             return await self._client.get_blob_client(container, name).get_blob_properties()
         except ResourceNotFoundError:
             return None
+
+    async def modified(self, path: str) -> datetime | None:
+        """Return when a blob was last written, None if it doesn't exist."""
+        properties = await self.properties(path)
+        return properties.last_modified if properties else None
 
     async def copy_in(self, path: str, name: str, etag: str | None = None) -> str:
         """Copy a dataset into container `runs` within the service, once. Return the source's ETag.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shared.core.counters import Counters
 from shared.core.errors import ErrorCode, NotFound, PermanentError, SettingsError
 from shared.core.ids import finetuning_id
-from shared.core.paths import ASKED_SPLITS, RunPaths, Split
+from shared.core.paths import ASKED_SPLITS, RunPaths, Split, split_path
 from shared.core.process import current
 from shared.core.storage_account import open_storage
 from shared.generation.journal import split_counters
@@ -21,10 +21,13 @@ from shared.generation.split_target import without_outdated
 from shared.report.model import report_of
 from shared.runs import instances, listing, requests
 from shared.runs.contracts import Event
+from shared.runs.dataset_listing import DatasetListing, parse_dataset_filter
 from shared.runs.dry_run import dry_run, parse_dry_run
 from shared.runs.http import ApiAnswer, ApiRequest, ErrorBody
 from shared.runs.instances import DurableClient
+from shared.runs.near_misses import check_name
 from shared.runs.openapi import openapi_document
+from shared.runs.problem_files import ProblemFiles
 from shared.runs.requests import RunRequest, claim
 from shared.runs.resume import check_changes, next_round, write_request
 from shared.runs.run_queue import QueuePlaces
@@ -60,6 +63,18 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
         await claim(storage, request)
     if await instances.start(client, request):
         log.info("run %s started for %s", request.run_id, path)
+
+
+async def check_upload(path: str) -> None:
+    """Leave a problem file beside a blob that is nearly a dataset; see `problem_files`.
+
+    Most blobs, and the problem files themselves, cost no request. Raises SettingsError.
+    """
+    _, name = split_path(path)
+    if check_name(name) is None:
+        return
+    async with open_storage(current().storage_settings) as storage:
+        await ProblemFiles(storage.datasets, storage).update(name)
 
 
 async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
@@ -106,6 +121,21 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         page = await listing.list_runs(storage, run_filter, view_of)
         month = await _monthly_spend(storage)
     return ApiAnswer({**page, "monthly_budget": month} if month else page)
+
+
+async def list_datasets(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """200 with a page of datasets: their files, runs and problems."""
+    query = parse_dataset_filter(request.query)
+
+    async def view_of(run_id: str) -> RunView | None:
+        status = await instances.read_status(client, run_id)
+        return run_view(status, {}) if status is not None else None
+
+    async with open_storage(current().storage_settings) as storage:
+        datasets = DatasetListing(
+            storage.datasets, storage, lambda prefix: storage.run_ids(prefix, ""), view_of
+        )
+        return ApiAnswer(await datasets.page(query))
 
 
 async def _monthly_spend(storage: Storage) -> MonthlySpend | ErrorBody | None:

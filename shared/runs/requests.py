@@ -11,6 +11,7 @@ from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths, beside, split_path
+from shared.runs.near_misses import unknown_task
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 from shared.tasks import TASKS
@@ -139,7 +140,7 @@ async def specification(storage: Storage, request: RunRequest) -> RunSpec:
         return parse_spec(request.body)
     if request.task not in TASKS:
         path = "datasets/<task>/<name>/train.jsonl"
-        problem = f"{request.task!r} isn't a task: upload to {path} with one of {', '.join(TASKS)}"
+        problem = f"{unknown_task(request.task)} Upload to {path}."
         raise InvalidInput(
             "the dataset's path doesn't name a task",
             details=[{"where": request.train, "problem": problem}],

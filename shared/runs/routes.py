@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.core.json_values import JsonObject
+from shared.runs.dataset_listing import DatasetFilter, DatasetPage
 from shared.runs.dry_run import DryRun, StartQuery
 from shared.runs.http import LinksQuery
 from shared.runs.listing import ListedRuns, RunFilter
@@ -98,6 +99,15 @@ ROUTES = (
         summary="List runs",
         query=RunFilter,
         answers={200: Answer("A page of runs, in order of id.", ListedRuns)},
+        errors=SERVICES,
+    ),
+    Route(
+        operation="get_datasets",
+        method="GET",
+        path="datasets",
+        summary="List datasets, and what keeps files from being used",
+        query=DatasetFilter,
+        answers={200: Answer("A page of datasets, in order of path.", DatasetPage)},
         errors=SERVICES,
     ),
     Route(

@@ -30,6 +30,18 @@ async def test_a_dataset_alone_becomes_a_whole_specification(new_run: NewRun) ->
     assert parse_spec(document) == parse_spec(spec)
 
 
+async def test_a_file_beside_the_dataset_whose_name_keeps_it_from_being_used_is_a_warning(
+    new_run: NewRun,
+) -> None:
+    run = new_run()
+    await run.upload("val.jsonl", sums(2, first=10))
+    await run.upload("notes.txt", b"")
+    await run.arrive(sums(3))
+    (warning,) = (await run.prepare())["warnings"]
+    assert warning.startswith('file "val.jsonl" isn\'t used: ')
+    assert "`validation.jsonl`" in warning
+
+
 async def test_inputs_are_copied_so_that_later_uploads_do_not_reach_the_run(
     new_run: NewRun,
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.support.app import App, sums
@@ -43,6 +46,42 @@ def test_files_beside_a_dataset_start_nothing(app: App) -> None:
     later = app.upload("math", "later", {"train.jsonl": app.write("later.jsonl", sums(2, 50))})
     app.ended(later)  # the scan that found this one has seen the others
     assert app.run_ids("math-beside") == []
+
+
+def test_a_near_miss_says_why_it_starts_nothing_until_the_right_file_comes(app: App) -> None:
+    wrong = "math/nearly/Train.JSONL"
+    problem_file = f"{wrong}.problem.json"
+    with app.storage() as storage:
+        datasets = storage.get_container_client("datasets")
+        datasets.upload_blob(wrong, b"{}", overwrite=True)
+        wait_for(lambda: datasets.get_blob_client(problem_file).exists(), "a problem file")
+        problem = json.loads(datasets.download_blob(problem_file).readall())
+        assert (problem["code"], problem["blob"]) == ("file_name", f"datasets/{wrong}")
+        assert problem["use"] == "datasets/math/nearly/train.jsonl"
+        (dataset,) = listed(app, "math/nearly")
+        assert dataset["state"] == "unusable"
+        assert dataset["problems"][0]["remedy"] == problem["remedy"]
+        datasets.upload_blob("math/nearly/val.jsonl", b"{}", overwrite=True)
+        datasets.upload_blob("math/nearly/train.jsonl", sums(2, 70), overwrite=True)
+        wait_for(lambda: bool(app.run_ids("math-nearly-")), "the run")
+        (run_id,) = app.run_ids("math-nearly-")
+        view = app.ended(run_id)
+        assert any("`val.jsonl` isn't read" in warning for warning in view["warnings"])
+        wait_for(lambda: not datasets.get_blob_client(problem_file).exists(), "no problem file")
+        names = set(datasets.list_blob_names(name_starts_with="math/nearly/"))
+    own = {name for name in names if name.endswith(".problem.json")}
+    assert own == {"math/nearly/val.jsonl.problem.json"}  # none about another one
+    assert app.run_ids("math-nearly-") == [run_id]
+    (dataset,) = listed(app, "math/nearly")
+    assert (dataset["state"], dataset["runs"][0]["id"]) == ("usable", run_id)
+    assert [problem["file"] for problem in dataset["problems"]] == ["val.jsonl"]
+
+
+def listed(app: App, prefix: str) -> list[dict[str, Any]]:
+    """Return the datasets whose path begins so."""
+    status, body, _ = app.ask("GET", f"/api/datasets?prefix={prefix}")
+    assert status == 200, body
+    return body["datasets"]
 
 
 def test_a_folder_that_names_no_task_fails_with_the_remedy(app: App) -> None:

@@ -69,6 +69,7 @@ class Case:
 
 START = "POST /api/runs"
 LIST = "GET /api/runs"
+DATASETS = "GET /api/datasets"
 VIEW = "GET /api/runs/{id}"
 CANCEL = "POST /api/runs/{id}/cancel"
 RESUME = "POST /api/runs/{id}/resume"
@@ -106,6 +107,10 @@ CASES = [
     Case(LIST, 400, "?limit=0"),
     Case(LIST, 500, change="DISTILLATION_STORAGE"),
     Case(LIST, 503, change="storage"),
+    Case(DATASETS, 200),
+    Case(DATASETS, 400, "?task=NLI"),
+    Case(DATASETS, 500, change="DISTILLATION_STORAGE"),
+    Case(DATASETS, 503, change="storage"),
     Case(VIEW, 200, "?links=durable"),
     Case(VIEW, 200, state="Completed", stage="done"),
     Case(VIEW, 400, "?links=all"),
