@@ -33,7 +33,7 @@ class BlobPattern:
         for index, part in enumerate(_PARAMETER.split(name)):
             expression += f"(?P<{part}>.+)" if index % 2 else re.escape(part)
         try:
-            return cls(container, re.compile(expression))
+            return cls(container, re.compile(expression, re.DOTALL))
         except re.error as error:  # a parameter that occurs twice or has an invalid name
             raise ValueError(
                 f"{path!r} is not a path of the form container/blob: {error}"

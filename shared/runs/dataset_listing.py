@@ -296,7 +296,7 @@ class DatasetListing:
     ) -> Collection[str]:
         """Return the names beside a blob, with that of the right place if the blob is there."""
         is_elsewhere = checked.target.rpartition("/")[0] != checked.folder
-        if is_elsewhere and "<" not in checked.target and await self._blobs.facts(checked.target):
+        if is_elsewhere and checked.is_target_whole and await self._blobs.facts(checked.target):
             return {*blobs, checked.target}
         return blobs.keys()
 

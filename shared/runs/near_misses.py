@@ -93,6 +93,8 @@ class BlobName:
     file: FileName
     target: str
     miss: NearMiss | None
+    is_target_whole: bool = True
+    """Whether no part of the target is left to the user."""
 
     @property
     def folder(self) -> str:
@@ -135,7 +137,8 @@ def check_name(name: str) -> BlobName | None:
     remedy = _remedy(base, file, place.task, target)
     code = faults[0][0]
     problem = " ".join(text for _, text in faults)
-    return BlobName(name, file, target, NearMiss(code, problem, remedy, f"{DATASETS}/{target}"))
+    miss = NearMiss(code, problem, remedy, f"{DATASETS}/{target}")
+    return BlobName(name, file, target, miss, place.is_whole)
 
 
 def empty_file(name: BlobName) -> NearMiss:
@@ -169,6 +172,22 @@ def after_run_began(name: BlobName, run_id: str) -> NearMiss:
         f"To use this {kind}, upload {Role.TRAIN} again: that starts a new run. Set "
         f'`"reuse": "{run_id}"` in run.json, and answers that the teacher gave are used again '
         "where the same is asked.",
+        run=run_id,
+    )
+
+
+def after_run_started(name: BlobName, run_id: str) -> NearMiss:
+    """Return what to say of a file that came after a run was started that has copied nothing yet.
+
+    It failed before, most likely because of `run.json`, or hasn't begun.
+    """
+    kind = DATA_ROLES[name.file.role]
+    return NearMiss(
+        MissCode.AFTER_RUN_BEGAN,
+        f"This version of the file came after run {run_id} was started, which has not used it so "
+        "far.",
+        f"If the run waits to begin, nothing is wrong. If it has failed, resume it, or upload "
+        f"{Role.TRAIN} again, to use this {kind}.",
         run=run_id,
     )
 
@@ -215,6 +234,11 @@ class _Place:
         """Return the folder `<task>/<name>` that a run reads."""
         names = [_usable_name(part) for part in self.names if part not in (".", "..")]
         return "/".join([self.task, *(names or [NAME_PART])])
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether task and name are known."""
+        return self.has_task and bool(self.names)
 
     @property
     def has_task(self) -> bool:

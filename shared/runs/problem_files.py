@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from shared.core.blob_facts import BlobFacts, Blobs
@@ -23,6 +23,7 @@ from shared.runs.near_misses import (
     MissCode,
     NearMiss,
     after_run_began,
+    after_run_started,
     check_name,
     empty_file,
     is_moot,
@@ -31,6 +32,7 @@ from shared.runs.near_misses import (
 
 DIGEST = "problem_digest"  # metadata of the app's own files
 MAX_RECHECKED = 1_000  # entries of a folder among which problem files are looked for
+START_DELAY = timedelta(minutes=1)  # between the upload that starts a run and its first step
 MAX_WARNINGS = 20  # of a run, about files beside its training set
 ABOUT = (
     "Distillation wrote this file. It starts nothing, and goes once the problem is solved. "
@@ -78,8 +80,11 @@ class ProblemFiles:
     async def problem_of(self, checked: BlobName, blob: BlobFacts) -> NearMiss | None:
         """Return the problem of a blob, None if there is none."""
         exists: dict[str, BlobFacts] = {}
-        for other in {checked.target, f"{checked.folder}/{Role.TRAIN}"} - {blob.name}:
-            if "<" not in other and (facts := await self._blobs.facts(other)):
+        others = {f"{checked.folder}/{Role.TRAIN}"}
+        if checked.is_target_whole:
+            others.add(checked.target)
+        for other in others - {blob.name}:
+            if facts := await self._blobs.facts(other):
                 exists[other] = facts
         train = exists.get(f"{checked.folder}/{Role.TRAIN}")
         return await problem_of(checked, blob, exists, train, self._copies)
@@ -151,8 +156,7 @@ async def problem_of(
         return None
     if train is None:
         return no_training_set(checked)
-    run_id = await _run_before(checked, blob, train, copies)
-    return after_run_began(checked, run_id) if run_id else None
+    return await _too_late(checked, blob, train, copies)
 
 
 async def unused_files(blobs: Blobs, train_path: str) -> list[str]:
@@ -195,10 +199,10 @@ def _facts(blob: BlobFacts, miss: NearMiss) -> dict[str, str | None]:
     }
 
 
-async def _run_before(
+async def _too_late(
     checked: BlobName, blob: BlobFacts, train: BlobFacts, copies: RunCopies
-) -> str | None:
-    """Return the run of the training set that began before this blob came, if there is one.
+) -> NearMiss | None:
+    """Return what to say of a blob that came after the training set's run began, if it did.
 
     A run reads `run.json` before it copies its first input. Times are the storage service's, whole
     seconds: within the same second, the blob may have been used, and nothing is said.
@@ -213,7 +217,11 @@ async def _run_before(
         taken = await copies.modified(f"{RUNS}/{paths.input(split)}")
     if taken is None:
         taken = await copies.modified(f"{RUNS}/{paths.input('train')}")
-    return run_id if taken and blob.modified > taken else None
+    if taken is not None:
+        return after_run_began(checked, run_id) if blob.modified > taken else None
+    started = await copies.modified(f"{RUNS}/{paths.request}")
+    is_late = started is not None and blob.modified > started + START_DELAY
+    return after_run_started(checked, run_id) if is_late else None
 
 
 def _log(name: str, miss: NearMiss, note: str) -> None:

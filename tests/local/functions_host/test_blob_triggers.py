@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local.functions_host import blobs
+from local.functions_host.blobs import BlobVersion
 from tests.support.containers import POLLED, Container
 from tests.support.functions_host import served, until
 
@@ -67,6 +71,31 @@ async def test_a_function_may_ask_for_the_bytes_alone(
     async with served(tmp_path, TEXT, container.settings) as app:
         await until(lambda: app.calls)
     assert app.calls == [data]
+
+
+async def test_of_a_backlog_the_newest_come_first_and_each_once(
+    tmp_path: Path, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "BACKLOG", 2)
+    monkeypatch.setattr(blobs, "BACKLOG_SECONDS", 0.0)
+    monkeypatch.setattr(blobs, "list_versions", with_ages_by_name(blobs.list_versions))
+    for name in "abcdef":
+        await container.put(name, name.encode())
+    one_at_a_time = {"extensions": {"blobs": {"maxDegreeOfParallelism": 1}}}
+    async with served(tmp_path, TEXT, container.settings, host_json=one_at_a_time) as app:
+        await until(lambda: len(app.calls) == 6)
+        assert app.calls[:3] == [b"f", b"e", b"d"]
+        assert sorted(app.calls) == [b"a", b"b", b"c", b"d", b"e", b"f"]
+
+
+def with_ages_by_name(list_versions: Any) -> Any:
+    """Return a listing in which `b` is a second newer than `a`."""
+
+    async def aged(container: Any) -> list[BlobVersion]:
+        versions = await list_versions(container)
+        return [replace(version, modified=float(ord(version.name[0]))) for version in versions]
+
+    return aged
 
 
 async def test_only_blobs_of_the_pattern_call_the_function(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,17 +176,21 @@ async def test_a_training_set_that_comes_during_the_check_leaves_no_file(
     assert problem(blobs, VALIDATION) is None
 
 
-async def test_the_right_file_solves_the_problem_of_the_wrong_one(blobs: MemoryBlobs) -> None:
-    for name in ("nli/mine/train.csv", "nli/mine/val.jsonl"):
-        blobs.put(name)
-        await delivered(blobs, name)
-    blobs.put(TRAIN)
-    await delivered(blobs, TRAIN)
-    assert problem(blobs, "nli/mine/train.csv") is None
-    assert problem(blobs, "nli/mine/val.jsonl") is not None
-    blobs.put(VALIDATION)
-    await delivered(blobs, VALIDATION)
-    assert problem(blobs, "nli/mine/val.jsonl") is None
+@pytest.mark.parametrize("name", ["mine", "<b>%41 & ünï"])
+async def test_the_right_file_solves_the_problem_of_the_wrong_one(
+    blobs: MemoryBlobs, name: str
+) -> None:
+    folder = f"nli/{name}"
+    for file in ("train.csv", "val.jsonl"):
+        blobs.put(f"{folder}/{file}")
+        await delivered(blobs, f"{folder}/{file}")
+    blobs.put(f"{folder}/train.jsonl")
+    await delivered(blobs, f"{folder}/train.jsonl")
+    assert problem(blobs, f"{folder}/train.csv") is None
+    assert problem(blobs, f"{folder}/val.jsonl") is not None
+    blobs.put(f"{folder}/validation.jsonl")
+    await delivered(blobs, f"{folder}/validation.jsonl")
+    assert problem(blobs, f"{folder}/val.jsonl") is None
 
 
 async def test_the_problem_of_a_deleted_blob_goes_with_the_next_event_of_its_folder(
@@ -220,6 +225,24 @@ async def test_what_comes_after_the_run_began_is_told_which_run_has_not_used_it(
     blobs.put(TRAIN)
     await delivered(blobs, TRAIN)
     assert problem(blobs, late) is None
+
+
+async def test_a_corrected_run_json_is_told_how_to_get_a_failed_run_going(
+    blobs: MemoryBlobs,
+) -> None:
+    train = blobs.put(TRAIN)
+    run_id = upload_run_id(f"datasets/{TRAIN}", train.etag)
+    blobs.copied[f"runs/{run_id}/request.json"] = train.modified
+    blobs.put("nli/mine/run.json")
+    await delivered(blobs, "nli/mine/run.json")
+    assert problem(blobs, "nli/mine/run.json") is None  # the run is about to read it
+    blobs.now += timedelta(hours=1)
+    blobs.put("nli/mine/run.json")
+    await delivered(blobs, "nli/mine/run.json")
+    written = problem(blobs, "nli/mine/run.json")
+    assert written is not None
+    assert (written["code"], written["run"]) == (MissCode.AFTER_RUN_BEGAN, run_id)
+    assert "resume" in written["remedy"]
 
 
 async def test_an_empty_file_says_so_and_a_directory_does_not(blobs: MemoryBlobs) -> None:
