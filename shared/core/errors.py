@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     RUN_ACTIVE = "run_active"
     RUN_ENDED = "run_ended"
     RUN_PAST_GENERATION = "run_past_generation"
+    OTHER_TASK_HUB = "other_task_hub"
     UNAVAILABLE = "unavailable"
 
     # the app

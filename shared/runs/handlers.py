@@ -28,8 +28,8 @@ from shared.runs.instances import DurableClient
 from shared.runs.near_misses import check_name
 from shared.runs.openapi import openapi_document
 from shared.runs.problem_files import ProblemFiles
-from shared.runs.requests import RunRequest, claim
-from shared.runs.resume import check_changes, next_round, write_request
+from shared.runs.requests import RunRequest, check_hub, claim, write_request
+from shared.runs.resume import check_changes, next_round, parse_take_over
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
 from shared.runs.view import InstanceStatus, RunView, round_of, run_view
@@ -60,7 +60,11 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
         if request is None:
             log.warning("no run was started for %s: the blob no longer exists", path)
             return
-        await claim(storage, request)
+        try:
+            await claim(storage, request, instances.task_hub(client))
+        except PermanentError as error:  # an app with another task hub got the same event
+            log.warning("no run was started for %s: %s", path, error)
+            return
     if await instances.start(client, request):
         log.info("run %s started for %s", request.run_id, path)
 
@@ -91,7 +95,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             raise _exists(run_request)
         if query.is_dry_run:
             return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
-        await claim(storage, run_request)
+        await claim(storage, run_request, instances.task_hub(client))
     if not await instances.start(client, run_request):
         raise _exists(run_request)
     return _accepted_request(request, run_request)
@@ -210,21 +214,23 @@ async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     request.check_no_query()
     run_id = request.run_id
     view = await instances.unfinished_view(client, run_id, request.links(run_id))
-    await client.raise_event(run_id, Event.CANCEL, "user")
+    if not await instances.raise_event(client, run_id, Event.CANCEL, "user"):
+        raise instances.run_ended(run_id)
     if view.status == RunState.SUSPENDED:  # a suspended orchestration does not see events
         await client.resume(run_id, "cancelled")
     for student in range(max(1, len(view.students))):
         instance_id = finetuning_id(run_id, student)
         if await instances.is_active(client, instance_id):
-            await client.raise_event(instance_id, Event.CANCEL, "user")
+            await instances.raise_event(client, instance_id, Event.CANCEL, "user")
     return _accepted(view)
 
 
 async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     """202: a run that has ended starts another round, a paused one continues, or starts another
-    round if settings change. 409 if it is active, or resumed by another request at this moment.
+    round if settings change. 409 if it is active, or resumed by another request at this moment, or
+    if it belongs to another task hub, unless `?take_over=true` says that this one is gone.
     """
-    request.check_no_query()
+    takes_over = parse_take_over(request.query)
     run_id = request.run_id
     changes = check_changes(request.json() if request.body else {})
     is_suspended = await _is_suspended(client, run_id)
@@ -233,7 +239,7 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         status = await instances.existing_run(client, run_id)
         view = run_view(status, request.links(run_id))
         if view.stage == "queue":  # others may have passed it meanwhile
-            await client.raise_event(run_id, Event.TURN)
+            await instances.raise_event(client, run_id, Event.TURN)
         return ApiAnswer(view, 202)
     settings = current().settings
     default_student = settings.student_model or DEFAULT_STUDENT
@@ -241,12 +247,15 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         is_suspended = await _is_suspended(client, run_id)  # another request may have resumed it
         if not is_suspended:
             await instances.check_inactive(client, run_id)
+        hub = instances.task_hub(client)
+        if not takes_over:
+            await check_hub(storage, run_id, hub)
         run_request = await next_round(storage, run_id, changes, default_student)
         if is_suspended:
             await instances.terminate(client, run_id, "resumed with changes")
         await instances.end_parts(client, run_id)
         before = await storage.read(RunPaths(run_id).request)
-        await write_request(storage, run_request, lease)
+        await write_request(storage, run_request, lease, hub)
         try:
             await instances.restart(client, run_request)
         except Exception:  # the SDK has no type for "is active"
@@ -293,7 +302,8 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
     if view.status in TERMINAL or view.stage not in STAGES_WITH_SHARDS:
         message = f"run {run_id} has no shards left to answer (stage {view.stage})"
         raise PermanentError(message, code=ErrorCode.RUN_PAST_GENERATION)
-    await client.raise_event(run_id, Event.CONCURRENCY, parallel_shards)
+    if not await instances.raise_event(client, run_id, Event.CONCURRENCY, parallel_shards):
+        raise instances.run_ended(run_id)
     return _accepted(view)
 
 

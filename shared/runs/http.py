@@ -40,6 +40,7 @@ STATUS_OF_CODE: dict[str, int] = {
     ErrorCode.RUN_ENDED: 409,
     ErrorCode.RUN_PAST_GENERATION: 409,
     ErrorCode.RUN_ACTIVE: 409,
+    ErrorCode.OTHER_TASK_HUB: 409,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.MEDIA_TYPE: 415,
     ErrorCode.INVALID_INPUT: 422,

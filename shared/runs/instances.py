@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.ids import is_finetuning_id, notification_id, parts_of
@@ -51,6 +52,28 @@ class DurableClient(Protocol):
     async def resume(self, instance_id: str, reason: str) -> None:
         """Resume a suspended instance."""
 
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """Return Durable's links of an instance, by name."""
+        ...
+
+
+def task_hub(client: DurableClient) -> str:
+    """Return the name of the task hub that a client works with, which is in every link."""
+    links = client.create_http_management_payload("any")
+    query = dict(parse_qsl(urlsplit(links["statusQueryGetUri"]).query))
+    return query.get("taskHub", "")
+
+
+async def raise_event(client: DurableClient, instance_id: str, event: Event, *data: Any) -> bool:
+    """Send an event. Return False if the instance has ended meanwhile."""
+    try:
+        await client.raise_event(instance_id, event, *data)
+    except Exception:  # the SDK has no type for "has ended"
+        if await is_active(client, instance_id):
+            raise
+        return False
+    return True
+
 
 async def read_status(client: DurableClient, instance_id: str) -> InstanceStatus | None:
     """Return Durable's status of an instance, or None if there is no such instance."""
@@ -72,9 +95,13 @@ async def unfinished_view(client: DurableClient, run_id: str, links: dict[str, s
     """Return the view of a run that goes on. Raises NotFound, or PermanentError if it has ended."""
     view = run_view(await existing_run(client, run_id), links)
     if view.status in TERMINAL:
-        message = f"run {run_id} has already ended as {view.status}"
-        raise PermanentError(message, code=ErrorCode.RUN_ENDED)
+        raise run_ended(run_id, f" as {view.status}")
     return view
+
+
+def run_ended(run_id: str, end: str = "") -> PermanentError:
+    """Return the error of a run that has already ended."""
+    return PermanentError(f"run {run_id} has already ended{end}", code=ErrorCode.RUN_ENDED)
 
 
 async def is_active(client: DurableClient, instance_id: str) -> bool:
@@ -107,7 +134,7 @@ async def end_parts(client: DurableClient, run_id: str) -> None:
     parts = await _active_parts(client, run_id)
     for part in parts:
         if is_finetuning_id(part):
-            await client.raise_event(part, Event.CANCEL, "user")  # its job must end, too
+            await raise_event(client, part, Event.CANCEL, "user")  # its job must end, too
     parts = await _wait_for_end(client, parts, NOTICE_SECONDS)
     for part in parts:
         if not is_finetuning_id(part):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.core.errors import InvalidInput, NotFound, PermanentError, Problem
+from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths, beside, split_path
@@ -127,11 +127,49 @@ def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
     )
 
 
-async def claim(storage: Storage, request: RunRequest) -> None:
-    """Write the request, once. If the task hub is lost, runs can be started again from it."""
-    await storage.create(
-        RunPaths(request.run_id).request, request.model_dump_json(indent=1).encode()
-    )
+class _ClaimedRequest(RunRequest):
+    """What `request.json` holds: a request, and the task hub in which its run works."""
+
+    hub: str = ""
+
+
+async def claim(storage: Storage, request: RunRequest, hub: str = "") -> None:
+    """Write the request, once, with the name of the task hub in which its run works.
+
+    If the task hub is lost, runs can be started again from it. Apps or slots with hubs of their own
+    may share a storage account: raises PermanentError if the run belongs to another one.
+    """
+    if not await storage.create(RunPaths(request.run_id).request, _document(request, hub)):
+        await check_hub(storage, request.run_id, hub)
+
+
+async def check_hub(storage: Storage, run_id: str, hub: str) -> None:
+    """Raise PermanentError if a run belongs to another task hub, NotFound if there is none.
+
+    Two orchestrations would work in the same folder, and neither would see the other.
+    """
+    document = json_object(await storage.read_json(RunPaths(run_id).request)) or {}
+    owner = document.get("hub")
+    if owner and hub and owner != hub:
+        message = (
+            f"run {run_id} belongs to the task hub {owner!r}, but this app has {hub!r}: ask the "
+            "app with that hub. If nothing works for that hub any more, resume the run here with "
+            "?take_over=true"
+        )
+        raise PermanentError(message, code=ErrorCode.OTHER_TASK_HUB)
+
+
+async def write_request(
+    storage: Storage, request: RunRequest, lease: str | None = None, hub: str = ""
+) -> None:
+    """Keep the request of a round, by the lease of whoever holds it."""
+    name = RunPaths(request.run_id).request
+    await storage.write(name, _document(request, hub), lease=lease)
+
+
+def _document(request: RunRequest, hub: str) -> bytes:
+    claimed = _ClaimedRequest(**request.model_dump(), hub=hub)
+    return claimed.model_dump_json(indent=1).encode()
 
 
 async def specification(storage: Storage, request: RunRequest) -> RunSpec:

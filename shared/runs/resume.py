@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ConfigDict, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import InvalidInput, NotFound, Problem
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import RunPaths
+from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.requests import RunRequest
 from shared.spec.models import BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
 from shared.spec.parse import Concurrency, parse_spec
@@ -39,6 +40,25 @@ class Changes(TypedDict, total=False):
     budget: BudgetSpec
     student: Students
     generation: Concurrency
+
+
+class ResumeQuery(TypedDict, total=False):
+    """The query of `POST /api/runs/{id}/resume`, for its description."""
+
+    take_over: Annotated[
+        bool, Field(description="the run's task hub is gone: continue the run in that of this app")
+    ]
+
+
+def parse_take_over(query: Mapping[str, str]) -> bool:
+    """Return the value of `?take_over=`. Raises InvalidInput for any other query."""
+    problems = unknown_parameters(query, ResumeQuery.__annotations__)
+    text = query.get("take_over", "false").lower()
+    if text not in ("true", "false"):
+        problems.append({"where": "take_over", "problem": f"is {text!r}: it must be true or false"})
+    if problems:
+        raise invalid_query(problems)
+    return text == "true"
 
 
 def check_changes(body: object) -> JsonObject:
@@ -179,9 +199,3 @@ async def next_round(
     return before.model_copy(
         update={"round": before.round + 1, "changes": {**before.changes, **merged}}
     )
-
-
-async def write_request(storage: Storage, request: RunRequest, lease: str | None = None) -> None:
-    """Keep the request of a round, by the lease of whoever holds it."""
-    document = request.model_dump_json(indent=1).encode()
-    await storage.write(RunPaths(request.run_id).request, document, lease=lease)

@@ -15,7 +15,7 @@ from shared.runs.dataset_listing import DatasetFilter, DatasetPage
 from shared.runs.dry_run import DryRun, StartQuery
 from shared.runs.http import LinksQuery
 from shared.runs.listing import ListedRuns, RunFilter
-from shared.runs.resume import Changes
+from shared.runs.resume import Changes, ResumeQuery
 from shared.runs.view import ReportedRun, RunView, StartedRun
 from shared.spec.models import RunSpec
 from shared.spec.parse import Concurrency
@@ -134,6 +134,7 @@ ROUTES = (
         method="POST",
         path="runs/{id}/resume",
         summary="Continue a paused run, or one that has ended",
+        query=ResumeQuery,
         body=Body(Changes, is_required=False),
         answers={
             202: Answer(

@@ -22,8 +22,8 @@ from shared.runs.contracts import (
     SEAL_UNNEEDED,
     WRITE_REPORT,
 )
-from shared.runs.requests import RunRequest, claim, request_of_upload
-from shared.runs.resume import next_round, write_request
+from shared.runs.requests import RunRequest, claim, request_of_upload, write_request
+from shared.runs.resume import next_round
 from shared.runs.status import RunStatus
 from shared.spec.resolution import read_spec
 from tests.support.activities import DurableClient, call

@@ -91,6 +91,9 @@ class TaskHub:
         urls = {name: f"{webhook}{path}?code=secret" for name, path in links.items()}
         return {"id": run_id, **urls}
 
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        return {"statusQueryGetUri": f"{BASE}/{instance_id}?taskHub=here&code=secret"}
+
     def _change(self, call: str, instance_id: str, status: InstanceState) -> None:
         self.calls.append((call, instance_id))
         self.instances[instance_id].runtime_status = status

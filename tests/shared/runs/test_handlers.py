@@ -54,6 +54,12 @@ class Hub:
     events: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     terminated: list[str] = field(default_factory=list[str])
     ended: set[str] = field(default_factory=set[str])
+    name: str = "ours"
+    ends_meanwhile: bool = False
+    """Whether an instance ends just before an event for it arrives."""
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        return {"statusQueryGetUri": f"https://app/{instance_id}?taskHub={self.name}&code=secret"}
 
     async def get_status(self, instance_id: str, *, show_input: bool = False) -> Status:
         if instance_id not in self.started:
@@ -84,8 +90,12 @@ class Hub:
         self.terminated.append(instance_id)
         self.ended.add(instance_id)
 
-    async def raise_event(self, *event: Any) -> None:
-        self.events.append(event)
+    async def raise_event(self, instance_id: str, *event: Any) -> None:
+        if self.ends_meanwhile:
+            self.ended.add(instance_id)
+        if instance_id in self.ended:
+            raise RuntimeError("gone: either completed or failed")
+        self.events.append((instance_id, *event))
 
     async def suspend(self, instance_id: str, reason: str) -> None:
         raise AssertionError
@@ -238,7 +248,7 @@ async def test_of_requests_that_resume_a_run_at_the_same_time_one_counts(
     ]
     assert sorted(statuses) == [202, 409, 409, 409, 409]
     kept = await storage.read_json(RunPaths(run_id).request)
-    assert kept == hub.started[run_id]
+    assert kept == {**hub.started[run_id], "hub": hub.name}
     assert kept["changes"] == {"budget": {"max_requests": limits[statuses.index(202)]}}
 
 
@@ -250,6 +260,46 @@ async def test_a_round_that_does_not_start_has_no_effect(storage: Storage, usabl
         await handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": 9}}))
     assert status_of(error.value) == 409
     assert await storage.read_json(RunPaths(run_id).request) == before
+
+
+async def test_a_run_of_another_task_hub_is_left_alone_unless_it_is_taken_over(
+    storage: Storage, usable: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = Hub(name="theirs")
+    ours = Hub(name="ours")
+    path = await uploaded(storage, "train.jsonl")
+    for hub in (theirs, ours, theirs):  # the event may arrive again
+        await handlers.start_uploaded(hub, path)
+    (run_id,) = theirs.started
+    assert ours.started == {}
+    assert "task hub 'theirs', but this app has 'ours'" in caplog.text
+    with pytest.raises(PermanentError, match=r"'theirs'.*'ours'.*take_over=true") as error:
+        await handlers.resume_run(ours, of_run(run_id))
+    assert status_of(error.value) == 409
+    taking_over = dataclasses.replace(of_run(run_id), query={"take_over": "true"})
+    assert (await handlers.resume_run(ours, taking_over)).status == 202
+    assert ours.started[run_id]["round"] == 1
+    theirs.ended.add(run_id)
+    with pytest.raises(PermanentError, match="belongs to the task hub 'ours'"):
+        await handlers.resume_run(theirs, of_run(run_id))
+    with pytest.raises(InvalidInput):
+        await handlers.resume_run(ours, dataclasses.replace(taking_over, query={"take_over": "1"}))
+
+
+async def test_events_to_a_run_that_ends_meanwhile_are_refused() -> None:
+    hub = Hub(started={"math-x-1": {}}, runtime_status="Running", stage="generate")
+    body = dataclasses.replace(
+        of_run("math-x-1"), content_type="application/json", body=b'{"parallel_shards": 2}'
+    )
+    for act, request in (
+        (handlers.cancel_run, of_run("math-x-1")),
+        (handlers.set_concurrency, body),
+    ):
+        hub.ended.clear()
+        hub.ends_meanwhile = True
+        with pytest.raises(PermanentError, match="already ended") as error:
+            await act(hub, request)
+        assert status_of(error.value) == 409
 
 
 @pytest.mark.usefixtures("wrong_teacher")

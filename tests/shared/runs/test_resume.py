@@ -11,8 +11,8 @@ import pytest
 from shared.core.errors import InvalidInput, NotFound
 from shared.core.json_values import JsonObject
 from shared.core.storage import Storage
-from shared.runs.requests import RunRequest, claim
-from shared.runs.resume import changed, check_changes, next_round, write_request
+from shared.runs.requests import RunRequest, claim, write_request
+from shared.runs.resume import changed, check_changes, next_round
 from shared.spec.models import RunSpec
 from shared.spec.parse import parse_spec
 from shared.students.catalogue import DEFAULT_STUDENT
