@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from pydantic_core import from_json
 
+from shared.core.json_values import is_writable
 from shared.dataset.answer_space import AnswerSpace
 from shared.dataset.file_form import listed
 from shared.dataset.rejection import Rejection, RejectionReason
@@ -153,17 +154,6 @@ def _repeated_key(content: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     return repeated[0] if repeated else ""
-
-
-def is_writable(text: str) -> bool:
-    """Return whether UTF-8 can hold the text: JSON can name half of a surrogate pair."""
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _row(data: dict[str, Any]) -> Row | Rejection:

@@ -25,6 +25,7 @@ from shared.core.errors import (
     Problem,
     SettingsError,
 )
+from shared.core.json_values import decode_json
 from shared.core.secrets import Redact, redacted_json
 
 # a specification is a few KB, and Durable keeps it in the run's history
@@ -192,7 +193,7 @@ def parse_body(content_type: str, body: bytes) -> Any:
         message = "send the body with the header Content-Type: application/json"
         raise PermanentError(message, code=ErrorCode.MEDIA_TYPE)
     try:
-        return json.loads(body)
+        return decode_json(body)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             "the body isn't valid JSON",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
-from shared.core.json_values import JsonObject, json_object
+from shared.core.json_values import JsonObject, decode_json, json_object
 from shared.core.paths import RunPaths, beside, split_path
 from shared.runs.near_misses import unknown_task
 from shared.spec.models import RunSpec
-from shared.spec.parse import parse_spec
+from shared.spec.parse import SCHEMA_KEY, parse_spec
 from shared.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -84,6 +83,8 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
     if refusal:
         raise refusal
     name = spec.name or _dataset_name(spec.train)
+    settings = {**cast(JsonObject, body)}
+    settings.pop(SCHEMA_KEY, None)
     run_id = (
         named_run_id(spec.task, name, spec.train, properties.etag)
         if spec.name
@@ -96,7 +97,7 @@ async def request_of_body(storage: Storage, body: object) -> RunRequest:
         name=name,
         train=spec.train,
         etag=properties.etag,
-        body=cast(JsonObject, body),
+        body=settings,
     )
 
 
@@ -205,7 +206,7 @@ async def _run_json(storage: Storage, path: str) -> JsonObject:
     except NotFound:
         return {}
     try:
-        data = json.loads(document.decode("utf-8-sig"))
+        data = decode_json(document.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"{path} isn't valid JSON", details=[{"where": path, "problem": str(error)}]

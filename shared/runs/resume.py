@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field, JsonValue
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import InvalidInput, NotFound, Problem
-from shared.core.json_values import JsonObject, json_object
+from shared.core.json_values import JsonObject, json_object, unwritable_values
 from shared.core.paths import RunPaths
 from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.requests import RunRequest
 from shared.spec.models import BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
-from shared.spec.parse import Concurrency, parse_spec
+from shared.spec.parse import MAX_PROBLEMS, Concurrency, parse_spec
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -73,6 +74,8 @@ def check_changes(body: object) -> JsonObject:
             details=[{"where": "body", "problem": "isn't an object"}],
         )
     problems: list[Problem] = []
+    for place, problem in islice(unwritable_values(changes), MAX_PROBLEMS):
+        problems.append({"where": ".".join(place) or "body", "problem": problem})
     for key, value in changes.items():
         if key not in (*CHANGEABLE, "generation"):
             listed = ", ".join((*CHANGEABLE, f"generation.{PARALLEL_SHARDS}"))

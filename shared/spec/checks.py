@@ -18,6 +18,7 @@ from shared.spec.models import StudentSpec, is_hyperparameter
 from shared.spec.reasoning_checks import reasoning_problems
 from shared.spec.teacher_checks import teacher_problems
 from shared.spec.unused_settings import unused_settings
+from shared.students.asset_names import environment_problem, model_problem
 from shared.students.backends import AZURE_OPENAI, backends_taking
 from shared.students.catalogue import Student, find_student
 from shared.students.hyperparameters import check_hyperparameters
@@ -29,6 +30,7 @@ from shared.tasks.prompt_spec import COMMON_SETTINGS, PromptSpec
 from shared.tasks.texts.text_checks import CHECK_NAMES
 
 SET_NAMES = {"train": "training", "validation": "validation"}
+MAX_PATH_CHARACTERS = 1000  # a blob's name may have 1,024
 Raw = Mapping[str, Any]
 Problems = Iterator[Problem]
 
@@ -63,6 +65,8 @@ def path_problem(path: str) -> str | None:
         return "must not contain empty, . or .. parts"
     if parts[0] != DATASETS or len(parts) < 2:
         return f"must be in container {DATASETS}, for example {example}"
+    if len(path.encode("utf-16-le", "surrogatepass")) > 2 * MAX_PATH_CHARACTERS:
+        return f"must have at most {MAX_PATH_CHARACTERS:,} characters"
     return None if path.endswith(".jsonl") else "must name a .jsonl file"
 
 
@@ -233,6 +237,7 @@ def _student_problems(student: Raw, where: str) -> Problems:
         if backends and backend and student.get(setting) and backend not in backends:
             problem = f"is for {' and '.join(backends)}, not for {backend}: remove it"
             yield {"where": f"{where}.{setting}", "problem": problem}
+    yield from _name_problems(student, backend, where)
     if student.get("compute") and student.get("instance_type"):
         problem = "is for serverless compute, but compute names a target: remove one of the two"
         yield {"where": f"{where}.instance_type", "problem": problem}
@@ -245,6 +250,20 @@ def _student_problems(student: Raw, where: str) -> Problems:
         _, problems = check_hyperparameters(listed, usable, backend)
         for problem in problems:
             yield {"where": f"{where}.hyperparameters", "problem": problem}
+
+
+def _name_problems(student: Raw, backend: object, where: str) -> Problems:
+    """Yield names that no service could know, as far as the backend is known."""
+    model = student.get("model")
+    if isinstance(model, str) and model and isinstance(backend, str):
+        problem = model_problem(model, backend)
+        if problem:
+            yield {"where": f"{where}.model", "problem": problem}
+    environment = student.get("environment")
+    if isinstance(environment, str) and environment:
+        problem = environment_problem(environment)
+        if problem:
+            yield {"where": f"{where}.environment", "problem": problem}
 
 
 def _global_training_problems(student: Student, training_type: object, where: str) -> Problems:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from shared.core.ids import RUN_ID
@@ -55,6 +56,7 @@ CEILING_FACTOR = 32  # from the default of 1,024 to 32,768
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
 MAX_COST = 1_000_000_000_000
+INSTANCE_TYPE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
 
 
@@ -319,7 +321,7 @@ class StudentSpec(Section):
     )
     instance_type: str | None = Field(
         default=None,
-        min_length=1,
+        pattern=INSTANCE_TYPE,
         description="AzureML: VM size of serverless compute, such as Standard_NC24ads_A100_v4",
     )
     environment: str | None = Field(
@@ -408,11 +410,23 @@ Students = (
 """One student, several, or None for a run that ends with its datasets."""
 
 
+SCHEMA_KEY = "$schema"
+
+
+def _add_schema_key(schema: JsonSchemaValue) -> None:
+    """Let a specification name its JSON Schema. The name is dropped when it is parsed."""
+    description = "URL or path of this schema, for your editor; it has no effect on the run"
+    field = {"type": "string", "description": description}
+    schema["properties"] = {SCHEMA_KEY: field, **schema["properties"]}
+
+
 class RunSpec(Section):
     """One run.
 
     `train`, `validation` and `test` are `datasets/…` paths in the configured storage account.
     """
+
+    model_config = ConfigDict(json_schema_extra=_add_schema_key)
 
     task: TaskName = Field(description="task type")
     name: str | None = Field(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from shared.core.errors import InvalidInput, Problem
+from shared.core.json_values import json_object, unwritable_values
 from shared.core.section import Section
 from shared.spec.checks import contradictions
-from shared.spec.models import MAX_PARALLEL_SHARDS, RunSpec
+from shared.spec.models import MAX_PARALLEL_SHARDS, SCHEMA_KEY, RunSpec
 from shared.spec.target_rows import target_problems
+
+MAX_PROBLEMS = 100
+"""Of a kind that a body of 256 KiB could have thousands of."""
 
 
 class Concurrency(Section):
@@ -23,7 +28,9 @@ class Concurrency(Section):
 
 def parse_spec(data: object) -> RunSpec:
     """Return the specification in decoded JSON. Raises InvalidInput with every problem's place."""
-    problems: list[Problem] = []
+    data, problems = _without_schema(data)
+    for place, problem in islice(unwritable_values(data), MAX_PROBLEMS):
+        problems.append({"where": ".".join(place) or "body", "problem": problem})
     spec: RunSpec | None = None
     try:
         spec = RunSpec.model_validate(data)
@@ -37,6 +44,18 @@ def parse_spec(data: object) -> RunSpec:
         message = f"the run specification has {_count(problems)}"
         raise InvalidInput(message, details=problems)
     return spec
+
+
+def _without_schema(data: object) -> tuple[object, list[Problem]]:
+    """Return the settings without `$schema`, which editors read, and what is wrong with it."""
+    settings = json_object(data)
+    if settings is None or SCHEMA_KEY not in settings:
+        return data, []
+    others = {key: value for key, value in settings.items() if key != SCHEMA_KEY}
+    if isinstance(settings[SCHEMA_KEY], str):
+        return others, []
+    problem = "must be a text, such as the URL of the JSON Schema that your editor uses: remove it"
+    return others, [{"where": SCHEMA_KEY, "problem": problem}]
 
 
 def parse_parallel_shards(body: object) -> int:
@@ -54,8 +73,18 @@ def spec_schema() -> dict[str, JsonValue]:
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Return what pydantic found, each with its place as users know it."""
-    return [_problem(entry["loc"], entry["msg"]) for entry in error.errors(include_url=False)]
+    """Return what pydantic found, each with its place as users know it.
+
+    Of thousands, the first ones: to look for similar names of settings takes time.
+    """
+    entries = error.errors(include_url=False)
+    problems = [_problem(entry["loc"], entry["msg"]) for entry in entries[:MAX_PROBLEMS]]
+    more = len(entries) - len(problems)
+    if more:
+        problems.append(
+            {"where": "body", "problem": f"{more:,} more problems: correct these first"}
+        )
+    return problems
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> Problem:

@@ -7,13 +7,12 @@ and nothing that the app sends itself: a reply to such a request would be misrea
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from shared.core.errors import Problem
-from shared.dataset.rows import is_writable
+from shared.core.json_values import values_of
 from shared.spec.models import CEILING_FACTOR, TeacherSpec
 
 Raw = Mapping[str, Any]
@@ -60,7 +59,7 @@ def _extra_body_problems(extra_body: Raw) -> Problems:
         if name in OWN_PARAMETERS or name in TeacherSpec.model_fields:
             yield {"where": f"{EXTRA_BODY}.{name}", "problem": _own_parameter_problem(name)}
     too_deep = f"is nested more than {MAX_EXTRA_DEPTH} deep"
-    for path, value in _values(extra_body):
+    for path, _ in values_of(extra_body):
         where = ".".join([EXTRA_BODY, *path])
         if len(path) > MAX_EXTRA_DEPTH:
             yield {"where": EXTRA_BODY, "problem": too_deep}
@@ -71,13 +70,6 @@ def _extra_body_problems(extra_body: Raw) -> Problems:
                 "TEACHER_API_KEY"
             )
             yield {"where": where, "problem": problem}
-        if isinstance(value, float) and not math.isfinite(value):
-            yield {"where": where, "problem": "must be a finite number"}
-        texts = [text for text in (*path[-1:], value) if isinstance(text, str)]
-        if not all(is_writable(text) for text in texts):
-            problem = r"holds half of a surrogate pair, such as \ud800, which UTF-8 can't hold"
-            yield {"where": EXTRA_BODY, "problem": problem}
-            return
     size = len(json.dumps(extra_body, default=str).encode())
     if size > MAX_EXTRA_BYTES:
         problem = f"has {size:,} bytes as JSON, but may have {MAX_EXTRA_BYTES:,} at most"
@@ -90,24 +82,6 @@ def _own_parameter_problem(name: str) -> str:
     if name.startswith("stream"):
         return "would make replies that the app can't read: remove it"
     return f"{problem}, and use {setting}"
-
-
-def _values(extra_body: Raw) -> Iterator[tuple[list[str], object]]:
-    """Yield each value within an object with the keys and positions that lead to it.
-
-    Without recursion: nothing bounds the depth of what users send. It ends soon after
-    MAX_EXTRA_DEPTH.
-    """
-    pending: list[tuple[list[str], object]] = [([], extra_body)]
-    while pending:
-        path, value = pending.pop()
-        yield path, value
-        if isinstance(value, Mapping):
-            entries = cast(Raw, value)
-            pending += [([*path, key], entries[key]) for key in reversed(list(entries))]
-        elif isinstance(value, list):
-            elements = cast(list[object], value)
-            pending += [([*path, str(index)], entry) for index, entry in enumerate(elements)]
 
 
 def _is_credential(key: str) -> bool:

@@ -11,7 +11,8 @@ from local.emulators.azureml.arm import GROUP_PATH, ArmError, not_found
 from local.emulators.azureml.environment import RESOURCE_GROUP, SUBSCRIPTION
 from local.emulators.azureml.resources import NOTICE, envelope, model_properties
 from local.emulators.service import json_route
-from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT, REGISTRY_ENVIRONMENT
+from shared.finetuning.azureml.command import DEFAULT_ENVIRONMENT
+from shared.students.asset_names import REGISTRY_ENVIRONMENT
 from shared.students.catalogue import ASSET_ID, STUDENTS
 
 ENVIRONMENT = DEFAULT_ENVIRONMENT.split("/")[-3]

@@ -28,6 +28,8 @@ from shared.finetuning.base import (
 )
 from shared.finetuning.statuses import azureml_status
 from shared.spec.models import Hyperparameter, StudentSpec
+from shared.students.asset_names import model_problem
+from shared.students.backends import AZUREML
 from shared.students.catalogue import ASSET_ID, find_student
 
 if TYPE_CHECKING:
@@ -189,12 +191,7 @@ def open_backend(settings: Settings) -> FineTuningBackend:
 def _check_student(model: str) -> None:
     asset = ASSET_ID.fullmatch(model)
     if not asset:
-        form = "azureml://registries/<registry>/models/<model>/versions/<version>"
-        raise PermanentError(
-            f"student {model!r} isn't an asset id of a model registry: set student.model to "
-            f"{form}, or student.backend to azure_openai for a model of that service or to "
-            "azureml_command for one of Hugging Face"
-        )
+        raise PermanentError(f"student {model_problem(model, AZUREML)}")
     with service_errors(f"student {model} cannot be used (check student.model)"):
         models = clients().registry(asset["registry"]).models
         if asset["version"]:

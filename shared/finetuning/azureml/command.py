@@ -8,7 +8,6 @@ datasets. Jobs are found, polled and cancelled as for hosted fine-tuning.
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,15 @@ from shared.finetuning.azureml.training_code import container_url, publish, scri
 from shared.finetuning.azureml.workspace import Workspace
 from shared.finetuning.base import FineTuneRequest, FineTuningBackend
 from shared.spec.models import Hyperparameter, StudentSpec
+from shared.students.asset_names import (
+    MODEL_FOLDER,
+    REGISTRY_ENVIRONMENT,
+    RUNS_FOLDER,
+    WORKSPACE_ENVIRONMENT,
+    environment_problem,
+    model_problem,
+)
+from shared.students.backends import AZUREML_COMMAND
 
 if TYPE_CHECKING:
     from azure.ai.ml import Input
@@ -33,18 +41,6 @@ DEFAULT_INSTANCE_TYPE = "Standard_NC24ads_A100_v4"
 INSTALL = (
     "python -m pip install --no-input --disable-pip-version-check "
     '-r "${{inputs.code}}/requirements.txt"'
-)
-
-HUGGING_FACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-MODEL_FOLDER = re.compile(r"azureml://[^\s$'\"`\\]+/paths/[^\s$'\"`\\]+")
-# A folder of container `runs`, which is not the name of a Hugging Face organisation.
-RUNS_FOLDER = re.compile(rf"{RUNS}/(?!.*\.\.)[\w./-]+")
-REGISTRY_ENVIRONMENT = re.compile(
-    r"azureml://registries/(?P<registry>[\w.-]+)/environments/(?P<name>[\w.-]+)"
-    r"/(?:versions/(?P<version>[\w.-]+)|labels/(?P<label>[\w.-]+))"
-)
-WORKSPACE_ENVIRONMENT = re.compile(
-    r"(?:azureml:)?(?P<name>[\w.-]+)(?::(?P<version>[\w.-]+)|@(?P<label>[\w.-]+))"
 )
 
 
@@ -123,14 +119,7 @@ class AzureMLCommandBackend(AzureMLBackend):
         registered = REGISTRY_ENVIRONMENT.fullmatch(environment)
         asset = registered or WORKSPACE_ENVIRONMENT.fullmatch(environment)
         if not asset:
-            form = (
-                "azureml://registries/<registry>/environments/<name>/versions/<version>, "
-                "<name>:<version> or <name>@latest"
-            )
-            raise PermanentError(
-                f"environment {environment!r} isn't a valid asset id: "
-                f"set student.environment to {form}"
-            )
+            raise PermanentError(f"environment {environment_problem(environment)}")
         failure = f"environment {environment} cannot be used (check student.environment)"
         with service_errors(failure):
             client = clients().registry(asset["registry"]) if registered else self._client
@@ -168,12 +157,10 @@ def model_argument(model: str) -> str:
     """Return the student as the script's --model, quoted. Raises PermanentError."""
     if MODEL_FOLDER.fullmatch(model) or RUNS_FOLDER.fullmatch(model):
         return '"${{inputs.student}}"'
-    if HUGGING_FACE_ID.fullmatch(model):
-        return _quoted(model)
-    form = f"a Hugging Face id, azureml://datastores/<datastore>/paths/<folder>, or {RUNS}/<folder>"
-    raise PermanentError(
-        f"student {model!r} cannot be trained by our script: set student.model to {form}"
-    )
+    problem = model_problem(model, AZUREML_COMMAND)
+    if problem:
+        raise PermanentError(f"student {problem}")
+    return _quoted(model)
 
 
 def _quoted(value: Hyperparameter) -> str:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
+from shared.core.json_values import is_writable
 from shared.dataset.answer_space import AnswerSpace, spelled
-from shared.dataset.rows import Row, is_writable
+from shared.dataset.rows import Row
 
 MIN_VALUES = 2
 MAX_VALUES = 50

@@ -183,9 +183,8 @@ async def test_the_quote_counts_what_is_trained_on_without_duplicates(storage: S
 
 async def test_warnings_of_the_student_are_told(storage: Storage) -> None:
     paths = await uploaded(storage, train=questions(50))
-    [warning] = (await answer_to(storage, spec_of(**paths, student={"model": "Novel-7B"})))[
-        "warnings"
-    ]
+    student = {"model": "azureml://registries/r/models/Novel-7B/versions/1"}
+    [warning] = (await answer_to(storage, spec_of(**paths, student=student)))["warnings"]
     assert "Novel-7B" in warning
 
 

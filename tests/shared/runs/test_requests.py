@@ -112,7 +112,7 @@ async def test_files_beside_the_dataset_are_picked_up(folder: Folder) -> None:
 
 async def test_a_validation_set_can_be_declined_or_taken_from_elsewhere(folder: Folder) -> None:
     await folder.put("validation.jsonl")
-    await folder.put("run.json", {"validation": None})
+    await folder.put("run.json", {"$schema": "run.schema.json", "validation": None})
     assert (await folder.spec()).validation is None
     elsewhere = f"{DATASETS}/shared/validation.jsonl"
     await folder.put("run.json", {"validation": elsewhere})
@@ -125,7 +125,9 @@ async def test_a_run_json_that_contradicts_its_place_is_an_error(folder: Folder)
     assert "'math' in run.json but 'nli'" in found["task"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b"\xff", b"[" * 100_000, b'{"a": 1, "a": 2}']
+)
 async def test_a_run_json_that_is_no_object_is_an_error_at_its_path(
     folder: Folder, content: bytes
 ) -> None:
@@ -157,7 +159,7 @@ async def test_a_body_with_a_name_is_one_run_and_without_one_a_new_run_each_time
 
 async def test_a_bodys_own_words_are_kept_and_parsed_again(folder: Folder) -> None:
     body = {"task": "nli", "train": folder.train, "quality": {"min_rows": 30}}
-    request = await request_of_body(folder.storage, body)
+    request = await request_of_body(folder.storage, {"$schema": "run.schema.json", **body})
     assert (request.source, request.body) == ("http", body)
     assert (await specification(folder.storage, request)).min_rows == 30
 

@@ -6,24 +6,14 @@ import copy
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.core.errors import PermanentError
 from shared.core.settings import load
 from shared.runs.resume import changed, check_changes
-from shared.spec.parse import parse_spec, spec_schema
+from shared.spec.parse import parse_spec
 from shared.spec.resolution import resolve
+from tests.support.any_spec import ODD, PLACES, documents
 
-NUMBERS = (0, -1, 1, 3, 2**31, 10**400, 0.5, float("nan"), float("inf"), -0.0)
-TEXTS = ("", "x", "azureml", "azure_openai", "gpt-4.1", "\ud800", "\0", "0", "../x", "a" * 5000)
-ODD = st.recursive(
-    st.sampled_from((None, True, False, *NUMBERS, *TEXTS)),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(("model", "backend", "", "$ref", "\ud800")), inner)
-    ),
-    max_leaves=4,
-)
 SETTINGS = load(
     {
         "DISTILLATION_STORAGE": "UseDevelopmentStorage=true",
@@ -31,34 +21,6 @@ SETTINGS = load(
         "TEACHER_MODEL": "m",
     }
 )
-
-
-def whole_document() -> dict[str, Any]:
-    """A specification that has every section with every setting, each None."""
-    definitions: dict[str, Any] = spec_schema()["$defs"]  # pyright: ignore[reportAssignmentType]
-    properties: dict[str, Any] = spec_schema()["properties"]  # pyright: ignore[reportAssignmentType]
-    document: dict[str, Any] = {}
-    for name in properties:
-        section = definitions.get(f"{name.title().replace('_', '')}Spec", {})
-        document[name] = dict.fromkeys(section.get("properties", ()))
-    return document
-
-
-SECTIONS = whole_document()
-PLACES = [(name, setting) for name, settings in SECTIONS.items() for setting in settings]
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Any:
-    """A small specification in which some places have any JSON."""
-    document: dict[str, Any] = {"task": "math", "train": "datasets/math/x/train.jsonl"}
-    for name, setting in draw(st.lists(st.sampled_from(PLACES), max_size=3)):
-        section = document.setdefault(name, {})
-        if isinstance(section, dict):
-            section[setting] = draw(ODD)
-    for name in draw(st.lists(st.sampled_from([*SECTIONS, "\ud800"]), max_size=1)):
-        document[name] = draw(ODD)
-    return document
 
 
 def test_every_section_of_the_specification_is_tried() -> None:

@@ -33,6 +33,40 @@ def places(data: object) -> set[str]:
     return {problem["where"] for problem in error.value.details}
 
 
+def test_the_name_of_a_schema_is_dropped_and_must_be_a_text() -> None:
+    assert parse(**{"$schema": "run.schema.json"}) == parse()
+    assert "$schema" not in parse(**{"$schema": "run.schema.json"}).document
+    assert places({"task": "nli", "train": TRAIN, "$schema": 7}) == {"$schema"}
+
+
+def test_of_thousands_of_problems_the_first_ones_are_told() -> None:
+    unknown = dict.fromkeys((f"key{number}" for number in range(3000)), 1)
+    with pytest.raises(InvalidInput) as error:
+        parse(**unknown)
+    assert len(error.value.details) == 101
+    assert error.value.details[-1]["problem"].startswith("2,900 more problems")
+
+
+@pytest.mark.parametrize(
+    ("student", "place"),
+    [
+        ({"backend": "azureml", "model": "gpt-4.1"}, "student.model"),
+        ({"backend": "azureml", "model": "azureml://registries/r/models/m"}, "student.model"),
+        ({"backend": "azure_openai", "model": "my model"}, "student.model"),
+        ({"backend": "azureml_command", "model": "a/b/c"}, "student.model"),
+        ({"backend": "azureml_command", "model": "a/b", "environment": "an image"}, "environment"),
+        ({"compute": "7gpus"}, "student.compute"),
+        ({"instance_type": "Standard NC6"}, "student.instance_type"),
+        ([{"model": "gpt-4.1"}, {"model": "Novel 7B"}], "student.1.model"),
+    ],
+)
+def test_names_that_no_service_could_know_are_refused_at_their_place(
+    student: object, place: str
+) -> None:
+    [where] = places({"task": "nli", "train": TRAIN, "student": student})
+    assert where.endswith(place)
+
+
 def test_defaults_make_a_whole_specification() -> None:
     assert parse().min_rows == 65
     assert parse(quality={"min_rows": 30}).min_rows == 30

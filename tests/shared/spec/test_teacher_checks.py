@@ -92,9 +92,11 @@ def test_a_number_that_json_does_not_have_is_refused() -> None:
     assert "finite" in problems(extra_body={"a": [math.nan]})["teacher.extra_body.a.0"]
 
 
-@pytest.mark.parametrize("extra_body", [{"a": "\ud800"}, {"a": [{"\udc00": 1}]}])
-def test_a_text_that_no_request_can_hold_is_refused(extra_body: Any) -> None:
-    assert "surrogate" in problems(extra_body=extra_body)["teacher.extra_body"]
+@pytest.mark.parametrize(
+    ("extra_body", "where"), [({"a": "\ud800"}, "a"), ({"a": [{"\udc00": 1}]}, "a.0")]
+)
+def test_a_text_that_no_request_can_hold_is_refused(extra_body: Any, where: str) -> None:
+    assert "surrogate" in problems(extra_body=extra_body)[f"teacher.extra_body.{where}"]
 
 
 def test_an_effort_that_no_api_documents_is_refused() -> None:
