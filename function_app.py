@@ -8,6 +8,7 @@ hide every function.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ import orchestrators.generate
 import orchestrators.notify
 import orchestrators.run
 import orchestrators.scan
-from shared.core.errors import DistillationError
+from shared.core.errors import DistillationError, SettingsError
 from shared.core.ids import checked_run_id
 from shared.core.logs import quieten_azure_sdks, redact_logs
 from shared.core.paths import TRIGGER_PATH, UPLOADS_PATH
@@ -39,6 +40,7 @@ from shared.core.process import current
 from shared.core.settings import STORAGE, trigger_source
 from shared.runs import handlers
 from shared.runs.activity import raise_without_secrets
+from shared.runs.callers import Access, access_of
 from shared.runs.http import ApiAnswer, ApiRequest, error_answer, query_of
 
 BLUEPRINTS = (
@@ -71,13 +73,15 @@ for blueprint in BLUEPRINTS:
 
 
 def answers_errors(trigger: Trigger) -> Trigger:
-    """Answer this app's own errors as JSON. Any other exception is left to the host, which logs
-    it: without secrets.
+    """Refuse who may only look, and answer this app's own errors as JSON.
+
+    Any other exception is left to the host, which logs it: without secrets.
     """
 
     @functools.wraps(trigger)
     async def answering(req: func.HttpRequest, client: Client) -> func.HttpResponse:
         try:
+            access_of_request(req).check_method(req.method)
             return await trigger(req, client)
         except DistillationError as error:
             return response(error_answer(error))
@@ -89,6 +93,16 @@ def answers_errors(trigger: Trigger) -> Trigger:
             raise
 
     return answering
+
+
+def access_of_request(req: func.HttpRequest) -> Access:
+    """Return who sends a request. While CALLERS is wrong, nobody may change anything."""
+    headers = cast(Mapping[str, str], req.headers)
+    try:
+        keys = current().api_keys
+    except SettingsError as error:
+        return Access(refusal=error)
+    return access_of(req.url, req.params, headers, keys, os.environ)
 
 
 def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
@@ -104,6 +118,7 @@ def api_request(req: func.HttpRequest, client: Client) -> ApiRequest:
         body=req.get_body(),
         run_id=checked_run_id(req.route_params["id"]) if "id" in req.route_params else "",
         durable_links=lambda run_id: client.get_client_response_links(req, run_id),
+        access=access_of_request(req),
     )
 
 

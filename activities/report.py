@@ -17,6 +17,7 @@ from shared.core.counters import Counters, total
 from shared.core.errors import ErrorCode, NotFound, PermanentError
 from shared.core.paths import ASKED_SPLITS, JSON_LINES, RUNS, RunPaths, Split
 from shared.core.process import current
+from shared.core.run_actions import actions_of
 from shared.core.storage_account import open_storage
 from shared.dataset.file_facts import FileFacts, file_facts
 from shared.dataset.lines import Line
@@ -154,6 +155,7 @@ async def _report(
         training=await _trainings(storage, spec, paths),
         error=status.error,
         warnings=status.warnings,
+        actions=await actions_of(storage, paths.run_id),
     )
 
 

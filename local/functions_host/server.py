@@ -113,7 +113,7 @@ class HostServer:
             return True
         accepted = [self._keys.master_key]
         if route.auth_level == "function":
-            accepted.append(self._keys.function_key)
+            accepted += [self._keys.function_key, self._keys.reader_key]
         return self._carries_key(request, accepted)
 
 

@@ -118,6 +118,7 @@ def _endpoints(addresses: Addresses, port: int, keys: dict[str, Any]) -> Endpoin
     return Endpoints(
         host_url=f"http://{LOOPBACK}:{port}",
         function_key=keys["function_key"],
+        reader_key=keys["reader_key"],
         master_key=keys["master_key"],
         system_key=keys["system_key"],
         storage_connection_string=addresses.storage,

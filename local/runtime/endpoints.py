@@ -18,6 +18,7 @@ class Endpoints:
 
     host_url: str
     function_key: str = field(repr=False)
+    reader_key: str = field(repr=False)
     master_key: str = field(repr=False)
     system_key: str = field(repr=False)
     storage_connection_string: str = field(repr=False)

@@ -5,19 +5,25 @@ Nothing in the app knows that it runs here: local and cloud differ in these sett
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from local.bootstrap import ROOT
 from local.emulators.azure_openai.environment import LOCAL_KEY
 from local.emulators.azure_openai.environment import app_settings as openai_settings
 from local.emulators.azureml.environment import app_settings as azureml_settings
+from local.functions_host.errors import HostError
+from local.functions_host.keys import Keys
 from local.runtime.options import CloudOptions
 from local.runtime.ports import LOOPBACK
 from local.runtime.proxies import loopback_without_proxy
 from local.runtime.supervisor import Service, answers
+from shared.core.caller_keys import CALLERS, Role
 from shared.core.settings import BLOB_TRIGGER_SOURCE, PRICES, STORAGE
 
 LOCAL_TEACHER = "local-teacher"
@@ -71,9 +77,31 @@ def host(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Se
     return Service(
         name="host",
         command=_module("functions_host", port, *flags),
-        environment={**environment, "WEBSITE_HOSTNAME": f"{LOOPBACK}:{port}"},
+        environment={
+            **_callers(options.data_dir),
+            **environment,
+            "WEBSITE_HOSTNAME": f"{LOOPBACK}:{port}",
+        },
         ready=lambda: answers(f"http://{LOOPBACK}:{port}/admin/host/status", '"Running"'),
     )
+
+
+def _callers(data_dir: Path) -> dict[str, str]:
+    """Return the setting that gives the host's keys names and roles, as a team would set it."""
+    try:
+        keys = Keys.load_or_create(data_dir)
+    except HostError:  # the host says so itself
+        return {}
+    roles = {
+        "default": (keys.function_key, Role.OPERATOR),
+        "_master": (keys.master_key, Role.OPERATOR),
+        "reader": (keys.reader_key, Role.READER),
+    }
+    entries = [
+        {"name": name, "role": role, "sha256": hashlib.sha256(key.encode()).hexdigest()}
+        for name, (key, role) in roles.items()
+    ]
+    return {CALLERS: json.dumps(entries)}
 
 
 def teacher(options: CloudOptions, port: int, environment: Mapping[str, str]) -> Service:

@@ -35,6 +35,7 @@ class ErrorCode(StrEnum):
     RUN_PAST_GENERATION = "run_past_generation"
     OTHER_TASK_HUB = "other_task_hub"
     UNAVAILABLE = "unavailable"
+    FORBIDDEN = "forbidden"
 
     # the app
     SETTINGS = "settings"

@@ -54,6 +54,11 @@ class RunPaths:
         return f"{self.run_id}/request.json"
 
     @property
+    def actions(self) -> str:
+        """Return the list of who started and steered the run."""
+        return f"{self.run_id}/actions.json"
+
+    @property
     def specification(self) -> str:
         return f"{self.run_id}/run.json"
 

@@ -12,12 +12,14 @@ import os
 import threading
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
+from shared.core.caller_keys import ApiKey
 from shared.core.notification_settings import NotificationTarget, notification_secrets
 from shared.core.secrets import Redact, redactor, secrets_of_environment, without_tokens
 from shared.core.settings import (
     Settings,
     StorageSettings,
     load,
+    load_api_keys,
     load_notification_target,
     load_storage,
     model_names,
@@ -54,6 +56,11 @@ class Process:
     def storage_settings(self) -> StorageSettings:
         """The settings of the storage account, even if others are wrong. Raises SettingsError."""
         return self._settings or load_storage(os.environ)
+
+    @property
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        """Names and roles of keys, even if other settings are wrong. Raises SettingsError."""
+        return self._settings.callers if self._settings else load_api_keys(os.environ)
 
     @property
     def notification_target(self) -> NotificationTarget | None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from shared.core.caller_keys import CALLERS, ApiKey, api_key_problems, read_api_keys
 from shared.core.errors import Problem, SettingsError
 from shared.core.notification_settings import (
     NOTIFICATION_SETTINGS,
@@ -102,6 +103,11 @@ SETTINGS: dict[str, tuple[bool, str]] = {
         "currency of the prices (default: no limit)",
     ),
     MAX_ACTIVE_RUNS: (False, "runs at work at a time; others wait in order (default: no limit)"),
+    CALLERS: (
+        False,
+        "names and roles of function keys: a JSON list of objects with name, sha256 and role "
+        "(default: keys have no names, and each may do everything)",
+    ),
     NOTIFY_URL: (False, "https URL that is notified when a run ends (default: nobody is)"),
     NOTIFY_SECRET: (False, "key that signs notifications, as Standard Webhooks has it"),
 }
@@ -164,6 +170,7 @@ class Settings(StorageSettings):
     student_hosting_price: float | None = None
     monthly_budget: float | None = None
     max_active_runs: int | None = None
+    callers: tuple[ApiKey, ...] = ()
     notify_url: SecretStr | None = None
     notify_secret: SecretStr | None = None
 
@@ -232,6 +239,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     fields["teacher_base_url"] = normalise_base_url(teacher_url) if teacher_url else None
     fields["teacher_scope"] = setting_text(environ, "TEACHER_SCOPE") or DEFAULT_TEACHER_SCOPE
     fields["teacher_endpoints"] = read_endpoints(environ)
+    fields["callers"] = read_api_keys(environ)
     openai_url = setting_text(environ, AZURE_OPENAI_BASE_URL)
     fields["azure_openai_base_url"] = openai_url.rstrip("/") if openai_url else None
     return Settings.model_validate(fields)
@@ -242,6 +250,12 @@ def load_storage(environ: Mapping[str, str]) -> StorageSettings:
     problems = _problems(environ)
     _raise_for([problem for problem in problems if problem["where"] in STORAGE_SETTINGS])
     return _storage_settings(environ)
+
+
+def load_api_keys(environ: Mapping[str, str]) -> tuple[ApiKey, ...]:
+    """Read names and roles of keys, even if other settings are wrong. Raises SettingsError."""
+    _raise_for(api_key_problems(environ))
+    return read_api_keys(environ)
 
 
 def load_notification_target(environ: Mapping[str, str]) -> NotificationTarget | None:
@@ -299,6 +313,7 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
     problems = _missing(environ) + _incomplete_services(environ) + _wrong_urls(environ)
     problems += _wrong_keys(environ) + _wrong_prices(environ)
     problems += endpoint_problems(environ) + notification_problems(environ)
+    problems += api_key_problems(environ)
     if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
         problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from shared.core.counters import Counters
 from shared.core.errors import ErrorData, NotFound
 from shared.core.paths import RunPaths
+from shared.core.run_actions import RunAction
 from shared.dataset.file_facts import FileFacts
 from shared.finetuning.base import JobState
 from shared.finetuning.record import Trained
@@ -114,6 +115,9 @@ class Report(ReportExcerpt, _Head):
     )
     error: ErrorData | None = None
     warnings: list[str] = Field(default_factory=list[str])
+    actions: list[RunAction] = Field(
+        default_factory=list[RunAction], description="who started and steered the run"
+    )
 
     @property
     def is_complete(self) -> bool:

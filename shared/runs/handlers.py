@@ -15,6 +15,7 @@ from shared.core.errors import ErrorCode, NotFound, PermanentError, SettingsErro
 from shared.core.ids import finetuning_id
 from shared.core.paths import ASKED_SPLITS, RunPaths, Split, split_path
 from shared.core.process import current
+from shared.core.run_actions import UPLOADER, ActionName, record_action, shown_actions
 from shared.core.storage_account import open_storage
 from shared.generation.journal import split_counters
 from shared.generation.split_target import without_outdated
@@ -67,6 +68,7 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
             return
     if await instances.start(client, request):
         log.info("run %s started for %s", request.run_id, path)
+        await record_action(request.run_id, ActionName.START, UPLOADER)
 
 
 async def check_upload(path: str) -> None:
@@ -98,6 +100,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         await claim(storage, run_request, instances.task_hub(client))
     if not await instances.start(client, run_request):
         raise _exists(run_request)
+    await record_action(run_id, ActionName.START, request.access.caller)
     return _accepted_request(request, run_request)
 
 
@@ -166,6 +169,7 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     if view.status in TERMINAL and _notifies():
         number = round_of(status)
         view.warnings += await instances.notification_warnings(client, request.run_id, number)
+    view.actions = await shown_actions(request.run_id)
     reads_storage = view.status in (RunState.QUEUED, RunState.TERMINATED)
     if "report" not in view.outputs and not reads_storage:
         return ApiAnswer(view)
@@ -175,7 +179,8 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             return ApiAnswer(view)
         if "report" not in view.outputs:
             counted = await _view(storage, status, links)
-            return ApiAnswer(counted.model_copy(update={"warnings": view.warnings}))
+            update = {"warnings": view.warnings, "actions": view.actions}
+            return ApiAnswer(counted.model_copy(update=update))
         report = await report_of(storage, request.run_id)
     return ApiAnswer({**dict(view), "report": report})
 
@@ -222,6 +227,7 @@ async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         instance_id = finetuning_id(run_id, student)
         if await instances.is_active(client, instance_id):
             await instances.raise_event(client, instance_id, Event.CANCEL, "user")
+    await record_action(run_id, ActionName.CANCEL, request.access.caller)
     return _accepted(view)
 
 
@@ -236,6 +242,7 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     is_suspended = await _is_suspended(client, run_id)
     if is_suspended and not changes:
         await client.resume(run_id, "user")
+        await record_action(run_id, ActionName.RESUME, request.access.caller)
         status = await instances.existing_run(client, run_id)
         view = run_view(status, request.links(run_id))
         if view.stage == "queue":  # others may have passed it meanwhile
@@ -262,6 +269,7 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             await storage.write(RunPaths(run_id).request, before, lease=lease)
             await instances.check_inactive(client, run_id)
             raise
+    await record_action(run_id, ActionName.RESUME, request.access.caller)
     return _accepted_request(request, run_request)
 
 
@@ -289,6 +297,7 @@ async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     run_id = request.run_id
     view = await instances.unfinished_view(client, run_id, request.links(run_id))
     await client.suspend(run_id, "user")
+    await record_action(run_id, ActionName.PAUSE, request.access.caller)
     return _accepted(view)
 
 
@@ -304,6 +313,7 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
         raise PermanentError(message, code=ErrorCode.RUN_PAST_GENERATION)
     if not await instances.raise_event(client, run_id, Event.CONCURRENCY, parallel_shards):
         raise instances.run_ended(run_id)
+    await record_action(run_id, ActionName.CONCURRENCY, request.access.caller)
     return _accepted(view)
 
 

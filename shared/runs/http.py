@@ -27,16 +27,18 @@ from shared.core.errors import (
 )
 from shared.core.json_values import decode_json
 from shared.core.secrets import Redact, redacted_json
+from shared.runs.callers import EVERYTHING, KEY_PARAMETER, Access
 
 # a specification is a few KB, and Durable keeps it in the run's history
 MAX_BODY_BYTES = 256 * 1024
-FUNCTION_KEY = "code"  # its name in a query
+FUNCTION_KEY = KEY_PARAMETER
 UNKNOWN_PARAMETER = "isn't a parameter of this route"
 # Of Durable's links: these start a second orchestration for the same run, or repeat parts of one.
 UNUSABLE_LINKS = ("id", "restartPostUri", "rewindPostUri")
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
 STATUS_OF_CODE: dict[str, int] = {
+    ErrorCode.FORBIDDEN: 403,
     ErrorCode.RUN_EXISTS: 409,
     ErrorCode.RUN_ENDED: 409,
     ErrorCode.RUN_PAST_GENERATION: 409,
@@ -60,6 +62,7 @@ class ApiRequest:
     run_id: str
     # Durable's own management links of an instance, by name
     durable_links: Callable[[str], Mapping[str, str]]
+    access: Access = EVERYTHING
 
     def json(self) -> Any:
         """Return the decoded body. Raises a PermanentError that becomes 400, 413 or 415."""
@@ -78,6 +81,7 @@ class ApiRequest:
         status_url = self.self_link(run_id)
         links = {"self": status_url, **{action: f"{status_url}/{action}" for action in ACTIONS}}
         if durable:
+            self.access.check_change()  # their key terminates runs
             durables = self.durable_links(run_id)
             links |= {name: url for name, url in durables.items() if name not in UNUSABLE_LINKS}
         return links

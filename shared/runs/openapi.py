@@ -24,6 +24,7 @@ UNAUTHORIZED = 401
 ERRORS = {
     400: "The request can't be understood: invalid JSON, or a parameter that is unknown or wrong.",
     UNAUTHORIZED: "The function key is missing or wrong. Answered by the Functions host.",
+    403: "The caller may only read: their key or app role is a reader's, or isn't listed.",
     404: "There is no such run, dataset or other thing that the request names.",
     409: "The run exists already, or its state doesn't allow this.",
     413: "The body, or a dataset for a dry run, is too large.",

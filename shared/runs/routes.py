@@ -62,7 +62,8 @@ class Route:
     @property
     def all_errors(self) -> list[int]:
         """Return the status codes of errors that this app answers."""
-        return sorted(self.errors | {400})
+        forbidden = {403} if self.method != "GET" else set[int]()
+        return sorted(self.errors | forbidden | {400})
 
 
 # of routes that read the app settings and the storage account
@@ -119,7 +120,7 @@ ROUTES = (
         answers={
             200: Answer("The run; once there is one, with its report.", RunView | ReportedRun)
         },
-        errors=SERVICES | {404},
+        errors=SERVICES | {403, 404},
     ),
     Route(
         operation="cancel_run",

@@ -12,6 +12,7 @@ from shared.core.counters import Counters
 from shared.core.errors import ErrorCode
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import Split
+from shared.core.run_actions import RunAction
 from shared.report.model import ReportExcerpt
 from shared.runs.status import (
     NO_BUDGET,
@@ -63,6 +64,9 @@ class RunView(RunProgress, _Identity):
 
     # rows of all splits by outcome; `not_asked` once the run has ended
     totals: dict[str, int] = Field(default_factory=dict[str, int])
+
+    # who started and steered it; None in lists, and where that can't be read
+    actions: list[RunAction] | None = None
 
     links: dict[str, str] = Field(default_factory=dict[str, str])
 

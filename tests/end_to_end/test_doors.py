@@ -101,6 +101,14 @@ def test_durables_links_with_their_key_are_told_where_they_are_wanted(app: App) 
     run_id = app.start("links", sums(10, 150_000), student=None)
     assert "code=" not in str(app.ask("GET", f"/api/runs/{run_id}")[1]["links"])
     assert "code=" in durable_links(app, run_id)["terminatePostUri"]
+    reader = {"x-functions-key": app.endpoints.reader_key}
+    status, answer, _ = app.ask("GET", f"/api/runs/{run_id}?links=durable", **reader)
+    assert (status, answer["error"]["code"], "code=" in str(answer)) == (403, "forbidden", False)
+    assert app.ask("POST", f"/api/runs/{run_id}/cancel", **reader)[0] == 403
+    status, view, _ = app.ask("GET", f"/api/runs/{run_id}", **reader)
+    assert [(entry["action"], entry["caller"]["name"]) for entry in view["actions"]] == [
+        ("start", "default")
+    ]
     status, answer, _ = app.ask("GET", f"/api/runs/{run_id}?links=all")
     assert (status, answer["error"]["details"][0]["where"]) == (400, "links")
     app.ended(run_id)

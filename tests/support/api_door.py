@@ -120,6 +120,7 @@ class Door:
         target: str,
         body: Any = b"",
         content_type: str = "application/json",
+        **headers: str,
     ) -> DoorAnswer:
         """Return the answer to a request. `body` is sent as JSON unless it is bytes.
 
@@ -130,7 +131,7 @@ class Door:
         request = func.HttpRequest(
             method=method,
             url=f"{BASE}{target}",
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": content_type, **headers},
             params=_host_query(url.query),
             route_params=parameters,
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),

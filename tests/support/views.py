@@ -32,6 +32,7 @@ def counts(rows: int, done: int, rejected: int = 0) -> dict[str, int]:
 def endpoints(host_url: str = "http://127.0.0.1:1") -> Endpoints:
     return Endpoints(
         host_url=host_url,
+        reader_key="reader",
         function_key="secret-function",
         master_key="secret-master",
         system_key="secret-system",

@@ -168,6 +168,35 @@ def test_a_key_that_cannot_be_one_is_refused_unrepeated(name: str, key: str, pro
 
 
 @pytest.mark.parametrize(
+    ("callers", "wrong"),
+    [
+        ("sesame", {"CALLERS"}),
+        ("{}", {"CALLERS"}),
+        ("[]", {"CALLERS"}),
+        ('["sesame"]', {"CALLERS"}),
+        ('[{"name": "ci", "sha256": "sesame"}]', {"CALLERS.0.sha256"}),
+        (
+            '[{"name": "ci"}, {"name": 5, "role": "sesame"}]',
+            {"CALLERS.0.sha256", "CALLERS.1.name", "CALLERS.1.role", "CALLERS.1.sha256"},
+        ),
+        (f'[{{"name": "ci", "sha256": "{"0" * 64}", "key": "sesame"}}]', {"CALLERS.0"}),
+        (f'[{{"name": "\\n", "sha256": "{"0" * 64}"}}]', {"CALLERS.0.name"}),
+        (
+            f'[{{"name": "a", "sha256": "{"a" * 64}"}}, {{"name": "b", "sha256": "{"A" * 64}"}}]',
+            {"CALLERS.1"},
+        ),
+    ],
+)
+def test_keys_that_are_not_named_as_they_should_be_are_refused_unrepeated(
+    callers: str, wrong: set[str]
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        load({**COMPLETE, "CALLERS": callers})
+    assert {problem["where"] for problem in error.value.details} == wrong
+    assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("url", "secret", "wrong"),
     [
         ("http://sesame.example/x", f"whsec_{'A' * 32}", {"NOTIFY_URL"}),

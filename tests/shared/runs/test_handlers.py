@@ -331,11 +331,10 @@ async def test_a_run_whose_end_could_not_be_announced_warns_of_it_in_that_round_
     monkeypatch.setenv("NOTIFY_SECRET", "x" * 24)
     warning = "the notification of the run's end wasn't delivered"
     hub = AnnouncingHub(runtime_status="Failed", warning=warning)
-    for round_, warnings in ((0, []), (1, [warning])):
+    for round_, is_warned in ((0, False), (1, True)):
         hub.started = {"math-x": {"round": round_}, notification_id("math-x", 1): {}}
         answer = await handlers.get_run(hub, of_run("math-x"))
-        shown = json.loads(answer.text)["warnings"]
-        assert [text for text in shown if "notification" in text] == warnings
+        assert (warning in json.loads(answer.text)["warnings"]) is is_warned
 
 
 @dataclass

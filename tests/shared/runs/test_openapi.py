@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -61,7 +62,7 @@ class Case:
     body: Any = b""
     content_type: str = "application/json"
     change: str = ""
-    """What is wrong: a setting that is missing, or `storage` that can't be reached."""
+    """What is wrong: a setting that is missing, `storage` that can't be reached, or a READER."""
 
     def __str__(self) -> str:
         return f"{self.route} {self.status} {self.state}{self.query}"
@@ -78,6 +79,7 @@ STEER = "POST /api/runs/{id}/concurrency"
 BUDGET = {"budget": {"max_requests": 9}}
 SHARDS = {"parallel_shards": 2}
 LARGE = b" " * (MAX_BODY_BYTES + 1)
+READER = "reader"
 NONE = "none"
 """A state of runs that don't exist."""
 
@@ -142,6 +144,12 @@ CASES = [
     Case(STEER, 413, body=LARGE),
     Case(STEER, 415, body=b"{}", content_type="text/plain"),
     Case(STEER, 422, body={"parallel_shards": 0}),
+    Case(VIEW, 403, "?links=durable", change=READER),
+    *(
+        Case(f"{method} {path}", 403, change=READER)
+        for method, path in OPERATIONS
+        if method != "GET"
+    ),
     *(Case(f"{method} {path}", 400, "?colour=blue", body=b"{}") for method, path in OPERATIONS),
 ]
 
@@ -178,6 +186,9 @@ async def test_every_documented_status_is_answered_as_documented(
     run_id, train = await existing(storage, door.hub, case)
     if case.change == "storage":
         monkeypatch.setattr(handlers, "open_storage", unreachable)
+    elif case.change == READER:
+        monkeypatch.setenv("CALLERS", json.dumps([{"name": "another", "sha256": "0" * 64}]))
+        use(Process())
     elif case.change:
         monkeypatch.delenv(case.change)
         use(Process())
