@@ -16,6 +16,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 import activities.assemble
+import activities.deletion
 import activities.finetune
 import activities.first_wave
 import activities.generate
@@ -27,6 +28,7 @@ import activities.queue
 import activities.report
 import activities.reuse
 import activities.scan
+import orchestrators.deletion
 import orchestrators.finetune
 import orchestrators.generate
 import orchestrators.notify
@@ -49,6 +51,7 @@ BLUEPRINTS = (
     orchestrators.generate.bp,
     orchestrators.finetune.bp,
     orchestrators.notify.bp,
+    orchestrators.deletion.bp,
     activities.prepare.bp,
     activities.scan.bp,
     activities.reuse.bp,
@@ -61,7 +64,9 @@ BLUEPRINTS = (
     activities.finetune.bp,
     activities.report.bp,
     activities.notify.bp,
+    activities.deletion.bp,
 )
+DELETIONS_SCHEDULE = "0 17 * * * *"  # each hour, but not with everybody else's timers
 Client = df.DurableOrchestrationClient
 Trigger = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]
 
@@ -173,6 +178,13 @@ async def get_openapi(req: func.HttpRequest, client: Client) -> func.HttpRespons
     return response(handlers.get_openapi(api_request(req, client)))
 
 
+@app.timer_trigger(arg_name="timer", schedule=DELETIONS_SCHEDULE)
+@app.durable_client_input(client_name="client")
+async def look_after_deletions(timer: func.TimerRequest, client: Client) -> None:
+    """Delete runs whose retention period is over, and go on with interrupted deletions."""
+    await handlers.look_after_deletions(client)
+
+
 @app.route(route="runs", methods=["POST"])
 @app.durable_client_input(client_name="client")
 @answers_errors
@@ -203,6 +215,14 @@ async def get_runs(req: func.HttpRequest, client: Client) -> func.HttpResponse:
 async def get_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Return a run: stage, counters, fine-tuning job, error, outputs, links."""
     return response(await handlers.get_run(client, api_request(req, client)))
+
+
+@app.route(route="runs/{id}", methods=["DELETE"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def delete_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Delete a run that has ended. `?dataset=true` deletes its dataset, too."""
+    return response(await handlers.delete_run(client, api_request(req, client)))
 
 
 @app.route(route="runs/{id}/cancel", methods=["POST"])

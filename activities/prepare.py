@@ -17,6 +17,7 @@ from shared.runs.monthly_budget import month_limit
 from shared.runs.problem_files import unused_files
 from shared.runs.requests import RunRequest, reuse_refusal, specification
 from shared.runs.resume import changed, check_student
+from shared.runs.tombstones import check_not_deleted
 from shared.scan.stored_scan import ranges_of
 from shared.spec.models import RunSpec
 from shared.spec.resolution import read_spec, resolve, spec_document
@@ -34,6 +35,7 @@ async def prepare_run(request: RunRequest) -> PreparedRun:
     app_settings = current().settings
     paths = RunPaths(request.run_id)
     async with open_storage(app_settings) as storage:
+        await check_not_deleted(storage, request.run_id)  # it may have been since it was started
         first = await _first_specification(storage, request)
         spec = resolve(changed(first, request.changes), app_settings, request.run_id)
         if request.round:  # checked again, now that the default student is resolved

@@ -9,11 +9,12 @@ from typing import Any
 RETURN = "$return"
 HTTP_TRIGGER = "httpTrigger"
 BLOB_TRIGGER = "blobTrigger"
+TIMER_TRIGGER = "timerTrigger"
 ORCHESTRATION_TRIGGER = "orchestrationTrigger"
 ACTIVITY_TRIGGER = "activityTrigger"
 DURABLE_CLIENT = "durableClient"
 HTTP_OUTPUT = "http"
-TRIGGERS = (HTTP_TRIGGER, BLOB_TRIGGER, ORCHESTRATION_TRIGGER, ACTIVITY_TRIGGER)
+TRIGGERS = (HTTP_TRIGGER, BLOB_TRIGGER, TIMER_TRIGGER, ORCHESTRATION_TRIGGER, ACTIVITY_TRIGGER)
 
 
 @dataclass(frozen=True, slots=True)

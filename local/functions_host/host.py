@@ -1,4 +1,4 @@
-"""The Functions host: the app's functions, the task hub, the HTTP server and blob triggers."""
+"""The Functions host: the app's functions, the task hub, the HTTP server, blobs and timers."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from local.functions_host.logs import invocations_in_records
 from local.functions_host.routes import Route, RouteTable
 from local.functions_host.server import HostServer
 from local.functions_host.settings import HostSettings, read_host_json
+from local.functions_host.timers import TimerRunner, timer_triggers
 from local.functions_host.worker.messages import TypedData
 from local.functions_host.worker.worker import Worker, choose_worker
 from local.runtime.locks import FileLock
@@ -43,6 +44,7 @@ from local.runtime.ports import LOOPBACK
 
 LOCK_FILE = "host.lock"
 TASK_HUB_FILE = "taskhub.sqlite"
+TIMERS_FOLDER = "timers"
 STOP_SECONDS = 5.0  # for requests that are being answered
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ async def serve(
             closing(_open_store(data_dir / TASK_HUB_FILE)) as store,
             invocations_in_records(worker.invocation_id),
         ):
-            host = _Host(app, triggers, settings, keys, store, worker)
+            host = _Host(app, triggers, settings, keys, store, worker, data_dir / TIMERS_FOLDER)
             async with host.serve(port) as running:
                 yield running
 
@@ -92,6 +94,7 @@ class _Host:
         keys: Keys,
         store: Store,
         worker: Worker,
+        timers: Path,
     ) -> None:
         extensions = settings.extensions
         durable_task = extensions.durable_task
@@ -118,12 +121,16 @@ class _Host:
             trigger.name: BlobRunner(trigger, self._invoker, slots, blobs.poison_blob_threshold)
             for trigger in triggers
         }
+        self._timers = {
+            trigger.name: TimerRunner(trigger, self._invoker, timers / f"{trigger.name}.json")
+            for trigger in timer_triggers(list(app.functions.values()))
+        }
         prefix = extensions.http.route_prefix.strip("/")
         self._routes = RouteTable(app.with_trigger(HTTP_TRIGGER), prefix)
 
     @asynccontextmanager
     async def serve(self, port: int) -> AsyncGenerator[RunningHost]:
-        """Listen, run the task hub and poll for blobs while the context lasts."""
+        """Listen, run the task hub, poll for blobs and watch the clock while the context lasts."""
         server = web.AppRunner(self._web_app(), access_log=None, shutdown_timeout=STOP_SECONDS)
         await server.setup()
         background: list[asyncio.Task[None]] = []
@@ -148,6 +155,7 @@ class _Host:
             management=self._management,
             rpc_path=self._rpc_path,
             blobs={name: runner.deliver for name, runner in self._runners.items()},
+            timers={name: runner.call for name, runner in self._timers.items()},
         )
         return server.app()
 
@@ -157,6 +165,8 @@ class _Host:
             if trigger.is_polled:
                 polling = self._runners[trigger.name].poll()
                 tasks.append(asyncio.create_task(polling, name=f"blob trigger {trigger.name}"))
+        for name, timer in self._timers.items():
+            tasks.append(asyncio.create_task(timer.run(), name=f"timer {name}"))
         for task in tasks:
             task.add_done_callback(_log_unexpected_end)
         return tasks

@@ -26,7 +26,7 @@ from local.functions_host.worker.messages import RpcException, RpcFunctionMetada
 from local.functions_host.worker.worker import MODULE, LoadFailed, Worker
 
 SUPPORTED = (*TRIGGERS, DURABLE_CLIENT, HTTP_OUTPUT)
-_RESOLVED = ("path", "route", "taskHub")  # properties in which Azure resolves %SETTING%
+_RESOLVED = ("path", "route", "schedule", "taskHub")  # properties in which Azure resolves %SETTING%
 _CHAINED = re.compile(r"\n\n(?:During handling of|The above exception) .+:\n\n")
 
 

@@ -25,6 +25,7 @@ MAX_BODY_BYTES = 100 * 1024 * 1024  # as in Azure
 STATUS_PATH = "/admin/host/status"
 ADMIN_FUNCTIONS = "/admin/functions/"
 Deliver = Callable[[str], Awaitable[bool]]
+CallTimer = Callable[[], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
@@ -40,10 +41,11 @@ class HostServer:
         management: Webhooks,
         rpc_path: str,
         blobs: Mapping[str, Deliver],
+        timers: Mapping[str, CallTimer],
     ) -> None:
         """`rpc_path` is the secret base path of the app's durable client.
 
-        `blobs` call a blob trigger by hand.
+        `blobs` and `timers` call a trigger by hand.
         """
         self._routes = routes
         self._invoker = invoker
@@ -51,6 +53,7 @@ class HostServer:
         self._management = management
         self._rpc_path = rpc_path
         self._blobs = blobs
+        self._timers = timers
 
     def app(self) -> web.Application:
         """Return the web application."""
@@ -78,9 +81,12 @@ class HostServer:
         return matches(presented, accepted)
 
     async def _admin(self, request: web.Request, name: str) -> web.Response:
-        """Call a blob trigger by hand: `POST /admin/functions/<name>`, body `{"input": path}`."""
+        """Call a trigger by hand: `POST /admin/functions/<name>`, for blobs `{"input": path}`."""
         if not self._carries_key(request, [self._keys.master_key]):
             return web.Response(status=401)
+        if request.method == "POST" and name in self._timers:
+            await self._timers[name]()
+            return web.Response(status=202)
         deliver = self._blobs.get(name)
         if request.method != "POST" or deliver is None:
             return web.Response(status=404)

@@ -34,6 +34,9 @@ class ErrorCode(StrEnum):
     RUN_ENDED = "run_ended"
     RUN_PAST_GENERATION = "run_past_generation"
     OTHER_TASK_HUB = "other_task_hub"
+    RUN_DELETING = "run_deleting"
+    RUN_DELETED = "run_deleted"
+    DATASET_IN_USE = "dataset_in_use"
     UNAVAILABLE = "unavailable"
     FORBIDDEN = "forbidden"
 

@@ -77,6 +77,11 @@ def notification_id(run_id: str, round_: int) -> str:
     return f"{run_id}:notify:{round_}"
 
 
+def deletion_id(run_id: str) -> str:
+    """Return the instance id of the orchestration that deletes a run."""
+    return f"{run_id}:delete"
+
+
 def is_finetuning_id(instance_id: str) -> bool:
     """Return whether an instance follows a student's job."""
     return instance_id.partition(":")[2].startswith("finetune")

@@ -25,6 +25,18 @@ ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 
 # Blobs of container `runs` that belong to no run: no run id begins with an underscore.
 RUN_QUEUE = "_app/run-queue.json"
+RETENTION = "_app/retention.json"
+DELETIONS = "_app/deletions/"
+
+
+def deletion(run_id: str) -> str:
+    """Return the record of a deletion, from its request until everything is deleted."""
+    return f"{DELETIONS}{run_id}.json"
+
+
+def tombstone(run_id: str) -> str:
+    """Return what stays of a deleted run: its id, which no other run may get."""
+    return f"_app/deleted/{run_id}.json"
 
 
 def monthly_spend(month: str) -> str:
@@ -48,6 +60,11 @@ class RunPaths:
     """Blob names of one run, relative to container `runs`."""
 
     run_id: str
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of all the run's blobs, with its slash."""
+        return f"{self.run_id}/"
 
     @property
     def request(self) -> str:
@@ -121,9 +138,14 @@ class RunPaths:
         output = name.removeprefix(f"{self.run_id}/")
         return f"{self.run_id}/parts/{output}/{split}-{number:04d}.jsonl"
 
+    @property
+    def trainings(self) -> str:
+        """Return the folder of the records of all students' fine-tuning jobs."""
+        return f"{self.run_id}/finetune/"
+
     def training(self, student: int) -> str:
         """Return the record of one student's fine-tuning jobs."""
-        return f"{self.run_id}/finetune/{student}.json"
+        return f"{self.trainings}{student}.json"
 
     @property
     def left_out_deployments(self) -> str:

@@ -45,6 +45,7 @@ BLOB_SERVICE_URI = f"{STORAGE}__blobServiceUri"
 BLOB_TRIGGER_SOURCE = "BLOB_TRIGGER_SOURCE"
 MAX_ACTIVE_RUNS = "MAX_ACTIVE_RUNS"
 MONTHLY_BUDGET = "MONTHLY_BUDGET"
+RETENTION_DAYS = "RETENTION_DAYS"
 TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
 DEFAULT_TEACHER_SCOPE = "https://cognitiveservices.azure.com/.default"
 
@@ -110,6 +111,7 @@ SETTINGS: dict[str, tuple[bool, str]] = {
     ),
     NOTIFY_URL: (False, "https URL that is notified when a run ends (default: nobody is)"),
     NOTIFY_SECRET: (False, "key that signs notifications, as Standard Webhooks has it"),
+    RETENTION_DAYS: (False, "days after which a run that has ended is deleted (default: never)"),
 }
 
 # needed by runs that ask the teacher, as all do by default
@@ -130,6 +132,7 @@ MAX_MONTHLY_BUDGET = 1_000_000_000
 MAX_PRICE = 1_000_000  # catches slips, and keeps costs finite
 # Python reads more than this as a number, such as ９, 1_0 or -0
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+MAX_RETENTION_DAYS = 36_500  # catches slips, and keeps dates within the calendar
 COUNT = re.compile("0{0,9}[1-9][0-9]{0,8}")
 URLS = ("TEACHER_BASE_URL", BLOB_SERVICE_URI, AZURE_OPENAI_BASE_URL)
 MODELS = ("TEACHER_MODEL", "STUDENT_MODEL")
@@ -171,6 +174,7 @@ class Settings(StorageSettings):
     monthly_budget: float | None = None
     max_active_runs: int | None = None
     callers: tuple[ApiKey, ...] = ()
+    retention_days: int | None = None
     notify_url: SecretStr | None = None
     notify_secret: SecretStr | None = None
 
@@ -317,6 +321,9 @@ def _problems(environ: Mapping[str, str]) -> list[Problem]:
     if not _is_count(setting_text(environ, MAX_ACTIVE_RUNS) or "1"):
         problem = "must be a whole number from 1, such as 4"
         problems.append({"where": MAX_ACTIVE_RUNS, "problem": problem})
+    if not _is_retention(setting_text(environ, RETENTION_DAYS) or "1"):
+        problem = f"must be a whole number from 1 to {MAX_RETENTION_DAYS:,}, such as 90"
+        problems.append({"where": RETENTION_DAYS, "problem": problem})
     if not _is_monthly_budget(setting_text(environ, MONTHLY_BUDGET) or "1"):
         problem = f"must be a number above 0 and up to {MAX_MONTHLY_BUDGET:,}, such as 500"
         problems.append({"where": MONTHLY_BUDGET, "problem": problem})
@@ -409,6 +416,10 @@ def _is_price(text: str) -> bool:
 def _is_monthly_budget(text: str) -> bool:
     is_number = NUMBER.fullmatch(text) is not None
     return is_number and 0 < float(text) <= MAX_MONTHLY_BUDGET
+
+
+def _is_retention(text: str) -> bool:
+    return _is_count(text) and int(text) <= MAX_RETENTION_DAYS
 
 
 def _is_count(text: str) -> bool:

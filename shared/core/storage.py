@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
 BLOB_CLIENTS = 32
 LEASE_SECONDS = 60  # the longest that ends by itself
+DELETES_AT_ONCE = 32
 JSON = "application/json"
 
 
@@ -170,6 +172,42 @@ class Storage:
         with contextlib.suppress(ResourceNotFoundError):
             await self.blob(name).delete_blob()
 
+    async def delete_version(self, path: str, etag: str) -> None:
+        """Delete a blob by path, with its snapshots, if it still is this version."""
+        container, name = split_path(path)
+        blob = self._client.get_blob_client(container, name)
+        with contextlib.suppress(ResourceNotFoundError, ResourceModifiedError):
+            await blob.delete_blob(
+                delete_snapshots="include",
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+
+    async def delete_under(self, prefix: str, seconds: float) -> bool:
+        """Delete each blob under a prefix, with snapshots and staged blocks.
+
+        Return False if `seconds` were up before it was through.
+        """
+        give_up = time.monotonic() + seconds
+        listed = self._runs.list_blobs(name_starts_with=prefix, include=["uncommittedblobs"])
+        async for page in listed.by_page():
+            names = [blob.name async for blob in page]
+            for first in range(0, len(names), DELETES_AT_ONCE):
+                if time.monotonic() >= give_up:
+                    return False
+                batch = names[first : first + DELETES_AT_ONCE]
+                await asyncio.gather(*map(self._delete_whole, batch))
+        return True
+
+    async def _delete_whole(self, name: str) -> None:
+        blob = self._runs.get_blob_client(name)
+        try:
+            await blob.delete_blob(delete_snapshots="include")
+        except ResourceNotFoundError:
+            # Only blocks were staged: they'd stay for a week, but a write discards them.
+            await blob.upload_blob(b"", overwrite=True)
+            await blob.delete_blob()
+
     async def stream(
         self, name: str, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
@@ -281,6 +319,12 @@ class Storage:
     async def size_under(self, prefix: str) -> int:
         """Return the total size in bytes of the blobs under a prefix."""
         return sum([blob.size async for blob in self._runs.list_blobs(name_starts_with=prefix)])
+
+    async def holds_any(self, prefix: str) -> bool:
+        """Return whether there is a blob under a prefix."""
+        async for _ in self._runs.list_blobs(name_starts_with=prefix, results_per_page=1):
+            return True
+        return False
 
     async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
         """Yield run ids in order: the folders of container `runs`."""

@@ -5,7 +5,7 @@ Backends import their SDKs inside their methods: `azure.ai.ml` alone takes 5 s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -149,6 +149,10 @@ class FineTuningBackend(Protocol):
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         """Return the record of a job that has ended, and delete what the student's settings say."""
+        ...
+
+    def delete_files(self, job_names: Sequence[str]) -> None:
+        """Delete the datasets that were uploaded for jobs of these names. Jobs and models stay."""
         ...
 
 

@@ -27,6 +27,7 @@ class Attempt(BaseModel):
     job_name: str
     key: str
     round: int
+    backend: str = ""
 
 
 class SplitFacts(BaseModel):
@@ -73,7 +74,7 @@ class TrainingRecord(BaseModel):
     def current(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
 
-    def begin(self, run_id: str, key: str, round_: int) -> Attempt:
+    def begin(self, run_id: str, key: str, round_: int, backend: str) -> Attempt:
         """Add an attempt and return it.
 
         Its job is named `<run id>`, `<run id>-2`, …; of further students `<run id>-s2`,
@@ -82,7 +83,7 @@ class TrainingRecord(BaseModel):
         base = f"{run_id}-s{self.student + 1}" if self.student else run_id
         number = len(self.attempts) + 1
         job_name = base if number == 1 else f"{base}-{number}"
-        attempt = Attempt(job_name=job_name, key=key, round=round_)
+        attempt = Attempt(job_name=job_name, key=key, round=round_, backend=backend)
         self.attempts.append(attempt)
         self.job = None
         self.ended = None

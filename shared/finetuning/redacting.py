@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -40,6 +40,9 @@ class RedactingBackend:
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         return _without_secrets(_called(lambda: self.backend.conclude(request, state)))
+
+    def delete_files(self, job_names: Sequence[str]) -> None:
+        _called(lambda: self.backend.delete_files(job_names))
 
 
 def _texts(call: Callable[[], list[str]]) -> list[str]:

@@ -107,7 +107,7 @@ class Training:
             if state.status not in FAILING:
                 attempt.round = round_
                 return state
-        self.record.begin(self.paths.run_id, key, round_)
+        self.record.begin(self.paths.run_id, key, round_, self.student.backend or "")
         await self.write()
         return await self._submit()
 

@@ -489,6 +489,37 @@ class RunSummary(Contract):
     outputs: dict[str, str]
 
 
+# Deletion
+
+
+class PartsEnded(Contract):
+    """Output of `end_parts`."""
+
+    status: Literal["ok"] = "ok"
+    wait_seconds: float = 0
+    """After which to call it again, 0 if nothing works for the run any more."""
+
+
+class BlobsDeleted(Contract):
+    """Output of `delete_blobs`. `unfinished`: its time was up, call it again."""
+
+    status: Literal["ok", "unfinished"] = "ok"
+
+
+class FailedDeletion(Contract):
+    """Input of `note_failed_deletion`."""
+
+    run_id: str
+    error: ErrorData
+
+
+class DeletionOutcome(Contract):
+    """Output of the orchestrator `run_deletion`."""
+
+    status: Literal["ok", "failed"] = "ok"
+    error: ErrorData | None = None
+
+
 PREPARE_RUN = Activity("prepare_run", RunRequest, PreparedRun)
 SCAN_DATASET = Activity("scan_dataset", ScanRequest, ScannedDatasets)
 SCAN_RANGE = Activity("scan_range", RangeStep, Done)
@@ -512,9 +543,15 @@ CONCLUDE_FINETUNING = Activity("conclude_finetuning", JobRequest, ConcludedJob)
 WRITE_REPORT = Activity("write_report", ReportRequest, WrittenReport)
 ANNOUNCE_END = Activity("announce_end", EndOfRun, Done)
 SEND_NOTIFICATION = Activity("send_notification", Notification, SentNotification)
+END_PARTS = Activity("end_parts", RunReference, PartsEnded)
+DELETE_SERVICE_FILES = Activity("delete_service_files", RunReference, Done)
+DELETE_BLOBS = Activity("delete_blobs", RunReference, BlobsDeleted)
+FINISH_DELETION = Activity("finish_deletion", RunReference, BlobsDeleted)
+NOTE_FAILED_DELETION = Activity("note_failed_deletion", FailedDeletion, Done)
 
 DISTILLATION_RUN = Orchestrator("distillation_run", RunRequest, RunSummary)
 SCAN_RANGES = Orchestrator("scan_ranges", ScanRanges, RangesScanned)
 GENERATE_SPLIT = Orchestrator("generate_split", GenerateSplit, SplitOutcome)
 FINETUNE = Orchestrator("finetune", FollowTraining, TrainingOutcome)
 NOTIFY = Orchestrator("notify", Notification, NotificationEnd)
+DELETE_RUN = Orchestrator("run_deletion", RunReference, DeletionOutcome)

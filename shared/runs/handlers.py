@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from shared.core.counters import Counters
-from shared.core.errors import ErrorCode, NotFound, PermanentError, SettingsError
+from shared.core.errors import DistillationError, ErrorCode, NotFound, PermanentError, SettingsError
 from shared.core.ids import finetuning_id
-from shared.core.paths import ASKED_SPLITS, RunPaths, Split, split_path
+from shared.core.paths import ASKED_SPLITS, RunPaths, Split, deletion, split_path
 from shared.core.process import current
 from shared.core.run_actions import UPLOADER, ActionName, record_action, shown_actions
 from shared.core.storage_account import open_storage
@@ -23,6 +23,7 @@ from shared.report.model import report_of
 from shared.runs import instances, listing, requests
 from shared.runs.contracts import Event
 from shared.runs.dataset_listing import DatasetListing, parse_dataset_filter
+from shared.runs.deletion import begin_deletion, parse_deletion
 from shared.runs.dry_run import dry_run, parse_dry_run
 from shared.runs.http import ApiAnswer, ApiRequest, ErrorBody
 from shared.runs.instances import DurableClient
@@ -31,9 +32,20 @@ from shared.runs.openapi import openapi_document
 from shared.runs.problem_files import ProblemFiles
 from shared.runs.requests import RunRequest, check_hub, claim, write_request
 from shared.runs.resume import check_changes, next_round, parse_take_over
+from shared.runs.retention import continue_deletions, delete_old_runs
+from shared.runs.run_lease import sole_access
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
-from shared.runs.view import InstanceStatus, RunView, round_of, run_view
+from shared.runs.tombstones import RunGone, check_not_deleted, deletion_ids, read_deletion
+from shared.runs.view import (
+    InstanceStatus,
+    RunView,
+    round_of,
+    run_view,
+    show_deletion,
+    show_retention,
+    view_of_deletion,
+)
 from shared.spec.parse import parse_parallel_shards, parse_spec
 from shared.spec.resolution import read_spec, resolve
 from shared.students.catalogue import DEFAULT_STUDENT
@@ -63,6 +75,9 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
             return
         try:
             await claim(storage, request, instances.task_hub(client))
+        except RunGone as gone:
+            log.info("no run was started for %s: %s", path, gone)
+            return
         except PermanentError as error:  # an app with another task hub got the same event
             log.warning("no run was started for %s: %s", path, error)
             return
@@ -95,6 +110,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         resolved = resolve(spec, settings, run_id)
         if await instances.read_status(client, run_id) is not None:
             raise _exists(run_request)
+        await _check_unused(storage, run_request)
         if query.is_dry_run:
             return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
         await claim(storage, run_request, instances.task_hub(client))
@@ -116,13 +132,18 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     run_filter = listing.parse_filter(request.query)
     async with open_storage(current().storage_settings) as storage:
         places = QueuePlaces(storage)
+        deletions = [run_id async for run_id in deletion_ids(storage)]
 
         async def view_of(run_id: str) -> RunView | None:
             status = await instances.read_status(client, run_id)
+            record = await read_deletion(storage, run_id) if run_id in deletions else None
+            links = {"self": request.self_link(run_id)}
             if status is None:
-                return None
-            view = await _view(storage, status, {"self": request.self_link(run_id)})
+                return view_of_deletion(record, links) if record else None
+            view = await _view(storage, status, links)
             await places.show(view)
+            show_retention(view, _retention_days())
+            show_deletion(view, record)
             return view
 
         page = await listing.list_runs(storage, run_filter, view_of)
@@ -161,28 +182,47 @@ async def _monthly_spend(storage: Storage) -> MonthlySpend | ErrorBody | None:
 
 
 async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
-    """200 with the run's stage, counters, fine-tuning job, error, outputs and links."""
-    wants_durable = request.wants_durable_links
-    status = await instances.existing_run(client, request.run_id)
-    links = request.links(request.run_id, durable=wants_durable)
+    """200 with the run's stage, counters, fine-tuning job, error, outputs and links.
+
+    410 if it was deleted.
+    """
+    run_id = request.run_id
+    links = request.links(run_id, durable=request.wants_durable_links)
+    try:
+        status = await instances.existing_run(client, run_id)
+    except NotFound as missing:
+        return await _view_without_instance(missing, run_id, links)
     view = run_view(status, links)
     if view.status in TERMINAL and _notifies():
         number = round_of(status)
-        view.warnings += await instances.notification_warnings(client, request.run_id, number)
-    view.actions = await shown_actions(request.run_id)
-    reads_storage = view.status in (RunState.QUEUED, RunState.TERMINATED)
-    if "report" not in view.outputs and not reads_storage:
+        view.warnings += await instances.notification_warnings(client, run_id, number)
+    view.actions = await shown_actions(run_id)
+    if view.status not in TERMINAL and view.status is not RunState.QUEUED:
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
-        if view.status is RunState.QUEUED:
-            await QueuePlaces(storage).show(view)
-            return ApiAnswer(view)
+        await QueuePlaces(storage).show(view)
         if "report" not in view.outputs:
             counted = await _view(storage, status, links)
-            update = {"warnings": view.warnings, "actions": view.actions}
-            return ApiAnswer(counted.model_copy(update=update))
-        report = await report_of(storage, request.run_id)
+            kept = {"warnings": view.warnings, "queue": view.queue, "actions": view.actions}
+            view = counted.model_copy(update=kept)
+        show_retention(view, _retention_days())
+        show_deletion(view, await read_deletion(storage, run_id))
+        if "report" not in view.outputs:
+            return ApiAnswer(view)
+        report = await report_of(storage, run_id)
     return ApiAnswer({**dict(view), "report": report})
+
+
+async def _view_without_instance(
+    missing: NotFound, run_id: str, links: dict[str, str]
+) -> ApiAnswer:
+    """Return the view of a run that is being deleted. Raises RunGone, or else `missing`."""
+    async with open_storage(current().storage_settings) as storage:
+        record = await read_deletion(storage, run_id)
+        if record is not None and not record.has_failed:
+            return ApiAnswer(view_of_deletion(record, links))
+        await check_not_deleted(storage, run_id)
+    raise missing
 
 
 def _notifies() -> bool:
@@ -212,6 +252,40 @@ async def _view(storage: Storage, status: InstanceStatus, links: Mapping[str, st
             stored = await split_counters(storage, paths, split)
             counters[split] = without_outdated(spec, split, stored)
     return run_view(status, links, counters, spec.budget)
+
+
+def _retention_days() -> int | None:
+    """Return RETENTION_DAYS. Runs are shown also if a setting is wrong."""
+    try:
+        return current().settings.retention_days
+    except SettingsError:
+        return None
+
+
+async def delete_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
+    """202: the run is being deleted. 409 while it is active, 410 once it was deleted."""
+    run_id = request.run_id
+    query = parse_deletion(request.query)
+    links = {"self": request.self_link(run_id)}
+    async with open_storage(current().storage_settings) as storage:
+        record = await begin_deletion(storage, client, run_id, query)
+    headers = {"Location": links["self"], "Retry-After": "5"}
+    return ApiAnswer(view_of_deletion(record, links), 202, headers)
+
+
+async def look_after_deletions(client: DurableClient) -> None:
+    """Go on with interrupted deletions, and delete runs whose retention period is over.
+
+    Whatever fails is logged: the next look tries it again.
+    """
+    try:
+        async with open_storage(current().storage_settings) as storage:
+            await continue_deletions(storage, client)
+            days = current().settings.retention_days
+            if days is not None:
+                await delete_old_runs(storage, client, days)
+    except DistillationError as error:
+        log.error("runs that are to be deleted could not be looked for: %s", error)
 
 
 async def cancel_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
@@ -269,26 +343,21 @@ async def resume_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             await storage.write(RunPaths(run_id).request, before, lease=lease)
             await instances.check_inactive(client, run_id)
             raise
+        await storage.delete(deletion(run_id))  # of one that has failed
     await record_action(run_id, ActionName.RESUME, request.access.caller)
     return _accepted_request(request, run_request)
 
 
 @asynccontextmanager
 async def _sole_resume(storage: Storage, run_id: str) -> AsyncGenerator[str]:
-    """Be the only one that resumes a run, and give the lease of its request.
+    """Be the only one that resumes or deletes a run, and give the lease of its request.
 
-    Raises PermanentError if another request does so, NotFound.
+    Raises NotFound, and PermanentError for a run that is being deleted or was.
     """
-    try:
-        async with storage.lease(RunPaths(run_id).request) as lease:
-            if lease is None:
-                message = (
-                    f"run {run_id} is being resumed by another request: look at it in a minute"
-                )
-                raise PermanentError(message, code=ErrorCode.RUN_ACTIVE)
-            yield lease
-    except NotFound:
-        raise NotFound(f"run {run_id} doesn't exist") from None
+    await check_not_deleted(storage, run_id)
+    async with sole_access(storage, run_id) as lease:
+        await check_not_deleted(storage, run_id)
+        yield lease
 
 
 async def pause_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
@@ -320,6 +389,15 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
 async def _is_suspended(client: DurableClient, run_id: str) -> bool:
     status = await instances.read_status(client, run_id)
     return status is not None and run_view(status, {}).status == RunState.SUSPENDED
+
+
+async def _check_unused(storage: Storage, request: RunRequest) -> None:
+    """Raise PermanentError if the run's id was that of a deleted run."""
+    try:
+        await check_not_deleted(storage, request.run_id)
+    except RunGone as gone:
+        message = f"{gone}, and its id isn't used again: give the new run another name"
+        raise PermanentError(message, code=ErrorCode.RUN_EXISTS) from None
 
 
 def _exists(request: RunRequest) -> PermanentError:

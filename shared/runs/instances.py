@@ -172,16 +172,21 @@ async def start(client: DurableClient, request: RunRequest) -> bool:
     return True
 
 
-async def start_notification(client: DurableClient, notification: Notification) -> None:
-    """Start to announce the end of a round, unless that is under way."""
-    instance_id = notification_id(notification.run_id, notification.round)
+async def start_sole(client: DurableClient, name: str, instance_id: str, data: object) -> None:
+    """Start an orchestration unless it is active."""
     if await is_active(client, instance_id):
         return
     try:
-        await client.start_new(NOTIFY, instance_id, notification.model_dump())
+        await client.start_new(name, instance_id, data)
     except Exception:  # the SDK has no type for "is active"
         if not await is_active(client, instance_id):
             raise
+
+
+async def start_notification(client: DurableClient, notification: Notification) -> None:
+    """Start to announce the end of a round, unless that is under way."""
+    instance_id = notification_id(notification.run_id, notification.round)
+    await start_sole(client, NOTIFY, instance_id, notification.model_dump())
 
 
 async def wait_for_end(client: DurableClient, run_id: str) -> None:

@@ -27,6 +27,7 @@ ERRORS = {
     403: "The caller may only read: their key or app role is a reader's, or isn't listed.",
     404: "There is no such run, dataset or other thing that the request names.",
     409: "The run exists already, or its state doesn't allow this.",
+    410: "The run was deleted.",
     413: "The body, or a dataset for a dry run, is too large.",
     415: "The body isn't sent as application/json.",
     422: "The body has problems, each one with its place.",

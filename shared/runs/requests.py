@@ -11,6 +11,7 @@ from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, decode_json, json_object
 from shared.core.paths import RunPaths, beside, split_path
 from shared.runs.near_misses import unknown_task
+from shared.runs.tombstones import RunGone, check_not_deleted
 from shared.spec.models import RunSpec
 from shared.spec.parse import SCHEMA_KEY, parse_spec
 from shared.tasks import TASKS
@@ -111,9 +112,12 @@ async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> Pe
     if spec.reuse == run_id:
         return _refusal(InvalidInput, "is this run itself: name an earlier run, or remove it")
     try:
+        await check_not_deleted(storage, spec.reuse)
         earlier = RunRequest.model_validate(await storage.read_json(RunPaths(spec.reuse).request))
     except NotFound:
         return _refusal(NotFound, f"run {spec.reuse} doesn't exist: GET /api/runs lists all runs")
+    except RunGone as gone:
+        return _refusal(NotFound, f"{gone}: its answers can't be used again; remove `reuse`")
     if earlier.task != spec.task:
         return _refusal(
             InvalidInput,
@@ -139,8 +143,20 @@ async def claim(storage: Storage, request: RunRequest, hub: str = "") -> None:
 
     If the task hub is lost, runs can be started again from it. Apps or slots with hubs of their own
     may share a storage account: raises PermanentError if the run belongs to another one.
+
+    Raises RunGone if the run is being deleted, or was: the event of its upload has arrived
+    again. That is checked after the write, so a deletion that begins meanwhile isn't missed: it
+    deletes the request, or is seen here.
     """
-    if not await storage.create(RunPaths(request.run_id).request, _document(request, hub)):
+    name = RunPaths(request.run_id).request
+    is_new = await storage.create(name, _document(request, hub))
+    try:
+        await check_not_deleted(storage, request.run_id)
+    except RunGone:
+        if is_new:
+            await storage.delete(name)
+        raise
+    if not is_new:
         await check_hub(storage, request.run_id, hub)
 
 

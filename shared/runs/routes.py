@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from shared.core.json_values import JsonObject
 from shared.runs.dataset_listing import DatasetFilter, DatasetPage
+from shared.runs.deletion import DeletionQuery
 from shared.runs.dry_run import DryRun, StartQuery
 from shared.runs.http import LinksQuery
 from shared.runs.listing import ListedRuns, RunFilter
@@ -120,7 +121,16 @@ ROUTES = (
         answers={
             200: Answer("The run; once there is one, with its report.", RunView | ReportedRun)
         },
-        errors=SERVICES | {403, 404},
+        errors=SERVICES | {403, 404, 410},
+    ),
+    Route(
+        operation="delete_run",
+        method="DELETE",
+        path="runs/{id}",
+        summary="Delete a run that has ended",
+        query=DeletionQuery,
+        answers={202: Answer("The run is being deleted.", RunView, ("Location", "Retry-After"))},
+        errors=SERVICES | {403, 404, 409, 410},
     ),
     Route(
         operation="cancel_run",
@@ -144,7 +154,7 @@ ROUTES = (
                 RunView | StartedRun,
             )
         },
-        errors=BODY | SERVICES | {404, 409},
+        errors=BODY | SERVICES | {404, 409, 410},
     ),
     Route(
         operation="pause_run",

@@ -61,6 +61,11 @@ class RunQueue(BaseModel):
         self.active = [run for run in self.active if (run.run_id, run.round) != (run_id, round_)]
         self.waiting = [run for run in self.waiting if (run.run_id, run.round) != (run_id, round_)]
 
+    def forget(self, run_id: str) -> None:
+        """Remove every round of a run."""
+        self.active = [run for run in self.active if run.run_id != run_id]
+        self.waiting = [run for run in self.waiting if run.run_id != run_id]
+
     def begin(self, run_id: str) -> int:
         """Return the place of a run, 0 if it is its turn, and note that it knows."""
         for run in self.active:
@@ -177,6 +182,18 @@ class StoredQueue:
         if not runtime or InstanceState.is_over(runtime):
             return Life.OVER
         return Life.SUSPENDED if runtime == InstanceState.SUSPENDED else Life.RUNNING
+
+
+async def forget_run(storage: Storage, run_id: str) -> None:
+    """Remove what a run that ended badly has left in the queue.
+
+    Waiting runs find its slot at their next look.
+    """
+
+    async def change(queue: RunQueue) -> None:
+        queue.forget(run_id)
+
+    await SharedDocument(storage, RUN_QUEUE, RunQueue).change(change)
 
 
 class QueuePlaces:

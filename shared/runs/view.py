@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.core.counters import Counters
-from shared.core.errors import ErrorCode
+from shared.core.errors import ErrorCode, ErrorData
 from shared.core.json_values import JsonObject, json_object
 from shared.core.paths import Split
 from shared.core.run_actions import RunAction
@@ -23,6 +24,7 @@ from shared.runs.status import (
     RunStatus,
     cut,
 )
+from shared.runs.tombstones import Deletion
 from shared.spec.models import BudgetSpec
 
 
@@ -56,8 +58,23 @@ class QueuePlace(BaseModel):
     """Runs at work."""
 
 
+class DeletionView(BaseModel):
+    """The deletion of a run that isn't complete."""
+
+    requested: datetime
+    dataset: bool
+    """Whether the dataset is deleted, too."""
+    error: ErrorData | None = None
+    """Why it failed. If the run isn't `deleting`, it can be deleted again."""
+
+
 class RunView(RunProgress, _Identity):
     """A run as the HTTP API shows it."""
+
+    # of a run that has ended, if the app has a retention period
+    deleted_after: datetime | None = None
+
+    deletion: DeletionView | None = None
 
     # of a run that waits until fewer runs are at work
     queue: QueuePlace | None = None
@@ -152,6 +169,41 @@ def _totals(run_status: RunStatus) -> dict[str, int]:
         for name in TOTALS
         if any(name in shown for shown in splits)
     }
+
+
+def show_deletion(view: RunView, record: Deletion | None) -> None:
+    """Show that a run is being deleted, or why it could not be, if there is such a record."""
+    if record is None:
+        return
+    if not record.has_failed:
+        view.status = RunState.DELETING
+    view.deletion = DeletionView(
+        requested=record.requested, dataset=bool(record.datasets), error=record.error
+    )
+
+
+def view_of_deletion(record: Deletion, links: Mapping[str, str]) -> RunView:
+    """Return the view of a run of whose orchestration nothing is left."""
+    task, _, _ = record.run_id.partition("-")
+    view = RunView(
+        id=record.run_id, status=RunState.DELETING, task=task, name="", links=dict(links)
+    )
+    show_deletion(view, record)
+    return view
+
+
+def ended_at(view: RunView) -> datetime | None:
+    """Return when a run has ended, None if it hasn't."""
+    if view.status not in TERMINAL or view.updated is None:
+        return None
+    return datetime.fromisoformat(view.updated)
+
+
+def show_retention(view: RunView, days: int | None) -> None:
+    """Show when a run that has ended will be deleted, if ever."""
+    ended = ended_at(view)
+    if days is not None and ended is not None:
+        view.deleted_after = ended + timedelta(days=days)
 
 
 def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:

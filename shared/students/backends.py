@@ -43,6 +43,7 @@ class BackendDescriptor:
     hyperparameters: tuple[Hyperparameter, ...]
     takes_other_hyperparameters: bool  # for students that the catalogue does not know
     min_rows: int  # of the training set
+    takes_copies: bool = False  # whether datasets are uploaded to the service
 
 
 COMMON_HYPERPARAMETERS = (
@@ -102,6 +103,7 @@ DESCRIPTORS = (
         hyperparameters=OPENAI_HYPERPARAMETERS,
         takes_other_hyperparameters=True,
         min_rows=HOSTED_MIN_ROWS,
+        takes_copies=True,
     ),
     BackendDescriptor(
         name=AZUREML_COMMAND,

@@ -113,6 +113,9 @@ class Echo:
     def conclude(self, request: object, state: JobState) -> Any:
         raise AssertionError
 
+    def delete_files(self, job_names: object) -> None:
+        raise AssertionError
+
 
 def test_keys_that_a_fine_tuning_service_repeats_go_no_further(
     monkeypatch: pytest.MonkeyPatch,

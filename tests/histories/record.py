@@ -12,8 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared.core.ids import deletion_id
 from shared.runs.contracts import (
+    DELETE_BLOBS,
+    DELETE_RUN,
+    DELETE_SERVICE_FILES,
+    END_PARTS,
     FIND_DUPLICATES,
+    FINISH_DELETION,
     FINISH_SCAN,
     GENERATE_SHARD,
     LEAVE_QUEUE,
@@ -25,7 +31,7 @@ from shared.runs.contracts import (
     TAKE_TURN,
     Event,
 )
-from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After
+from tests.support.orchestrator_simulation import ORCHESTRATION_VERSION, Activity, After, Hub
 from tests.support.scripted import RUN_ID, SEVERAL, SPEC, Distillation, failed, ok, training
 
 FOLDER = Path(__file__).parent
@@ -154,7 +160,31 @@ def queued() -> Distillation:
     return run
 
 
-SCENARIOS: tuple[Callable[[], Distillation], ...] = (
+class Deletion:
+    """A run that is deleted while something still works for it, in two passes over its folder."""
+
+    def __init__(self) -> None:
+        waits = [20, 0]
+        passes = ["unfinished", "ok"]
+        self.hub = Hub(
+            {
+                END_PARTS: lambda _: ok(wait_seconds=waits.pop(0)),
+                DELETE_SERVICE_FILES: lambda _: ok(),
+                DELETE_BLOBS: lambda _: {"status": passes.pop(0)},
+                FINISH_DELETION: lambda _: ok(),
+            }
+        )
+        self.hub.start(DELETE_RUN, deletion_id(RUN_ID), {"run_id": RUN_ID})
+
+    def run(self) -> None:
+        self.hub.run()
+
+
+def deleted() -> Deletion:
+    return Deletion()
+
+
+SCENARIOS: tuple[Callable[[], Distillation | Deletion], ...] = (
     completed,
     failed_job,
     cancelled_while_generating,
@@ -170,6 +200,7 @@ SCENARIOS: tuple[Callable[[], Distillation], ...] = (
     trained,
     several_students,
     queued,
+    deleted,
 )
 
 

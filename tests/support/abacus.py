@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.core.errors import NotFound
 from shared.core.process import current
 from shared.core.settings import Settings
@@ -66,6 +68,9 @@ class AbacusBackend:
 
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         return JobRecord(events=["the beads were moved"])
+
+    def delete_files(self, job_names: Sequence[str]) -> None:
+        raise AssertionError("nothing is uploaded to an abacus")
 
 
 def open_backend(settings: Settings) -> FineTuningBackend:

@@ -11,6 +11,7 @@ from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrc
 
 from activities import (
     assemble,
+    deletion,
     finetune,
     first_wave,
     generate,
@@ -37,6 +38,7 @@ PARTS = (
     finetune,
     report,
     notify,
+    deletion,
 )
 CREATED = "2026-01-01T00:00:00Z"
 MAX_RESULT_BYTES = 16 * 1024

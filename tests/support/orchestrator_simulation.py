@@ -20,10 +20,10 @@ from typing import Any
 from local.functions_host.durable.actions import Command
 from local.functions_host.durable.episodes import Decision, context_json, decide, read_answer
 from local.functions_host.durable.events import Event, Kind, Status, event, time_text
+from orchestrators import deletion, run
 from orchestrators import finetune as finetuning
 from orchestrators import generate as generation
 from orchestrators import notify as notifying
-from orchestrators import run
 from orchestrators import scan as scanning
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,7 +94,8 @@ class Finished:
 
 def _handles() -> dict[str, Callable[[str], str]]:
     """Return the function that the worker calls for each orchestrator."""
-    blueprints: list[Any] = [run.bp, scanning.bp, generation.bp, finetuning.bp, notifying.bp]
+    modules = (run, scanning, generation, finetuning, notifying, deletion)
+    blueprints: list[Any] = [module.bp for module in modules]
     functions = [
         builder._function for blueprint in blueprints for builder in blueprint._function_builders
     ]

@@ -17,12 +17,12 @@ One gap remains: if the service's listing lags, overlapping executions may miss 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.core.errors import DistillationError, ErrorCode, PermanentError
+from shared.core.errors import DistillationError, ErrorCode, NotFound, PermanentError, Problem
 from shared.core.settings import Settings
 from shared.finetuning.azure_openai.clients import openai_client
 from shared.finetuning.azure_openai.errors import service_errors, usable
@@ -136,6 +136,26 @@ class AzureOpenAIBackend:
                 files = self._files()
                 record.warnings.extend(files.delete(files.uploaded(request)))
         return record
+
+    def delete_files(self, job_names: Sequence[str]) -> None:
+        """Delete the files of these jobs.
+
+        Raises TransientError, or one PermanentError that names each file that stays.
+        """
+        with self._errors("the uploaded datasets could not be listed"):
+            files = self._files().uploaded_for(job_names)
+        refusals: list[Problem] = []
+        for file in files:
+            try:
+                with self._errors(f"file {file.filename} ({file.id}) could not be deleted"):
+                    self._client.files.delete(file.id)
+            except NotFound:
+                continue
+            except PermanentError as refusal:
+                refusals.append({"where": file.filename, "problem": str(refusal)})
+        if refusals:
+            problems = "; ".join(refusal["problem"] for refusal in refusals)
+            raise PermanentError(problems, code=ErrorCode.OPENAI, details=refusals)
 
     @property
     def _client(self) -> OpenAI:

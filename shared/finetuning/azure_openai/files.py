@@ -6,7 +6,8 @@ A file's name holds job and content, so an upload is found again instead of bein
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from shared.core.errors import ErrorCode, PermanentError
@@ -31,6 +32,10 @@ REFUSED = frozenset({"error", "failed", "canceled", "cancelled"})
 GONE = frozenset({"deleting", "deleted"})
 
 
+# <job name>-<split>-<hash of the content>.jsonl
+FILE_NAME = re.compile(r"(?P<job>.+)-(?:train|validation)-[0-9a-f]{12}\.jsonl")
+
+
 def datasets_by_file_name(request: FineTuneRequest) -> dict[str, Dataset]:
     """Return the request's datasets by the names of their files."""
     named: dict[str, Dataset] = {}
@@ -38,6 +43,12 @@ def datasets_by_file_name(request: FineTuneRequest) -> dict[str, Dataset]:
         if dataset:
             named[f"{request.job_name}-{split}-{dataset.sha256[:12]}.jsonl"] = dataset
     return named
+
+
+def is_file_of(file_name: str, job_names: Container[str]) -> bool:
+    """Return whether a file was uploaded for a job of one of these names."""
+    match = FILE_NAME.fullmatch(file_name)
+    return match is not None and match["job"] in job_names
 
 
 class DatasetFiles:
@@ -58,6 +69,14 @@ class DatasetFiles:
             and file.bytes == datasets[file.filename].bytes
         ]
         return sorted(files, key=lambda file: (file.created_at, file.id))
+
+    def uploaded_for(self, job_names: Container[str]) -> list[FileObject]:
+        """Return the files of these jobs, whatever their content."""
+        return [
+            file
+            for file in bounded(self._client.files.list(purpose=PURPOSE, limit=100))
+            if file.status not in GONE and is_file_of(file.filename, job_names)
+        ]
 
     def upload_missing(
         self, request: FineTuneRequest, uploaded: list[FileObject]

@@ -8,6 +8,7 @@ directly.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.core.errors import NotFound, PermanentError
@@ -112,6 +113,9 @@ class AzureMLBackend:
     def conclude(self, request: FineTuneRequest, state: JobState) -> JobRecord:
         """Return the curve of the training. Nothing was uploaded, so nothing is tidied up."""
         return JobRecord(curve=azureml_metrics.curve(self._rest, state.job))
+
+    def delete_files(self, job_names: Sequence[str]) -> None:
+        """Do nothing: jobs read the run's own files, and no copy is made."""
 
     @property
     def _client(self) -> MLClient:

@@ -19,9 +19,9 @@ import azure.functions as func
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 """
 
-TIMER = """
-@app.timer_trigger(arg_name="timer", schedule="0 0 * * * *")
-def hourly(timer: func.TimerRequest) -> None: ...
+QUEUE = """
+@app.queue_trigger(arg_name="message", queue_name="q", connection="STORAGE")
+def dequeue(message: func.QueueMessage) -> None: ...
 """
 QUEUE_OUTPUT = """
 @app.route("x")
@@ -62,8 +62,8 @@ def _refusal(folder: Path, code: str) -> str:
     ("code", "reason"),
     [
         (
-            TIMER,
-            "function hourly has a trigger that this host does not support: timerTrigger (it",
+            QUEUE,
+            "function dequeue has a trigger that this host does not support: queueTrigger (it",
         ),
         (ENTITY, "function counter has a trigger that this host does not support: entityTrigger"),
         (
@@ -80,8 +80,8 @@ def test_what_cannot_run_here_is_refused_by_name(tmp_path: Path, code: str, reas
 
 
 def test_every_problem_is_told_in_one_message(tmp_path: Path) -> None:
-    problems = _refusal(tmp_path, TIMER + QUEUE_OUTPUT + SETTING).splitlines()
-    assert [line.split()[1] for line in problems] == ["hourly", "enqueue", "arrived"]
+    problems = _refusal(tmp_path, QUEUE + QUEUE_OUTPUT + SETTING).splitlines()
+    assert [line.split()[1] for line in problems] == ["dequeue", "enqueue", "arrived"]
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,8 @@ async def test_a_queued_run_is_shown_with_its_place(storage: Storage) -> None:
 
 
 async def test_a_run_whose_end_could_not_be_announced_warns_of_it_in_that_round_alone(
+    only_storage: None,
+    storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NOTIFY_URL", "https://hooks.example")

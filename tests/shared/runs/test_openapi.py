@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from shared.core import settings
 from shared.core.errors import TransientError
-from shared.core.paths import RunPaths
+from shared.core.paths import RunPaths, tombstone
 from shared.core.process import Process, use
 from shared.core.storage import Storage
 from shared.report.model import ReportExcerpt
@@ -22,6 +22,7 @@ from shared.runs.http import MAX_BODY_BYTES
 from shared.runs.openapi import openapi_document
 from shared.runs.requests import RunRequest, claim
 from shared.runs.status import InstanceState, RunStatus
+from shared.runs.tombstones import Tombstone
 from tests.support.api_contract import undocumented
 from tests.support.api_door import Door, Instance, TaskHub, http_functions
 
@@ -72,6 +73,7 @@ START = "POST /api/runs"
 LIST = "GET /api/runs"
 DATASETS = "GET /api/datasets"
 VIEW = "GET /api/runs/{id}"
+DELETE = "DELETE /api/runs/{id}"
 CANCEL = "POST /api/runs/{id}/cancel"
 RESUME = "POST /api/runs/{id}/resume"
 PAUSE = "POST /api/runs/{id}/pause"
@@ -82,6 +84,7 @@ LARGE = b" " * (MAX_BODY_BYTES + 1)
 READER = "reader"
 NONE = "none"
 """A state of runs that don't exist."""
+DELETED = "deleted"
 
 
 def spec(train: str) -> dict[str, Any]:
@@ -119,6 +122,14 @@ CASES = [
     Case(VIEW, 404, state=NONE),
     Case(VIEW, 500, state="Completed", stage="done", change="DISTILLATION_STORAGE"),
     Case(VIEW, 503, state="Completed", stage="done", change="storage"),
+    Case(VIEW, 410, state=DELETED),
+    Case(DELETE, 202, state="Completed", stage="done"),
+    Case(DELETE, 400, "?dataset=yes"),
+    Case(DELETE, 404, state=NONE),
+    Case(DELETE, 409),
+    Case(DELETE, 410, state=DELETED),
+    Case(DELETE, 500, change="DISTILLATION_STORAGE"),
+    Case(DELETE, 503, change="storage"),
     Case(CANCEL, 202),
     Case(CANCEL, 202, state="Suspended"),
     Case(CANCEL, 404, state=NONE),
@@ -129,6 +140,7 @@ CASES = [
     Case(RESUME, 400, state="Failed", body=b"{"),
     Case(RESUME, 404, state=NONE),
     Case(RESUME, 409),
+    Case(RESUME, 410, state=DELETED),
     Case(RESUME, 413, state="Failed", body=LARGE),
     Case(RESUME, 415, state="Failed", body=b"{}", content_type="text/plain"),
     Case(RESUME, 422, state="Failed", body={"task": "nli"}),
@@ -218,6 +230,10 @@ async def existing(storage: Storage, hub: TaskHub, case: Case) -> tuple[str, str
     await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
     train = f"datasets/{name}"
     if case.state == NONE:
+        return run_id, train
+    if case.state == DELETED:
+        stone = Tombstone(run_id=run_id, deleted=datetime(2026, 1, 1, tzinfo=UTC))
+        await storage.write(tombstone(run_id), stone.model_dump_json().encode())
         return run_id, train
     request = RunRequest(
         run_id=run_id, source="http", task="math", name="x", train=train, etag="e", body=spec(train)

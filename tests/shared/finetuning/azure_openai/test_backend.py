@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from shared.core.errors import NotFound, PermanentError
+from shared.core.errors import NotFound, PermanentError, TransientError
 from shared.finetuning.azure_openai.models import ModelSearch, find_model
 from shared.finetuning.base import JobStatus
 from shared.finetuning.statuses import AZURE_OPENAI_STATUSES, azure_openai_status
@@ -250,6 +250,36 @@ def test_a_changed_dataset_is_another_file(new_resource: NewResource) -> None:
     tuning.backend.submit(first)
     tuning.backend.submit(tuning.put(first, chat_lines(21)))
     assert len({file["filename"] for file in tuning.resource.files()}) == 2
+
+
+def test_the_files_of_a_runs_jobs_are_deleted_and_no_others(new_resource: NewResource) -> None:
+    tuning = new_resource(pace=0)
+    first = tuning.put(request_of(), chat_lines(20), chat_lines(12))
+    second = first.model_copy(update={"job_name": f"{first.job_name}-2"})
+    other = tuning.put(request_of(), chat_lines(20))
+    state, *_ = [tuning.submit(request) for request in (first, second, other)]
+    names = [first.job_name, second.job_name]
+    tuning.resource.fault(method="DELETE", status=403, message="not yours")
+    with pytest.raises(
+        PermanentError, match=rf"file {first.job_name}.*\(403\).*not yours"
+    ) as error:
+        tuning.backend.delete_files(names)
+    assert (error.value.code, len(error.value.details)) == ("openai", 1)
+    [remaining] = [
+        file["filename"]
+        for file in tuning.resource.files()
+        if not file["filename"].startswith(other.job_name)
+    ]
+    assert remaining == error.value.details[0]["where"]
+    tuning.resource.fault(method="DELETE", status=500)
+    with pytest.raises(TransientError):
+        tuning.backend.delete_files(names)
+    for _ in range(2):
+        tuning.backend.delete_files(names)
+    assert [file["filename"].startswith(other.job_name) for file in tuning.resource.files()] == [
+        True
+    ]
+    assert tuning.wait(state.job).model
 
 
 def test_a_file_that_the_service_refuses_is_reported_with_its_reason_and_deleted(
