@@ -255,3 +255,37 @@ async def pause_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
 async def steer_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Change how many shards of each split are answered at a time."""
     return response(await handlers.set_concurrency(client, api_request(req, client)))
+
+
+@app.route(route="runs/{id}/files", methods=["GET"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def get_run_files(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Return the names and sizes of a run's files."""
+    return response(await handlers.list_run_files(api_request(req, client)))
+
+
+@app.route(route="runs/{id}/files", methods=["POST"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def download_run_file(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Return a URL that reads one file of a run for a few minutes."""
+    return response(await handlers.download_run_file(api_request(req, client)))
+
+
+@app.route(route="datasets/{task}/{name}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def get_dataset(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Return the files of a dataset, and the run that its training set starts."""
+    task, name = req.route_params["task"], req.route_params["name"]
+    return response(await handlers.get_dataset(task, name))
+
+
+@app.route(route="datasets/{task}/{name}/uploads", methods=["POST"])
+@app.durable_client_input(client_name="client")
+@answers_errors
+async def upload_dataset(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Return URLs that write the files of a dataset for a few minutes."""
+    task, name = req.route_params["task"], req.route_params["name"]
+    return response(await handlers.upload_dataset(api_request(req, client), task, name))

@@ -20,10 +20,10 @@ from local.runtime.locks import FileLock
 CONTINUED_IN = "LOCAL_ENVIRONMENT"
 
 
-def ensure_environment(arguments: Sequence[str]) -> None:
+def ensure_environment(arguments: Sequence[str], module: str = "local") -> None:
     """Return if this process runs in the finished environment.
 
-    Otherwise make it if needed, and continue the command there.
+    Otherwise make it if needed, and continue the command `python -m <module> <arguments>` there.
     """
     environment = Environment(ROOT)
     repair = environment.repair()
@@ -40,7 +40,7 @@ def ensure_environment(arguments: Sequence[str]) -> None:
     if repair:
         bring_up_to_date(environment, Installer(environment))
     os.environ[CONTINUED_IN] = str(environment.folder)
-    replace_process([str(environment.python), "-m", "local", *arguments])
+    replace_process([str(environment.python), "-m", module, *arguments])
 
 
 def bring_up_to_date(environment: Environment, installer: Installer) -> None:

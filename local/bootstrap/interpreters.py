@@ -51,7 +51,7 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def leave_unsupported_python(arguments: Sequence[str]) -> None:
+def leave_unsupported_python(arguments: Sequence[str], module: str = "local") -> None:
     """Continue in a supported Python if this one isn't. Exits if the machine has none."""
     if sys.version_info[:2] in SUPPORTED:
         return
@@ -61,7 +61,7 @@ def leave_unsupported_python(arguments: Sequence[str]) -> None:
         sys.exit(
             f"This app runs on Python {supported_versions()}, and this is {this_python} "
             f"({sys.executable}).\nNo other one was found: install one of these versions and run "
-            f"the command with it, for example: python{version_name(SUPPORTED[-1])} -m local demo"
+            f"the command with it, for example: python{version_name(SUPPORTED[-1])} -m {module}"
         )
     print(
         f"This app runs on Python {supported_versions()}, not {this_python}: "
@@ -69,7 +69,7 @@ def leave_unsupported_python(arguments: Sequence[str]) -> None:
         file=sys.stderr,
         flush=True,
     )
-    replace_process([interpreter.path, "-m", "local", *arguments])
+    replace_process([interpreter.path, "-m", module, *arguments])
 
 
 def replace_process(command: Sequence[str]) -> NoReturn:

@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     MEDIA_TYPE = "media_type"
     TOO_LARGE = "too_large"
     NOT_FOUND = "not_found"
+    DATASET_EXISTS = "dataset_exists"
     RUN_EXISTS = "run_exists"
     RUN_ACTIVE = "run_active"
     RUN_ENDED = "run_ended"

@@ -44,6 +44,16 @@ def monthly_spend(month: str) -> str:
     return f"_app/spend/{month}.json"
 
 
+def dataset_file(task: str, name: str, file_name: str = "") -> str:
+    """Return the path of a file of a dataset, or of its folder."""
+    return f"{DATASETS}/{task}/{name}/{file_name}"
+
+
+def run_file(run_id: str, file_name: str = "") -> str:
+    """Return the path of a file of a run, or of its folder."""
+    return f"{RUNS}/{run_id}/{file_name}"
+
+
 def beside(train_path: str, file_name: str) -> str:
     """Return the path of a file in the same folder as the training set."""
     return f"{train_path.rpartition('/')[0]}/{file_name}"

@@ -35,6 +35,7 @@ from shared.core.dataset_blobs import DatasetBlobs
 from shared.core.errors import ErrorCode, NotFound, PermanentError, ShardContended
 from shared.core.ids import RUN_ID
 from shared.core.paths import DATASETS, JSON_LINES, RUNS, split_path
+from shared.core.signed_urls import Access, SignedUrl, plain_url, sign
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # of a user's document
 COPY_POLL_SECONDS = 0.5
@@ -79,6 +80,23 @@ class Storage:
     def datasets(self) -> DatasetBlobs:
         """Return what users have uploaded."""
         return DatasetBlobs(self._client.get_container_client(DATASETS))
+
+    def plain_url(self, path: str) -> str:
+        """Return the URL of a blob by path, without a signature."""
+        return plain_url(self._client, path)
+
+    async def signed_url(self, path: str, access: Access) -> SignedUrl:
+        """Return the URL of a blob by path with a signature. Raises SettingsError."""
+        return await sign(self._client, path, access)
+
+    async def files(self, folder: str) -> list[BlobProperties]:
+        """Return the blobs directly in a folder, in order of name. `folder` is `container/name/`.
+
+        Folders in it are left out.
+        """
+        container, prefix = split_path(folder)
+        walk = self._client.get_container_client(container).walk_blobs(prefix, delimiter="/")
+        return [entry async for entry in walk if isinstance(entry, BlobProperties)]
 
     async def read(self, name: str) -> bytes:
         """Return a document. Raises NotFound, and PermanentError above 1 MiB."""

@@ -20,7 +20,7 @@ from shared.core.storage_account import open_storage
 from shared.generation.journal import split_counters
 from shared.generation.split_target import without_outdated
 from shared.report.model import report_of
-from shared.runs import instances, listing, requests
+from shared.runs import instances, listing, requests, transfers
 from shared.runs.contracts import Event
 from shared.runs.dataset_listing import DatasetListing, parse_dataset_filter
 from shared.runs.deletion import begin_deletion, parse_deletion
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from shared.core.storage import Storage
 
 log = logging.getLogger(__name__)
+# of answers with a signature in them
+UNCACHED = {"Cache-Control": "no-store"}
 
 
 async def start_uploaded(client: DurableClient, path: str) -> None:
@@ -384,6 +386,36 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
         raise instances.run_ended(run_id)
     await record_action(run_id, ActionName.CONCURRENCY, request.access.caller)
     return _accepted(view)
+
+
+async def get_dataset(task: str, name: str) -> ApiAnswer:
+    """200 with the files of a dataset, and the run that its training set starts."""
+    task, name = transfers.checked_dataset(task, name)
+    async with open_storage(current().storage_settings) as storage:
+        return ApiAnswer(await transfers.dataset_of(storage, task, name))
+
+
+async def upload_dataset(request: ApiRequest, task: str, name: str) -> ApiAnswer:
+    """200 with a URL for each file of a dataset, to write it to. 409 if one exists."""
+    task, name = transfers.checked_dataset(task, name)
+    upload = transfers.parse_upload(request.json())
+    async with open_storage(current().storage_settings) as storage:
+        answer = await transfers.upload_urls(storage, task, name, upload)
+    return ApiAnswer(answer, headers=UNCACHED)
+
+
+async def list_run_files(request: ApiRequest) -> ApiAnswer:
+    """200 with the names and sizes of a run's files."""
+    async with open_storage(current().storage_settings) as storage:
+        return ApiAnswer(await transfers.run_files(storage, request.run_id))
+
+
+async def download_run_file(request: ApiRequest) -> ApiAnswer:
+    """200 with a URL to read one file of a run from."""
+    download = transfers.parse_download(request.json())
+    async with open_storage(current().storage_settings) as storage:
+        answer = await transfers.download_url(storage, request.run_id, download)
+    return ApiAnswer(answer, headers=UNCACHED)
 
 
 async def _is_suspended(client: DurableClient, run_id: str) -> bool:

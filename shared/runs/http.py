@@ -39,6 +39,7 @@ ACTIONS = ("cancel", "pause", "resume", "concurrency")
 
 STATUS_OF_CODE: dict[str, int] = {
     ErrorCode.FORBIDDEN: 403,
+    ErrorCode.DATASET_EXISTS: 409,
     ErrorCode.RUN_EXISTS: 409,
     ErrorCode.RUN_ENDED: 409,
     ErrorCode.RUN_PAST_GENERATION: 409,
