@@ -30,7 +30,6 @@ from .errors import ClientError, StorageRefused, UsageError
 API_VERSION = "2023-11-03"
 BLOCK_BYTES = 8 * 1024 * 1024
 MAX_BLOCKS = 50_000
-READ_BYTES = 1024 * 1024
 WORKERS = 4
 ATTEMPTS = 7  # at a request; their pauses add up to a minute
 FIRST_PAUSE = 1.0
@@ -175,13 +174,14 @@ class Blobs:
                 with self._stream(target, headers) as answer:
                     self._check(answer, url, target)
                     etag = answer.headers.get("ETag", etag)
-                    expected = position + int(answer.headers.get("Content-Length", 0))
-                    for chunk in answer.iter_raw(READ_BYTES):
+                    length = answer.headers.get("Content-Length")
+                    end = position + int(length) if length else None
+                    for chunk in answer.iter_raw():
                         write(chunk)
                         position += len(chunk)
                         advance(len(chunk))
                         tries.restart()
-                if position == expected:
+                if end is None or position == end:
                     return position
                 tries.pause(self._sleep, None, "the file ended early")
             except httpx2.TransportError as error:
@@ -319,8 +319,8 @@ def _host(url: str) -> str:
 
 
 def _error_code(content: bytes) -> str:
-    found = re.search(rb"<Code>(\w+)</Code>", content)
-    return found[1].decode() if found else ""
+    match = re.search(rb"<Code>(\w+)</Code>", content)
+    return match[1].decode() if match else ""
 
 
 def _refusal(status: int, code: str, *, has_identity: bool) -> str:

@@ -193,10 +193,10 @@ def job_texts(view: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def dry_run_lines(found: JsonObject) -> list[str]:
+def dry_run_lines(answer: JsonObject) -> list[str]:
     """Return what a dry run finds in lines of text."""
     lines: list[str] = []
-    splits = section(found, "splits")
+    splits = section(answer, "splits")
     for split in splits:
         counts = section(splits, split)
         rejected = section(counts, "rejected")
@@ -207,18 +207,18 @@ def dry_run_lines(found: JsonObject) -> list[str]:
         )
     lines += [
         f"  {row.get('split')} line {row.get('line')}: {row.get('reason')}: {row.get('detail')}"
-        for row in entries(found, "rejected_rows")[:MAX_REASONS]
+        for row in entries(answer, "rejected_rows")[:MAX_REASONS]
     ]
-    estimate = section(found, "estimate")
+    estimate = section(answer, "estimate")
     lines.append(
         f"expected: {estimate.get('requests')} requests, {estimate.get('prompt_tokens')} prompt "
         f"and {estimate.get('completion_tokens')} completion tokens, "
         f"cost {cost_text(estimate.get('cost'))}"
     )
-    if probe := section(found, "probe"):
+    if probe := section(answer, "probe"):
         lines.append(f"probe: {probe.get('usable')} of {probe.get('rows_asked')} answers usable")
-    if found.get("datasets_only"):
+    if answer.get("datasets_only"):
         lines.append("the run would end with its datasets: no student is trained")
-    lines += [f"warning: {warning}" for warning in texts(found, "warnings")]
-    lines += error_lines(found)
+    lines += [f"warning: {warning}" for warning in texts(answer, "warnings")]
+    lines += error_lines(answer)
     return lines

@@ -17,7 +17,7 @@ from .output import cost_text, job_texts, jobs_of, plain, split_text, state_text
 
 RATE_SECONDS = 60.0  # over which the rate is measured
 LINE_SECONDS = 30.0  # between two lines of the same stage, without a terminal
-ASKED = ("train", "validation")
+ASKED_SPLITS = ("train", "validation")
 
 
 class Rate:
@@ -96,7 +96,9 @@ def progress_line(view: JsonObject, rate: float | None) -> str:
     """Return a run in one line: stage, rows, rows per second, time left, cost, fine-tuning."""
     parts = [f"{view.get('id')}: {state_text(view)}"]
     splits = section(view, "splits")
-    parts += [f"{name} {split_text(section(splits, name))}" for name in ASKED if name in splits]
+    parts += [
+        f"{name} {split_text(section(splits, name))}" for name in ASKED_SPLITS if name in splits
+    ]
     if view.get("status") == "running" and view.get("stage") == "generate" and rate:
         parts.append(f"{rate:.3g} rows/s")
         parts.append(f"about {_duration(_open_rows(view) / rate)} of rows left")
@@ -111,12 +113,12 @@ def progress_line(view: JsonObject, rate: float | None) -> str:
 
 
 def _done(view: JsonObject) -> int:
-    return sum(count(section(section(view, "splits"), name), "done") for name in ASKED)
+    return sum(count(section(section(view, "splits"), name), "done") for name in ASKED_SPLITS)
 
 
 def _open_rows(view: JsonObject) -> int:
     rows = 0
-    for name in ASKED:
+    for name in ASKED_SPLITS:
         counts = section(section(view, "splits"), name)
         rows += count(counts, "rows") - count(counts, "not_needed") - count(counts, "done")
     return max(0, rows)

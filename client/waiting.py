@@ -88,18 +88,18 @@ class Waiting:
                 self.show(view)
                 if is_over(view):
                     return view
-            left = self._left(began, run_id)
-            self.sleep(pause if left is None else min(pause, left))
+            remaining = self._remaining(began, run_id)
+            self.sleep(pause if remaining is None else min(pause, remaining))
             interval = min(interval * GROWTH, MAX_SECONDS)
 
-    def _left(self, began: float, run_id: str) -> float | None:
+    def _remaining(self, began: float, run_id: str) -> float | None:
         """Return the seconds until the time is up, None without a limit. Raises TimedOut."""
         if self.timeout is None:
             return None
-        left = self.timeout - (self.clock() - began)
-        if left <= 0:
+        remaining = self.timeout - (self.clock() - began)
+        if remaining <= 0:
             raise TimedOut(f"not ended after {self.timeout:g} s. {_how_on(run_id)}")
-        return left
+        return remaining
 
 
 def is_over(view: JsonObject) -> bool:

@@ -30,15 +30,17 @@ MAY_IMPORT = {  # what each top-level package may import, besides itself
     "orchestrators": {"shared"},
     "local": {"shared", "activities", "orchestrators"},
 }
-APP = set(MAY_IMPORT) | {"tests", "benchmarks", "docs", "training", "function_app"}
+APP = set(MAY_IMPORT) | {"client", "tests", "benchmarks", "docs", "training", "function_app"}
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """The absolute names that a module imports, those for type checkers included."""
+def imports_of(path: Path, *, absolute_only: bool = False) -> Iterator[str]:
+    """The names that a module imports, those for type checkers included."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif (
+            isinstance(node, ast.ImportFrom) and node.module and not (absolute_only and node.level)
+        ):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

@@ -265,5 +265,14 @@ def test_host_json_is_what_the_app_relies_on() -> None:
 
 def test_the_deployed_app_holds_no_file_that_only_a_machine_needs() -> None:
     ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
-    unneeded = {"local/", "tests/", "samples/", "docs/", ".venv/", ".local/", "local.settings.json"}
+    unneeded = {
+        "client/",
+        "local/",
+        "tests/",
+        "samples/",
+        "docs/",
+        ".venv/",
+        ".local/",
+        "local.settings.json",
+    }
     assert unneeded <= set(ignored)

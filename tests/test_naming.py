@@ -10,7 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 VAGUE = frozenset({"own", "found", "given", "known", "asked", "wanted", "told", "left", "work"})
-FOLDERS = ("activities", "orchestrators", "shared", "local", "benchmarks", "training", "docs")
+FOLDERS = (
+    "activities",
+    "orchestrators",
+    "shared",
+    "local",
+    "client",
+    "benchmarks",
+    "training",
+    "docs",
+)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ..api import Api
 from ..errors import AppError, UsageError
-from ..json_data import JsonObject
+from ..json_data import JsonObject, count, entries
 from ..output import json_result, note, print_table, result, size_text
 from ..session import (
     IdentityOption,
@@ -29,6 +29,7 @@ from .runs import TimeoutOption, WaitOption
 
 app = typer.Typer(no_args_is_help=True, help="Upload datasets, and list them.")
 BESIDE = (SPLIT_FILES["validation"], SPLIT_FILES["test"], SPECIFICATION)
+COLUMNS = ("dataset", "state", "files", "size", "newest run")
 # Of a file with such a name, the folder's name says more.
 USUAL_NAMES = ("train", "training", "data")
 FIRST_LINE_BYTES = 1024 * 1024
@@ -92,6 +93,53 @@ def upload(
             f"uploaded {task}/{name} ({', '.join(files)}); its run starts within minutes:\n"
             f"  distil runs wait {run_id}"
         )
+
+
+@app.command("list")
+def list_datasets(
+    context: typer.Context,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Datasets of this task only.", show_default=False)
+    ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--prefix",
+            metavar="TASK/NAME",
+            help="Datasets whose path begins like this only.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """List datasets, their runs, and what is wrong with files that aren't used."""
+    with session_of(context).api(url, key) as api:
+        datasets = list(api.pages("datasets", "datasets", limit="100", task=task, prefix=prefix))
+    if as_json:
+        json_result(datasets)
+        return
+    if not datasets:
+        note("no datasets")
+        return
+    print_table(COLUMNS, [_row(dataset) for dataset in datasets])
+    for dataset in datasets:
+        for problem in entries(dataset, "problems"):
+            path = f"{dataset.get('path')}/{problem.get('file')}"
+            note(f"{path}: {problem.get('problem')}: {problem.get('remedy')}")
+
+
+def _row(dataset: JsonObject) -> list[str]:
+    files = entries(dataset, "files")
+    runs = entries(dataset, "runs")
+    return [
+        str(dataset.get("path", "")).removeprefix("datasets/"),
+        str(dataset.get("state", "")).replace("_", " "),
+        ", ".join(str(file.get("name")) for file in files),
+        size_text(sum(count(file, "size") for file in files)),
+        f"{runs[0].get('id')} {runs[0].get('status')}" if runs else "-",
+    ]
 
 
 class Uploading:
@@ -201,20 +249,3 @@ def _check_rows(path: Path) -> None:
             f"{path}: the first line isn't a JSON object. A dataset has one row a line, such as "
             '{"messages": [{"role": "user", "content": "…"}]}'
         )
-
-
-@app.command("list")
-def list_datasets(
-    context: typer.Context,
-    as_json: JsonOption = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-) -> None:
-    """List datasets."""
-    with session_of(context).api(url, key) as api:
-        datasets = list(api.pages("datasets", "datasets"))
-    if as_json:
-        json_result(datasets)
-        return
-    rows = [[str(entry.get("dataset")), size_text(0)] for entry in datasets]
-    print_table(("dataset", "size"), rows)

@@ -29,9 +29,12 @@ def download_files(
     """Download a run's files into a folder. Return their paths. Raises ClientError."""
     sizes = _chosen(_stored(api, run_id), names, run_id)
     targets = {name: folder / name for name in sizes}
-    existing = [str(path) for path in targets.values() if path.exists()]
+    existing = [name for name, path in targets.items() if path.exists()]
     if existing and not force:
-        raise UsageError(f"{', '.join(existing)} exist already: choose another --to, or --force")
+        raise UsageError(
+            f"{folder} has {', '.join(existing)} already: choose another folder with --to, or "
+            "replace them with --force"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

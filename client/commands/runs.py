@@ -128,14 +128,14 @@ def start(
     with session.api(url, key) as api:
         body = _body(api, source, spec, settings or [], name, quiet=quiet)
         if dry_run:
-            found = api.post(
+            answer = api.post(
                 "runs", body=body, slow=True, dry_run="true", probe=str(probe) if probe else None
             )
             if as_json:
-                json_result(found)
+                json_result(answer)
             else:
-                result("\n".join(dry_run_lines(found)))
-            raise typer.Exit(ExitCode.ERROR if found.get("error") else ExitCode.COMPLETED)
+                result("\n".join(dry_run_lines(answer)))
+            raise typer.Exit(ExitCode.ERROR if answer.get("error") else ExitCode.COMPLETED)
         started = api.post("runs", body=body, slow=True)
         run_id = str(started["id"])
         if as_json and not wait:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TRAIN = "train.jsonl"
 DatasetFile = Literal["train.jsonl", "validation.jsonl", "test.jsonl", "run.json"]
+# of a run, for the app alone
+INTERNAL = ("budget.json", "capabilities.json", "request.json")
 # of one segment of a path: no `/`, and neither `.` nor `..`
 DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?<!\.)")
 RequestT = TypeVar("RequestT", bound=BaseModel)
@@ -160,13 +162,13 @@ async def run_files(storage: Storage, run_id: str) -> RunFiles:
     files = await _stored(storage, run_file(run_id))
     if not files:
         raise NotFound(f"run {run_id} doesn't exist")
-    return {"files": files}
+    return {"files": [file for file in files if file["file"] not in INTERNAL]}
 
 
 async def download_url(storage: Storage, run_id: str, request: DownloadRequest) -> FileUrl:
     """Return a URL by which one file of a run is read. Raises NotFound."""
     path = run_file(run_id, request.file)
-    if await storage.properties(path) is None:
+    if request.file in INTERNAL or await storage.properties(path) is None:
         raise NotFound(f"run {run_id} has no file {request.file}")
     return await _url(storage, path, request.file, "read", signed=request.signed)
 
