@@ -279,7 +279,7 @@ async def download_run_file(req: func.HttpRequest, client: Client) -> func.HttpR
 async def get_dataset(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Return the files of a dataset, and the run that its training set starts."""
     task, name = req.route_params["task"], req.route_params["name"]
-    return response(await handlers.get_dataset(task, name))
+    return response(await handlers.get_dataset(api_request(req, client), task, name))
 
 
 @app.route(route="datasets/{task}/{name}/uploads", methods=["POST"])

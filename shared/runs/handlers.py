@@ -388,8 +388,9 @@ async def set_concurrency(client: DurableClient, request: ApiRequest) -> ApiAnsw
     return _accepted(view)
 
 
-async def get_dataset(task: str, name: str) -> ApiAnswer:
+async def get_dataset(request: ApiRequest, task: str, name: str) -> ApiAnswer:
     """200 with the files of a dataset, and the run that its training set starts."""
+    request.check_no_query()
     task, name = transfers.checked_dataset(task, name)
     async with open_storage(current().storage_settings) as storage:
         return ApiAnswer(await transfers.dataset_of(storage, task, name))
@@ -397,6 +398,7 @@ async def get_dataset(task: str, name: str) -> ApiAnswer:
 
 async def upload_dataset(request: ApiRequest, task: str, name: str) -> ApiAnswer:
     """200 with a URL for each file of a dataset, to write it to. 409 if one exists."""
+    request.check_no_query()
     task, name = transfers.checked_dataset(task, name)
     upload = transfers.parse_upload(request.json())
     async with open_storage(current().storage_settings) as storage:
@@ -406,12 +408,14 @@ async def upload_dataset(request: ApiRequest, task: str, name: str) -> ApiAnswer
 
 async def list_run_files(request: ApiRequest) -> ApiAnswer:
     """200 with the names and sizes of a run's files."""
+    request.check_no_query()
     async with open_storage(current().storage_settings) as storage:
         return ApiAnswer(await transfers.run_files(storage, request.run_id))
 
 
 async def download_run_file(request: ApiRequest) -> ApiAnswer:
     """200 with a URL to read one file of a run from."""
+    request.check_no_query()
     download = transfers.parse_download(request.json())
     async with open_storage(current().storage_settings) as storage:
         answer = await transfers.download_url(storage, request.run_id, download)

@@ -15,6 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from shared.core.ids import RUN_ID
 from shared.runs.http import FUNCTION_KEY, ErrorBody
 from shared.runs.routes import ROUTES, Answer, Header, Route
+from shared.runs.transfers import DATASET_NAME
+from shared.tasks import TASKS
 
 OPENAPI = "3.1.1"
 API_VERSION = "1"
@@ -44,12 +46,13 @@ HEADERS: dict[Header, JsonSchemaValue] = {
         "schema": {"type": "string"},
     },
 }
-RUN_PARAMETER: JsonSchemaValue = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "Run id.",
-    "schema": {"type": "string", "pattern": f"^{RUN_ID.pattern}$"},
+PATH_PARAMETERS: dict[str, JsonSchemaValue] = {
+    "id": {"description": "Run id.", "schema": {"pattern": f"^{RUN_ID.pattern}$"}},
+    "task": {"description": "Task of a dataset.", "schema": {"enum": list(TASKS)}},
+    "name": {
+        "description": "Name of a dataset.",
+        "schema": {"pattern": f"^{DATASET_NAME.pattern}$"},
+    },
 }
 HEADINGS = ("title", "description", "default")
 SECURITY_SCHEMES: JsonSchemaValue = {
@@ -133,7 +136,7 @@ def _operation(route: Route, schemas: dict[Place, JsonSchemaValue]) -> JsonSchem
         answers[str(status)] = {"description": ERRORS[status], **_content(schemas[ERROR])}
     answers[str(UNAUTHORIZED)] = {"description": ERRORS[UNAUTHORIZED]}
     operation: JsonSchemaValue = {"operationId": route.operation, "summary": route.summary}
-    parameters = [RUN_PARAMETER] if "{id}" in route.path else []
+    parameters = _path_parameters(route)
     if route.query is not None:
         parameters += _parameters(TypeAdapter(route.query).json_schema())
     if parameters:
@@ -142,6 +145,16 @@ def _operation(route: Route, schemas: dict[Place, JsonSchemaValue]) -> JsonSchem
         content = _content(schemas[route.operation, "body"])
         operation["requestBody"] = {"required": route.body.is_required, **content}
     return operation | {"responses": dict(sorted(answers.items()))}
+
+
+def _path_parameters(route: Route) -> list[JsonSchemaValue]:
+    parameters: list[JsonSchemaValue] = []
+    for name, parameter in PATH_PARAMETERS.items():
+        if f"{{{name}}}" in route.path:
+            schema = {"type": "string", **parameter["schema"]}
+            place = {"name": name, "in": "path", "required": True}
+            parameters.append({**place, **parameter, "schema": schema})
+    return parameters
 
 
 def _answer(answer: Answer, schema: JsonSchemaValue) -> JsonSchemaValue:

@@ -17,6 +17,14 @@ from shared.runs.dry_run import DryRun, StartQuery
 from shared.runs.http import LinksQuery
 from shared.runs.listing import ListedRuns, RunFilter
 from shared.runs.resume import Changes, ResumeQuery
+from shared.runs.transfers import (
+    Dataset,
+    DownloadRequest,
+    FileUrl,
+    RunFiles,
+    Upload,
+    UploadRequest,
+)
 from shared.runs.view import ReportedRun, RunView, StartedRun
 from shared.spec.models import RunSpec
 from shared.spec.parse import Concurrency
@@ -50,7 +58,7 @@ class Route:
     """The function's name in function_app.py."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
-    """Below `/api/`, as in function_app.py. `{id}` is a run id."""
+    """Below `/api/`, as in function_app.py. `{id}` is a run id, `{task}/{name}` a dataset."""
     summary: str
     answers: Mapping[int, Answer]
     """By status code."""
@@ -172,5 +180,41 @@ ROUTES = (
         body=Body(Concurrency),
         answers={202: CHANGED},
         errors=BODY | {404, 409},
+    ),
+    Route(
+        operation="get_run_files",
+        method="GET",
+        path="runs/{id}/files",
+        summary="List the files of a run",
+        answers={200: Answer("The files that can be downloaded.", RunFiles)},
+        errors=SERVICES | {404},
+    ),
+    Route(
+        operation="download_run_file",
+        method="POST",
+        path="runs/{id}/files",
+        summary="Get a URL that reads one file of a run",
+        body=Body(DownloadRequest),
+        answers={200: Answer("The URL, which works for 15 minutes and is a secret.", FileUrl)},
+        errors=BODY | SERVICES | {404},
+    ),
+    Route(
+        operation="get_dataset",
+        method="GET",
+        path="datasets/{task}/{name}",
+        summary="View a dataset and the run that it starts",
+        answers={200: Answer("Its files, and the id of the run.", Dataset)},
+        errors=SERVICES | {404},
+    ),
+    Route(
+        operation="upload_dataset",
+        method="POST",
+        path="datasets/{task}/{name}/uploads",
+        summary="Get URLs that write the files of a dataset",
+        body=Body(UploadRequest),
+        answers={
+            200: Answer("The URLs, which work for 15 minutes and are secrets.", Upload),
+        },
+        errors=BODY | SERVICES | {404, 409},
     ),
 )

@@ -7,9 +7,10 @@ app. Names that come from a request are checked before a path is built of them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import upload_run_id
@@ -29,7 +30,7 @@ DatasetFile = Literal["train.jsonl", "validation.jsonl", "test.jsonl", "run.json
 # of a run, for the app alone
 INTERNAL = ("budget.json", "capabilities.json", "request.json")
 # of one segment of a path: no `/`, and neither `.` nor `..`
-DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?<!\.)")
+DATASET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 RequestT = TypeVar("RequestT", bound=BaseModel)
 RUN_FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -96,7 +97,7 @@ class RunFiles(TypedDict):
 
 
 def checked_dataset(task: str, name: str) -> tuple[str, str]:
-    """Return task and name of a dataset in a URL. Raises InvalidInput with every problem."""
+    """Return task and name of a dataset in a URL. Raises NotFound with every problem."""
     problems: list[Problem] = []
     if task not in TASKS:
         problem = f"isn't a task: use one of {', '.join(TASKS)}"
@@ -108,7 +109,7 @@ def checked_dataset(task: str, name: str) -> tuple[str, str]:
         )
         problems.append({"where": "name", "problem": problem})
     if problems:
-        raise InvalidInput("the path doesn't name a dataset", details=problems)
+        raise NotFound("the path doesn't name a dataset", details=problems)
     return task, name
 
 

@@ -78,6 +78,11 @@ CANCEL = "POST /api/runs/{id}/cancel"
 RESUME = "POST /api/runs/{id}/resume"
 PAUSE = "POST /api/runs/{id}/pause"
 STEER = "POST /api/runs/{id}/concurrency"
+FILES = "GET /api/runs/{id}/files"
+DOWNLOAD = "POST /api/runs/{id}/files"
+DATASET = "GET /api/datasets/{task}/{name}"
+UPLOAD = "POST /api/datasets/{task}/{name}/uploads"
+REPORT = {"file": "report.json"}
 BUDGET = {"budget": {"max_requests": 9}}
 SHARDS = {"parallel_shards": 2}
 LARGE = b" " * (MAX_BODY_BYTES + 1)
@@ -162,6 +167,29 @@ CASES = [
         for method, path in OPERATIONS
         if method != "GET"
     ),
+    Case(FILES, 200),
+    Case(FILES, 404, state=NONE),
+    Case(FILES, 500, change="DISTILLATION_STORAGE"),
+    Case(FILES, 503, change="storage"),
+    Case(DOWNLOAD, 200, state="Completed", stage="done", body=REPORT),
+    Case(DOWNLOAD, 404, body=REPORT),
+    Case(DOWNLOAD, 413, body=LARGE),
+    Case(DOWNLOAD, 415, body=b"{}", content_type="text/plain"),
+    Case(DOWNLOAD, 422, body={"file": "../run.json"}),
+    Case(DOWNLOAD, 500, body=REPORT, change="DISTILLATION_STORAGE"),
+    Case(DOWNLOAD, 503, body=REPORT, change="storage"),
+    Case(DATASET, 200),
+    Case(DATASET, 404, state=NONE),
+    Case(DATASET, 500, change="DISTILLATION_STORAGE"),
+    Case(DATASET, 503, change="storage"),
+    Case(UPLOAD, 200, body={"files": ["run.json"]}),
+    Case(UPLOAD, 404, state=NONE, body={"files": ["run.json"]}),
+    Case(UPLOAD, 409, body={"files": ["train.jsonl"]}),
+    Case(UPLOAD, 413, body=LARGE),
+    Case(UPLOAD, 415, body=b"{}", content_type="text/plain"),
+    Case(UPLOAD, 422, body={"files": ["other.jsonl"]}),
+    Case(UPLOAD, 500, body={"files": ["run.json"]}, change="DISTILLATION_STORAGE"),
+    Case(UPLOAD, 503, body={"files": ["run.json"]}, change="storage"),
     *(Case(f"{method} {path}", 400, "?colour=blue", body=b"{}") for method, path in OPERATIONS),
 ]
 
@@ -205,7 +233,8 @@ async def test_every_documented_status_is_answered_as_documented(
         monkeypatch.delenv(case.change)
         use(Process())
     method, path = case.route.split(" ")
-    target = path.replace("{id}", run_id)
+    dataset = "-none" if case.state == NONE else train.split("/")[2]
+    target = path.replace("{id}", run_id).replace("{task}", "math").replace("{name}", dataset)
     body = case.body(train) if callable(case.body) else case.body
     if case.status == 409 and case.route == START:
         assert (await door.ask(method, target, body)).status == 202
@@ -225,7 +254,7 @@ def unreachable(_: object) -> None:
 
 async def existing(storage: Storage, hub: TaskHub, case: Case) -> tuple[str, str]:
     """Make a run in the case's state, if any, and a dataset. Return id and path."""
-    run_id, name = f"math-x-{uuid4().hex[:12]}", f"math/{uuid4().hex[:12]}/mine.jsonl"
+    run_id, name = f"math-x-{uuid4().hex[:12]}", f"math/{uuid4().hex[:12]}/train.jsonl"
     service = storage._client  # pyright: ignore[reportPrivateUsage]
     await service.get_blob_client("datasets", name).upload_blob(b"{}\n")
     train = f"datasets/{name}"

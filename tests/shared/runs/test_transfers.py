@@ -162,7 +162,7 @@ async def test_a_runs_own_files_are_listed_and_not_those_of_the_app(
     ],
 )
 def test_what_names_no_dataset_becomes_no_path(task: str, name: str) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(NotFound):
         checked_dataset(task, name)
 
 
