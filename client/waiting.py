@@ -16,8 +16,9 @@ GROWTH = 1.3
 MAX_FAILURE_SECONDS = 60.0
 PATIENCE_SECONDS = 600.0
 """So long may the app be silent before a command gives up."""
-START_SECONDS = 600.0
-"""From an upload until its run starts: a polling trigger may take minutes."""
+START_SECONDS = 120.0
+"""So long a run is waited for that doesn't exist yet: that of an upload starts a bit later."""
+UPLOAD_START_SECONDS = 900.0  # a polling trigger may take minutes
 TERMINAL = ("completed", "failed", "cancelled", "terminated")
 
 
@@ -47,8 +48,7 @@ class Waiting:
     warn: Callable[[str], None]
     timeout: float | None = None
     patience: float = PATIENCE_SECONDS
-    may_start_late: bool = False
-    """Whether the run may not exist yet, after an upload."""
+    start_seconds: float = START_SECONDS
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -61,6 +61,7 @@ class Waiting:
         last_answer = began
         interval = FIRST_SECONDS
         failures = 0
+        exists: bool | None = None
         while True:
             pause = interval
             try:
@@ -76,14 +77,17 @@ class Waiting:
                 backoff = min(FIRST_SECONDS * 2**failures, MAX_FAILURE_SECONDS)
                 pause = error.retry_after or backoff
             except AppError as error:
-                waited = self.clock() - began
-                if error.status != 404 or not self.may_start_late or waited > START_SECONDS:
-                    raise
                 last_answer = self.clock()
+                if error.status != 404 or exists or last_answer - began >= self.start_seconds:
+                    raise
+                if exists is None:
+                    self.warn(f"there is no run {run_id} yet: waiting for its start")
+                exists = False
             else:
                 if failures:
                     self.warn("the app answers again")
                 failures = 0
+                exists = True
                 last_answer = self.clock()
                 self.show(view)
                 if is_over(view):

@@ -24,6 +24,7 @@ from ..session import (
 )
 from ..specification import SPECIFICATION, SPLIT_FILES, TRAIN, read_specification
 from ..transfer_bar import TransferBar
+from ..waiting import UPLOAD_START_SECONDS
 from .following import follow
 from .runs import TimeoutOption, WaitOption
 
@@ -85,7 +86,7 @@ def upload(
                     as_json=as_json,
                     quiet=quiet,
                     timeout=timeout,
-                    may_start_late=True,
+                    start_seconds=UPLOAD_START_SECONDS,
                 )
             )
     if not (quiet or as_json):

@@ -7,7 +7,7 @@ from ..errors import ExitCode
 from ..output import json_result, note, run_lines
 from ..progress import RunProgress
 from ..session import Session
-from ..waiting import Waiting, exit_code, next_step
+from ..waiting import START_SECONDS, Waiting, exit_code, next_step
 
 
 def follow(
@@ -18,7 +18,7 @@ def follow(
     as_json: bool = False,
     quiet: bool = False,
     timeout: float | None = None,
-    may_start_late: bool = False,
+    start_seconds: float = START_SECONDS,
 ) -> ExitCode:
     """Show a run until it has ended or needs a person. Return the exit code for that.
 
@@ -30,7 +30,7 @@ def follow(
                 show=progress.show,
                 warn=progress.say,
                 timeout=timeout,
-                may_start_late=may_start_late,
+                start_seconds=start_seconds,
                 sleep=session.sleep,
                 clock=session.clock,
             )

@@ -92,6 +92,17 @@ def test_what_waiting_does_not_mend_ends_it(
     assert len(deployment.requests) == 2
 
 
+def test_the_run_of_an_upload_may_start_a_bit_later(deployment: Deployment) -> None:
+    missing = refusal(404, "not_found", "no run")
+    deployment.answers[PATH] = [*[missing] * 5, RUNNING, view()]
+    outcome = deployment.run("runs", "wait", "math-mine-1")
+    assert (outcome.code, outcome.stderr.count("waiting for its start")) == (0, 1)
+    deployment.answers[PATH] = missing
+    began = deployment.clock.now
+    assert deployment.run("runs", "wait", "math-mine-1").code == 1
+    assert 120 <= deployment.clock.now - began < 150
+
+
 def test_a_timeout_ends_waiting_and_not_the_run(deployment: Deployment) -> None:
     deployment.answers[PATH] = RUNNING
     outcome = deployment.run("runs", "wait", "math-mine-1", "--timeout", "60")

@@ -4,9 +4,11 @@ shell.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.support.app import App, jsonl
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LIMIT_SECONDS = 180
-NEEDED = ("bash", "curl", "grep")
+NEEDED = ("bash",)
 
 
 def commands() -> list[str]:
@@ -35,15 +37,19 @@ def examples() -> list[str]:
 def test_the_walk_through_starts_one_run_and_downloads_its_results(
     app: App, tmp_path: Path
 ) -> None:
-    folder = app.folder.parent / "cloud"
     results = tmp_path / "results"
     script = "\n".join(["set -eu", *commands()])
-    script = script.replace(".local/endpoints.json", str(folder / "endpoints.json"))
+    script = script.replace("python3 -m client", f'"{sys.executable}" -m client')
+    deployment = {
+        "DISTILLATION_URL": app.endpoints.host_url,
+        "DISTILLATION_KEY": app.endpoints.function_key,
+    }
     script = script.replace(".local/results", str(results))
 
     ended = subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
+        env={**os.environ, **deployment},
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
