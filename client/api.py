@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote
+from urllib.request import getproxies
 
 import httpx2
 
@@ -176,8 +177,8 @@ def unreachable(error: httpx2.TransportError, url: str) -> Unreachable:
     message = f"{url} doesn't answer ({reason})"
     if "CERTIFICATE" in reason.upper():
         return Unreachable(f"{message}: set SSL_CERT_FILE to your network's certificates")
-    if isinstance(error, httpx2.ProxyError):
-        return Unreachable(f"{message}: check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, httpx2.ProxyError) or (getproxies() and not is_loopback(url)):
+        return Unreachable(f"{message}: check the URL, HTTPS_PROXY and NO_PROXY")
     return Unreachable(f"{message}: check the URL and your network")
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from .commands import datasets, runs
 from .errors import ClientError, ExitCode
 from .output import note
+from .program import program
 
 EPILOG = (
     "Which deployment: --url and --key, else DISTILLATION_URL and DISTILLATION_KEY, else the local "
@@ -36,6 +37,7 @@ app = typer.Typer(
     name="distil",
     cls=Commands,
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     help="Distil models with a deployed app: upload datasets, start and watch runs.",
     epilog=EPILOG,
@@ -46,4 +48,4 @@ app.add_typer(datasets.app, name="datasets")
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="distil")
+    app(prog_name=program())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from .errors import AppError, ClientError, ExitCode, Unreachable
 from .json_data import JsonObject, section
+from .program import program
 
 FIRST_SECONDS = 1.0
 MAX_SECONDS = 15.0
@@ -134,14 +135,14 @@ def next_step(view: JsonObject) -> str:
     if view.get("status") == "completed":
         return ""
     if view.get("status") == "suspended":
-        return f"paused: `distil runs resume {run_id}` continues it"
+        return f"paused: `{program()} runs resume {run_id}` continues it"
     if has_spent_its_budget(view):
         return (
             "its answers are kept: raise the limit, for instance with "
-            f"`distil runs resume {run_id} --set budget.max_cost=…`"
+            f"`{program()} runs resume {run_id} --set budget.max_cost=…`"
         )
-    return f"its answers are kept: `distil runs resume {run_id}` goes on from there"
+    return f"its answers are kept: `{program()} runs resume {run_id}` goes on from there"
 
 
 def _how_on(run_id: str) -> str:
-    return f"The run goes on: `distil runs wait {run_id}` follows it again."
+    return f"The run goes on: `{program()} runs wait {run_id}` follows it again."

@@ -13,6 +13,7 @@ from ..api import Api
 from ..errors import AppError, UsageError
 from ..json_data import JsonObject, count, entries
 from ..output import json_result, note, print_table, result, size_text
+from ..program import program
 from ..session import (
     IdentityOption,
     JsonOption,
@@ -92,7 +93,7 @@ def upload(
     if not (quiet or as_json):
         note(
             f"uploaded {task}/{name} ({', '.join(files)}); its run starts within minutes:\n"
-            f"  distil runs wait {run_id}"
+            f"  {program()} runs wait {run_id}"
         )
 
 

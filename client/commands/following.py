@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..api import Api
 from ..errors import ExitCode
 from ..output import json_result, note, run_lines
+from ..program import program
 from ..progress import RunProgress
 from ..session import Session
 from ..waiting import START_SECONDS, Waiting, exit_code, next_step
@@ -37,8 +38,8 @@ def follow(
             view = waiting.wait(api, run_id)
     except KeyboardInterrupt:
         note(
-            f"\nThe run goes on. Look again: distil runs wait {run_id}\n"
-            f"Stop it:                    distil runs cancel {run_id}"
+            f"\nThe run goes on. Look again: {program()} runs wait {run_id}\n"
+            f"Stop it: {program()} runs cancel {run_id}"
         )
         return ExitCode.INTERRUPTED
     if as_json:

@@ -1,4 +1,4 @@
-"""`distil runs`: start, watch, steer and delete runs, and download what they make."""
+"""`{program()} runs`: start, watch, steer and delete runs, and download what they make."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ..output import (
     split_text,
     state_text,
 )
+from ..program import program
 from ..session import (
     IdentityOption,
     JsonOption,
@@ -147,7 +148,7 @@ def start(
                 follow(session, api, run_id, as_json=as_json, quiet=quiet, timeout=timeout)
             )
         if not quiet:
-            note(f"started; `distil runs wait {run_id}` follows it")
+            note(f"started; `{program()} runs wait {run_id}` follows it")
 
 
 @app.command("list")
