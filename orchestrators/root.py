@@ -72,6 +72,8 @@ class Root:
 
     def show_stage(self, stage: Stage) -> None:
         """Show the stage, even of a run that was cancelled."""
+        if stage == "generate":  # the first wave has another pace than the rows after it
+            self.status.pace = None
         self.status.stage = stage
         self.publish()
 
@@ -95,6 +97,8 @@ class Root:
             for split, counters in progress.splits.items()
         }
         self.status.count(shown, spec.budget)
+        if self.status.stage == "generate":
+            self.status.keep_pace(self.context.current_utc_datetime)
         self.status.warn(progress.warnings)
         self.publish()
         return progress.splits

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from rich.console import Console
-
-from local.cli.display import RunsDisplay
+from local.cli.display import RunsDisplay, terminal
 from local.runtime.client import HostUnreachable, RunsClient, View
 from local.runtime.failures import LocalError
 from local.runtime.session import Session
@@ -25,7 +23,7 @@ Views = Mapping[str, View | None]
 
 def follow_shown(joined: Session, run_ids: Sequence[str], seconds: float | None) -> dict[str, View]:
     """Follow runs on the terminal, and return the final view of each. Raises as `follow` does."""
-    with RunsDisplay(Console()) as display:
+    with RunsDisplay(terminal()) as display:
         source = RunsClient(joined.endpoints)
         return follow(source, run_ids, show=display.show, check=joined.check, seconds=seconds)
 

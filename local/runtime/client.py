@@ -48,8 +48,11 @@ class RunsClient:
         """
         return self._get(f"/api/runs/{urllib.parse.quote(run_id)}")
 
-    def list(self, **query: str) -> Iterator[View]:
-        """Yield all runs that match, page by page. Raises HostUnreachable, ApiError."""
+    def list(self, **query: str | int) -> Iterator[View]:
+        """Yield all runs that match, the newest first, page by page.
+
+        Raises HostUnreachable, ApiError.
+        """
         after: str | None = ""
         while after is not None:
             parameters = urllib.parse.urlencode({**query, "after": after})

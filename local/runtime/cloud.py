@@ -78,7 +78,9 @@ class LocalCloud:
         addresses = self._start_stand_ins()
         environment = services.host_settings(options, addresses, os.environ)
         self._supervisor.start(services.host(options, self._port, environment))
-        self.endpoints = _endpoints(addresses, self._port, read_keys(options.data_dir))
+        self.endpoints = _endpoints(
+            addresses, self._port, read_keys(options.data_dir), options.stand_ins
+        )
         self.endpoints.write(options.data_dir)
 
     def _start_stand_ins(self) -> Addresses:
@@ -114,7 +116,9 @@ def read_keys(data_dir: Path) -> dict[str, Any]:
     return json.loads((data_dir / "keys.json").read_text())
 
 
-def _endpoints(addresses: Addresses, port: int, keys: dict[str, Any]) -> Endpoints:
+def _endpoints(
+    addresses: Addresses, port: int, keys: dict[str, Any], stand_ins: tuple[str, ...]
+) -> Endpoints:
     return Endpoints(
         host_url=f"http://{LOOPBACK}:{port}",
         function_key=keys["function_key"],
@@ -125,4 +129,5 @@ def _endpoints(addresses: Addresses, port: int, keys: dict[str, Any]) -> Endpoin
         teacher_url=addresses.teacher_url,
         azureml_url=addresses.azureml_url,
         azure_openai_url=addresses.openai_url,
+        stand_ins=list(stand_ins),
     )

@@ -10,6 +10,7 @@ from typing import Any, Self
 from local.runtime.private_files import write_private
 
 FILE_NAME = "endpoints.json"
+TEACHER = "teacher"  # in `stand_ins`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class Endpoints:
     teacher_url: str
     azureml_url: str
     azure_openai_url: str
+    stand_ins: list[str] = field(default_factory=list[str])
+    """`teacher`, and the fine-tuning backends whose jobs train nothing here."""
 
     def write(self, folder: Path) -> None:
         """Write the file whole or not at all, readable by its owner alone: it holds keys."""

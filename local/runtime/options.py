@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local.runtime.endpoints import TEACHER
 from local.runtime.failures import UsageError
 
 
@@ -30,6 +31,22 @@ class CloudOptions:
     openai_url: str | None = None
     openai_key: str | None = field(default=None, repr=False)
     openai_options: tuple[str, ...] = ()
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Return which services are local stand-ins, as `Endpoints` names them.
+
+        AzureML is always an emulator, which may run the commands of its jobs: another one, at
+        `azureml_url`, isn't said not to.
+        """
+        runs_commands = "--run-commands=yes" in self.azureml_options
+        is_real = {
+            TEACHER: self.teacher_url is not None,
+            "azure_openai": self.openai_url is not None,
+            "azureml": False,
+            "azureml_command": runs_commands or self.azureml_url is not None,
+        }
+        return tuple(name for name in is_real if not is_real[name])
 
     @property
     def logs(self) -> Path:

@@ -25,6 +25,7 @@ ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 
 # Blobs of container `runs` that belong to no run: no run id begins with an underscore.
 RUN_QUEUE = "_app/run-queue.json"
+RUN_INDEX = "_app/runs/"
 RETENTION = "_app/retention.json"
 DELETIONS = "_app/deletions/"
 

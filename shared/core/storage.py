@@ -344,6 +344,15 @@ class Storage:
             return True
         return False
 
+    async def names_under(self, prefix: str, page: int | None = None) -> AsyncIterator[str]:
+        """Yield the name of each blob under a prefix, in order.
+
+        `page` is how many are requested at a time, at most and by default 5,000.
+        """
+        size: dict[str, Any] = {"results_per_page": page} if page else {}
+        async for name in self._runs.list_blob_names(name_starts_with=prefix, **size):
+            yield name
+
     async def run_ids(self, prefix: str, after: str) -> AsyncIterator[str]:
         """Yield run ids in order: the folders of container `runs`."""
         async for folder in self._runs.walk_blobs(name_starts_with=prefix, delimiter="/"):

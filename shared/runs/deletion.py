@@ -43,8 +43,9 @@ from shared.runs import instances
 from shared.runs.contracts import DELETE_RUN, DISTILLATION_RUN, RunReference
 from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.instances import DurableClient
-from shared.runs.requests import RunRequest
+from shared.runs.requests import RunRequest, check_hub
 from shared.runs.run_datasets import deletable_files
+from shared.runs.run_index import remove_run
 from shared.runs.run_lease import sole_access
 from shared.runs.run_queue import forget_run
 from shared.runs.status import InstanceState
@@ -109,12 +110,12 @@ async def begin_deletion(
 ) -> Deletion:
     """Begin to delete a run, or go on with it, and return the record.
 
-    Raises PermanentError for a run that is active, being resumed, or deleted already, and for a
-    dataset that can't be deleted; NotFound.
+    Raises PermanentError for a run that is active, being resumed, deleted already, or of another
+    task hub, and for a dataset that can't be deleted; NotFound.
     """
     record = await read_deletion(storage, run_id)
     if record is None or record.has_failed:
-        async with _sole_access(storage, run_id):
+        async with _sole_access(storage, run_id, instances.task_hub(client)):
             record = await _begun(storage, client, run_id, query)
     elif query.dataset and not record.datasets:
         message = f"run {run_id} is being deleted without its dataset: delete its files yourself"
@@ -130,11 +131,12 @@ async def continue_deletion(client: DurableClient, run_id: str) -> None:
 
 
 @asynccontextmanager
-async def _sole_access(storage: Storage, run_id: str) -> AsyncGenerator[None]:
+async def _sole_access(storage: Storage, run_id: str, hub: str) -> AsyncGenerator[None]:
     """Be the only one that deletes or resumes a run. Without a request it can't be resumed."""
     if await storage.properties(f"{RUNS}/{RunPaths(run_id).request}") is None:
         yield
         return
+    await check_hub(storage, run_id, hub)
     async with sole_access(storage, run_id):
         yield
 
@@ -291,6 +293,7 @@ async def finish(storage: Storage, client: DeletionClient, run_id: str) -> bool:
     for path, etag in record.datasets.items():
         await storage.delete_version(path, etag)
     await forget_run(storage, run_id)
+    await remove_run(storage, run_id)
     instance_ids = [*parts_of(run_id, MAX_STUDENTS), *_notifications(record), run_id]
     for instance_id in instance_ids:
         await client.purge_instance_history(instance_id)

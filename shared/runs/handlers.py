@@ -76,7 +76,7 @@ async def start_uploaded(client: DurableClient, path: str) -> None:
             log.warning("no run was started for %s: the blob no longer exists", path)
             return
         try:
-            await claim(storage, request, instances.task_hub(client))
+            request = await claim(storage, request, instances.task_hub(client))
         except RunGone as gone:
             log.info("no run was started for %s: %s", path, gone)
             return
@@ -115,7 +115,7 @@ async def start_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
         await _check_unused(storage, run_request)
         if query.is_dry_run:
             return ApiAnswer(await dry_run(storage, resolved, settings, run_id, query.probe))
-        await claim(storage, run_request, instances.task_hub(client))
+        run_request = await claim(storage, run_request, instances.task_hub(client))
     if not await instances.start(client, run_request):
         raise _exists(run_request)
     await record_action(run_id, ActionName.START, request.access.caller)

@@ -204,4 +204,4 @@ async def notification_warnings(client: DurableClient, run_id: str, round_: int)
 
 async def restart(client: DurableClient, request: RunRequest) -> None:
     """Start a run over an instance that has ended."""
-    await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump())
+    await client.start_new(DISTILLATION_RUN, request.run_id, request.model_dump(mode="json"))

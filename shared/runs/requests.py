@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, decode_json, json_object
 from shared.core.paths import RunPaths, beside, split_path
+from shared.runs import run_index
 from shared.runs.near_misses import unknown_task
 from shared.runs.tombstones import RunGone, check_not_deleted
 from shared.spec.models import RunSpec
@@ -39,6 +41,8 @@ class RunRequest(BaseModel):
     name: str
     train: str
     etag: str
+    created: AwareDatetime | None = None
+    """When the run was first asked for: None before it is claimed."""
     body: JsonObject | None = None
     round: int = 0
     """How often the run was resumed."""
@@ -126,6 +130,12 @@ async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> Pe
     return None
 
 
+def _now() -> datetime:
+    """Return the moment, in milliseconds as the index of runs has it."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def _refusal(kind: type[PermanentError], problem: str) -> PermanentError:
     return kind(
         "the run named in reuse cannot be used", details=[{"where": "reuse", "problem": problem}]
@@ -138,8 +148,9 @@ class _ClaimedRequest(RunRequest):
     hub: str = ""
 
 
-async def claim(storage: Storage, request: RunRequest, hub: str = "") -> None:
-    """Write the request, once, with the name of the task hub in which its run works.
+async def claim(storage: Storage, request: RunRequest, hub: str = "") -> RunRequest:
+    """Write the request, once, with the name of the task hub in which its run works, and its entry
+    in the index of runs. Return the request to start: a repeated one is created when the first was.
 
     If the task hub is lost, runs can be started again from it. Apps or slots with hubs of their own
     may share a storage account: raises PermanentError if the run belongs to another one.
@@ -148,6 +159,7 @@ async def claim(storage: Storage, request: RunRequest, hub: str = "") -> None:
     again. That is checked after the write, so a deletion that begins meanwhile isn't missed: it
     deletes the request, or is seen here.
     """
+    request = request.model_copy(update={"created": request.created or _now()})
     name = RunPaths(request.run_id).request
     is_new = await storage.create(name, _document(request, hub))
     try:
@@ -158,6 +170,12 @@ async def claim(storage: Storage, request: RunRequest, hub: str = "") -> None:
         raise
     if not is_new:
         await check_hub(storage, request.run_id, hub)
+        first = RunRequest.model_validate(await storage.read_json(name))
+        request = request.model_copy(update={"created": first.created})
+        if first.created is None:  # older than the index, which adds it by itself
+            return request
+    await run_index.add_run(storage, request.run_id, request.train, request.created)
+    return request
 
 
 async def check_hub(storage: Storage, run_id: str, hub: str) -> None:

@@ -8,6 +8,7 @@ runs that live, so nobody has to clean up after a run that was terminated or pur
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -202,11 +203,13 @@ class QueuePlaces:
     def __init__(self, storage: Storage) -> None:
         self._document = SharedDocument(storage, RUN_QUEUE, RunQueue)
         self._queue: RunQueue | None = None
+        self._reading = asyncio.Lock()
 
     async def show(self, view: RunView) -> None:
         """Show the place of a run that waits."""
         if view.status is not RunState.QUEUED:
             return
-        if self._queue is None:
-            self._queue = await self._document.read()
+        async with self._reading:
+            if self._queue is None:
+                self._queue = await self._document.read()
         view.queue = self._queue.place(view.id)

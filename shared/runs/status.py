@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar, get_args
 
@@ -161,11 +162,60 @@ class RunProgress(BaseModel):
     outputs: dict[str, str] = Field(default_factory=dict[str, str])
 
 
+class Pace(BaseModel):
+    """Two counts of the rows that the teacher was asked for: the first of a stage, and the last."""
+
+    since: datetime
+    first_rows: int
+    first_requests: int
+    until: datetime
+    rows: int
+    requests: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.until - self.since).total_seconds()
+
+
 class RunStatus(RunProgress):
     """Custom status of a run. `stopping` makes running activities stop."""
 
     outcome: Outcome | None = None
     stopping: bool = False
+    pace: Pace | None = None
+
+    def keep_pace(self, now: datetime) -> None:
+        """Note the counts at this moment. The first ones may be those of earlier rounds."""
+        rows = sum(split.get("done", 0) for split in self.splits.values())
+        first = self.pace or Pace(
+            since=now,
+            first_rows=rows,
+            first_requests=self.requests,
+            until=now,
+            rows=rows,
+            requests=self.requests,
+        )
+        update = {"until": now, "rows": rows, "requests": self.requests}
+        self.pace = first.model_copy(update=update)
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Return the rows that were answered a second, None before two counts differ."""
+        if self.pace is None or self.pace.seconds <= 0:
+            return None
+        rows = self.pace.rows - self.pace.first_rows
+        return rows / self.pace.seconds if rows > 0 else None
+
+    def remaining_seconds(self, now: datetime) -> float | None:
+        """Return how long the forecast's other requests take at this pace, None if unknown."""
+        if self.pace is None or self.expected is None or self.pace.seconds <= 0:
+            return None
+        requests = self.pace.requests - self.pace.first_requests
+        others = self.expected.requests - self.pace.requests
+        if requests <= 0 or others <= 0:
+            return None
+        since_counted = (now - self.pace.until).total_seconds()
+        return max(0.0, others * self.pace.seconds / requests - since_counted)
 
     def expect_students(self, students: Sequence[StudentSpec]) -> None:
         """Show several students as waiting for their training."""

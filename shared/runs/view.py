@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,7 +45,18 @@ class _Identity(BaseModel):
     id: str
     status: RunState
     created: str | None = None
+    """When the run was first asked for."""
+    started: str | None = None
+    """When its latest round began, by resume or at first."""
     updated: str | None = None
+    dataset: str | None = None
+    """Path of the training set."""
+    elapsed_seconds: int | None = None
+    """Of the latest round: until it ended, or until now."""
+    rows_per_second: float | None = None
+    """While the teacher is asked in the latest round, pauses included."""
+    remaining_seconds: int | None = None
+    """Until the teacher has been asked for everything, if the forecast and the pace hold."""
 
 
 class QueuePlace(BaseModel):
@@ -145,13 +156,17 @@ def run_view(
         run_status.count_not_asked()
         run_status.warn([] if run_status.splits else [NOT_COUNTED])
     shown = run_status.model_dump(include=set(RunProgress.model_fields))
+    request = _input(durable)
     return RunView(
         id=run_id,
         status=state,
-        created=durable.get("createdTime"),
+        created=_text(request.get("created")) or durable.get("createdTime"),
+        started=durable.get("createdTime"),
         updated=durable.get("lastUpdatedTime"),
         totals=_totals(run_status),
+        dataset=_text(request.get("train")),
         links=dict(links),
+        **_times(durable, state, run_status),
         **shown,
     )
 
@@ -204,6 +219,44 @@ def show_retention(view: RunView, days: int | None) -> None:
     ended = ended_at(view)
     if days is not None and ended is not None:
         view.deleted_after = ended + timedelta(days=days)
+
+
+class _Times(TypedDict):
+    elapsed_seconds: int | None
+    rows_per_second: float | None
+    remaining_seconds: int | None
+
+
+def _times(durable: InstanceStatus, state: RunState, run_status: RunStatus) -> _Times:
+    """Return how long the latest round takes, as far as it is known."""
+    now = datetime.now(UTC)
+    started = _moment(durable.get("createdTime"))
+    end = _moment(durable.get("lastUpdatedTime")) if state in TERMINAL else now
+    elapsed = round((end - started).total_seconds()) if started and end else None
+    rate = run_status.rows_per_second
+    remaining = None
+    if state is RunState.RUNNING and run_status.stage == "generate":
+        remaining = run_status.remaining_seconds(now)
+    return {
+        "elapsed_seconds": None if elapsed is None else max(0, elapsed),
+        "rows_per_second": None if rate is None else round(rate, 2),
+        "remaining_seconds": None if remaining is None else round(remaining),
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a moment of Durable, whose texts are in UTC."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _run_status(durable: InstanceStatus, run_id: str) -> RunStatus:

@@ -131,14 +131,16 @@ def test_keys_that_services_quote_reach_no_file_no_log_no_answer_and_no_terminal
 def _followed_in_a_terminal(storm: Storm) -> str:
     """Return what `python -m local run` shows of a run."""
     data_dir = storm.folder / "cloud"
-    keys = {name: storm.secrets[name] for name in ("function_key", "master_key", "system_key")}
     endpoints = Endpoints(
         host_url=f"http://{LOOPBACK}:{storm.port('host')}",
         storage_connection_string=storm.storage,
         teacher_url="",
         azureml_url="",
         azure_openai_url="",
-        **keys,
+        function_key=storm.secrets["function_key"],
+        reader_key=storm.secrets["reader_key"],
+        master_key=storm.secrets["master_key"],
+        system_key=storm.secrets["system_key"],
     )
     endpoints.write(data_dir)
     rows = storm.folder / "rows.jsonl"

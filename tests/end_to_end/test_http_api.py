@@ -126,14 +126,17 @@ def test_runs_are_listed_page_by_page_and_filtered(app: App) -> None:
     files = {
         name: app.write(f"{name}.jsonl", sums(2, 100 * number)) for number, name in enumerate(names)
     }
-    ids = sorted(app.upload("math", name, {"train.jsonl": path}) for name, path in files.items())
-    for run_id in ids:
-        app.ended(run_id)  # as failed: too few rows
+    ids: list[str] = []
+    for name, path in files.items():
+        ids.insert(0, app.upload("math", name, {"train.jsonl": path}))
+        app.ended(ids[0])  # as failed: too few rows
     first = app.ask("GET", "/api/runs?prefix=math-page-&limit=2")[1]
     rest = app.ask("GET", f"/api/runs?prefix=math-page-&limit=2&after={first['next']}")[1]
     assert [run["id"] for run in first["runs"] + rest["runs"]] == ids
     assert rest["next"] is None
     failed = app.ask("GET", "/api/runs?prefix=math-page-&status=failed&task=math")[1]["runs"]
     assert [run["id"] for run in failed] == ids
+    [found] = app.ask("GET", "/api/runs?dataset=math/page-1")[1]["runs"]
+    assert (found["id"], found["dataset"]) == (ids[1], "datasets/math/page-1/train.jsonl")
     assert app.ask("GET", "/api/runs?prefix=math-page-&status=completed")[1]["runs"] == []
     assert app.ask("GET", "/api/runs?prefix=math-page-&since=2999-01-01T00:00:00Z")[1]["runs"] == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    _print_anything()
     chosen = parse(arguments)
     try:
         if chosen.command not in WITHOUT_CLOUD and CONTINUED_IN not in os.environ:
@@ -43,6 +45,13 @@ def main(arguments: Sequence[str]) -> int:
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return error.exit_code
+
+
+def _print_anything() -> None:
+    """Let a terminal that knows ASCII alone show `?` where it can't show a character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _check_options(chosen: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from local.bootstrap import ROOT
 from local.cli.commands.arguments import TASKS
 from local.cli.commands.outcome import outcome_lines
+from local.cli.commands.stand_ins import stand_in_lines
 from local.cli.following import follow_shown
 from local.cli.verification import check_run
 from local.runtime.client import View, download_outputs, upload_dataset
@@ -44,11 +45,11 @@ def main(chosen: argparse.Namespace) -> int:
         runs = _collect(joined, options, tasks, views)
     for run in runs:
         print("\n".join(["", *outcome_lines(run.view, run.folder, run.problems)]))
-    print(
-        "\nNo model was trained: the emulators stand in for the services, losses included. "
-        "`demo --train` trains one."
-    )
-    print(f"Logs of each process: {options.logs}")
+    for paragraph in stand_in_lines(
+        joined.endpoints.stand_ins, [(run.view, run.folder) for run in runs]
+    ):
+        print(f"\n{paragraph}")
+    print(f"\nLogs of each process: {options.logs}")
     good = sum(1 for run in runs if not run.problems)
     print(f"\n{good} of {len(runs)} runs are correct, after {time.monotonic() - began:.0f} s.")
     return 0 if good == len(runs) else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.cli.display import jobs_of, split_text, tokens_text
+from local.cli.run_text import jobs_of, split_text, tokens_text
 from local.runtime.client import View
 from shared.core.paths import ASKED_SPLITS
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from local.cli.commands.outcome import outcome_lines
+from local.cli.commands.stand_ins import stand_in_lines
 from local.cli.following import follow_shown
 from local.cli.verification import check_run
 from local.runtime.client import View, download_outputs, upload_dataset
@@ -47,6 +48,8 @@ def main(chosen: argparse.Namespace) -> int:
     }
     problems = check_run(view, inputs, folder)
     print("\n".join(["", *outcome_lines(view, folder, problems)]), flush=True)
+    for paragraph in stand_in_lines(joined.endpoints.stand_ins, [(view, folder)]):
+        print(f"\n{paragraph}", flush=True)
     return 1 if problems else 0
 
 

@@ -23,10 +23,12 @@ from local.bootstrap import ROOT
 from local.bootstrap.install import InstallFailed
 from local.bootstrap.training import TrainingEnvironment
 from local.cli.commands.learning import Evaluation, has_learned, read_losses, show_learning
+from local.cli.commands.stand_ins import CANNED
 from local.cli.following import follow_shown
 from local.cli.verification import check_run
 from local.emulators.azureml.commands import SHARED_MACHINE, output_path
 from local.runtime.client import View, download_outputs, upload_dataset
+from local.runtime.endpoints import TEACHER
 from local.runtime.failures import LocalError, UsageError
 from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import Session, is_served, session
@@ -50,6 +52,10 @@ HYPERPARAMETERS: dict[str, float] = {
 # A label needs about five.
 ANSWER_TOKENS = 16
 SHOWN_LINES = 15
+TRAINED = """\
+This student was trained for real, on this machine's CPU. It is tiny and began with random weights:
+it shows that training works, and is of no use beyond the sample. docs/train-your-own.md has others.
+"""
 
 
 class TrainingFailed(LocalError):
@@ -82,6 +88,9 @@ def main(chosen: argparse.Namespace) -> int:
     after = _evaluate(python, trained / "model", folder)
     losses = read_losses(trained / "metrics.jsonl")
     show_learning(losses, before, after)
+    print(f"\n{TRAINED}", flush=True)
+    if TEACHER in options.stand_ins:
+        print(CANNED, flush=True)
     print(f"The student, its answers and the run's files: {folder}", flush=True)
     print(f"{installed - began:.0f} s for the environment, ", end="")
     print(f"{time.monotonic() - installed:.0f} s for all the rest.", flush=True)

@@ -6,10 +6,8 @@ import argparse
 import shlex
 import time
 
-from rich.console import Console
-
 from local.cli.commands.arguments import DEFAULT_DATA_DIR
-from local.cli.display import RunsDisplay
+from local.cli.display import RunsDisplay, terminal
 from local.cli.watching import WatchedRuns
 from local.runtime.client import ApiError, HostUnreachable, RunsClient
 from local.runtime.cloud import AlreadyRunning, LocalCloud
@@ -18,6 +16,8 @@ from local.runtime.options import CloudOptions, cloud_options
 from local.runtime.session import STARTING, choose_port, is_served
 
 REFRESH_SECONDS = 1.0
+# looking at the runs takes at most a fifth of the time: a busy app has better things to do
+PAUSE_PER_LOOK = 4.0
 
 
 def main(chosen: argparse.Namespace) -> int:
@@ -68,9 +68,10 @@ def _watch(cloud: LocalCloud, client: RunsClient) -> None:
     """Show the runs until interrupted. Raises ChildFailed when a process has ended."""
     runs = WatchedRuns(client)
     last_error = ""
-    with RunsDisplay(Console()) as display:
+    with RunsDisplay(terminal()) as display:
         while True:
             cloud.check()
+            began = time.monotonic()
             try:
                 display.show(runs.refresh())
             except HostUnreachable:
@@ -80,4 +81,5 @@ def _watch(cloud: LocalCloud, client: RunsClient) -> None:
                 if str(error) != last_error:
                     last_error = str(error)
                     print(last_error, flush=True)
-            time.sleep(REFRESH_SECONDS)
+            looked = time.monotonic() - began
+            time.sleep(max(REFRESH_SECONDS, PAUSE_PER_LOOK * looked))

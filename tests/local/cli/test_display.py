@@ -7,11 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
-from local.cli.display import (
-    RunsDisplay,
+from local.cli.display import RunsDisplay, terminal
+from local.cli.run_text import (
+    duration_text,
     job_text,
     run_line,
-    runs_table,
     split_text,
     state_text,
     tokens_text,
@@ -39,12 +39,6 @@ def generating(done: int, rejected: int = 0, run_id: str = "nli-mine") -> View:
     return view(
         run_id, status="running", stage="generate", splits={"train": counts(96, done, rejected)}
     )
-
-
-def table_text(*views: View, waiting: tuple[str, ...] = ()) -> str:
-    terminal = Terminal()
-    terminal.console.print(runs_table(views, waiting))
-    return "\n".join(terminal.lines)
 
 
 @pytest.mark.parametrize(
@@ -96,19 +90,19 @@ def test_a_line_tells_all_there_is_to_tell() -> None:
 
 
 def test_a_line_is_printed_only_with_news() -> None:
-    terminal = Terminal()
-    with terminal.display() as display:
+    screen = Terminal()
+    with screen.display() as display:
         for shown in (None, generating(0), generating(0), view("nli-mine"), view("nli-mine")):
             display.show({"nli-mine": shown})
-            terminal.now += 100
-    assert terminal.lines == ["nli-mine: generate, train 0/96", "nli-mine: pending"]
+            screen.now += 100
+    assert screen.lines == ["nli-mine: generate, train 0/96", "nli-mine: pending"]
 
 
 def test_mere_progress_is_printed_every_few_seconds_and_a_new_stage_at_once() -> None:
-    terminal = Terminal()
-    with terminal.display() as display:
+    screen = Terminal()
+    with screen.display() as display:
         for second in range(11):
-            terminal.now = float(second)
+            screen.now = float(second)
             display.show({"nli-mine": generating(second)})
         display.show({"nli-mine": {**generating(11), "stage": "assemble"}})
         display.show(
@@ -121,7 +115,7 @@ def test_mere_progress_is_printed_every_few_seconds_and_a_new_stage_at_once() ->
             }
         )
         display.show({"nli-mine": {**generating(12), "status": "completed"}})
-    assert [line.removeprefix("nli-mine: ") for line in terminal.lines] == [
+    assert [line.removeprefix("nli-mine: ") for line in screen.lines] == [
         "generate, train 0/96",
         "generate, train 5/96",
         "generate, train 10/96",
@@ -132,11 +126,11 @@ def test_mere_progress_is_printed_every_few_seconds_and_a_new_stage_at_once() ->
 
 
 def test_the_last_counts_of_a_run_are_never_held_back() -> None:
-    terminal = Terminal()
-    with terminal.display() as display:
+    screen = Terminal()
+    with screen.display() as display:
         display.show({"a": view("a", status="completed", splits={"train": counts(96, 90)})})
         display.show({"a": view("a", status="completed", splits={"train": counts(96, 96)})})
-    assert terminal.lines[-1] == "a: completed, train 96/96"
+    assert screen.lines[-1] == "a: completed, train 96/96"
 
 
 def test_what_looks_like_markup_is_printed_as_it_is() -> None:
@@ -145,35 +139,18 @@ def test_what_looks_like_markup_is_printed_as_it_is() -> None:
         status="failed",
         error={"code": "x", "message": "row [red]3[/red] is wrong", "details": []},
     )
-    terminal = Terminal()
-    with terminal.display() as display:
+    screen = Terminal()
+    with screen.display() as display:
         display.show({"a": failed})
-    assert terminal.lines == ["a: failed, row [red]3[/red] is wrong"]
-    assert "[/bold]" in table_text(view("[/bold]"))
-
-
-def test_the_table_has_a_row_a_run_and_names_those_that_have_not_started() -> None:
-    text = table_text(generating(34, rejected=2), waiting=("math-x",))
-    head, run, waiting = text.splitlines()
-    assert head.split() == ["task", "run", "stage", "train", "validation", "tokens", "fine-tuning"]
-    assert "34/96 (2 rejected)" in run
-    assert waiting.split() == ["math-x", "waiting"]
-
-
-def test_long_ids_fold_and_counts_stay_whole_on_a_narrow_terminal() -> None:
-    console = Console(file=io.StringIO(), width=90)
-    long = generating(34, rejected=2, run_id="nli-" + "very-long-" * 5)
-    with console.capture() as captured:
-        console.print(runs_table([long]))
-    assert "34/96 (2 rejected)" in captured.get()
+    assert screen.lines == ["a: failed, row [red]3[/red] is wrong"]
 
 
 def test_a_terminal_gets_a_table_that_stays_when_the_display_is_closed() -> None:
-    terminal = Terminal(interactive=True)
-    with terminal.display() as display:
+    screen = Terminal(interactive=True)
+    with screen.display() as display:
         display.show({"nli-mine": generating(34), "math-x": None})
-    assert any("34/96" in line for line in terminal.lines)
-    assert any("waiting" in line for line in terminal.lines)
+    assert any("34/96" in line for line in screen.lines)
+    assert any("waiting" in line for line in screen.lines)
 
 
 def test_several_students_are_shown_each_with_its_loss() -> None:
@@ -183,3 +160,36 @@ def test_several_students_are_shown_each_with_its_loss() -> None:
     ]
     line = run_line({**generating(11), "stage": "finetune", "finetune": jobs[0], "students": jobs})
     assert line.endswith("fine-tuning Running (loss 0.512), queued")
+
+
+def test_a_duration_has_two_units_at_most() -> None:
+    texts = [duration_text(seconds) for seconds in (None, 0, 59.6, 200, 7500, 273_600)]
+    assert texts == ["-", "0s", "1m00s", "3m20s", "2h05m", "3d04h"]
+
+
+def test_time_and_pace_are_printed_with_news_and_are_none() -> None:
+    screen = Terminal()
+    times = {"elapsed_seconds": 62, "remaining_seconds": 125, "rows_per_second": 12.34}
+    with screen.display() as display:
+        display.show({"nli-mine": {**generating(34), **times, "cost": 0.12345}})
+        screen.now += 100
+        display.show(
+            {"nli-mine": {**generating(34), **times, "cost": 0.12345, "elapsed_seconds": 99}}
+        )
+    assert screen.lines == [
+        "nli-mine: generate, train 34/96, cost 0.1235 [1m02s, ~2m05s left, 12.3 rows/s]"
+    ]
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
+def test_a_file_gets_plain_lines_whatever_the_environment_says(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    failed = view(
+        "a", status="failed", error={"code": "x", "message": "no\x1b[2J rows\n", "details": []}
+    )
+    with RunsDisplay(terminal()) as display:
+        display.show({"a": failed})
+    assert capsys.readouterr().out == "a: failed, no [2J rows\n"

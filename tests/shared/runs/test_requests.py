@@ -204,7 +204,8 @@ async def test_a_missing_run_to_reuse_is_named_beside_missing_datasets(storage: 
 
 async def test_a_request_is_written_down_once(folder: Folder) -> None:
     request = await folder.request()
-    await claim(folder.storage, request)
+    first = await claim(folder.storage, request)
     await claim(folder.storage, request.model_copy(update={"name": "another"}))
     written = await folder.storage.read_json(RunPaths(request.run_id).request)
-    assert RunRequest.model_validate(written) == request
+    assert RunRequest.model_validate(written) == first
+    assert (first.name, first.created is not None) == (request.name, True)

@@ -25,6 +25,7 @@ from tests.support.programs import is_held
 DOCUMENTED = {
     *("host_url", "function_key", "master_key", "system_key"),
     *("storage_connection_string", "teacher_url", "azureml_url", "azure_openai_url"),
+    "stand_ins",
 }
 DIRECT = build_opener(ProxyHandler({}))
 PROCESSES = 5  # Azurite, teacher, emulators of AzureML and Azure OpenAI, host
