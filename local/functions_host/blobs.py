@@ -29,7 +29,7 @@ from local.functions_host.worker.messages import TypedData
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 HOST_ID = "local"
 POLL_SECONDS = 1.0
-LISTING_SHARE = 0.1  # of the time: large containers are listed less often
+LISTING_SHARE = 1 / 3  # of the time, most of it a wait: large containers are listed less often
 BACKLOG = 500  # new versions; of more, the newest come first, and the scan is repeated meanwhile
 BACKLOG_SECONDS = 5.0  # at least, between two scans during a backlog
 SILENCE_SECONDS = 10.0  # after a scan that failed
