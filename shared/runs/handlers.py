@@ -235,13 +235,19 @@ def _notifies() -> bool:
         return True
 
 
+def _was_cut_off(view: RunView) -> bool:
+    """Return whether a run with counts has ended without a last step: terminated, or broken."""
+    is_broken = view.error is not None and view.error["code"] == ErrorCode.ORCHESTRATION
+    return bool(view.splits) and (view.status is RunState.TERMINATED or is_broken)
+
+
 async def _view(storage: Storage, status: InstanceStatus, links: Mapping[str, str]) -> RunView:
-    """Return the view of a run. One that Durable has terminated could not count its last answers.
+    """Return the view of a run. One that was cut off could not count its last answers.
 
     They are in its journals.
     """
     view = run_view(status, links)
-    if view.status is not RunState.TERMINATED or not view.splits:
+    if not _was_cut_off(view):
         return view
     paths = RunPaths(view.id)
     try:

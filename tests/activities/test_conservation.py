@@ -165,8 +165,9 @@ async def check_books(run: AppRun) -> dict[str, Any]:
     return view.splits
 
 
-async def test_a_terminated_run_shows_the_answers_of_its_journals(
-    new_run: NewRun, teach: Teach
+@pytest.mark.parametrize("runtime_status", ["Terminated", "Failed"])
+async def test_a_run_that_was_cut_off_shows_the_answers_of_its_journals(
+    runtime_status: str, new_run: NewRun, teach: Teach
 ) -> None:
     run = new_run(budget=PRICES)
     await run.begin(TRAIN, VALIDATION)
@@ -175,9 +176,9 @@ async def test_a_terminated_run_shows_the_answers_of_its_journals(
         status.plan(split, ROWS[split], run.shards[split])
     async with teach(some_answers):
         await half_way(run)
-    terminated: Any = Terminated(run.paths.run_id, status)
+    hub: Any = OneRun(run.paths.run_id, runtime_status, status)
     request = ApiRequest("http://x/api/runs", {}, "", b"", run.paths.run_id, lambda _: {})
-    view = (await handlers.get_run(terminated, request)).body
+    view = (await handlers.get_run(hub, request)).body
     accepted = sum([len(await accepted_lines(run, split)) for split in SPLITS])
     totals = view.totals
     assert totals["accepted"] == accepted > 0
@@ -185,16 +186,15 @@ async def test_a_terminated_run_shows_the_answers_of_its_journals(
     assert view.cost
 
 
-class Terminated:
+class OneRun:
     """A task hub, and the status of its only run."""
 
-    runtime_status = "Terminated"
-
-    def __init__(self, run_id: str, status: RunStatus) -> None:
+    def __init__(self, run_id: str, runtime_status: str, status: RunStatus) -> None:
         self.run_id = run_id
+        self.runtime_status = runtime_status
         self.status = status
 
-    async def get_status(self, instance_id: str, *, show_input: bool) -> Terminated:
+    async def get_status(self, instance_id: str, *, show_input: bool) -> OneRun:
         return self
 
     def to_json(self) -> dict[str, Any]:
