@@ -123,6 +123,8 @@ class Storm:
         self._proxy_flags = ["--fault-rate", str(fault_rate), "--seed", str(seed)]
         self._echo_flags = ["--echo-key-file", str(self.key_file)] if hostile else []
         self.kills = 0
+        self.settings: dict[str, str] = {}
+        """Further settings of the host."""
 
     @contextmanager
     def running(self) -> Generator[None]:
@@ -262,6 +264,7 @@ class Storm:
         if name == "host":
             settings = services.host_settings(self._options, addresses, os.environ)
             settings["TEACHER_API_KEY"] = self.secrets["teacher"]
+            settings |= self.settings
             if self.hostile:
                 settings |= self._further_keys(settings.pop("TEACHER_BASE_URL"))
             host = services.host(self._options, ports["host"], settings)

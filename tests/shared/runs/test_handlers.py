@@ -12,9 +12,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from azure.storage.blob.aio import BlobLeaseClient
 
 from shared.core import settings
-from shared.core.errors import InvalidInput, PermanentError, SettingsError
+from shared.core.errors import InvalidInput, PermanentError, SettingsError, TransientError
 from shared.core.ids import generation_id, notification_id
 from shared.core.paths import RUN_QUEUE, RunPaths, monthly_spend
 from shared.core.process import Process, use
@@ -218,6 +219,29 @@ async def test_a_round_that_another_request_has_just_begun_is_not_ended(
     with pytest.raises(PermanentError, match="still active"):
         await handlers.resume_run(hub, resumed(run_id, {"budget": {"max_requests": 9}}))
     assert hub.terminated == []
+
+
+async def test_a_resume_whose_lease_has_ended_meanwhile_starts_nothing_and_can_be_repeated(
+    storage: Storage, usable: None
+) -> None:
+    class Slow(Hub):
+        """A hub that takes longer to end a run than the lease lasts."""
+
+        async def terminate(self, instance_id: str, reason: str) -> None:
+            await super().terminate(instance_id, reason)
+            lease = BlobLeaseClient(storage.blob(RunPaths(run_id).request))
+            await lease.break_lease(lease_break_period=0)
+
+    run_id = await claimed(storage)
+    before = await storage.read_json(RunPaths(run_id).request)
+    hub = Slow(started={run_id: {}}, runtime_status="Suspended")
+    changes = resumed(run_id, {"budget": {"max_requests": 9}})
+    with pytest.raises(TransientError):
+        await handlers.resume_run(hub, changes)
+    assert hub.started == {run_id: {}}
+    assert await storage.read_json(RunPaths(run_id).request) == before
+    assert (await handlers.resume_run(hub, changes)).status == 202
+    assert hub.started[run_id]["round"] == 1
 
 
 async def test_changes_that_cannot_be_end_nothing(storage: Storage, usable: None) -> None:
