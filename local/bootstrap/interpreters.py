@@ -58,10 +58,11 @@ def leave_unsupported_python(arguments: Sequence[str], module: str = "local") ->
     this_python = f"Python {version_name(sys.version_info[:2])}"
     interpreter = next(_usable_interpreters(), None)
     if interpreter is None:
+        example = "local demo" if module == "local" else f"{module} --help"
         sys.exit(
             f"This app runs on Python {supported_versions()}, and this is {this_python} "
             f"({sys.executable}).\nNo other one was found: install one of these versions and run "
-            f"the command with it, for example: python{version_name(SUPPORTED[-1])} -m {module}"
+            f"the command with it, for example: python{version_name(SUPPORTED[-1])} -m {example}"
         )
     print(
         f"This app runs on Python {supported_versions()}, not {this_python}: "
