@@ -257,7 +257,8 @@ async def test_a_run_that_is_asked_for_twice_has_one_place_in_the_list(storage: 
     assert await claim(storage, second) == first
     entries = [name async for name in storage.names_under(RUN_INDEX) if name.endswith(run_id)]
     assert len(entries) == 1
-    assert await storage.read_json(RunPaths(run_id).request) == first.model_dump(mode="json")
+    written = RunRequest.model_validate(await storage.read_json(RunPaths(run_id).request))
+    assert written == first
 
 
 @pytest.mark.parametrize(
