@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from shared.core.errors import ErrorData, PermanentError
+from shared.core.errors import ErrorData, PermanentError, teacher_code
 from shared.core.settings import Settings
 from shared.dataset.lines import ReadBytes
 from shared.dataset.rows import Row
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 MAX_PROBED_ROWS = 50
 MAX_SECONDS = 180.0  # from the beginning of the dry run: HTTP answers are cut off at 230
+# as OpenAI, Azure OpenAI and vLLM name it
+UNKNOWN_MODEL = frozenset(
+    teacher_code(reason)
+    for reason in ("model_not_found", "DeploymentNotFound", "deployment_not_found")
+)
 Probed = tuple[Row, Record]
 
 
@@ -65,6 +70,9 @@ async def probe_rows(
                 raise failure
     except PermanentError as failure:
         error = failure.as_data()
+        if error["code"] in UNKNOWN_MODEL and not error["details"]:
+            problem = f"the teacher has no model {spec.teacher.model!r}: name one that it serves"
+            error["details"] = [{"where": "teacher.model", "problem": problem}]
     outcome = first_rows(answered, spec)
     return Probe(
         **dict(outcome),

@@ -56,6 +56,7 @@ CEILING_FACTOR = 32  # from the default of 1,024 to 32,768
 MAX_PARALLEL_SHARDS = 64
 MAX_STUDENTS = 8
 MAX_COST = 1_000_000_000_000
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 INSTANCE_TYPE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,31}$"
 
@@ -65,7 +66,7 @@ class TeacherSpec(Section):
 
     model: str | None = Field(
         default=None,
-        min_length=1,
+        pattern=PRINTABLE,
         description="model or deployment name; default: setting TEACHER_MODEL",
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="sampling temperature")

@@ -13,7 +13,7 @@ from shared.core.errors import InvalidInput, Problem
 from shared.core.json_values import json_object, unwritable_values
 from shared.core.section import Section
 from shared.spec.checks import contradictions
-from shared.spec.models import MAX_PARALLEL_SHARDS, SCHEMA_KEY, RunSpec
+from shared.spec.models import MAX_PARALLEL_SHARDS, PRINTABLE, SCHEMA_KEY, RunSpec
 from shared.spec.target_rows import target_problems
 
 MAX_PROBLEMS = 100
@@ -92,7 +92,9 @@ def _problem(location: tuple[int | str, ...], message: str) -> Problem:
         location = (location[0], *location[2:])
     if message == "Extra inputs are not permitted":
         message = f"isn't a known setting{_suggestion(location)}"
-    if message.startswith("String should match pattern"):
+    if message == f"String should match pattern '{PRINTABLE}'":
+        message = "must have no control characters, such as line breaks, and not be empty"
+    elif message.startswith("String should match pattern"):
         message = f"{message}: use only the characters in brackets"
     message = message.replace(" after validation", "")
     return {"where": ".".join(map(str, location)) or "body", "problem": message}

@@ -6,49 +6,61 @@ What a dry run accepts, a start accepts, and the other way round.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob import BlobServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.core.paths import DATASETS, RUNS, split_path
 from shared.core.process import Process, use
 from shared.core.settings import SETTINGS
-from shared.runs import handlers
 from shared.runs.openapi import openapi_document
 from tests.support.any_spec import ODD, TRAIN, documents
 from tests.support.api_contract import undocumented
 from tests.support.api_door import Door, DoorAnswer
-from tests.support.datasets_in_memory import DatasetsInMemory
 
 in_any_order = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 DEEP = 100_000
+Ask = Callable[..., DoorAnswer]
 
 
-@pytest.fixture(autouse=True)
-def usable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """App settings that are all right, and one dataset."""
+@pytest.fixture
+def ask(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
+    """Return what sends a request to an app whose settings are all right and has one dataset.
+
+    Each request comes to a task hub of its own, and its answer is one that the document describes.
+    """
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DISTILLATION_STORAGE", "UseDevelopmentStorage=true")
+    monkeypatch.setenv("DISTILLATION_STORAGE", azurite)
     monkeypatch.setenv("TEACHER_BASE_URL", "https://r.openai.azure.com/openai/v1")
     monkeypatch.setenv("TEACHER_MODEL", "m")
     monkeypatch.setenv("AZURE_OPENAI_BASE_URL", "https://r.openai.azure.com/openai/v1")
     for name in ("AZUREML_SUBSCRIPTION_ID", "AZUREML_RESOURCE_GROUP", "AZUREML_WORKSPACE"):
         monkeypatch.setenv(name, "00000000-0000-0000-0000-000000000000")
-    rows = b"".join(b'{"messages": [{"role": "user", "content": "%d+1?"}]}\n' % n for n in range(3))
-    monkeypatch.setattr(handlers, "open_storage", DatasetsInMemory({TRAIN: rows}).open)
     use(Process())
+    rows = b"".join(b'{"messages": [{"role": "user", "content": "%d+1?"}]}\n' % n for n in range(3))
+    with BlobServiceClient.from_connection_string(azurite, use_env_settings=False) as storage:
+        for container in (DATASETS, RUNS):
+            with contextlib.suppress(ResourceExistsError):
+                cast(Any, storage).create_container(container)
+        storage.get_blob_client(*split_path(TRAIN)).upload_blob(rows, overwrite=True)
 
+    def asked(method: str, target: str, body: bytes, content_type: str = "") -> DoorAnswer:
+        sent_as = content_type or "application/json"
+        answer = runner.run(Door().ask(method, target, body, sent_as))
+        assert answer.status < 500, answer.body
+        assert undocumented(method, target.partition("?")[0], answer.status, answer.body) == []
+        return answer
 
-def answer_to(method: str, target: str, body: bytes, content_type: str = "") -> DoorAnswer:
-    """Return the answer to a request, which is one that the document describes."""
-    sent_as = content_type or "application/json"
-    answer = asyncio.run(Door().ask(method, target, body, sent_as))
-    assert answer.status < 500, answer.body
-    assert undocumented(method, target.partition("?")[0], answer.status, answer.body) == []
-    return answer
+    with asyncio.Runner() as runner:
+        yield asked
 
 
 def problems_in(answer: DoorAnswer) -> Any:
@@ -56,11 +68,11 @@ def problems_in(answer: DoorAnswer) -> Any:
 
 
 @in_any_order
-@given(documents() | ODD)
-def test_a_dry_run_refuses_what_a_start_refuses_and_nothing_else(document: Any) -> None:
+@given(document=documents() | ODD)
+def test_a_dry_run_refuses_what_a_start_refuses_and_nothing_else(ask: Ask, document: Any) -> None:
     body = json.dumps(document).encode()
-    dry = answer_to("POST", "/api/runs?dry_run=true", body)
-    start = answer_to("POST", "/api/runs", body)
+    dry = ask("POST", "/api/runs?dry_run=true", body)
+    start = ask("POST", "/api/runs", body)
     assert (dry.status, problems_in(dry)) == (
         200 if start.status == 202 else start.status,
         problems_in(start),
@@ -83,7 +95,11 @@ BODIES = [
 ]
 TYPES = ("", "application/json; charset=utf-16", "text/json", "multipart/form-data", "\0", ",")
 OPERATIONS = [
-    (method.upper(), path.replace("{id}", "math-x-0123456789ab"), operation.get("parameters", []))
+    (
+        method.upper(),
+        path.replace("{id}", "math-x-0123456789ab").translate({ord("{"): None, ord("}"): None}),
+        operation.get("parameters", []),
+    )
     for path, operations in openapi_document()["paths"].items()
     for method, operation in operations.items()
 ]
@@ -91,9 +107,18 @@ VALUES = ("", "%00", "true", "5", "9" * 5000, "-1", "nan", "%ED%A0%80", "a,b", "
 
 
 @in_any_order
-@given(st.sampled_from(OPERATIONS), st.sampled_from(BODIES), st.sampled_from(TYPES), st.data())
+@given(
+    operation=st.sampled_from(OPERATIONS),
+    body=st.sampled_from(BODIES),
+    content_type=st.sampled_from(TYPES),
+    data=st.data(),
+)
 def test_any_query_and_body_is_answered_as_documented(
-    operation: tuple[str, str, list[Any]], body: bytes, content_type: str, data: st.DataObject
+    ask: Ask,
+    operation: tuple[str, str, list[Any]],
+    body: bytes,
+    content_type: str,
+    data: st.DataObject,
 ) -> None:
     method, path, parameters = operation
     names = [entry["name"] for entry in parameters if entry["in"] == "query"]
@@ -103,6 +128,6 @@ def test_any_query_and_body_is_answered_as_documented(
         )
     )
     query = "&".join(f"{name}={value}" for name, value in chosen)
-    answer = answer_to(method, f"{path}?{query}", body, content_type)
+    answer = ask(method, f"{path}?{query}", body, content_type)
     if any(name == "colour" for name, _ in chosen):
         assert answer.status in (400, 404, 413, 415)

@@ -99,6 +99,10 @@ def test_a_text_that_no_request_can_hold_is_refused(extra_body: Any, where: str)
     assert "surrogate" in problems(extra_body=extra_body)[f"teacher.extra_body.{where}"]
 
 
+def test_a_name_that_no_model_has_is_refused() -> None:
+    assert "control characters" in problems(model="a\nb")["teacher.model"]
+
+
 def test_an_effort_that_no_api_documents_is_refused() -> None:
     assert "teacher.reasoning_effort" in problems(reasoning_effort="enormous")
 
