@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.core.errors import DistillationError
+from shared.core.errors import DistillationError, PermanentError
 from shared.core.paths import RunPaths
 from shared.core.process import current
 from shared.core.shared_document import SharedDocument
@@ -108,9 +108,13 @@ async def record_action(run_id: str, action: ActionName, caller: Caller) -> None
 
 
 async def actions_of(storage: Storage, run_id: str) -> list[RunAction]:
-    """Return what was done to a run, in order."""
+    """Return what was done to a run, in order; nothing where somebody has broken the list."""
     document = SharedDocument(storage, RunPaths(run_id).actions, RunActions)
-    return (await document.read()).actions
+    try:
+        return (await document.read()).actions
+    except PermanentError as error:  # no reason for a run to fail
+        log.warning("run %s: %s", run_id, error)
+        return []
 
 
 async def shown_actions(run_id: str) -> list[RunAction] | None:
