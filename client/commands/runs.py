@@ -59,6 +59,12 @@ SetOption = Annotated[
     ),
 ]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")]
+TakeOverOption = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="The run belongs to another task hub of the same storage, now gone."
+    ),
+]
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
@@ -268,6 +274,7 @@ def resume(
     context: typer.Context,
     run_id: RunId,
     settings: SetOption = None,
+    take_over: TakeOverOption = False,
     wait: WaitOption = False,
     timeout: TimeoutOption = None,
     quiet: QuietOption = False,
@@ -279,7 +286,9 @@ def resume(
     session = session_of(context)
     changes = apply_settings({}, settings or [])
     with session.api(url, key) as api:
-        view = api.post("runs", run_id, "resume", body=changes or None, slow=True)
+        view = api.post(
+            "runs", run_id, "resume", body=changes or None, slow=True, take_over=_flag(take_over)
+        )
         if wait:
             raise typer.Exit(
                 follow(session, api, run_id, as_json=as_json, quiet=quiet, timeout=timeout)
@@ -334,6 +343,13 @@ def delete(
     dataset: Annotated[
         bool, typer.Option("--dataset", help="Delete the dataset that it was started from, too.")
     ] = False,
+    keep_service_files: Annotated[
+        bool,
+        typer.Option(
+            "--keep-service-files", help="Keep the files uploaded to the fine-tuning service."
+        ),
+    ] = False,
+    take_over: TakeOverOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -347,7 +363,13 @@ def delete(
         also = " and its dataset" if dataset else ""
         typer.confirm(f"Delete run {run_id}{also}, with all files?", abort=True, err=True)
     with session.api(url, key) as api:
-        answer = api.delete("runs", run_id, dataset="true" if dataset else None)
+        answer = api.delete(
+            "runs",
+            run_id,
+            dataset=_flag(dataset),
+            service_files="false" if keep_service_files else None,
+            take_over=_flag(take_over),
+        )
     _said(answer, f"{run_id}: is being deleted", as_json=as_json)
 
 
@@ -396,6 +418,11 @@ def _act(
     with session_of(context).api(url, key) as api:
         view = api.post("runs", run_id, action)
     _said(view, f"{run_id}: {doing}", as_json=as_json)
+
+
+def _flag(is_set: bool) -> str | None:
+    """Return the value of a query's flag, None to leave it out."""
+    return "true" if is_set else None
 
 
 def _said(answer: JsonObject, text: str, *, as_json: bool) -> None:

@@ -123,8 +123,10 @@ def test_a_run_is_steered(deployment: Deployment, action: str) -> None:
 
 def test_a_run_is_resumed_with_changes(deployment: Deployment) -> None:
     deployment.answers["POST /api/runs/math-mine-1/resume"] = view()
-    deployment.run("runs", "resume", "math-mine-1", "--set", "budget.max_cost=2.5")
+    changes = ("--set", "budget.max_cost=2.5", "--take-over")
+    deployment.run("runs", "resume", "math-mine-1", *changes)
     [request] = deployment.requests
+    assert dict(request.url.params) == {"take_over": "true"}
     assert body_of(request) == {"budget": {"max_cost": 2.5}}
 
 
