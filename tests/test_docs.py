@@ -44,7 +44,7 @@ PAGES = {
     )
 }
 MAX_README_WORDS = 1_000
-COMMANDS = ("demo", "test", "up", "run")
+COMMANDS = ("demo", "test", "up", "run", "check")
 OPTIONS = (
     "--teacher-url",
     "--teacher-model",

@@ -30,6 +30,7 @@ from shared.scan.findings import Findings
 from shared.scan.plan import RangePlan
 from shared.scan.range_plan import plan_in_memory
 from shared.scan.range_scan import nothing_answered
+from shared.scan.references import ReferenceCounts
 from shared.scan.scan_warnings import scan_warnings
 from shared.spec.budget import Estimate, priced
 from shared.spec.models import RunSpec
@@ -58,6 +59,8 @@ class SplitFindings(TypedDict):
     rejected: dict[str, int]
     answers: NotRequired[AnswerSets]
     """The labels or choices that the rows offer, if the task has such."""
+    references: NotRequired[ReferenceCounts]
+    """Rows that have a reference answer, and whether it can be read."""
     conflicts: NotRequired[Findings]
     """Rows that repeat an earlier question with a different reference."""
     near_duplicates: NotRequired[Findings]
@@ -137,12 +140,20 @@ def _probed_rows(text: str) -> int | None:
 
 
 async def dry_run(
-    storage: Storage, spec: RunSpec, settings: Settings, run_id: str = "", probe: int = 0
+    storage: Storage,
+    spec: RunSpec,
+    settings: Settings,
+    run_id: str = "",
+    probe: int = 0,
+    *,
+    is_request: bool = True,
 ) -> DryRun:
     """Scan the datasets in place, and return what a run would find and use.
 
-    The teacher is asked for the first `probe` rows, if the run could begin. Raises NotFound, and
-    PermanentError (`too_large`) for datasets that take longer than a request can wait.
+    The teacher is asked for the first `probe` rows, if the run could begin. Where nobody waits for
+    an HTTP answer (`is_request`), datasets may be larger and all rejected rows are listed. Raises
+    NotFound, and PermanentError (`too_large`) for datasets that take longer than a request can
+    wait.
     """
     until = time.monotonic() + MAX_SECONDS
     if probe and spec.answers.are_provided:
@@ -153,7 +164,8 @@ async def dry_run(
     inputs = spec.inputs
     earlier = EarlierAnswers(storage, spec.reuse) if spec.reuse else None
     sizes = {split: await _size(storage, path) for split, path in inputs.items()}
-    await _check_size(spec, sizes, earlier)
+    if is_request:
+        await _check_size(spec, sizes, earlier)
     is_answered = await answered_earlier(spec, earlier) if earlier else nothing_answered
     readable: dict[Split, tuple[ReadBytes, int]] = {
         split: (partial(storage.stream_path, path), sizes[split]) for split, path in inputs.items()
@@ -195,7 +207,7 @@ async def dry_run(
         "range": usage_range(expected_usage(plans, spec), spec, most_usage(plans, spec)),
         "quote": quote(spec, settings, usage, trained_tokens),
         "datasets_only": not spec.students,
-        "rejected_rows": rejected[:MAX_REJECTED],
+        "rejected_rows": rejected[:MAX_REJECTED] if is_request else rejected,
         "error": error,
         "warnings": warnings,
     }
@@ -233,6 +245,8 @@ def _findings(plan: RangePlan, *, has_reuse: bool) -> SplitFindings:
         findings["reused"] = plan.reused
     if plan.answers.sets:
         findings["answers"] = plan.answers.shown()
+    if plan.references.rows:
+        findings["references"] = plan.references
     if plan.conflicts.rows:
         findings["conflicts"] = plan.conflicts
     if plan.near_duplicates.rows:

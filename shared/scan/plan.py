@@ -18,6 +18,7 @@ from shared.dataset.lines import Line, line_batches
 from shared.dataset.rejection import RejectedRow, RejectionReason, parse_rejected_rows
 from shared.scan.answer_sets import AnswerSets
 from shared.scan.findings import Findings
+from shared.scan.references import ReferenceCounts
 from shared.spec.budget import Usage
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ScanCounts(BaseModel):
     # places of fields that the run doesn't use, such as `tools`
     unused_fields: list[str] = Field(default_factory=list[str])
     answers: AnswerSets = Field(default_factory=AnswerSets)  # that the valid rows may have
+    references: ReferenceCounts = Field(default_factory=ReferenceCounts)
     # duplicates whose reference differs from that of the same question before
     conflicts: Findings = Field(default_factory=Findings)
     # rows that nearly repeat a row of an earlier split
@@ -88,6 +90,7 @@ class ScanCounts(BaseModel):
         self.file_form = self.file_form or later.file_form
         self.unused_fields = sorted({*self.unused_fields, *later.unused_fields})
         self.answers.add(later.answers)
+        self.references.add(later.references)
         self.conflicts.add(later.conflicts)
         self.near_duplicates.add(later.near_duplicates)
         self.is_partly_compared = self.is_partly_compared or later.is_partly_compared

@@ -69,6 +69,7 @@ async def plan_range(
     rejected.sort(key=lambda row: row.line)
     plan.rejected = dict(Counter(row.reason for row in rejected))
     plan.answers = plan.answers.moved(lines_before)
+    plan.references = plan.references.moved(lines_before)
     plan.samples = [_sample(row) for row in rejected[:MAX_SAMPLES]]
     return plan, rejected
 

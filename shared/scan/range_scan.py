@@ -132,7 +132,9 @@ class RangeScan:
             self.plan.example_tokens += self._sampled_tokens(row)
         estimate = self._expected_usage(row)
         digest = row.question_hash(with_answers=self.spec.answers.are_provided)
-        self.hashes.add(digest, self._references.packed(row), line, estimate)
+        reference = self._references.value(row)
+        self.plan.references.count(reference, line)
+        self.hashes.add(digest, self._references.packed(reference), line, estimate)
         for evaluation_rows in self.later_splits:
             self.near += evaluation_rows.new_matches(row, line)
 

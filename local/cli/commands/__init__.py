@@ -20,8 +20,15 @@ from local.runtime.failures import LocalError
 from local.runtime.options import cloud_options
 from local.runtime.teacher_check import check_teacher
 
-MODULES = {"up": "up", "demo": "demo", "run": "run", "convert": "convert", "test": "checks"}
-WITHOUT_CLOUD = ("convert", "test")
+MODULES = {
+    "up": "up",
+    "demo": "demo",
+    "run": "run",
+    "check": "check",
+    "convert": "convert",
+    "test": "checks",
+}
+WITHOUT_CLOUD = ("check", "convert", "test")
 INTERRUPTED = 130
 
 

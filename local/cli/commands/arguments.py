@@ -27,6 +27,7 @@ examples:
   python3 -m local demo --train                  run one of them, and train a tiny student for real
   python3 -m local up                            serve until Ctrl-C: upload datasets, call the API
   python3 -m local run nli my-pairs.jsonl        run a dataset of your own
+  python3 -m local check my-pairs.jsonl          tell offline what a run would find in it
   python3 -m local convert rows.csv --task math  make JSON lines of a file in another form
   python3 -m local test                          run the checks and tests, in minutes
 
@@ -60,6 +61,15 @@ Logs of chat completions become rows that end with the reply: stored completions
 OpenAI and Azure OpenAI, and the logs of API Management and LiteLLM.
 Rows in = rows out + rejected; each rejected row is printed with its line or place and the reason.
 Exit code: 0 all rows were converted, 1 some were not, 2 the command line or the file is wrong."""
+
+CHECK = """\
+Tell what a run would find in a dataset, and what it would take: usable rows, rejected ones with
+the reason and their lines, labels, duplicates, references, tokens and prices. Nothing is uploaded
+or sent: it needs no server and no key. It is the dry run of POST /api/runs?dry_run=true, offline.
+FILE is a training set or the folder of one. validation.jsonl, test.jsonl and run.json beside it
+are used too. The task follows from --task, run.json, a path such as datasets/nli/..., or the rows.
+TEACHER_MODEL, STUDENT_MODEL and their prices are taken from the environment, if they are set.
+Exit code: 0 a run could use it, 1 something would stop a run, 2 the command line is wrong."""
 
 TEST = """\
 Run ruff, pyright (strict), the check of the pins, and every test but the slow repetitions.
@@ -108,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     up = add_command("up", "serve the app until Ctrl-C", UP)
     demo = add_command("demo", "run the five sample datasets and check the results", DEMO)
     run = add_command("run", "distil one dataset of your own", RUN)
+    check = add_command("check", "tell offline whether a dataset can be used", CHECK)
     convert = add_command("convert", "make JSON lines of a file in another form", CONVERT)
     test = add_command("test", "run the checks and tests", TEST)
     for parsed in (up, demo, run):
@@ -117,6 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_timeout(demo, DEMO_MINUTES)
     _add_timeout(run, None)
     _add_run_arguments(run)
+    _add_check_arguments(check)
     _add_convert_arguments(convert)
     _add_test_options(test)
     demo.add_argument(
@@ -168,6 +180,22 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="run specification: teacher, prompt, student (default: run.json beside TRAIN, if any)",
     )
     parser.add_argument("--name", help="name of the dataset (default: made from TRAIN's file name)")
+
+
+def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=_dataset, metavar="FILE", help="training set, or the folder of one"
+    )
+    parser.add_argument("--task", choices=TASKS, metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    parser.add_argument(
+        "--spec",
+        type=_file,
+        metavar="FILE",
+        help="run specification (default: run.json beside FILE, if any)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", dest="as_json", help="print JSON, for programs"
+    )
 
 
 def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
@@ -301,6 +329,18 @@ def _file(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text} is not a file")
     if path.stat().st_size == 0:
         raise argparse.ArgumentTypeError(f"{text} is empty")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be read: check its permissions")
+    return path
+
+
+def _dataset(text: str) -> Path:
+    """Accept a file that can be read, also an empty one, or a folder."""
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text} doesn't exist")
+    if not path.is_file() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is neither a file nor a folder")
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{text} cannot be read: check its permissions")
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.cli.commands.outcome import outcome_lines
 from local.cli.commands.stand_ins import stand_in_lines
+from local.cli.dataset_check import dataset_name
 from local.cli.following import follow_shown
 from local.cli.verification import check_run
 from local.runtime.client import View, download_outputs, upload_dataset
@@ -25,8 +26,6 @@ SPECIFICATION = SPECIFICATION_FILE
 TRAIN = "train.jsonl"
 VALIDATION = SPLIT_FILES["validation"]
 TEST = SPLIT_FILES["test"]
-# Of a file with such a name, the folder's name says more.
-USUAL_NAMES = ("train", "training", "data")
 
 
 def main(chosen: argparse.Namespace) -> int:
@@ -88,12 +87,6 @@ def _announce(files: dict[str, Path]) -> None:
     """Say which files are used that the command line doesn't name."""
     if files:
         print(f"Also uses {', '.join(map(str, files.values()))}.", flush=True)
-
-
-def dataset_name(train: Path) -> str:
-    """Return the file's name, or its folder's if the file is just `train.jsonl`."""
-    path = train.absolute()
-    return path.parent.name if path.stem in USUAL_NAMES else path.stem
 
 
 def _check_specification(path: Path, task: str) -> None:
