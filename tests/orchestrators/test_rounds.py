@@ -13,6 +13,7 @@ from shared.runs.contracts import (
     SUBMIT_FINETUNING,
     WRITE_REPORT,
 )
+from tests.support.orchestrator_simulation import Activity
 from tests.support.scripted import ROWS, SPEC, Distillation, counters, failed, ok
 
 PRICES = {"prompt_price": 500_000, "completion_price": 1_000_000}
@@ -43,10 +44,12 @@ def test_every_activity_that_needs_it_is_told_the_round() -> None:
 def test_held_out_rows_are_the_validation_set_of_the_fine_tuning_job() -> None:
     expected: dict[int, list[str]] = {0: ["train"], 4: ["train", "validation"]}
     for held_out, splits in expected.items():
-        assembled = ok(counters=counters(30, held_out=held_out))
-        run = Distillation(
-            {"train": 3}, instead={ASSEMBLE_SPLIT: lambda _, output=assembled: output}
-        )
+        final = counters(30, held_out=held_out)
+        instead: dict[str, Activity] = {
+            ASSEMBLE_SPLIT: lambda _, final=final: ok(counters=final),
+            WRITE_REPORT: lambda _, final=final: ok(outputs={}, counters={"train": final}),
+        }
+        run = Distillation({"train": 3}, instead=instead)
         assert run.run().output["status"] == "completed"
         (submitted,) = run.hub.called(SUBMIT_FINETUNING)
         assert submitted.input["splits"] == splits
