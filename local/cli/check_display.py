@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections import defaultdict
@@ -19,7 +20,10 @@ from shared.spec.quote import Quote, QuotedItem
 COLUMNS = 80
 MAX_LINES = 5  # of rows that are rejected for the same reason
 MAX_EXAMPLES = 3  # of what is wrong with them
+NO_PRICE = "not in the price list; "
 EXAMPLES = "; for example line "
+CODE = re.compile("`[^`]*`")
+HARD_SPACE = "\x1f"  # no text has this one
 MAX_CHARACTERS = 1000  # of one paragraph
 
 
@@ -97,6 +101,8 @@ def _split(
     if "answers" in findings:
         yield from _answers(findings["answers"])
     references = findings.get("references")
+    if not valid:
+        return
     if references is None:
         yield _item("references: none of the rows has a reference answer")
     elif not references.unreadable:
@@ -163,14 +169,23 @@ def _quote(quote: Quote) -> Iterator[str]:
     if quote.items and quote.at_least:
         known = "in all" if quote.is_complete else "at least, as not everything has a price"
         yield _item(f"{known}: {total} (list prices of {quote.as_of})")
-    yield from (_item(note) for note in quote.notes)
+    for note in quote.notes:
+        yield _item(" ".join(map(_short_model, note.split(" "))))
 
 
 def _quoted(item: QuotedItem, currency: str) -> str:
     amount = f"{item.amount:,.0f} {'hours' if item.unit == 'hour' else 'tokens'}"
-    cost = "price unknown" if item.cost is None else f"{item.cost:,.2f} {currency}"
+    quoted = f"{item.item}, {_short_model(item.model)}: {amount}"
+    if item.cost is None:
+        _, _, remedy = item.note.rpartition(NO_PRICE)
+        return f"{quoted}, price unknown ({remedy or item.note})"
     note = f" ({item.note})" if item.note else ""
-    return f"{item.item}, {item.model}: {amount}, {cost}{note}"
+    return f"{quoted}, {item.cost:,.2f} {currency}{note}"
+
+
+def _short_model(model: str) -> str:
+    """Return the name in an asset id, such as azureml://registries/r/models/NAME/versions/1."""
+    return model.partition("/models/")[2].partition("/")[0] or model
 
 
 def _rows(count: int) -> str:
@@ -191,9 +206,17 @@ def _wrapped(text: str, first: str = "", rest: str = "") -> str:
     line = " ".join(printable(text).split())
     if len(line) > MAX_CHARACTERS:
         line = f"{line[: MAX_CHARACTERS - 1]}…"
-    return textwrap.fill(
-        line, COLUMNS, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    # a command is copied: it stays on one line, on one of its own if it is long
+    line = CODE.sub(lambda match: match[0].replace(" ", HARD_SPACE), line)
+    filled = textwrap.fill(
+        line,
+        COLUMNS,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words="`" not in line,
     )
+    return filled.replace(HARD_SPACE, " ")
 
 
 def printable(text: str) -> str:

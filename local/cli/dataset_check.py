@@ -24,6 +24,7 @@ from shared.dataset.file_form import HEAD_BYTES, file_form
 from shared.dataset.lines import BOM, MAX_LINE_BYTES
 from shared.dataset.rows import Row, parse_row
 from shared.runs.dry_run import DryRun, dry_run
+from shared.runs.problem_files import unused_names
 from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES, RunRequest, specification
 from shared.spec.models import RunSpec
 from shared.spec.resolution import resolve
@@ -44,8 +45,8 @@ NO_SERVICES = {
     "AZURE_OPENAI_BASE_URL": "https://none.invalid/openai/v1",
 }
 UNNAMED_TEACHER = (
-    "No teacher is named, so its price is unknown: put teacher.model into run.json, or set "
-    "TEACHER_MODEL."
+    "no teacher is named, so its price is unknown: put teacher.model into run.json, or set "
+    "TEACHER_MODEL"
 )
 ROWS_LOOKED_AT = 200  # to tell the task
 MIN_SHARE = 0.9  # of these rows that a task must be able to use
@@ -75,7 +76,6 @@ class Checked:
     """What a dry run found. `paths` are the files by their paths in storage."""
 
     found: DryRun
-    spec: RunSpec
     paths: Mapping[str, Path]
     notes: list[str]
 
@@ -86,7 +86,7 @@ def find_dataset(path: Path, specification_file: Path | None) -> Dataset:
     if not train.is_file():
         names = sorted(entry.name for entry in islice(path.iterdir(), 8))
         listed = ", ".join(names) or "nothing"
-        raise UsageError(f"{path} has no {TRAIN_FILE}: it has {listed}. Name the file itself.")
+        raise UsageError(f"{path} has no {TRAIN_FILE}.\nIt has {listed}: name one of them.")
     if train.name in SPLIT_FILES.values() and train.with_name(TRAIN_FILE).is_file():
         train = train.with_name(TRAIN_FILE)
     files = {TRAIN_FILE: train}
@@ -135,16 +135,20 @@ async def check(dataset: Dataset, task: str, settings: Settings | None = None) -
     )
     spec = await specification(storage, request)
     _check_inputs(spec, paths)
-    notes = [f"{path} is empty." for path in paths.values() if not path.stat().st_size]
+    notes = [f"{path} is empty" for path in paths.values() if not path.stat().st_size]
+    if dataset.train.name == TRAIN_FILE:  # its folder is what would be uploaded
+        siblings = [entry for entry in dataset.train.parent.iterdir() if entry.is_file()]
+        notes += unused_names([f"{task}/{name}/{entry.name}" for entry in sorted(siblings)])
     if spec.reuse:
-        notes.append(f"Answers of run {spec.reuse} (`reuse`) are in storage: they aren't counted.")
+        notes.append(f"answers of run {spec.reuse} (`reuse`) are in storage: they aren't counted")
         spec = spec.model_copy(update={"reuse": None})
     settings = settings or offline_settings(os.environ)
     resolved = resolve(spec, settings, request.run_id)
-    if resolved.teacher.model == NO_SERVICES["TEACHER_MODEL"]:
-        notes.append(UNNAMED_TEACHER)
     found = await dry_run(storage, resolved, settings, request.run_id, is_request=False)
-    return Checked(found, resolved, paths, notes)
+    has_usable_rows = any(findings["valid"] for findings in found["splits"].values())
+    if has_usable_rows and resolved.teacher.model == NO_SERVICES["TEACHER_MODEL"]:
+        notes.append(UNNAMED_TEACHER)
+    return Checked(found, paths, notes)
 
 
 def offline_settings(environ: Mapping[str, str]) -> Settings:

@@ -167,6 +167,11 @@ async def unused_files(blobs: Blobs, train_path: str) -> list[str]:
         async for blob in blobs.level(f"{folder}/")
         if isinstance(blob, BlobFacts) and not blob.is_directory
     ]
+    return unused_names(names)
+
+
+def unused_names(names: list[str]) -> list[str]:
+    """Return a warning for each of these files, `task/name/file`, that no run reads."""
     existing = set(names)
     warnings: list[str] = []
     for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 
 from pydantic_core import to_jsonable_python
@@ -47,10 +48,10 @@ def main(chosen: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     found = checked.found
     if chosen.as_json:
-        print(as_json(dataset, task, checked), flush=True)
+        _show(as_json(dataset, task, checked))
     else:
         _announce(dataset, task)
-        print(f"\n{report(checked)}", flush=True)
+        _show(f"\n{report(checked)}")
     return 0 if found["error"] is None else 1
 
 
@@ -68,8 +69,8 @@ def _without_task(dataset: Dataset, *, as_json: bool) -> int:
             details.append({"where": ANY_TASK, "problem": f"is {tasks}"})
     else:
         raise UsageError(
-            f"the task of {train} can't be told from its path or its rows: name it with --task, "
-            f"{tasks}"
+            f"The task of {train} can't be told from its path or its rows.\n"
+            f"Name it with --task, {tasks}."
         )
     error: ErrorData = {
         "code": ErrorCode.DATASET,
@@ -81,10 +82,10 @@ def _without_task(dataset: Dataset, *, as_json: bool) -> int:
 
 def _unusable(dataset: Dataset, task: Task | None, error: ErrorData, *, as_json: bool) -> int:
     if as_json:
-        print(_json(dataset, task, {"error": error}), flush=True)
+        _show(_json(dataset, task, {"error": error}))
         return 1
     _announce(dataset, task)
-    print(f"\n{verdict(error)}", flush=True)
+    _show(f"\n{verdict(error)}")
     return 1
 
 
@@ -96,7 +97,15 @@ def _announce(dataset: Dataset, task: Task | None) -> None:
         shown.append(f"With it: {', '.join(others)}")
     if task is not None:
         shown.append(f"Task: {task.name} (by {task.source})")
-    print("\n".join(map(printable, shown)))
+    _show("\n".join(map(printable, shown)))
+
+
+def _show(text: str) -> None:
+    """Print a text. Whoever reads it may stop early, as `head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_json(dataset: Dataset, task: Task, checked: Checked) -> str:

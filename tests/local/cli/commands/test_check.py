@@ -140,7 +140,7 @@ class NoRuns:
 def test_a_usable_dataset_is_described_in_80_columns(
     offline: None, run_check: Check, tmp_path: Path
 ) -> None:
-    folder = written(tmp_path / "a b", CASES["messy"][0])
+    folder = written(tmp_path / "a b", {**CASES["messy"][0], "tests": b""})
     code, shown = run_check(folder, "--task", "nli")
     assert code == 0
     assert all(len(line) <= 80 for line in shown.splitlines()[3:])
@@ -153,6 +153,7 @@ def test_a_usable_dataset_is_described_in_80_columns(
         "validation: 7 rows = 4 usable + 3 rejected",
         "overlap: 3 rows (lines 1, 2, 3)",
         "entailment, neutral, contradiction: ",
+        'file "tests.jsonl" isn\'t used',
         "Usable: a run would begin to ask its teacher.",
     ):
         assert text in shown
