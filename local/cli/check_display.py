@@ -29,19 +29,19 @@ MAX_CHARACTERS = 1000  # of one paragraph
 
 def report(checked: Checked) -> str:
     """Return what was found, with the verdict at the end."""
-    found = _localised(checked)
+    outcome = _localised(checked)
     rejected: dict[tuple[str, str], list[RejectedRow]] = defaultdict(list)
-    for row in found["rejected_rows"]:
+    for row in outcome["rejected_rows"]:
         rejected[row.split, row.reason.value].append(row)
     parts: list[str] = []
-    for split, findings in found["splits"].items():
+    for split, findings in outcome["splits"].items():
         parts.append("\n".join(_split(split, findings, rejected)))
-    if any(findings["valid"] for findings in found["splits"].values()):
-        parts.append("\n".join(_usage(found)))
-    notes = [*found["warnings"], *checked.notes]
+    if any(findings["valid"] for findings in outcome["splits"].values()):
+        parts.append("\n".join(_usage(outcome)))
+    notes = [*outcome["warnings"], *checked.notes]
     if notes:
         parts.append("\n".join(["Mind:", *(_item(note) for note in notes)]))
-    parts.append(verdict(found["error"]))
+    parts.append(verdict(outcome["error"]))
     return "\n\n".join(parts)
 
 
@@ -58,11 +58,11 @@ def verdict(error: ErrorData | None) -> str:
 
 def _localised(checked: Checked) -> DryRun:
     """Return what was found, with the names of local files in its texts."""
-    found = checked.found
-    error = found["error"]
+    outcome = checked.outcome
+    error = outcome["error"]
     localised: DryRun = {
-        **found,
-        "warnings": [local_paths(warning, checked.paths) for warning in found["warnings"]],
+        **outcome,
+        "warnings": [local_paths(warning, checked.paths) for warning in outcome["warnings"]],
     }
     if error is not None:
         localised["error"] = local_error(error, checked.paths)
@@ -143,16 +143,16 @@ def _answers(answers: AnswerSets) -> Iterator[str]:
         yield _item(f"others: {_rows(answers.other_rows)}", 4)
 
 
-def _usage(found: DryRun) -> Iterator[str]:
+def _usage(outcome: DryRun) -> Iterator[str]:
     """Yield the estimate and the quote."""
     yield "A run is expected to take (by estimate, before anything is asked):"
-    yield _item(_tokens(found["estimate"]))
-    low, high = found["range"]["low"], found["range"]["high"]
+    yield _item(_tokens(outcome["estimate"]))
+    low, high = outcome["range"]["low"], outcome["range"]["high"]
     yield _item(
         f"between {low.tokens:,} tokens, if answers are short and all usable, and "
         f"{high.tokens:,}, if each is as long and asked as often as the settings allow"
     )
-    yield from _quote(found["quote"])
+    yield from _quote(outcome["quote"])
 
 
 def _tokens(estimate: Estimate) -> str:
@@ -167,8 +167,8 @@ def _quote(quote: Quote) -> Iterator[str]:
         yield _item(_quoted(item, quote.currency))
     total = f"{quote.at_least:,.2f} {quote.currency}"
     if quote.items and quote.at_least:
-        known = "in all" if quote.is_complete else "at least, as not everything has a price"
-        yield _item(f"{known}: {total} (list prices of {quote.as_of})")
+        label = "in all" if quote.is_complete else "at least, as not everything has a price"
+        yield _item(f"{label}: {total} (list prices of {quote.as_of})")
     for note in quote.notes:
         yield _item(" ".join(map(_short_model, note.split(" "))))
 

@@ -75,7 +75,7 @@ class Task:
 class Checked:
     """What a dry run found. `paths` are the files by their paths in storage."""
 
-    found: DryRun
+    outcome: DryRun
     paths: Mapping[str, Path]
     notes: list[str]
 
@@ -144,11 +144,11 @@ async def check(dataset: Dataset, task: str, settings: Settings | None = None) -
         spec = spec.model_copy(update={"reuse": None})
     settings = settings or offline_settings(os.environ)
     resolved = resolve(spec, settings, request.run_id)
-    found = await dry_run(storage, resolved, settings, request.run_id, is_request=False)
-    has_usable_rows = any(findings["valid"] for findings in found["splits"].values())
+    outcome = await dry_run(storage, resolved, settings, request.run_id, is_request=False)
+    has_usable_rows = any(findings["valid"] for findings in outcome["splits"].values())
     if has_usable_rows and resolved.teacher.model == NO_SERVICES["TEACHER_MODEL"]:
         notes.append(UNNAMED_TEACHER)
-    return Checked(found, paths, notes)
+    return Checked(outcome, paths, notes)
 
 
 def offline_settings(environ: Mapping[str, str]) -> Settings:

@@ -40,11 +40,11 @@ class LocalFiles(Storage):
         """Yield bytes [start, end) of a file in chunks."""
         with self._files[path].open("rb") as file:
             file.seek(start)
-            left = end - start
-            while left > 0:
-                chunk = file.read(min(left, CHUNK_BYTES))
+            remaining = end - start
+            while remaining > 0:
+                chunk = file.read(min(remaining, CHUNK_BYTES))
                 if not chunk:
                     return
-                left -= len(chunk)
+                remaining -= len(chunk)
                 yield chunk
                 await asyncio.sleep(0)

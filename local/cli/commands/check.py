@@ -46,13 +46,13 @@ def main(chosen: argparse.Namespace) -> int:
         return _unusable(dataset, task, error.as_data(), as_json=chosen.as_json)
     except SettingsError as error:
         raise UsageError(str(error)) from error
-    found = checked.found
+    outcome = checked.outcome
     if chosen.as_json:
         _show(as_json(dataset, task, checked))
     else:
         _announce(dataset, task)
         _show(f"\n{report(checked)}")
-    return 0 if found["error"] is None else 1
+    return 0 if outcome["error"] is None else 1
 
 
 def _without_task(dataset: Dataset, *, as_json: bool) -> int:
@@ -110,14 +110,14 @@ def _show(text: str) -> None:
 
 def as_json(dataset: Dataset, task: Task, checked: Checked) -> str:
     """Return what the dry run found, all rejected rows, and what was checked, as JSON text."""
-    return _json(dataset, task, {**to_jsonable_python(checked.found), "notes": checked.notes})
+    return _json(dataset, task, {**to_jsonable_python(checked.outcome), "notes": checked.notes})
 
 
-def _json(dataset: Dataset, task: Task | None, found: dict[str, object]) -> str:
+def _json(dataset: Dataset, task: Task | None, outcome: dict[str, object]) -> str:
     checked = {
-        "usable": found["error"] is None,
+        "usable": outcome["error"] is None,
         "task": task.name if task else None,
         "task_from": task.source if task else None,
         "files": {name: str(path) for name, path in dataset.files.items()},
     }
-    return json.dumps({**found, **checked}, ensure_ascii=False, indent=1)
+    return json.dumps({**outcome, **checked}, ensure_ascii=False, indent=1)
