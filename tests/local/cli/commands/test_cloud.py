@@ -23,7 +23,7 @@ from tests.support.polling import wait_for
 from tests.support.programs import is_held
 
 DOCUMENTED = {
-    *("host_url", "function_key", "master_key", "system_key"),
+    *("host_url", "function_key", "reader_key", "master_key", "system_key"),
     *("storage_connection_string", "teacher_url", "azureml_url", "azure_openai_url"),
     "stand_ins",
 }
