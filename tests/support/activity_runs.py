@@ -93,14 +93,14 @@ class AppRun:
         await self.upload("train.jsonl", train)
         request = await request_of_upload(self.storage, self.train)
         assert request is not None
-        self.request, self.paths = request.model_dump(), RunPaths(request.run_id)
+        self.request, self.paths = request.model_dump(mode="json"), RunPaths(request.run_id)
 
     async def resume(self, **changes: Any) -> dict[str, Any]:
         """Resume the run with changed settings, up to the scan. Return the scan's output."""
         await claim(self.storage, RunRequest.model_validate(self.request))
         request = await next_round(self.storage, self.paths.run_id, changes)
         await write_request(self.storage, request)
-        self.request, self.round = request.model_dump(), request.round
+        self.request, self.round = request.model_dump(mode="json"), request.round
         prepared = await self.prepare()
         assert prepared["status"] == "ok", prepared
         return await self.scan()
