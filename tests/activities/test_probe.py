@@ -112,6 +112,7 @@ async def test_a_teacher_that_refuses_is_told_in_its_words(
     async with teach(plus_one):
         found = await probed(storage, run, 3, teacher={"model": "another-model"})
     assert "'another-model' does not exist here" in found["error"]["message"]
+    assert [problem["where"] for problem in found["error"]["details"]] == ["teacher.model"]
     assert found["probe"]["error"] == found["error"]
 
 
