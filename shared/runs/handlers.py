@@ -36,7 +36,13 @@ from shared.runs.retention import continue_deletions, delete_old_runs
 from shared.runs.run_lease import sole_access
 from shared.runs.run_queue import QueuePlaces
 from shared.runs.status import STAGES_WITH_SHARDS, TERMINAL, RunState
-from shared.runs.tombstones import RunGone, check_not_deleted, deletion_ids, read_deletion
+from shared.runs.tombstones import (
+    RunGone,
+    check_not_deleted,
+    deletion_ids,
+    read_deletion,
+    unfinished_deletion,
+)
 from shared.runs.view import (
     InstanceStatus,
     RunView,
@@ -208,7 +214,8 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
             kept = {"warnings": view.warnings, "queue": view.queue, "actions": view.actions}
             view = counted.model_copy(update=kept)
         show_retention(view, _retention_days())
-        show_deletion(view, await read_deletion(storage, run_id))
+        # it may have been deleted since its status was read
+        show_deletion(view, await unfinished_deletion(storage, run_id))
         if "report" not in view.outputs:
             return ApiAnswer(view)
         report = await report_of(storage, run_id)
@@ -220,10 +227,9 @@ async def _view_without_instance(
 ) -> ApiAnswer:
     """Return the view of a run that is being deleted. Raises RunGone, or else `missing`."""
     async with open_storage(current().storage_settings) as storage:
-        record = await read_deletion(storage, run_id)
+        record = await unfinished_deletion(storage, run_id)
         if record is not None and not record.has_failed:
             return ApiAnswer(view_of_deletion(record, links))
-        await check_not_deleted(storage, run_id)
     raise missing
 
 

@@ -83,6 +83,16 @@ async def read_tombstone(storage: Storage, run_id: str) -> Tombstone | None:
         return None
 
 
+async def unfinished_deletion(storage: Storage, run_id: str) -> Deletion | None:
+    """Return the record of a run's deletion, None if it isn't deleted. Raises RunGone if it was."""
+    record = await read_deletion(storage, run_id)
+    if record is None:
+        stone = await read_tombstone(storage, run_id)
+        if stone is not None:
+            raise deleted_error(stone)
+    return record
+
+
 async def check_not_deleted(storage: Storage, run_id: str) -> None:
     """Raise RunGone if the run is being deleted, or was.
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from shared.core import settings
 from shared.core.errors import DistillationError, NotFound, PermanentError
@@ -316,8 +317,15 @@ async def test_a_dataset_that_another_run_uses_or_that_was_overwritten_is_not_de
     service = run.storage._client  # pyright: ignore[reportPrivateUsage]
     train = service.get_blob_client("datasets", run.request.train.removeprefix("datasets/"))
     await run.delete(dataset="true")
+    lease = await train.acquire_lease()
+    with pytest.raises(HttpResponseError):
+        await run.storage.delete_version(run.request.train, run.request.etag)
+    await lease.release()
     await train.upload_blob(b"a new version", overwrite=True)
     await run.carry_out()
+    with pytest.raises(PermanentError, match="was deleted at"):
+        run.hub.statuses[run.id] = "Completed"  # as it was when the request began
+        await run.view()
     assert await texts_of(run) == [run.request.train]
     assert await (await train.download_blob()).readall() == b"a new version"
 
