@@ -24,6 +24,7 @@ from tests.support import abacus
 from tests.support.activity_runs import AppRun, sums
 
 STUDENT = {"backend": "abacus", "model": "ten-wires", "hyperparameters": {"beads": "7"}}
+PHI = "azureml://registries/azureml/models/Phi-4/versions/7"
 ROW = {"messages": [{"role": "user", "content": "2?"}, {"role": "assistant", "content": "2"}]}
 
 
@@ -59,7 +60,7 @@ def test_the_specification_takes_what_the_backend_takes() -> None:
 
 def test_a_setting_of_the_new_backend_alone_is_refused_elsewhere_by_name() -> None:
     with pytest.raises(InvalidInput) as error:
-        parse_spec(spec(backend="azureml", suffix="mine", hyperparameters={}))
+        parse_spec(spec(backend="azureml", model=PHI, suffix="mine", hyperparameters={}))
     (problem,) = error.value.details
     assert problem["problem"] == "is for azure_openai and abacus, not for azureml: remove it"
 

@@ -170,7 +170,7 @@ async def test_the_apps_own_student_is_held_against_the_accepted_rows_like_a_nam
     await claim(run.storage, RunRequest.model_validate(run.request))
     configure(STUDENT_MODEL=PHI_4K)
     request = await next_round(run.storage, run.paths.run_id, {"student": {"model": None}})
-    run.request = request.model_dump()
+    run.request = request.model_dump(mode="json")
     [problem] = (await run.prepare())["error"]["details"]
     assert problem["where"] == "student.model"
     assert f'"reuse": "{run.paths.run_id}"' in problem["problem"]

@@ -80,7 +80,7 @@ SAME: list[dict[str, Any]] = [
     {"budget": {"max_tokens": 9}},
     {"holdout": {"fraction": 0.2}},
     {"generation": {"rows_per_shard": 1}},
-    {"student": {"model": "another"}},
+    {"student": {"backend": "azure_openai", "model": "another"}},
     {"name": "another"},
     {"validation": "datasets/math/x/validation.jsonl"},
     {"row": {"id": "another", "answer": "6"}},

@@ -120,14 +120,21 @@ def hostile_report(value: str) -> Report:
     counters = Counters(rows=3, done=3, accepted=2, rejected={"empty": 1})
     counters.labels = {value: LabelCounts(rows=2, matching=1)}
     counters.with_reference, counters.matching = 2, 1
-    student = {"model": value}
     spec: dict[str, Any] = {
         "task": "nli",
         "train": "datasets/nli/x/train.jsonl",
-        "teacher": {"model": value, "stop": [value]},
-        "student": student,
+        "teacher": {"stop": [value]},
         "prompt": {"teacher_system": value, "student_system": value},
     }
+    specification = parse_spec(spec)
+    # as a report of an app that took any name
+    [student] = specification.students
+    specification = specification.model_copy(
+        update={
+            "teacher": specification.teacher.model_copy(update={"model": value}),
+            "student": student.model_copy(update={"model": value}),
+        }
+    )
     facts = FileFacts(path=value, bytes=1, lines=1, sha256="ab")
     messages = [{"role": value, "content": value}]
     job = JobState(
@@ -154,7 +161,7 @@ def hostile_report(value: str) -> Report:
         near_duplicates={"train": Findings(rows=1, samples=[value])},
         agreement=agreement_by_split({"train": counters}),
         datasets={"train": Description(answers={value: 1}, examples=[messages])},
-        specification=parse_spec(spec),
+        specification=specification,
         finetune=job,
         error={"code": value, "message": value, "details": [problem]},
     )

@@ -70,7 +70,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def test_endpoints_are_written_with_the_documented_fields_and_no_others(cloud: Cloud) -> None:
     written: dict[str, Any] = json.loads((cloud.options.data_dir / FILE_NAME).read_text())
     assert written.keys() == DOCUMENTED == {field.name for field in fields(Endpoints)}
-    assert all(isinstance(value, str) and value for value in written.values())
+    texts = [value for name, value in written.items() if name != "stand_ins"]
+    assert all(isinstance(value, str) and value for value in texts)
     assert Endpoints.read(cloud.options.data_dir) == cloud.endpoints
     assert cloud.endpoints.host_url == f"http://127.0.0.1:{cloud.port}"
 

@@ -15,6 +15,8 @@ from tests.support.views import view
 JOB = {"status": "completed", "model": "m:1"}
 REAL_TEACHER = {"teacher_url": "https://t/v1", "teacher_model": "m"}
 COMMANDS = ("--run-commands=yes",)
+ASSET = "azureml://registries/azureml/models/Phi-4/versions/7"
+HUGGING_FACE_ID = "organisation/model"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,8 @@ def test_what_was_not_real_is_said(
     options: dict[str, Any], student: dict[str, Any] | None, said: list[str], tmp_path: Path
 ) -> None:
     if student:
-        student = {"model": "azureml://registries/azureml/models/Phi-4/versions/7", **student}
+        is_command = student["backend"] == "azureml_command"
+        student = {"model": HUGGING_FACE_ID if is_command else ASSET, **student}
     spec = {"task": "math", "train": "datasets/x.jsonl", "student": student}
     (tmp_path / "run.json").write_text(json.dumps(spec))
     ended = view(status="completed", requests=3, finetune=JOB if student else None)
