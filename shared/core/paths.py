@@ -26,13 +26,17 @@ ASKED_SPLITS: tuple[Split, ...] = ("train", "validation")
 # Blobs of container `runs` that belong to no run: no run id begins with an underscore.
 RUN_QUEUE = "_app/run-queue.json"
 RUN_INDEX = "_app/runs/"
-RETENTION = "_app/retention.json"
 DELETIONS = "_app/deletions/"
 
 
 def deletion(run_id: str) -> str:
     """Return the record of a deletion, from its request until everything is deleted."""
     return f"{DELETIONS}{run_id}.json"
+
+
+def retention(hub: str) -> str:
+    """Return where the next look of the app with this task hub for old runs begins."""
+    return f"_app/retention/{hub}.json"
 
 
 def tombstone(run_id: str) -> str:

@@ -18,6 +18,7 @@ request, or by the hourly look of shared/runs/retention.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -89,6 +90,9 @@ class DeletionQuery(BaseModel):
     service_files: bool = Field(
         default=True, description="delete the files uploaded to the fine-tuning service"
     )
+    take_over: bool = Field(
+        default=False, description="delete a run of another task hub, which is gone"
+    )
 
 
 def parse_deletion(query: Mapping[str, str]) -> DeletionQuery:
@@ -110,16 +114,20 @@ async def begin_deletion(
 ) -> Deletion:
     """Begin to delete a run, or go on with it, and return the record.
 
-    Raises PermanentError for a run that is active, being resumed, deleted already, or of another
-    task hub, and for a dataset that can't be deleted; NotFound.
+    Raises PermanentError for a run that is active, being resumed, or deleted already, and for a
+    dataset that can't be deleted; NotFound.
     """
     record = await read_deletion(storage, run_id)
+    hub = instances.task_hub(client)
     if record is None or record.has_failed:
-        async with _sole_access(storage, run_id, instances.task_hub(client)):
+        async with _sole_access(storage, run_id):
             record = await _begun(storage, client, run_id, query)
     elif query.dataset and not record.datasets:
         message = f"run {run_id} is being deleted without its dataset: delete its files yourself"
         raise PermanentError(message, code=ErrorCode.RUN_DELETING)
+    if record.is_of_another(hub) and not query.take_over:
+        message = f"run {run_id} is being deleted by the app with the task hub {record.hub!r}"
+        raise PermanentError(message, code=ErrorCode.OTHER_TASK_HUB)
     await continue_deletion(client, run_id)
     return record
 
@@ -131,12 +139,11 @@ async def continue_deletion(client: DurableClient, run_id: str) -> None:
 
 
 @asynccontextmanager
-async def _sole_access(storage: Storage, run_id: str, hub: str) -> AsyncGenerator[None]:
+async def _sole_access(storage: Storage, run_id: str) -> AsyncGenerator[None]:
     """Be the only one that deletes or resumes a run. Without a request it can't be resumed."""
     if await storage.properties(f"{RUNS}/{RunPaths(run_id).request}") is None:
         yield
         return
-    await check_hub(storage, run_id, hub)
     async with sole_access(storage, run_id):
         yield
 
@@ -152,7 +159,11 @@ async def _begun(
     if status is not None and status.get("name") != DISTILLATION_RUN:
         raise NotFound(f"run {run_id} doesn't exist")
     _check_over(status, run_id)
+    hub = instances.task_hub(client)
+    if not query.take_over:
+        await _check_hub(storage, run_id, hub)
     record = Deletion(
+        hub=hub,
         run_id=run_id,
         requested=datetime.now(UTC),
         datasets=await deletable_files(storage, run_id) if query.dataset else {},
@@ -161,6 +172,12 @@ async def _begun(
     )
     await write_deletion(storage, record)
     return record
+
+
+async def _check_hub(storage: Storage, run_id: str, hub: str) -> None:
+    """Raise PermanentError for a run of another task hub, in which it may be active."""
+    with contextlib.suppress(NotFound):
+        await check_hub(storage, run_id, hub)
 
 
 async def _rounds(storage: Storage, run_id: str) -> int:

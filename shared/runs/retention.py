@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from shared.core.paths import RETENTION
+from shared.core.errors import PermanentError
+from shared.core.paths import retention
 from shared.core.shared_document import SharedDocument
 from shared.report.model import report_of
 from shared.runs import instances
 from shared.runs.contracts import DISTILLATION_RUN
 from shared.runs.deletion import DeletionQuery, begin_deletion, continue_deletion
 from shared.runs.instances import DurableClient
+from shared.runs.requests import check_hub
 from shared.runs.tombstones import deletion_ids, read_deletion
 from shared.runs.view import ended_at, run_view
 
@@ -40,11 +42,13 @@ class RetentionProgress(BaseModel):
 
 async def continue_deletions(storage: Storage, client: DurableClient) -> None:
     """Go on with deletions whose orchestration was never started, was lost, or has failed."""
+    hub = instances.task_hub(client)
     async for run_id in deletion_ids(storage):
         try:
             record = await read_deletion(storage, run_id)
-            if record is not None and not record.has_failed:
-                await continue_deletion(client, run_id)
+            if record is None or record.has_failed or record.is_of_another(hub):
+                continue
+            await continue_deletion(client, run_id)
         except Exception as error:  # one run must not keep the others
             log.warning("the deletion of run %s could not go on: %s", run_id, error)
 
@@ -54,7 +58,7 @@ async def delete_old_runs(storage: Storage, client: DurableClient, days: int) ->
 
     Looks at MAX_RUNS runs, beginning where the last look ended.
     """
-    document = SharedDocument(storage, RETENTION, RetentionProgress)
+    document = SharedDocument(storage, retention(instances.task_hub(client)), RetentionProgress)
     before = datetime.now(UTC) - timedelta(days=days)
     begun: list[str] = []
     looks = 0
@@ -94,9 +98,14 @@ async def _ended(storage: Storage, client: DurableClient, run_id: str) -> dateti
     """Return when a run has ended, None if it hasn't, or if nobody knows.
 
     If its orchestration is gone, the report tells: a run that goes on, waits or is paused has none.
+    Runs of another task hub are left to the app with that hub.
     """
     status = await instances.read_status(client, run_id)
     if status is not None:
         return ended_at(run_view(status, {})) if status.get("name") == DISTILLATION_RUN else None
+    try:
+        await check_hub(storage, run_id, instances.task_hub(client))
+    except PermanentError:  # of another hub, or a folder without a request
+        return None
     report = await report_of(storage, run_id)
     return report.finished if report else None

@@ -32,6 +32,8 @@ class Deletion(BaseModel):
 
     run_id: str
     requested: datetime
+    hub: str = ""
+    """Name of the task hub that deletes it."""
     datasets: dict[str, str] = Field(default_factory=dict[str, str])
     """Files in container `datasets` that are deleted, too: their versions (ETags) by path."""
     rounds: int = 1
@@ -47,6 +49,10 @@ class Deletion(BaseModel):
     def has_failed(self) -> bool:
         """Whether it ended before the first blob was deleted: the run is whole."""
         return self.error is not None and not self.has_begun
+
+    def is_of_another(self, hub: str) -> bool:
+        """Return whether the app with another task hub deletes the run."""
+        return bool(self.hub and hub and self.hub != hub)
 
 
 class Tombstone(BaseModel):

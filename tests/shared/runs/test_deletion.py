@@ -17,7 +17,8 @@ from azure.core.exceptions import HttpResponseError
 from shared.core import settings
 from shared.core.errors import DistillationError, NotFound, PermanentError
 from shared.core.ids import deletion_id, generation_id, notification_id
-from shared.core.paths import RETENTION, RUN_QUEUE, RunPaths, deletion, monthly_spend, tombstone
+from shared.core.paths import RUN_QUEUE, RunPaths, deletion, monthly_spend, tombstone
+from shared.core.paths import retention as retention_progress
 from shared.core.process import Process, use
 from shared.core.shared_document import SharedDocument
 from shared.core.storage import Storage
@@ -53,9 +54,7 @@ class Hub:
     outcome: str | None = "completed"
     updated: str = ENDED
     started: list[str] = field(default_factory=list[str])
-
-    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
-        return {"statusQueryGetUri": "https://app/any?taskHub=ours"}
+    name: str = "hub"
 
     async def get_status(self, instance_id: str, *, show_input: bool = False) -> Instance:
         if instance_id not in self.statuses:
@@ -77,6 +76,9 @@ class Hub:
 
     async def purge_instance_history(self, instance_id: str) -> None:
         self.statuses.pop(instance_id, None)
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        return {"statusQueryGetUri": f"https://app/instances/{instance_id}?taskHub={self.name}"}
 
     async def raise_event(self, *event: Any) -> None: ...
     async def terminate(self, instance_id: str, reason: str) -> None:
@@ -285,6 +287,18 @@ async def test_a_run_that_is_resumed_in_the_moment_of_its_deletion_goes_on(run: 
     assert await texts_of(run) == before
 
 
+async def test_a_run_of_another_task_hub_is_left_to_its_app(run: Run) -> None:
+    run.hub = Hub({}, name="other")
+    status, text = await run.refusal()
+    assert (status, "belongs to the task hub 'hub'" in text) == (409, True)
+    await run.delete(take_over="true")
+    run.hub.name = "third"
+    run.hub.started.clear()
+    assert "is being deleted by the app with the task hub 'other'" in (await run.refusal())[1]
+    await handlers.look_after_deletions(run.hub)
+    assert deletion_id(run.id) not in run.hub.started
+
+
 async def test_what_nobody_knows_is_not_found(run: Run) -> None:
     other = Run(run.storage, run.request.model_copy(update={"run_id": "math-x-000000000000"}))
     other.hub.statuses = {}
@@ -416,8 +430,7 @@ async def test_a_service_that_refuses_leaves_the_run_whole_and_deletable(
 async def test_runs_are_deleted_by_age_alone_and_in_parts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (RETENTION,):
-        await run.storage.delete(name)
+    await run.storage.delete(retention_progress("hub"))
     others = [await new_run(run.storage) for _ in range(3)]
     hub = Hub(
         {run.id: "Completed", others[0].id: "Suspended", others[1].id: "Running"},
