@@ -26,7 +26,6 @@ AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
 READER_ROLE = "Distillation.Reader"
 ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 MAX_NAME_CHARACTERS = 100
-READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,6 @@ class Access:
         """Raise PermanentError for a caller that may only look."""
         if self.refusal is not None:
             raise self.refusal
-
-    def check_method(self, method: str) -> None:
-        """Raise PermanentError for a method that this caller may not use."""
-        if method.upper() not in READING_METHODS:
-            self.check_change()
 
 
 EVERYTHING = Access()

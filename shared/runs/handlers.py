@@ -283,6 +283,7 @@ async def delete_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     links = {"self": request.self_link(run_id)}
     async with open_storage(current().storage_settings) as storage:
         record = await begin_deletion(storage, client, run_id, query)
+    log.info("run %s: delete by %s", run_id, request.access.caller)
     headers = {"Location": links["self"], "Retry-After": "5"}
     return ApiAnswer(view_of_deletion(record, links), 202, headers)
 

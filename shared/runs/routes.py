@@ -67,11 +67,18 @@ class Route:
     query: Any = None
     """A type with one field for each parameter, or None."""
     body: Body | None = None
+    only_reads: bool = False
+    """Whether callers that may only read may use it, although its method isn't GET."""
+
+    @property
+    def is_for_readers(self) -> bool:
+        """Return whether callers that may only read may use it."""
+        return self.only_reads or self.method == "GET"
 
     @property
     def all_errors(self) -> list[int]:
         """Return the status codes of errors that this app answers."""
-        forbidden = {403} if self.method != "GET" else set[int]()
+        forbidden = set[int]() if self.is_for_readers else {403}
         return sorted(self.errors | forbidden | {400})
 
 
@@ -195,6 +202,7 @@ ROUTES = (
         path="runs/{id}/files",
         summary="Get a URL that reads one file of a run",
         body=Body(DownloadRequest),
+        only_reads=True,
         answers={200: Answer("The URL, which works for 15 minutes and is a secret.", FileUrl)},
         errors=BODY | SERVICES | {404},
     ),
@@ -218,3 +226,6 @@ ROUTES = (
         errors=BODY | SERVICES | {404, 409},
     ),
 )
+
+FOR_READERS = frozenset(route.operation for route in ROUTES if route.is_for_readers)
+"""Functions that callers may use that may only read."""
