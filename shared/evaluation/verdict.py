@@ -86,14 +86,14 @@ def compare_scores(differences: Sequence[float], margin: float, seed: int) -> Co
     """
     if not differences:
         raise ValueError("there are no rows to compare")
-    bootstrap = paired_bootstrap(differences, seed)
     rows = len(differences)
-    differs = any(differences)
-    verdict = Verdict.CANNOT_TELL
-    if differs:
-        verdict = _verdict(bootstrap.mean, bootstrap.p, bootstrap.one_sided_low, margin)
+    if not any(differences):
+        nothing = Interval(0.0, 0.0)
+        return Comparison(rows, 0.0, nothing, 0.0, 1.0, margin, Verdict.CANNOT_TELL, None)
+    bootstrap = paired_bootstrap(differences, seed)
+    verdict = _verdict(bootstrap.mean, bootstrap.p, bootstrap.one_sided_low, margin)
     needed = None
-    if verdict is Verdict.CANNOT_TELL and differs:
+    if verdict is Verdict.CANNOT_TELL:
         squares = sum((difference - bootstrap.mean) ** 2 for difference in differences)
         needed = _rows_needed(bootstrap.mean, squares / rows, margin)
     return Comparison(

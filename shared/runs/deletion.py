@@ -44,7 +44,7 @@ from shared.runs import instances
 from shared.runs.contracts import DELETE_RUN, DISTILLATION_RUN, RunReference
 from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.instances import DurableClient
-from shared.runs.requests import RunRequest, check_hub
+from shared.runs.requests import check_hub, read_request
 from shared.runs.run_datasets import deletable_files
 from shared.runs.run_index import remove_run
 from shared.runs.run_lease import sole_access
@@ -183,10 +183,9 @@ async def _check_hub(storage: Storage, run_id: str, hub: str) -> None:
 async def _rounds(storage: Storage, run_id: str) -> int:
     """Return how many rounds the run has had, 1 if nobody knows."""
     try:
-        request = await storage.read_json(RunPaths(run_id).request)
-    except NotFound:
+        return (await read_request(storage, run_id)).round + 1
+    except PermanentError:  # there is none, or nobody can read it
         return 1
-    return RunRequest.model_validate(request).round + 1
 
 
 def _check_over(status: InstanceStatus | None, run_id: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError, Problem
 from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, decode_json, json_object
-from shared.core.paths import RunPaths, beside, split_path
+from shared.core.paths import RUNS, RunPaths, beside, split_path
 from shared.runs import run_index
 from shared.runs.near_misses import unknown_task
 from shared.runs.tombstones import RunGone, check_not_deleted
@@ -117,7 +117,7 @@ async def reuse_refusal(storage: Storage, spec: RunSpec, run_id: str = "") -> Pe
         return _refusal(InvalidInput, "is this run itself: name an earlier run, or remove it")
     try:
         await check_not_deleted(storage, spec.reuse)
-        earlier = RunRequest.model_validate(await storage.read_json(RunPaths(spec.reuse).request))
+        earlier = await read_request(storage, spec.reuse)
     except NotFound:
         return _refusal(NotFound, f"run {spec.reuse} doesn't exist: GET /api/runs lists all runs")
     except RunGone as gone:
@@ -170,12 +170,22 @@ async def claim(storage: Storage, request: RunRequest, hub: str = "") -> RunRequ
         raise
     if not is_new:
         await check_hub(storage, request.run_id, hub)
-        first = RunRequest.model_validate(await storage.read_json(name))
+        first = await read_request(storage, request.run_id)
         request = request.model_copy(update={"created": first.created})
         if first.created is None:  # older than the index, which adds it by itself
             return request
     await run_index.add_run(storage, request.run_id, request.train, request.created)
     return request
+
+
+async def read_request(storage: Storage, run_id: str) -> RunRequest:
+    """Return a run's request. Raises NotFound, and PermanentError for a file that isn't one."""
+    name = RunPaths(run_id).request
+    try:
+        return RunRequest.model_validate(await storage.read_json(name))
+    except ValueError:  # pydantic's error too
+        message = f"{RUNS}/{name} isn't the request of a run: restore it, or start a new run"
+        raise PermanentError(message) from None
 
 
 async def check_hub(storage: Storage, run_id: str, hub: str) -> None:

@@ -18,7 +18,7 @@ from shared.core.errors import InvalidInput, NotFound, Problem
 from shared.core.json_values import JsonObject, json_object, unwritable_values
 from shared.core.paths import RunPaths
 from shared.runs.http import invalid_query, unknown_parameters
-from shared.runs.requests import RunRequest
+from shared.runs.requests import RunRequest, read_request
 from shared.spec.models import BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
 from shared.spec.parse import MAX_PROBLEMS, Concurrency, parse_spec
 
@@ -188,7 +188,7 @@ async def next_round(
     """
     paths = RunPaths(run_id)
     try:
-        before = RunRequest.model_validate(await storage.read_json(paths.request))
+        before = await read_request(storage, run_id)
     except NotFound:
         raise NotFound(f"run {run_id} doesn't exist") from None
     # a run that ended before its specification was written is checked when it is prepared

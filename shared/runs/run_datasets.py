@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.core.errors import ErrorCode, NotFound, PermanentError, Problem
 from shared.core.json_values import json_object
 from shared.core.paths import PROBLEM_SUFFIX, RUNS, SPLITS, RunPaths, Split, beside
-from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES, RunRequest
+from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES, RunRequest, read_request
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage
@@ -24,10 +24,9 @@ async def deletable_files(storage: Storage, run_id: str) -> dict[str, str]:
     Raises PermanentError (`dataset_in_use`) if another run uses one, or if one was overwritten
     since this run read it.
     """
-    paths = RunPaths(run_id)
     try:
-        request = RunRequest.model_validate(await storage.read_json(paths.request))
-    except NotFound:
+        request = await read_request(storage, run_id)
+    except PermanentError:
         message = f"run {run_id} has no request.json that names its dataset: leave out `dataset`"
         raise PermanentError(message, code=ErrorCode.DATASET_IN_USE) from None
     inputs = await _inputs(storage, request)
@@ -101,8 +100,9 @@ async def _users(storage: Storage, run_id: str, files: set[str]) -> list[Problem
 
 
 async def _inputs_of(storage: Storage, run_id: str) -> set[str]:
-    with contextlib.suppress(NotFound):  # a folder that isn't a run's, or is being deleted
-        request = RunRequest.model_validate(await storage.read_json(RunPaths(run_id).request))
+    # A folder that isn't a run's, or is being deleted, or that no run could go on in.
+    with contextlib.suppress(PermanentError):
+        request = await read_request(storage, run_id)
         return set((await _inputs(storage, request)).values())
     return set()
 

@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+import pytest
+
 from local.functions_host.host import TASK_HUB_FILE
 from tests.support.app import App, sums
 from tests.support.azureml import ask
@@ -15,6 +17,7 @@ FIRST = 77_100_000
 TEXT = b"What is 771"
 
 
+@pytest.mark.slow
 def test_a_deleted_run_leaves_no_text_and_does_not_come_back(app: App) -> None:
     spec = app.write("forgotten.json", json.dumps({"student": {"model": "gpt-4.1-mini"}}).encode())
     train = app.write("forgotten.jsonl", sums(45, FIRST))

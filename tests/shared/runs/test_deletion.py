@@ -320,6 +320,21 @@ async def test_a_folder_without_an_orchestration_can_be_deleted(
     assert {name.partition("/")[0] for name in await texts_of(run)} == {"datasets"}
 
 
+async def test_a_folder_whose_request_cannot_be_read_can_be_deleted_and_holds_up_no_other(
+    run: Run,
+) -> None:
+    broken = Run(run.storage, run.request.model_copy(update={"run_id": f"math-b-{uuid4().hex}"}))
+    await run.storage.write(broken.paths.request, b"{}")
+    await run.delete(dataset="true")
+    await run.carry_out()
+    assert await texts_of(run) == []
+    status, text = await broken.refusal(dataset="true")
+    assert (status, "leave out `dataset`" in text) == (409, True)
+    await broken.delete()
+    await broken.carry_out()
+    assert not await run.storage.holds_any(broken.paths.folder)
+
+
 async def test_a_dataset_that_another_run_uses_or_that_was_overwritten_is_not_deleted(
     run: Run,
 ) -> None:
