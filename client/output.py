@@ -28,6 +28,7 @@ STYLES = {
     "suspended": "yellow",
 }
 MAX_REASONS = 5
+MAX_WIDTH = 100_000  # of a table that is no terminal's; rich measures none wider than it is told
 KEEP = "\n\t"
 
 
@@ -85,7 +86,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         style = next((STYLES[cell] for cell in cells if cell in STYLES), "")
         table.add_row(*[Text(cell, style=style) for cell in cells])
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        unlimited = console.options.update(max_width=MAX_WIDTH)
+        console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     console.print(table)
 
 

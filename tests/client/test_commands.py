@@ -227,12 +227,16 @@ def test_datasets_are_listed_with_their_runs_and_problems(deployment: Deployment
     dataset: dict[str, Any] = {
         "path": "datasets/math/mine",
         "state": "usable",
-        "files": [{"name": "train.jsonl", "size": 2_000_000}],
-        "runs": [{"id": "math-mine-1", "status": "completed", "is_current": True}],
+        "files": [
+            {"name": "train.jsonl", "size": 2_000_000},
+            {"name": "validation.jsonl", "size": 0},
+        ],
+        "runs": [{"id": f"math-mine-{'0' * 40}", "status": "completed", "is_current": True}],
         "problems": [problem],
     }
     deployment.answers["GET /api/datasets"] = {"datasets": [dataset], "next": None}
     ended = deployment.run("datasets", "list", "--task", "math")
-    for text in ("math/mine", "usable", "train.jsonl", "2.0 MB", "math-mine-1 completed"):
+    run = f"math-mine-{'0' * 40} completed"  # with the rest, wider than a terminal
+    for text in ("math/mine", "usable", "train.jsonl, validation.jsonl", "2.0 MB", run):
         assert text in ended.stdout
     assert "datasets/math/mine/Train.jsonl: has another case: rename it" in ended.stderr
