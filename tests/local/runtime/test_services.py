@@ -19,6 +19,7 @@ from local.runtime.services import (
     host_settings,
     teacher,
 )
+from shared.core.secrets import redactor
 from shared.core.settings import BLOB_SERVICE_URI, PRICES, SETTINGS, STORAGE, load, trigger_source
 from tests.support.azureml import emulator
 
@@ -84,6 +85,12 @@ def test_a_teacher_of_the_users_own_gets_its_own_key() -> None:
     settings = host_settings(OWN_TEACHER, replace(ADDRESSES, teacher_url="https://t/v1"), FOREIGN)
     assert settings["TEACHER_BASE_URL"] == "https://t/v1"
     assert (settings["TEACHER_MODEL"], settings["TEACHER_API_KEY"]) == ("large", "secret-key")
+
+
+def test_the_local_teachers_name_is_not_taken_for_its_key_that_is_cut_off() -> None:
+    settings = host_settings(OPTIONS, ADDRESSES, {})
+    redact = redactor([settings["TEACHER_API_KEY"]])
+    assert redact(settings["TEACHER_MODEL"]) == settings["TEACHER_MODEL"]
 
 
 def test_another_azure_openai_gets_the_users_own_key_and_the_local_one_never() -> None:
