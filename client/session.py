@@ -50,7 +50,19 @@ IdentityOption = Annotated[
         "the extra `identity`, and a Storage Blob Data role.",
     ),
 ]
-RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
+
+
+def _run_id(text: str) -> str:
+    """Return a run's id. Raises BadParameter if it is empty, which would ask for all runs."""
+    if not text.strip():
+        raise typer.BadParameter("is empty: perhaps the command that was to give the id has failed")
+    return text
+
+
+RunId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The run's id.", show_default=False, callback=_run_id),
+]
 IDENTITY_MISSING = (
     "--identity needs the package azure-identity: install the client with its extra `identity`"
 )

@@ -142,6 +142,16 @@ def test_a_run_is_deleted_only_if_a_person_or_a_script_says_so(deployment: Deplo
     assert "run_active" in deployment.run("runs", "delete", "math-mine-1", "-y").stderr
 
 
+@pytest.mark.parametrize("action", ["show", "wait", "cancel", "resume", "download"])
+def test_an_empty_id_as_of_a_variable_that_is_not_set_is_refused(
+    deployment: Deployment, action: str
+) -> None:
+    deployment.answers["GET /api/runs/"] = {"runs": [], "next": None}  # the host ignores the slash
+    ended = deployment.run("runs", action, "")
+    assert (ended.code, deployment.requests) == (2, [])
+    assert "is empty" in ended.text
+
+
 def test_an_id_of_a_hostile_form_stays_one_segment_of_the_path(deployment: Deployment) -> None:
     assert deployment.run("runs", "show", "../keys?x=1").code == 1
     [request] = deployment.requests
