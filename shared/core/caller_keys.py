@@ -96,6 +96,8 @@ def key_of(presented: Iterable[str], keys: Iterable[ApiKey]) -> ApiKey | None:
 
 
 def _problem(place: tuple[int | str, ...]) -> Problem:
+    if not place:  # of text as a whole: half of a surrogate pair, or lists nested too deeply
+        return {"where": CALLERS, "problem": FORM}
     number, *rest = place
     field = str(rest[0]) if rest else ""
     where = f"{CALLERS}.{number}.{field}" if field in PROBLEMS else f"{CALLERS}.{number}"

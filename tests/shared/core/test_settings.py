@@ -174,6 +174,7 @@ def test_a_key_that_cannot_be_one_is_refused_unrepeated(name: str, key: str, pro
         ("{}", {"CALLERS"}),
         ("[]", {"CALLERS"}),
         ('["sesame"]', {"CALLERS"}),
+        ('[{"name": "\\ud800", "sha256": "' + "0" * 64 + '"}]', {"CALLERS"}),
         ('[{"name": "ci", "sha256": "sesame"}]', {"CALLERS.0.sha256"}),
         (
             '[{"name": "ci"}, {"name": 5, "role": "sesame"}]',
