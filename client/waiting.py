@@ -141,6 +141,11 @@ def next_step(view: JsonObject) -> str:
             "its answers are kept: raise the limit, for instance with "
             f"`{program()} runs resume {run_id} --set budget.max_cost=…`"
         )
+    if section(view, "error").get("code") == "dataset" and not view.get("requests"):
+        return (
+            "nothing was asked: upload a corrected dataset, or change what it must fulfil, for "
+            f"instance with `{program()} runs resume {run_id} --set quality.min_rows=…`"
+        )
     return f"its answers are kept: `{program()} runs resume {run_id}` goes on from there"
 
 

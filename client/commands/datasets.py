@@ -129,7 +129,7 @@ def list_datasets(
     for dataset in datasets:
         for problem in entries(dataset, "problems"):
             path = f"{dataset.get('path')}/{problem.get('file')}"
-            note(f"{path}: {problem.get('problem')}: {problem.get('remedy')}")
+            note(f"{path}: {problem.get('problem')} {problem.get('remedy')}")
 
 
 def _row(dataset: JsonObject) -> list[str]:

@@ -233,7 +233,7 @@ def test_a_wrong_command_line_sends_nothing(
 
 
 def test_datasets_are_listed_with_their_runs_and_problems(deployment: Deployment) -> None:
-    problem = {"file": "Train.jsonl", "problem": "has another case", "remedy": "rename it"}
+    problem = {"file": "Train.jsonl", "problem": "It has another case.", "remedy": "Rename it."}
     dataset: dict[str, Any] = {
         "path": "datasets/math/mine",
         "state": "usable",
@@ -249,4 +249,4 @@ def test_datasets_are_listed_with_their_runs_and_problems(deployment: Deployment
     run = f"math-mine-{'0' * 40} completed"  # with the rest, wider than a terminal
     for text in ("math/mine", "usable", "train.jsonl, validation.jsonl", "2.0 MB", run):
         assert text in ended.stdout
-    assert "datasets/math/mine/Train.jsonl: has another case: rename it" in ended.stderr
+    assert "datasets/math/mine/Train.jsonl: It has another case. Rename it." in ended.stderr
