@@ -170,6 +170,15 @@ def list_runs(
         str | None,
         typer.Option("--prefix", help="Runs whose id begins like this only.", show_default=False),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset",
+            metavar="TASK/NAME",
+            help="Runs of this dataset only.",
+            show_default=False,
+        ),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -191,7 +200,7 @@ def list_runs(
     with session_of(context).api(url, key) as api:
         page = MAX_PAGE if everything else min(limit, MAX_PAGE)
         query = {"status": status, "task": task, "prefix": prefix, "since": since}
-        for view in api.pages("runs", "runs", limit=str(page), **query):
+        for view in api.pages("runs", "runs", limit=str(page), dataset=dataset, **query):
             if len(views) == limit and not everything:
                 has_more = True
                 break

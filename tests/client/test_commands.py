@@ -91,7 +91,8 @@ def test_runs_are_listed_over_several_pages(deployment: Deployment) -> None:
         {"runs": [view("failed", id="math-c-1"), view(id="math-d-1")], "next": None},
     ]
     deployment.answers["GET /api/runs"] = list(pages)
-    ended = deployment.run("runs", "list", "--limit", "3", "--task", "math")
+    filters = ("--task", "math", "--dataset", "math/mine")
+    ended = deployment.run("runs", "list", "--limit", "3", *filters)
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
         "run",
         "math-a-1",
@@ -100,7 +101,7 @@ def test_runs_are_listed_over_several_pages(deployment: Deployment) -> None:
     ]
     assert "--all" in ended.stderr
     first, second = deployment.sent("GET", "/api/runs")
-    assert dict(first.url.params) == {"limit": "3", "task": "math"}
+    assert dict(first.url.params) == {"limit": "3", "task": "math", "dataset": "math/mine"}
     assert second.url.params["after"] == "math-b-1"
     deployment.answers["GET /api/runs"] = list(pages)
     assert len(json.loads(deployment.run("runs", "list", "--all", "--json").stdout)) == 4
