@@ -343,8 +343,8 @@ def _unrecorded(report: Report) -> str:
         )
     tokens = "unknown" if unrecorded.tokens is None else f"at most {unrecorded.tokens:,}"
     return (
-        f" Besides, at most {unrecorded.requests:,} requests ({tokens} tokens) were sent whose "
-        "rows were not answered before the run stopped or a worker was killed."
+        " Besides, requests may have been sent whose rows were not answered before the run stopped "
+        f"or a worker was killed: {unrecorded.requests:,} at most ({tokens} tokens)."
     )
 
 
