@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, cast
@@ -17,6 +16,7 @@ from typing import Annotated, cast
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.core.errors import Problem
+from shared.core.json_values import decode_json
 from shared.core.setting_values import setting_text
 
 CALLERS = "CALLERS"
@@ -63,7 +63,7 @@ def api_key_problems(environ: Mapping[str, str]) -> list[Problem]:
     if text is None:
         return []
     try:
-        data: object = json.loads(text)
+        data: object = decode_json(text)
     except (ValueError, RecursionError):
         return [{"where": CALLERS, "problem": FORM}]
     entries = cast(list[object], data) if isinstance(data, list) else []

@@ -19,7 +19,7 @@ from shared.core.json_values import JsonObject, json_object, unwritable_values
 from shared.core.paths import RunPaths
 from shared.runs.http import invalid_query, unknown_parameters
 from shared.runs.requests import RunRequest, read_request
-from shared.spec.models import BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
+from shared.spec.models import SCHEMA_KEY, BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
 from shared.spec.parse import MAX_PROBLEMS, Concurrency, parse_spec
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def check_changes(body: object) -> JsonObject:
             "the body must be a JSON object",
             details=[{"where": "body", "problem": "isn't an object"}],
         )
+    changes = {key: value for key, value in changes.items() if key != SCHEMA_KEY}  # of editors
     problems: list[Problem] = []
     for place, problem in islice(unwritable_values(changes), MAX_PROBLEMS):
         problems.append({"where": ".".join(place) or "body", "problem": problem})

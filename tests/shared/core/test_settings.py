@@ -181,6 +181,10 @@ def test_a_key_that_cannot_be_one_is_refused_unrepeated(name: str, key: str, pro
             {"CALLERS.0.sha256", "CALLERS.1.name", "CALLERS.1.role", "CALLERS.1.sha256"},
         ),
         (f'[{{"name": "ci", "sha256": "{"0" * 64}", "key": "sesame"}}]', {"CALLERS.0"}),
+        (
+            f'[{{"name": "ci", "sha256": "{"0" * 64}", "role": "reader", "role": "operator"}}]',
+            {"CALLERS"},
+        ),
         (f'[{{"name": "\\n", "sha256": "{"0" * 64}"}}]', {"CALLERS.0.name"}),
         (
             f'[{{"name": "a", "sha256": "{"a" * 64}"}}, {{"name": "b", "sha256": "{"A" * 64}"}}]',

@@ -71,6 +71,12 @@ def test_what_a_run_that_has_begun_cannot_change_is_refused_with_every_problem()
     assert "start a new run with this run's id as `reuse`" in str(error.value.details)
 
 
+def test_the_schema_that_editors_read_is_no_setting_that_changes() -> None:
+    assert check_changes({"$schema": "run.schema.json", "budget": {"max_tokens": 5}}) == {
+        "budget": {"max_tokens": 5}
+    }
+
+
 def test_which_rows_a_run_has_cannot_change() -> None:
     with pytest.raises(InvalidInput) as refused:
         check_changes({"quality": {"near_duplicates": "drop", "min_rows": 1}})
