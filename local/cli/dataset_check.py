@@ -24,8 +24,9 @@ from shared.dataset.file_form import HEAD_BYTES, file_form
 from shared.dataset.lines import BOM, MAX_LINE_BYTES
 from shared.dataset.rows import Row, parse_row
 from shared.runs.dry_run import DryRun, dry_run
+from shared.runs.file_names import SPECIFICATION_FILE, SPLIT_FILES
 from shared.runs.problem_files import unused_names
-from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES, RunRequest, specification
+from shared.runs.requests import RunRequest, specification
 from shared.spec.models import RunSpec
 from shared.spec.resolution import resolve
 from shared.tasks import TASKS

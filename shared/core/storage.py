@@ -340,7 +340,7 @@ class Storage:
 
     async def holds_any(self, prefix: str) -> bool:
         """Return whether there is a blob under a prefix."""
-        async for _ in self._runs.list_blobs(name_starts_with=prefix, results_per_page=1):
+        async for _ in self.names_under(prefix, page=1):
             return True
         return False
 

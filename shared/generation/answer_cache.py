@@ -86,7 +86,7 @@ class EarlierAnswers:
     async def _lines(self) -> AsyncIterator[bytes]:
         for split in ASKED_SPLITS:
             folder = self._paths.journals(split)
-            names = [name async for name, _ in self._storage.metadata_under(folder)]
+            names = [name async for name in self._storage.names_under(folder)]
             for first in range(0, len(names), JOURNALS_AT_ONCE):
                 batch = names[first : first + JOURNALS_AT_ONCE]
                 for content in await asyncio.gather(*map(self._read, batch)):

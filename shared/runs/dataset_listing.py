@@ -14,15 +14,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.blob_facts import BlobFacts, Blobs
-from shared.core.errors import ErrorCode, InvalidInput, Problem
+from shared.core.errors import Problem
 from shared.core.ids import HASH_CHARACTERS, slug, upload_run_id
 from shared.core.paths import DATASETS, PROBLEM_SUFFIX
 from shared.runs.file_names import Role
-from shared.runs.http import UNKNOWN_PARAMETER
+from shared.runs.http import parsed_query
 from shared.runs.listing import MAX_PAGE
 from shared.runs.near_misses import BlobName, MissCode, check_name
 from shared.runs.problem_files import RunCopies, problem_of
@@ -143,21 +143,11 @@ class _Folder:
 
 def parse_dataset_filter(query: Mapping[str, str]) -> DatasetFilter:
     """Return the filter in a query. Raises InvalidInput with every wrong parameter."""
-    details: list[Problem] = []
-    dataset_filter: DatasetFilter | None = None
-    try:
-        dataset_filter = DatasetFilter.model_validate(dict(query))
-    except ValidationError as error:
-        for entry in error.errors(include_url=False):
-            is_unknown = entry["type"] == "extra_forbidden"
-            problem = UNKNOWN_PARAMETER if is_unknown else entry["msg"]
-            details.append({"where": str(entry["loc"][0]), "problem": problem})
+    problems: list[Problem] = []
     if (task := query.get("task")) is not None and task not in TASKS:
         problem = f"must be one of {', '.join(TASKS)}; ?prefix= finds folders that aren't tasks"
-        details.append({"where": "task", "problem": problem})
-    if details or dataset_filter is None:
-        raise InvalidInput("the query is invalid", code=ErrorCode.INVALID_QUERY, details=details)
-    return dataset_filter
+        problems.append({"where": "task", "problem": problem})
+    return parsed_query(DatasetFilter, query, problems)
 
 
 class DatasetListing:

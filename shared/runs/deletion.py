@@ -42,7 +42,7 @@ from shared.finetuning.record import TrainingRecord
 from shared.finetuning.registry import get_backend
 from shared.runs import instances
 from shared.runs.contracts import DELETE_RUN, DISTILLATION_RUN, RunReference
-from shared.runs.http import invalid_query, unknown_parameters
+from shared.runs.http import invalid_query, truth_of, unknown_parameters
 from shared.runs.instances import DurableClient
 from shared.runs.requests import check_hub, read_request
 from shared.runs.run_datasets import deletable_files
@@ -58,7 +58,7 @@ from shared.runs.tombstones import (
     read_tombstone,
     write_deletion,
 )
-from shared.runs.view import InstanceStatus
+from shared.runs.view import InstanceStatus, moment_of
 from shared.runs.wire import to_wire
 from shared.spec.models import MAX_STUDENTS
 from shared.students.backends import BACKENDS
@@ -97,16 +97,14 @@ class DeletionQuery(BaseModel):
 
 def parse_deletion(query: Mapping[str, str]) -> DeletionQuery:
     """Return the values of `?dataset=` and `&service_files=`. Raises InvalidInput."""
-    flags = list(DeletionQuery.model_fields)
-    problems = unknown_parameters(query, flags)
-    texts = {key: query[key].lower() for key in flags if key in query}
-    for key, text in texts.items():
-        if text not in ("true", "false"):
-            problem = f"is {query[key]!r}: it must be true or false"
-            problems.append({"where": key, "problem": problem})
+    problems = unknown_parameters(query, DeletionQuery.model_fields)
+    values = {
+        name: truth_of(query, name, problems, default=field.default)
+        for name, field in DeletionQuery.model_fields.items()
+    }
     if problems:
         raise invalid_query(problems)
-    return DeletionQuery(**{key: text == "true" for key, text in texts.items()})
+    return DeletionQuery(**values)
 
 
 async def begin_deletion(
@@ -239,9 +237,9 @@ async def _settling_seconds(
     ended: list[datetime] = []
     for instance_id in (run_id, *parts_of(run_id, MAX_STUDENTS)):
         part = await instances.read_status(client, instance_id)
-        updated = part.get("lastUpdatedTime") if part else None
+        updated = moment_of(part.get("lastUpdatedTime")) if part else None
         if updated:
-            ended.append(datetime.fromisoformat(updated))
+            ended.append(updated)
     if not ended:
         return 0
     elapsed = (datetime.now(UTC) - max(ended)).total_seconds()
@@ -258,7 +256,7 @@ async def delete_service_files(storage: Storage, run_id: str) -> None:
     if record is None or record.has_begun or record.keeps_service_files:
         return
     job_names: dict[str, list[str]] = {}
-    async for name, _ in storage.metadata_under(RunPaths(run_id).trainings):
+    async for name in storage.names_under(RunPaths(run_id).trainings):
         training = TrainingRecord.model_validate(await storage.read_json(name))
         await _check_job_ended(training)
         for attempt in training.attempts:

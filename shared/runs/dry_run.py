@@ -21,7 +21,7 @@ from shared.dataset.rejection import RejectedRow
 from shared.generation.answer_cache import EarlierAnswers, answered_earlier, nothing_reused
 from shared.runs.first_wave import NO_TOKENS, after_first_wave, forecast_error, forecast_warnings
 from shared.runs.gates import after_scan, expected_usage, most_usage
-from shared.runs.http import invalid_query, unknown_parameters
+from shared.runs.http import invalid_query, truth_of, unknown_parameters
 from shared.runs.monthly_budget import month_error, month_limit, month_warnings
 from shared.runs.probe import MAX_PROBED_ROWS, MAX_SECONDS, Probe, probe_rows, rows_to_probe
 from shared.runs.usage_range import UsageRange, usage_range
@@ -119,18 +119,16 @@ def parse_dry_run(query: Mapping[str, str]) -> DryRunQuery:
     Raises InvalidInput for any other query: a typing error must not start a run that costs money.
     """
     problems = unknown_parameters(query, StartQuery.__annotations__)
-    text = query.get("dry_run", "false").lower()
-    if text not in ("true", "false"):
-        problems.append({"where": "dry_run", "problem": f"is {text!r}: it must be true or false"})
+    is_dry_run = truth_of(query, "dry_run", problems, default=False)
     probe = _probed_rows(query["probe"]) if "probe" in query else 0
     if probe is None:
         problem = f"is {query['probe']!r}: it must be a number of rows from 1 to {MAX_PROBED_ROWS}"
         problems.append({"where": "probe", "problem": problem})
-    elif probe and text != "true":
+    elif probe and not is_dry_run:
         problems.append({"where": "probe", "problem": "is for a dry run: add dry_run=true"})
     if problems:
         raise invalid_query(problems)
-    return DryRunQuery(text == "true", probe or 0)
+    return DryRunQuery(is_dry_run, probe or 0)
 
 
 def _probed_rows(text: str) -> int | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
+from shared.core.paths import Split
+
 
 class Role(StrEnum):
     """What a file is meant to be. The value is the name that a run reads."""
@@ -20,6 +22,15 @@ class Role(StrEnum):
     VALIDATION = "validation.jsonl"
     TEST = "test.jsonl"
     SETTINGS = "run.json"
+
+
+# Plain texts, as pathlib takes no other kind.
+SPECIFICATION_FILE = Role.SETTINGS.value
+SPLIT_FILES: dict[Split, str] = {
+    "validation": Role.VALIDATION.value,
+    "test": Role.TEST.value,
+}
+"""Further datasets beside a training set."""
 
 
 class Difference(StrEnum):

@@ -140,7 +140,8 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     run_filter = listing.parse_filter(request.query)
     async with open_storage(current().storage_settings) as storage:
         places = QueuePlaces(storage)
-        deletions = [run_id async for run_id in deletion_ids(storage)]
+        deletions = {run_id async for run_id in deletion_ids(storage)}
+        days = _retention_days()
 
         async def view_of(run_id: str) -> RunView | None:
             status = await instances.read_status(client, run_id)
@@ -150,7 +151,7 @@ async def list_runs(client: DurableClient, request: ApiRequest) -> ApiAnswer:
                 return view_of_deletion(record, links) if record else None
             view = await _view(storage, status, links)
             await places.show(view)
-            show_retention(view, _retention_days())
+            show_retention(view, days)
             show_deletion(view, record)
             return view
 
@@ -201,18 +202,17 @@ async def get_run(client: DurableClient, request: ApiRequest) -> ApiAnswer:
     except NotFound as missing:
         return await _view_without_instance(missing, run_id, links)
     view = run_view(status, links)
-    if view.status in TERMINAL and _notifies():
-        number = round_of(status)
-        view.warnings += await instances.notification_warnings(client, run_id, number)
-    view.actions = await shown_actions(run_id)
     if view.status not in TERMINAL and view.status is not RunState.QUEUED:
+        view.actions = await shown_actions(run_id)
         return ApiAnswer(view)
     async with open_storage(current().storage_settings) as storage:
-        await QueuePlaces(storage).show(view)
         if "report" not in view.outputs:
-            counted = await _view(storage, status, links)
-            kept = {"warnings": view.warnings, "queue": view.queue, "actions": view.actions}
-            view = counted.model_copy(update=kept)
+            view = await _view(storage, status, links)
+        if view.status in TERMINAL and _notifies():
+            number = round_of(status)
+            view.warnings += await instances.notification_warnings(client, run_id, number)
+        view.actions = await shown_actions(run_id)
+        await QueuePlaces(storage).show(view)
         show_retention(view, _retention_days())
         # it may have been deleted since its status was read
         show_deletion(view, await unfinished_deletion(storage, run_id))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
@@ -36,6 +36,8 @@ UNKNOWN_PARAMETER = "isn't a parameter of this route"
 # Of Durable's links: these start a second orchestration for the same run, or repeat parts of one.
 UNUSABLE_LINKS = ("id", "restartPostUri", "rewindPostUri")
 ACTIONS = ("cancel", "pause", "resume", "concurrency")
+
+QueryT = TypeVar("QueryT", bound=BaseModel)
 
 STATUS_OF_CODE: dict[str, int] = {
     ErrorCode.FORBIDDEN: 403,
@@ -150,6 +152,44 @@ def unknown_parameters(query: Mapping[str, str], names: Container[str]) -> list[
     No route ignores one: a typing error must not start a run, or list others than were meant.
     """
     return [{"where": name, "problem": UNKNOWN_PARAMETER} for name in query if name not in names]
+
+
+def truth_of(query: Mapping[str, str], name: str, problems: list[Problem], default: bool) -> bool:
+    """Return a parameter that is true or false. Adds a problem for any other text."""
+    text = query.get(name, str(default)).lower()
+    if text not in ("true", "false"):
+        problem = f"is {query[name]!r}: it must be true or false"
+        problems.append({"where": name, "problem": problem})
+    return text == "true"
+
+
+def parsed_query(
+    model: type[QueryT],
+    query: Mapping[str, str],
+    problems: Sequence[Problem] = (),
+    pattern_problem: str | None = None,
+) -> QueryT:
+    """Return the model of a query. `problems` are what its caller has found.
+
+    `pattern_problem` says in plain words what a text that doesn't match its pattern should be.
+
+    Raises InvalidInput with every problem.
+    """
+    try:
+        parsed = model.model_validate(dict(query))
+    except ValidationError as error:
+        details: list[Problem] = []
+        for entry in error.errors(include_url=False):
+            is_unknown = entry["type"] == "extra_forbidden"
+            message = entry["msg"].removeprefix("Value error, ")
+            if entry["type"] == "string_pattern_mismatch":
+                message = pattern_problem or message
+            problem = UNKNOWN_PARAMETER if is_unknown else message
+            details.append({"where": str(entry["loc"][0]), "problem": problem})
+        raise invalid_query([*details, *problems]) from None
+    if problems:
+        raise invalid_query(problems)
+    return parsed
 
 
 def invalid_query(problems: Sequence[Problem]) -> InvalidInput:

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NotRequired
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from shared.core.errors import Problem
 from shared.core.paths import DATASETS
 from shared.runs import run_index
-from shared.runs.http import UNKNOWN_PARAMETER, ErrorBody, invalid_query
+from shared.runs.http import ErrorBody, parsed_query
 from shared.runs.run_index import IndexedRun
 from shared.runs.status import RunState
 from shared.runs.view import RunView
@@ -131,28 +131,14 @@ def is_below(path: str, folder: str) -> bool:
 
 def parse_filter(query: Mapping[str, str]) -> RunFilter:
     """Return the filter in a query. Raises InvalidInput with every wrong parameter."""
-    details: list[Problem] = []
-    run_filter: RunFilter | None = None
-    try:
-        run_filter = RunFilter.model_validate(dict(query))
-    except ValidationError as error:
-        for entry in error.errors(include_url=False):
-            is_unknown = entry["type"] == "extra_forbidden"
-            problem = (
-                UNKNOWN_PARAMETER if is_unknown else entry["msg"].removeprefix("Value error, ")
-            )
-            if entry["type"] == "string_pattern_mismatch":
-                problem = "isn't part of a run id: use letters, digits, - and _"
-            details.append({"where": str(entry["loc"][0]), "problem": problem})
+    problems: list[Problem] = []
     if (status := query.get("status")) is not None and status not in list(RunState):
-        details.append(
-            {"where": "status", "problem": f"must be one of {', '.join(sorted(RunState))}"}
-        )
+        problem = f"must be one of {', '.join(sorted(RunState))}"
+        problems.append({"where": "status", "problem": problem})
     if (task := query.get("task")) is not None and task not in TASKS:
-        details.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
-    if details or run_filter is None:
-        raise invalid_query(details)
-    return run_filter
+        problems.append({"where": "task", "problem": f"must be one of {', '.join(TASKS)}"})
+    not_an_id = "isn't part of a run id: use letters, digits, - and _"
+    return parsed_query(RunFilter, query, problems, not_an_id)
 
 
 async def list_runs(

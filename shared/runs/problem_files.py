@@ -17,7 +17,7 @@ from typing import Protocol
 from shared.core.blob_facts import BlobFacts, Blobs
 from shared.core.ids import upload_run_id
 from shared.core.paths import DATASETS, MAX_BLOB_NAME, PROBLEM_SUFFIX, RUNS, RunPaths, Split
-from shared.runs.file_names import Role
+from shared.runs.file_names import SPLIT_FILES, Role
 from shared.runs.near_misses import (
     BlobName,
     MissCode,
@@ -38,7 +38,7 @@ ABOUT = (
     "Distillation wrote this file. It starts nothing, and goes once the problem is solved. "
     "GET /api/datasets lists all problems."
 )
-SPLIT_OF_ROLE: dict[Role, Split] = {Role.VALIDATION: "validation", Role.TEST: "test"}
+SPLIT_OF_ROLE: dict[Role, Split] = {Role(file): split for split, file in SPLIT_FILES.items()}
 log = logging.getLogger(__name__)
 
 

@@ -12,6 +12,7 @@ from shared.core.ids import named_run_id, random_run_id, upload_run_id
 from shared.core.json_values import JsonObject, decode_json, json_object
 from shared.core.paths import RUNS, RunPaths, beside, split_path
 from shared.runs import run_index
+from shared.runs.file_names import SPECIFICATION_FILE, SPLIT_FILES
 from shared.runs.near_misses import unknown_task
 from shared.runs.tombstones import RunGone, check_not_deleted
 from shared.spec.models import RunSpec
@@ -21,9 +22,6 @@ from shared.tasks import TASKS
 if TYPE_CHECKING:
     from shared.core.storage import Storage
 
-SPECIFICATION_FILE = "run.json"
-# further datasets beside a training set
-SPLIT_FILES = {"validation": "validation.jsonl", "test": "test.jsonl"}
 MAX_NAME_CHARACTERS = 100  # of a run's name; a folder's may be longer
 
 

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict  # pydantic requires this one before Pyt
 from shared.core.errors import InvalidInput, NotFound, Problem
 from shared.core.json_values import JsonObject, json_object, unwritable_values
 from shared.core.paths import RunPaths
-from shared.runs.http import invalid_query, unknown_parameters
+from shared.runs.http import invalid_query, truth_of, unknown_parameters
 from shared.runs.requests import RunRequest, read_request
 from shared.spec.models import SCHEMA_KEY, BudgetSpec, QualitySpec, RunSpec, Students, TeacherSpec
 from shared.spec.parse import MAX_PROBLEMS, Concurrency, parse_spec
@@ -54,12 +54,10 @@ class ResumeQuery(TypedDict, total=False):
 def parse_take_over(query: Mapping[str, str]) -> bool:
     """Return the value of `?take_over=`. Raises InvalidInput for any other query."""
     problems = unknown_parameters(query, ResumeQuery.__annotations__)
-    text = query.get("take_over", "false").lower()
-    if text not in ("true", "false"):
-        problems.append({"where": "take_over", "problem": f"is {text!r}: it must be true or false"})
+    takes_over = truth_of(query, "take_over", problems, default=False)
     if problems:
         raise invalid_query(problems)
-    return text == "true"
+    return takes_over
 
 
 def check_changes(body: object) -> JsonObject:

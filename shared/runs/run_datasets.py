@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from shared.core.errors import ErrorCode, NotFound, PermanentError, Problem
 from shared.core.json_values import json_object
 from shared.core.paths import PROBLEM_SUFFIX, RUNS, SPLITS, RunPaths, Split, beside
-from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES, RunRequest, read_request
+from shared.runs.file_names import SPECIFICATION_FILE, SPLIT_FILES
+from shared.runs.requests import RunRequest, read_request
 
 if TYPE_CHECKING:
     from shared.core.storage import Storage

@@ -77,7 +77,7 @@ async def write_deletion(storage: Storage, record: Deletion) -> None:
 
 async def deletion_ids(storage: Storage) -> AsyncIterator[str]:
     """Yield the ids of runs with a record of their deletion."""
-    async for name, _ in storage.metadata_under(DELETIONS):
+    async for name in storage.names_under(DELETIONS):
         yield name.removeprefix(DELETIONS).removesuffix(".json")
 
 

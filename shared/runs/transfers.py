@@ -16,6 +16,7 @@ from shared.core.errors import ErrorCode, InvalidInput, NotFound, PermanentError
 from shared.core.ids import upload_run_id
 from shared.core.paths import dataset_file, run_file
 from shared.core.section import Section
+from shared.runs.file_names import Role
 from shared.spec.parse import problems_of
 from shared.tasks import TASKS
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from shared.core.signed_urls import Access
     from shared.core.storage import Storage
 
-TRAIN = "train.jsonl"
 DatasetFile = Literal["train.jsonl", "validation.jsonl", "test.jsonl", "run.json"]
 # of a run, for the app alone
 INTERNAL = ("budget.json", "capabilities.json", "request.json")
@@ -152,7 +152,7 @@ async def dataset_of(storage: Storage, task: str, name: str) -> Dataset:
     files = await _stored(storage, dataset_file(task, name))
     if not files:
         raise NotFound(f"dataset {task}/{name} doesn't exist")
-    train = dataset_file(task, name, TRAIN)
+    train = dataset_file(task, name, Role.TRAIN)
     properties = await storage.properties(train)
     run = upload_run_id(train, properties.etag) if properties else None
     return {"dataset": f"{task}/{name}", "files": files, "run": run}

@@ -209,9 +209,7 @@ def view_of_deletion(record: Deletion, links: Mapping[str, str]) -> RunView:
 
 def ended_at(view: RunView) -> datetime | None:
     """Return when a run has ended, None if it hasn't."""
-    if view.status not in TERMINAL or view.updated is None:
-        return None
-    return datetime.fromisoformat(view.updated)
+    return moment_of(view.updated) if view.status in TERMINAL else None
 
 
 def show_retention(view: RunView, days: int | None) -> None:
@@ -230,8 +228,8 @@ class _Times(TypedDict):
 def _times(durable: InstanceStatus, state: RunState, run_status: RunStatus) -> _Times:
     """Return how long the latest round takes, as far as it is known."""
     now = datetime.now(UTC)
-    started = _moment(durable.get("createdTime"))
-    end = _moment(durable.get("lastUpdatedTime")) if state in TERMINAL else now
+    started = moment_of(durable.get("createdTime"))
+    end = moment_of(durable.get("lastUpdatedTime")) if state in TERMINAL else now
     elapsed = round((end - started).total_seconds()) if started and end else None
     rate = run_status.rows_per_second
     remaining = None
@@ -244,7 +242,7 @@ def _times(durable: InstanceStatus, state: RunState, run_status: RunStatus) -> _
     }
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
     """Return a moment of Durable, whose texts are in UTC."""
     if not text:
         return None

@@ -134,7 +134,7 @@ class ScanSteps:
                 plan.append(RangePlan.model_validate(planned))
             await self._write(self.paths.plan(split), plan)
             scans[split] = plan.scan()
-        async for name, _ in self.storage.metadata_under(self.paths.scan(self.round)):
+        async for name in self.storage.names_under(self.paths.scan(self.round)):
             await self.storage.delete(name)
         return scans
 
@@ -187,7 +187,7 @@ class ScanSteps:
     async def _duplicates(self, split: Split, number: int) -> list[Duplicate]:
         duplicates: list[Duplicate] = []
         folder = self.paths.duplicates(self.round, split, number)
-        async for name, _ in self.storage.metadata_under(folder):
+        async for name in self.storage.names_under(folder):
             duplicates += [Duplicate(**row) for row in await self.storage.read_lines(name)]
         return duplicates
 

@@ -26,7 +26,7 @@ async def begin_left_out(
     storage: Storage, paths: RunPaths, problems: Mapping[str, str]
 ) -> list[str]:
     """Keep the deployments that preflight left out, and no others. Return the warnings."""
-    async for name, _ in storage.metadata_under(paths.left_out_deployments):
+    async for name in storage.names_under(paths.left_out_deployments):
         await storage.delete(name)
     await write_left_out(storage, paths, problems)
     return await read_left_out(storage, paths)
@@ -41,6 +41,6 @@ async def write_left_out(storage: Storage, paths: RunPaths, problems: Mapping[st
 
 async def read_left_out(storage: Storage, paths: RunPaths) -> list[str]:
     """Return a warning for each deployment that was left out."""
-    names = [name async for name, _ in storage.metadata_under(paths.left_out_deployments)]
+    names = [name async for name in storage.names_under(paths.left_out_deployments)]
     contents = await asyncio.gather(*[storage.read(name) for name in sorted(names)])
     return [content.decode() for content in contents]

@@ -19,7 +19,7 @@ from shared.core.errors import InvalidInput
 from shared.core.ids import slug
 from shared.core.json_values import json_object
 from shared.core.paths import DATASETS
-from shared.runs.requests import SPECIFICATION_FILE, SPLIT_FILES
+from shared.runs.file_names import SPECIFICATION_FILE, SPLIT_FILES
 from shared.spec.parse import parse_spec
 
 SPECIFICATION = SPECIFICATION_FILE
